@@ -4,7 +4,7 @@ use crate::describe::{cause, is_uninformative};
 use crate::error::Failure;
 use crate::sanitise;
 use crate::settings::Login;
-use rejoin::{Cause, CauseCode, DialErrorKind, Remedy, SOCKET_IO_OPENING};
+use rejoin::{Cause, CauseCode, DialErrorKind, Remedy, SOCKET_IO_DETECTED};
 use std::borrow::Cow;
 
 /// What to say to the user of one command.
@@ -78,7 +78,7 @@ impl Hints {
 
     /// What the server sent that cannot be read.
     pub(crate) fn malformed(&self, error: &str) -> String {
-        if error == SOCKET_IO_OPENING {
+        if error == SOCKET_IO_DETECTED {
             return self.is_socket_io();
         }
         format!("skipped something unreadable from the server: {}", sanitise::line(error))
@@ -171,7 +171,7 @@ mod tests {
             told,
             "a Socket.IO server answers at this address: rejoin send http://h -r a --protocol socketio"
         );
-        assert_eq!(advice().malformed(SOCKET_IO_OPENING), told);
+        assert_eq!(advice().malformed(SOCKET_IO_DETECTED), told);
     }
 
     #[test]

@@ -68,30 +68,30 @@ impl Default for Policy {
 }
 
 /// The longest wait between tries of what a server refuses for now, unless it names a longer one.
-const LONGEST_RETRY: Nanos = Nanos::from_secs(30);
+const MAX_RETRY: Nanos = Nanos::from_secs(30);
 
 /// The wait before something is sent again that was refused for now `refusals` times in a row before, at least `least`:
 /// nothing the first time, then a quarter of a second, doubled each time.
 pub(crate) fn retry_delay(refusals: u32, least: Nanos) -> Nanos {
     let delay = match refusals.min(8).checked_sub(1) {
         None => Nanos::ZERO,
-        Some(doublings) => Nanos::from_millis(250).doubled(doublings).min(LONGEST_RETRY),
+        Some(doublings) => Nanos::from_millis(250).doubled(doublings).min(MAX_RETRY),
     };
     delay.max(least)
 }
 
 /// The wait after a temporary refusal that names none, and the longest one.
 const PAUSE: Nanos = Nanos::from_secs(1);
-const LONGEST_PAUSE: Nanos = Nanos::from_secs(600);
+const MAX_PAUSE: Nanos = Nanos::from_secs(600);
 
 /// The wait that a server asks for with a temporary refusal.
 pub(crate) fn pause(retry_after_ms: Option<u64>) -> Nanos {
-    retry_after_ms.map_or(PAUSE, Nanos::from_millis).clamp(Nanos::from_millis(100), LONGEST_PAUSE)
+    retry_after_ms.map_or(PAUSE, Nanos::from_millis).clamp(Nanos::from_millis(100), MAX_PAUSE)
 }
 
 /// What kind of event the next dial answers: it decides the first delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Occasion {
+pub(crate) enum RetryTrigger {
     /// Something on this side: the network came back, a page was shown, a wake, the user asked.
     Local,
     /// The server announced a restart.
@@ -101,13 +101,13 @@ pub(crate) enum Occasion {
 }
 
 /// Most that a server may make a client wait (reconnecting.md, rule 2).
-const LONGEST_HINT: Nanos = Nanos::from_secs(600);
+const MAX_HINT: Nanos = Nanos::from_secs(600);
 /// A connection in sync this long shows that the network works, though perhaps not well.
 const SHORT_STABLE: Nanos = Nanos::from_secs(5);
 /// A connection in sync this long starts the count anew.
 const LONG_STABLE: Nanos = Nanos::from_secs(30);
-const LOCAL_SPREAD: Nanos = Nanos::from_millis(250);
-const REMOTE_SPREAD: Nanos = Nanos::from_secs(1);
+const LOCAL_JITTER: Nanos = Nanos::from_millis(250);
+const REMOTE_JITTER: Nanos = Nanos::from_secs(1);
 
 /// The count of failed attempts and the delays that follow from it. Pure: time and randomness come in.
 #[derive(Debug, Clone)]
@@ -156,7 +156,7 @@ impl Backoff {
 
     /// The server has said how long to wait before each return.
     pub(crate) fn set_least(&mut self, least: Nanos) {
-        self.least = least.min(LONGEST_HINT);
+        self.least = least.min(MAX_HINT);
     }
 
     /// The application starts anew.
@@ -166,7 +166,7 @@ impl Backoff {
     }
 
     /// The delay before the next dial; counts it.
-    pub(crate) fn next(&mut self, occasion: Occasion, rng: &mut Rng) -> Nanos {
+    pub(crate) fn next(&mut self, occasion: RetryTrigger, rng: &mut Rng) -> Nanos {
         let attempt = self.attempt;
         self.attempt = attempt.saturating_add(1);
         let delay = match &self.policy {
@@ -175,27 +175,34 @@ impl Backoff {
                 self.unhinted(attempt, occasion, (*base).into(), (*cap).into(), rng)
             }
             #[cfg(feature = "native")]
-            Policy::Custom(_) if occasion == Occasion::Local => uniform(rng, Nanos::ZERO, LOCAL_SPREAD),
+            Policy::Custom(_) if occasion == RetryTrigger::Local => uniform(rng, Nanos::ZERO, LOCAL_JITTER),
             #[cfg(feature = "native")]
             Policy::Custom(rule) => rule.delay(self.told(attempt, self.least, rng)),
         };
-        if self.least == Nanos::ZERO || occasion == Occasion::Local {
+        if self.least == Nanos::ZERO || occasion == RetryTrigger::Local {
             return delay;
         }
         // A server may have told everybody the same.
-        self.least.plus(uniform(rng, Nanos::ZERO, REMOTE_SPREAD)).max(delay)
+        self.least.plus(uniform(rng, Nanos::ZERO, REMOTE_JITTER)).max(delay)
     }
 
-    fn unhinted(&self, attempt: u32, occasion: Occasion, base: Nanos, cap: Nanos, rng: &mut Rng) -> Nanos {
+    fn unhinted(
+        &self,
+        attempt: u32,
+        occasion: RetryTrigger,
+        base: Nanos,
+        cap: Nanos,
+        rng: &mut Rng,
+    ) -> Nanos {
         let known = self.window > Nanos::ZERO;
         match occasion {
-            Occasion::Local => uniform(rng, Nanos::ZERO, LOCAL_SPREAD),
-            Occasion::Drain if attempt == 0 && known => uniform(rng, Nanos::ZERO, self.window),
-            Occasion::Drain if attempt == 0 => uniform(rng, Nanos::ZERO, REMOTE_SPREAD),
-            Occasion::Remote if attempt == 0 && (known || self.stable) => {
-                uniform(rng, Nanos::ZERO, self.window.max(REMOTE_SPREAD))
+            RetryTrigger::Local => uniform(rng, Nanos::ZERO, LOCAL_JITTER),
+            RetryTrigger::Drain if attempt == 0 && known => uniform(rng, Nanos::ZERO, self.window),
+            RetryTrigger::Drain if attempt == 0 => uniform(rng, Nanos::ZERO, REMOTE_JITTER),
+            RetryTrigger::Remote if attempt == 0 && (known || self.stable) => {
+                uniform(rng, Nanos::ZERO, self.window.max(REMOTE_JITTER))
             }
-            Occasion::Drain | Occasion::Remote => {
+            RetryTrigger::Drain | RetryTrigger::Remote => {
                 // The window is a floor, not a raised cap: the cap form lets a herd through.
                 let step = base
                     .doubled(attempt.min(20))
@@ -212,21 +219,21 @@ impl Backoff {
     pub(crate) fn hinted(&mut self, hint: Nanos, rng: &mut Rng) -> Nanos {
         if matches!(self.policy, Policy::Legacy) {
             // Its rule knows no hints.
-            return self.next(Occasion::Remote, rng);
+            return self.next(RetryTrigger::Remote, rng);
         }
         let attempt = self.attempt;
         self.attempt = attempt.saturating_add(1);
-        let hint = hint.min(LONGEST_HINT);
+        let hint = hint.min(MAX_HINT);
         #[cfg(feature = "native")]
         if let Policy::Custom(rule) = &self.policy {
             let delay = rule.delay(self.told(attempt, hint.max(self.least), rng));
-            let asked = uniform(rng, hint, hint.plus(hint.max(REMOTE_SPREAD)));
-            return delay.max(asked).min(LONGEST_HINT);
+            let asked = uniform(rng, hint, hint.plus(hint.max(REMOTE_JITTER)));
+            return delay.max(asked).min(MAX_HINT);
         }
         let spread =
-            if made(Bug::HintUnspread) { Nanos::ZERO } else { hint.max(self.window).max(REMOTE_SPREAD) };
+            if made(Bug::HintUnspread) { Nanos::ZERO } else { hint.max(self.window).max(REMOTE_JITTER) };
         let floor = self.floor();
-        uniform(rng, hint.max(floor.half().half()), hint.plus(spread).max(floor)).min(LONGEST_HINT)
+        uniform(rng, hint.max(floor.half().half()), hint.plus(spread).max(floor)).min(MAX_HINT)
     }
 
     /// What a rule of the application's own is told.
@@ -267,7 +274,7 @@ mod tests {
     }
 
     fn next(backoff: &mut Backoff, rng: &mut Rng) -> Duration {
-        backoff.next(Occasion::Remote, rng).duration()
+        backoff.next(RetryTrigger::Remote, rng).duration()
     }
 
     #[test]
@@ -344,7 +351,7 @@ mod tests {
         for _ in 0..20 {
             let delay = backoff.hinted(Nanos::from_secs(5), &mut rng).duration();
             assert!(delay >= 5 * SECOND && delay <= 10 * SECOND);
-            assert!(backoff.hinted(Nanos::from_secs(86_400), &mut rng) <= LONGEST_HINT);
+            assert!(backoff.hinted(Nanos::from_secs(86_400), &mut rng) <= MAX_HINT);
         }
     }
 
@@ -361,12 +368,12 @@ mod tests {
             .collect();
         assert!(first.iter().all(|delay| (3 * SECOND..=4 * SECOND).contains(delay)), "{first:?}");
         assert!(first.iter().any(|delay| *delay != first[0]), "everybody came back at once: {first:?}");
-        assert!(backoff.next(Occasion::Local, &mut rng) <= LOCAL_SPREAD);
+        assert!(backoff.next(RetryTrigger::Local, &mut rng) <= LOCAL_JITTER);
         backoff.attempt = 8;
         let grown: Vec<Duration> = (0..50).map(|_| next(&mut backoff, &mut rng)).collect();
         assert!(grown.iter().any(|delay| *delay > 20 * SECOND), "{grown:?}");
         backoff.set_least(Nanos::from_secs(86_400));
-        assert!(next(&mut backoff, &mut rng) <= LONGEST_HINT.plus(REMOTE_SPREAD).duration());
+        assert!(next(&mut backoff, &mut rng) <= MAX_HINT.plus(REMOTE_JITTER).duration());
     }
 
     #[test]

@@ -297,25 +297,25 @@ impl Cause {
 }
 
 /// Most characters of a text that is shown.
-const SHOWN: usize = 300;
+const SHOWN_CHARS: usize = 300;
 
 /// Words that follow others, shown on one line: bounded, and what would act on a terminal is escaped.
-struct Words<'a>(&'a str);
+struct Detail<'a>(&'a str);
 
-impl fmt::Display for Words<'_> {
+impl fmt::Display for Detail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return Ok(());
         }
         f.write_str(": ")?;
-        for c in self.0.chars().take(SHOWN) {
+        for c in self.0.chars().take(SHOWN_CHARS) {
             if c.is_control() || is_invisible(c) {
                 write!(f, "{}", c.escape_unicode())?;
             } else {
                 f.write_char(c)?;
             }
         }
-        if self.0.chars().nth(SHOWN).is_some() { f.write_str("…") } else { Ok(()) }
+        if self.0.chars().nth(SHOWN_CHARS).is_some() { f.write_str("…") } else { Ok(()) }
     }
 }
 

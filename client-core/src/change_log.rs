@@ -10,18 +10,18 @@ use alloc::vec::Vec;
 
 /// The notes since they were taken last, in order.
 #[derive(Debug)]
-pub(crate) struct Notes<P, N> {
+pub(crate) struct ChangeLog<P, N> {
     #[cfg(feature = "journal")]
-    list: Option<Vec<Change<P, N, SendId>>>,
+    changes: Option<Vec<Change<P, N, SendId>>>,
     #[cfg(not(feature = "journal"))]
     nothing: core::marker::PhantomData<(P, N)>,
 }
 
-impl<P, N> Default for Notes<P, N> {
+impl<P, N> Default for ChangeLog<P, N> {
     fn default() -> Self {
         Self {
             #[cfg(feature = "journal")]
-            list: None,
+            changes: None,
             #[cfg(not(feature = "journal"))]
             nothing: core::marker::PhantomData,
         }
@@ -29,32 +29,32 @@ impl<P, N> Default for Notes<P, N> {
 }
 
 #[cfg(feature = "journal")]
-impl<P, N> Notes<P, N> {
-    pub(crate) fn add(&mut self, change: impl FnOnce() -> Change<P, N, SendId>) {
-        if let Some(list) = &mut self.list {
+impl<P, N> ChangeLog<P, N> {
+    pub(crate) fn record(&mut self, change: impl FnOnce() -> Change<P, N, SendId>) {
+        if let Some(list) = &mut self.changes {
             list.push(change());
         }
     }
 
     /// From here on changes are noted.
-    pub(crate) fn begin(&mut self) {
-        self.list.get_or_insert_default();
+    pub(crate) fn enable(&mut self) {
+        self.changes.get_or_insert_default();
     }
 
     /// How many there are, for [`Notes::forget_after`].
-    pub(crate) fn count(&self) -> usize {
-        self.list.as_ref().map_or(0, Vec::len)
+    pub(crate) fn len(&self) -> usize {
+        self.changes.as_ref().map_or(0, Vec::len)
     }
 
     /// What has been noted since there were so many is no change.
-    pub(crate) fn forget_after(&mut self, count: usize) {
-        if let Some(list) = &mut self.list {
+    pub(crate) fn truncate(&mut self, count: usize) {
+        if let Some(list) = &mut self.changes {
             list.truncate(count);
         }
     }
 
     pub(crate) fn take(&mut self) -> Vec<Change<P, N, SendId>> {
-        self.list.as_mut().map(core::mem::take).unwrap_or_default()
+        self.changes.as_mut().map(core::mem::take).unwrap_or_default()
     }
 }
 

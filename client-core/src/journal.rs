@@ -14,9 +14,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Most outcomes that are remembered, those that nobody has dealt with among them; the oldest go first.
-const MOST_OUTCOMES: usize = 10_000;
+const MAX_OUTCOMES: usize = 10_000;
 /// Most of them that are remembered with the server's answer, which is up to 4 KiB and as many of words.
-const MOST_REPLIES: usize = 256;
+const MAX_REPLIES: usize = 256;
 /// The ids of outcomes of earlier runs have this bit, which is no send's.
 const EARLIER: u64 = RESTORED | 1 << 61;
 
@@ -31,7 +31,7 @@ pub struct JournalState<P = String, N = Name> {
     dedupe_window_ms: u64,
     positions: BTreeMap<N, SavedPosition<N>>,
     /// The line of each room and the number of its next send.
-    lines: BTreeMap<N, (Id, u64)>,
+    producers: BTreeMap<N, (Id, u64)>,
     sends: BTreeMap<u64, SavedSend<P, N>>,
     outcomes: BTreeMap<u64, SavedOutcome<P, N>>,
     /// Those of them that have an answer, the oldest first.
@@ -53,7 +53,7 @@ impl<P, N: Ord> Default for JournalState<P, N> {
             window_ms: 0,
             dedupe_window_ms: 0,
             positions: BTreeMap::new(),
-            lines: BTreeMap::new(),
+            producers: BTreeMap::new(),
             sends: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             replied: VecDeque::new(),
@@ -132,13 +132,13 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
             Change::Transmitted { key, transmitted } => {
                 let Some(send) = self.sends.get_mut(&key) else { return };
                 let mut next = transmitted.pseq + 1;
-                if let Some((pid, later)) = self.lines.get(&send.room)
+                if let Some((pid, later)) = self.producers.get(&send.room)
                     && *pid == transmitted.pid
                 {
                     // An older number of the same line leaves the next one as it is.
                     next = next.max(*later);
                 }
-                self.lines.insert(send.room.clone(), (transmitted.pid.clone(), next));
+                self.producers.insert(send.room.clone(), (transmitted.pid.clone(), next));
                 send.transmitted = Some(transmitted);
             }
             Change::Requeued { key } => {
@@ -152,7 +152,7 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
             Change::Replied { key, reply } => self.replied(key, reply),
             Change::Confirmed { key } => self.confirm(key),
             Change::ProducerEnded { room } => {
-                self.lines.remove(&room);
+                self.producers.remove(&room);
                 let given_up = self.sends.values_mut().filter(|send| send.room == room);
                 for transmitted in given_up.filter_map(|send| send.transmitted.as_mut()) {
                     transmitted.at_ms = 0;
@@ -224,7 +224,7 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
         self.window_ms = window_ms;
         self.dedupe_window_ms = dedupe_window_ms;
         self.positions = positions.into_iter().map(|saved| (saved.room.clone(), saved)).collect();
-        self.lines = lines.into_iter().map(|line| (line.room, (line.pid, line.next_pseq))).collect();
+        self.producers = lines.into_iter().map(|line| (line.room, (line.pid, line.next_pseq))).collect();
         self.sends = BTreeMap::new();
         self.outcomes = BTreeMap::new();
         // Numbers are kept where they are in order: changes that were stored later name them.
@@ -251,10 +251,10 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
             let outcome =
                 SavedOutcome { number, room, reference, digest, status, reply: None, confirmed: false };
             self.outcomes.insert(number, outcome);
-            if self.outcomes.len() > MOST_OUTCOMES
+            if self.outcomes.len() > MAX_OUTCOMES
                 && let Some((oldest, _)) = self.outcomes.pop_first()
             {
-                self.is_dealt_with(oldest);
+                self.forget_id(oldest);
             }
         } else if let Some(outcome) = self.outcomes.get_mut(&number) {
             outcome.status = status.into();
@@ -265,14 +265,14 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
         let Some(outcome) = self.outcomes.get_mut(&number) else { return };
         outcome.reply = Some(reply);
         self.replied.push_back(number);
-        if self.replied.len() > MOST_REPLIES
+        if self.replied.len() > MAX_REPLIES
             && let Some(oldest) = self.replied.pop_front().and_then(|oldest| self.outcomes.get_mut(&oldest))
         {
             oldest.reply = None;
         }
     }
 
-    fn is_dealt_with(&mut self, number: u64) {
+    fn forget_id(&mut self, number: u64) {
         if let Some(id) = self.ids.remove(&number) {
             self.keys.remove(&id);
         }
@@ -280,7 +280,7 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
 
     /// What has no reference is asked for by nobody later.
     fn confirm(&mut self, number: u64) {
-        self.is_dealt_with(number);
+        self.forget_id(number);
         let Some(outcome) = self.outcomes.get_mut(&number) else { return };
         outcome.confirmed = true;
         if outcome.reference.is_none() {
@@ -290,7 +290,7 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
 
     /// The whole of it, as another run takes it up.
     pub fn saved(&self) -> Saved<P, N> {
-        let lines = self.lines.iter().map(|(room, (pid, next_pseq))| SavedProducer {
+        let lines = self.producers.iter().map(|(room, (pid, next_pseq))| SavedProducer {
             room: room.clone(),
             pid: pid.clone(),
             next_pseq: *next_pseq,
@@ -370,12 +370,12 @@ mod tests {
     #[test]
     fn the_last_ten_thousand_outcomes_are_remembered() {
         let mut ledger = JournalState::default();
-        for id in 1..=MOST_OUTCOMES as u64 + 5 {
+        for id in 1..=MAX_OUTCOMES as u64 + 5 {
             added(&mut ledger, id, Some(&format!("{id}")));
             resolved(&mut ledger, id);
             assert!(ledger.record(Change::Confirmed { key: SendId(id) }).is_some());
         }
-        assert_eq!(ledger.saved().outcomes.len(), MOST_OUTCOMES);
+        assert_eq!(ledger.saved().outcomes.len(), MAX_OUTCOMES);
         assert_eq!(ledger.saved().outcomes[0].reference.as_deref(), Some("6"));
     }
 
@@ -383,7 +383,7 @@ mod tests {
     fn the_last_answers_are_remembered_with_their_outcomes_over_a_restart() {
         let mut ledger = JournalState::default();
         let mut copy = JournalState::default();
-        for id in 1..=MOST_REPLIES as u64 + 2 {
+        for id in 1..=MAX_REPLIES as u64 + 2 {
             added(&mut ledger, id, Some(&format!("{id}")));
             resolved(&mut ledger, id);
             let reply = Box::new(SendReply::new(Some(id.to_string()), None));
@@ -394,7 +394,7 @@ mod tests {
         let answers: Vec<_> =
             outcomes.iter().map(|outcome| outcome.reply.as_ref()?.answer.as_deref()).collect();
         assert_eq!((answers[0], answers[1], answers[2]), (None, None, Some("3")));
-        assert_eq!(answers.iter().flatten().count(), MOST_REPLIES);
+        assert_eq!(answers.iter().flatten().count(), MAX_REPLIES);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub const MAX_KEPT_BYTES: usize = 64 << 10;
 
 /// In the order in which their keys were first kept.
 #[derive(Debug)]
-pub(crate) struct Standing<P, N> {
+pub(crate) struct KeptFrames<P, N> {
     list: Vec<Kept<P, N>>,
     /// Bytes of the largest send that this connection has been given.
     largest_send: usize,
@@ -32,13 +32,13 @@ struct Kept<P, N> {
     restored: bool,
 }
 
-impl<P, N> Default for Standing<P, N> {
+impl<P, N> Default for KeptFrames<P, N> {
     fn default() -> Self {
         Self { list: Vec::new(), largest_send: 0 }
     }
 }
 
-impl<P: Payload, N: Clone + Ord> Standing<P, N> {
+impl<P: Payload, N: Clone + Ord> KeptFrames<P, N> {
     /// Keeps a frame of at most so many bytes, in the place of the one with its key.
     pub(crate) fn keep(&mut self, key: N, frame: P, most: usize) -> Result<(), SendFailure> {
         let list = &mut self.list;
@@ -78,7 +78,7 @@ impl<P: Payload, N: Clone + Ord> Standing<P, N> {
     }
 
     /// A connection is there that has none of them.
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn connection_opened(&mut self) {
         self.largest_send = 0;
         for kept in &mut self.list {
             kept.written = made(Bug::KeptOnce) && kept.written;
@@ -94,7 +94,7 @@ impl<P: Payload, N: Clone + Ord> Standing<P, N> {
     }
 
     /// The next one has been given to the connection.
-    pub(crate) fn wrote_next(&mut self) {
+    pub(crate) fn mark_next_written(&mut self) {
         let next = if made(Bug::KeptBackwards) {
             self.list.iter_mut().rfind(|kept| !kept.written)
         } else {
@@ -106,7 +106,7 @@ impl<P: Payload, N: Clone + Ord> Standing<P, N> {
     }
 
     /// A send of so many bytes has been given to the connection.
-    pub(crate) fn has_sent(&mut self, weight: usize) {
+    pub(crate) fn record_send(&mut self, weight: usize) {
         self.largest_send = self.largest_send.max(weight);
     }
 
@@ -119,7 +119,7 @@ impl<P: Payload, N: Clone + Ord> Standing<P, N> {
 
     /// The key of the frame that was too large for the server, if the largest one that the connection has been given is kept:
     /// each connection would end by it.
-    pub(crate) fn blamed(&self) -> Option<N> {
+    pub(crate) fn oversized_key(&self) -> Option<N> {
         let written = self.list.iter().filter(|kept| kept.written);
         let largest = written.max_by_key(|kept| kept.frame.byte_len())?;
         (largest.frame.byte_len() > self.largest_send).then(|| largest.key.clone())

@@ -4,13 +4,13 @@ use crate::bug::{Bug, made};
 use crate::time::{Nanos, Timestamp};
 
 /// Dials allowed in one [`PERIOD`].
-const DIALS: usize = 6;
+const MAX_DIALS: usize = 6;
 const PERIOD: Nanos = Nanos::from_secs(30);
 
 /// The times of the last dials.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DialLimiter {
-    dials: [Option<Timestamp>; DIALS],
+    dials: [Option<Timestamp>; MAX_DIALS],
     oldest: usize,
 }
 
@@ -30,7 +30,7 @@ impl DialLimiter {
         if let Some(slot) = self.dials.get_mut(self.oldest) {
             *slot = Some(now);
         }
-        self.oldest = (self.oldest + 1 + usize::from(made(Bug::FiveDials) && self.oldest == 2)) % DIALS;
+        self.oldest = (self.oldest + 1 + usize::from(made(Bug::FiveDials) && self.oldest == 2)) % MAX_DIALS;
     }
 }
 

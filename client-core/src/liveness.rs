@@ -35,11 +35,11 @@ impl Default for LivenessConfig {
 }
 
 /// A timer this late was held back: the process was stopped, or the machine slept.
-pub(crate) const LATE: Nanos = Nanos::from_secs(2);
+pub(crate) const TIMER_SLACK: Nanos = Nanos::from_secs(2);
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub(crate) enum ProbeResult {
     /// Nothing.
     Fine,
     /// Ask the server.
@@ -50,15 +50,15 @@ pub(crate) enum Finding {
 
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    Quiet,
-    Asked { at: Timestamp, until: Timestamp, probe: bool },
+    Idle,
+    Probing { at: Timestamp, until: Timestamp, probe: bool },
 }
 
 /// The watch over one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Liveness {
     config: LivenessConfig,
-    heard: Timestamp,
+    last_activity: Timestamp,
     /// What the server has said of its silences, in the place of the configuration's. By when within one its next word
     /// is due it has not said, so that doubt shortens nothing.
     silence: Option<Nanos>,
@@ -67,11 +67,11 @@ pub(crate) struct Liveness {
 
 impl Liveness {
     pub(crate) fn new(config: LivenessConfig, now: Timestamp) -> Self {
-        Self { config, heard: now, silence: None, phase: Phase::Quiet }
+        Self { config, last_activity: now, silence: None, phase: Phase::Idle }
     }
 
     /// The server has said how often it wants to hear, and can be asked.
-    pub(crate) fn agree(&mut self, heartbeat: Nanos) {
+    pub(crate) fn set_heartbeat(&mut self, heartbeat: Nanos) {
         self.config.heartbeat =
             if made(Bug::HeartbeatUnlearnt) { self.config.heartbeat } else { heartbeat.duration() };
         self.config.can_ping = true;
@@ -79,7 +79,7 @@ impl Liveness {
 
     /// The server speaks by itself at least so often.
     #[cfg(any(feature = "socketio", test))]
-    pub(crate) fn expect(&mut self, silence: Nanos) {
+    pub(crate) fn set_idle_timeout(&mut self, silence: Nanos) {
         self.silence = Some(silence);
     }
 
@@ -89,87 +89,89 @@ impl Liveness {
     }
 
     /// Whether there is a way to ask on this connection.
-    pub(crate) fn can_ask(&self) -> bool {
+    pub(crate) fn can_probe(&self) -> bool {
         self.config.can_ping
     }
 
     /// Asks now, out of turn.
-    pub(crate) fn ask(&mut self, now: Timestamp) -> bool {
-        let quiet = matches!(self.phase, Phase::Quiet) && self.config.can_ping;
+    pub(crate) fn probe_now(&mut self, now: Timestamp) -> bool {
+        let quiet = matches!(self.phase, Phase::Idle) && self.config.can_ping;
         if quiet {
-            self.phase = Phase::Asked { at: now, until: now + self.config.answer_timeout, probe: false };
+            self.phase = Phase::Probing { at: now, until: now + self.config.answer_timeout, probe: false };
         }
         quiet
     }
 
     /// Anything came in: proof of life.
-    pub(crate) fn heard(&mut self, now: Timestamp) {
-        self.heard = now;
+    pub(crate) fn activity(&mut self, now: Timestamp) {
+        self.last_activity = now;
         if !made(Bug::LifeUnnoticed) {
-            self.phase = Phase::Quiet;
+            self.phase = Phase::Idle;
         }
     }
 
     /// An answer to a ping came in. Gives the round trip, if one was under way.
-    pub(crate) fn answered(&mut self, now: Timestamp) -> Option<Nanos> {
+    pub(crate) fn pong(&mut self, now: Timestamp) -> Option<Nanos> {
         let rtt = match self.phase {
-            Phase::Asked { at, .. } => Some(now.after(at)),
-            Phase::Quiet => None,
+            Phase::Probing { at, .. } => Some(now.after(at)),
+            Phase::Idle => None,
         };
-        self.heard(now);
+        self.activity(now);
         rtt
     }
 
     /// Something on this side makes the connection doubtful: ask now, and expect a quick answer.
-    pub(crate) fn doubt(&mut self, now: Timestamp) -> Finding {
+    pub(crate) fn probe(&mut self, now: Timestamp) -> ProbeResult {
         let soon = now
             + if made(Bug::DoubtPatient) { self.config.answer_timeout } else { self.config.probe_timeout };
         match (self.phase, self.config.idle_timeout) {
-            (Phase::Asked { probe: true, .. }, _) => Finding::Fine,
-            _ if made(Bug::DoubtUnasked) => Finding::Fine,
-            _ if self.config.can_ping => self.probe(now, soon),
-            (_, None) => Finding::Fine,
+            (Phase::Probing { probe: true, .. }, _) => ProbeResult::Fine,
+            _ if made(Bug::DoubtUnasked) => ProbeResult::Fine,
+            _ if self.config.can_ping => self.start_probe(now, soon),
+            (_, None) => ProbeResult::Fine,
             // What should have come by now is missing, or is still to come.
-            (_, Some(silence)) => self.probe(now, soon.max(self.heard + Nanos::from(silence).half())),
+            (_, Some(silence)) => {
+                self.start_probe(now, soon.max(self.last_activity + Nanos::from(silence).half()))
+            }
         }
     }
 
     /// Expects a sign of life until then, and asks for one where there is a way to.
-    fn probe(&mut self, now: Timestamp, until: Timestamp) -> Finding {
-        self.phase = Phase::Asked { at: now, until, probe: true };
-        if self.config.can_ping { Finding::Ask } else { Finding::Fine }
+    fn start_probe(&mut self, now: Timestamp, until: Timestamp) -> ProbeResult {
+        self.phase = Phase::Probing { at: now, until, probe: true };
+        if self.config.can_ping { ProbeResult::Ask } else { ProbeResult::Fine }
     }
 
     pub(crate) fn deadline(&self) -> Timestamp {
         match self.phase {
-            Phase::Asked { until, .. } => until,
-            Phase::Quiet => match self.silence() {
-                Some(silence) => self.heard + silence,
+            Phase::Probing { until, .. } => until,
+            Phase::Idle => match self.silence() {
+                Some(silence) => self.last_activity + silence,
                 None if self.config.can_ping && !made(Bug::SilenceUnasked) => {
-                    self.heard + self.config.heartbeat
+                    self.last_activity + self.config.heartbeat
                 }
                 None => Timestamp::NEVER,
             },
         }
     }
 
-    pub(crate) fn tick(&mut self, now: Timestamp) -> Finding {
+    pub(crate) fn tick(&mut self, now: Timestamp) -> ProbeResult {
         let deadline = self.deadline();
         if deadline > now {
-            return Finding::Fine;
+            return ProbeResult::Fine;
         }
-        if now.after(deadline) > LATE && !made(Bug::LateTimerKills) {
+        if now.after(deadline) > TIMER_SLACK && !made(Bug::LateTimerKills) {
             // The answer may be waiting in a buffer that nobody has read: ask again, never kill.
-            return self.probe(now, now + self.config.probe_timeout);
+            return self.start_probe(now, now + self.config.probe_timeout);
         }
         match self.phase {
-            Phase::Quiet if self.silence().is_some() => Finding::Dead { local: false },
-            Phase::Quiet => {
+            Phase::Idle if self.silence().is_some() => ProbeResult::Dead { local: false },
+            Phase::Idle => {
                 let until = now + self.config.answer_timeout;
-                self.phase = Phase::Asked { at: now, until, probe: false };
-                Finding::Ask
+                self.phase = Phase::Probing { at: now, until, probe: false };
+                ProbeResult::Ask
             }
-            Phase::Asked { probe, .. } => Finding::Dead { local: probe },
+            Phase::Probing { probe, .. } => ProbeResult::Dead { local: probe },
         }
     }
 }
@@ -190,19 +192,19 @@ mod tests {
     #[test]
     fn silence_is_asked_about_and_no_answer_is_death() {
         let mut live = fresh();
-        assert_eq!(live.tick(at(24)), Finding::Fine);
-        assert_eq!(live.tick(at(25)), Finding::Ask);
-        assert_eq!(live.tick(at(34)), Finding::Fine);
-        assert_eq!(live.tick(at(35)), Finding::Dead { local: false });
+        assert_eq!(live.tick(at(24)), ProbeResult::Fine);
+        assert_eq!(live.tick(at(25)), ProbeResult::Ask);
+        assert_eq!(live.tick(at(34)), ProbeResult::Fine);
+        assert_eq!(live.tick(at(35)), ProbeResult::Dead { local: false });
     }
 
     #[test]
     fn any_frame_proves_life_and_an_answer_gives_the_round_trip() {
         let mut live = fresh();
         live.tick(at(25));
-        assert_eq!(live.answered(at(26)), Some(Nanos::from_secs(1)));
+        assert_eq!(live.pong(at(26)), Some(Nanos::from_secs(1)));
         assert_eq!(live.deadline(), at(51));
-        live.heard(at(40));
+        live.activity(at(40));
         assert_eq!(live.deadline(), at(65));
     }
 
@@ -210,34 +212,34 @@ mod tests {
     fn a_late_timer_asks_again_and_never_kills() {
         let mut live = fresh();
         live.tick(at(25));
-        assert_eq!(live.tick(at(3600)), Finding::Ask);
+        assert_eq!(live.tick(at(3600)), ProbeResult::Ask);
         assert_eq!(live.deadline(), at(3603));
-        assert_eq!(live.tick(at(3603)), Finding::Dead { local: true });
+        assert_eq!(live.tick(at(3603)), ProbeResult::Dead { local: true });
     }
 
     #[test]
     fn doubt_asks_once_and_waits_three_seconds() {
         let mut live = fresh();
-        assert_eq!(live.doubt(at(1)), Finding::Ask);
-        assert_eq!(live.doubt(at(2)), Finding::Fine);
+        assert_eq!(live.probe(at(1)), ProbeResult::Ask);
+        assert_eq!(live.probe(at(2)), ProbeResult::Fine);
         assert_eq!(live.deadline(), at(4));
     }
 
     #[test]
     fn the_silence_of_a_server_that_speaks_by_itself_is_death() {
         let mut live = fresh();
-        live.expect(Nanos::from_secs(45));
-        live.heard(at(10));
-        assert_eq!(live.tick(at(54)), Finding::Fine);
-        assert_eq!(live.tick(at(55)), Finding::Dead { local: false });
+        live.set_idle_timeout(Nanos::from_secs(45));
+        live.activity(at(10));
+        assert_eq!(live.tick(at(54)), ProbeResult::Fine);
+        assert_eq!(live.tick(at(55)), ProbeResult::Dead { local: false });
         // A late timer asks; where it cannot, it waits for what must be in a buffer by now.
-        assert_eq!(live.tick(at(58)), Finding::Ask);
+        assert_eq!(live.tick(at(58)), ProbeResult::Ask);
         let config = LivenessConfig { can_ping: false, ..LivenessConfig::default() };
         let mut mute = Liveness::new(config, at(0));
-        mute.expect(Nanos::from_secs(45));
-        assert_eq!(mute.tick(at(48)), Finding::Fine);
+        mute.set_idle_timeout(Nanos::from_secs(45));
+        assert_eq!(mute.tick(at(48)), ProbeResult::Fine);
         assert_eq!(mute.deadline(), at(51));
-        assert_eq!(mute.tick(at(51)), Finding::Dead { local: true });
+        assert_eq!(mute.tick(at(51)), ProbeResult::Dead { local: true });
     }
 
     #[test]
@@ -245,7 +247,7 @@ mod tests {
         let config = LivenessConfig { can_ping: false, ..LivenessConfig::default() };
         let mut live = Liveness::new(config, at(0));
         assert_eq!(live.deadline(), Timestamp::NEVER);
-        assert_eq!(live.doubt(at(1)), Finding::Fine);
+        assert_eq!(live.probe(at(1)), ProbeResult::Fine);
         assert_eq!(live.deadline(), Timestamp::NEVER);
     }
 
@@ -258,39 +260,39 @@ mod tests {
     #[test]
     fn a_stream_that_can_only_be_listened_to_is_dead_after_its_silence_without_a_question() {
         let mut live = listener();
-        live.heard(at(10));
-        assert_eq!(live.tick(at(49)), Finding::Fine);
-        assert_eq!(live.tick(at(50)), Finding::Dead { local: false });
+        live.activity(at(10));
+        assert_eq!(live.tick(at(49)), ProbeResult::Fine);
+        assert_eq!(live.tick(at(50)), ProbeResult::Dead { local: false });
     }
 
     #[test]
     fn where_there_is_a_way_to_ask_a_configured_silence_kills_nobody() {
         let silence = Some(Duration::from_secs(20));
         let mut live = Liveness::new(LivenessConfig { idle_timeout: silence, ..fresh().config }, at(0));
-        assert_eq!(live.tick(at(20)), Finding::Fine);
-        assert_eq!(live.tick(at(25)), Finding::Ask);
+        assert_eq!(live.tick(at(20)), ProbeResult::Fine);
+        assert_eq!(live.tick(at(25)), ProbeResult::Ask);
     }
 
     #[test]
     fn a_late_timer_on_such_a_stream_leaves_time_to_read_what_is_there() {
         let mut live = listener();
-        assert_eq!(live.tick(at(3600)), Finding::Fine);
+        assert_eq!(live.tick(at(3600)), ProbeResult::Fine);
         assert_eq!(live.deadline(), at(3603));
-        assert_eq!(live.tick(at(3603)), Finding::Dead { local: true });
+        assert_eq!(live.tick(at(3603)), ProbeResult::Dead { local: true });
         let mut live = listener();
         live.tick(at(3600));
-        live.heard(at(3601));
+        live.activity(at(3601));
         assert_eq!(live.deadline(), at(3641));
     }
 
     #[test]
     fn doubt_about_such_a_stream_waits_for_the_sign_that_is_due_and_not_for_the_whole_silence() {
         let mut live = listener();
-        live.heard(at(10));
-        assert_eq!(live.doubt(at(12)), Finding::Fine);
+        live.activity(at(10));
+        assert_eq!(live.probe(at(12)), ProbeResult::Fine);
         assert_eq!(live.deadline(), at(30));
         let mut live = listener();
-        assert_eq!(live.doubt(at(38)), Finding::Fine);
-        assert_eq!(live.tick(at(41)), Finding::Dead { local: true });
+        assert_eq!(live.probe(at(38)), ProbeResult::Fine);
+        assert_eq!(live.tick(at(41)), ProbeResult::Dead { local: true });
     }
 }

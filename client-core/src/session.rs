@@ -1,18 +1,18 @@
 //! The machine: link, rooms and outbox behind one `handle`, one `poll` and one deadline.
 
+mod connection;
+#[cfg(feature = "frames")]
+mod custom;
 mod io;
 mod joining;
-mod mode;
 #[cfg(feature = "journal")]
-mod noting;
-#[cfg(feature = "frames")]
-mod own;
+mod journaling;
+mod mode;
 mod receiving;
 #[cfg(feature = "stored")]
 mod restoring;
 mod sending;
-mod unnamed;
-mod wire;
+mod unreferenced;
 
 pub use io::{Command, Diagnostics, Input, Join, Output};
 
@@ -31,12 +31,12 @@ use crate::persisted::{SavedProducer, SavedSend};
 use crate::rooms::{Membership, Rooms};
 use crate::time::{ClockReading, Nanos, Timestamp};
 #[cfg(feature = "frames")]
-use crate::{event::SendId, kept_frames::Standing};
+use crate::{event::SendId, kept_frames::KeptFrames};
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
+use connection::ActiveConnection;
 use fastrand::Rng;
-use wire::Wire;
 
 /// The whole client without its socket. See the crate's first page for the loop that drives it.
 #[derive(Debug)]
@@ -45,45 +45,45 @@ pub struct Session<P = String, N = Name> {
     rooms: Rooms<P, N>,
     outbox: Outbox<P, N>,
     #[cfg(feature = "frames")]
-    standing: Standing<P, N>,
+    kept_frames: KeptFrames<P, N>,
     /// Sends that are dropped unless they go now.
     #[cfg(feature = "frames")]
     volatile: Vec<SendId>,
-    wire: Option<Wire>,
-    known: Known<N>,
+    connection: Option<ActiveConnection>,
+    server: ServerInfo<N>,
     /// Committed positions of an earlier run, in rooms that have not been joined yet.
     stored: Vec<SavedPosition<N>>,
     rng: Rng,
     now: ClockReading,
     /// Grows with the larger of both clocks, so that it counts sleep. Begins far from zero: sends of an earlier run
     /// are older than this one.
-    lived: Timestamp,
+    uptime: Timestamp,
     /// Requests are numbered over all connections, so that a late answer is never taken for another's.
     requests: u64,
     /// Some room waits to be left: looked for after each input only then.
     leaving: bool,
     /// The application takes nothing now.
-    busy: bool,
+    backpressured: bool,
     settings: Settings,
     outputs: VecDeque<Output<P, N>>,
     outcomes: Vec<Delivery<P, N>>,
     /// So many of them have been noted, or are not to be.
-    noted: usize,
+    recorded: usize,
     changes: u64,
     /// Changes of the outbox that a stored state does not show.
-    unchanged: u64,
+    unstored_changes: u64,
     /// What the end has resolved: told to the application, and still worth storing for another run.
     #[cfg(feature = "stored")]
-    kept: Option<Kept<P, N>>,
+    final_sends: Option<PersistedSends<P, N>>,
     /// Both clocks when notes were taken last.
     #[cfg(feature = "journal")]
-    noted_at: (Timestamp, Timestamp),
+    recorded_at: (Timestamp, Timestamp),
     diagnostics: Diagnostics,
 }
 
 /// Lines and sends as they are stored.
 #[cfg(feature = "stored")]
-type Kept<P, N> = (Vec<SavedProducer<N>>, Vec<SavedSend<P, N>>);
+type PersistedSends<P, N> = (Vec<SavedProducer<N>>, Vec<SavedSend<P, N>>);
 
 /// The part of [`Config`] that the session itself looks at.
 #[derive(Debug, Clone, Copy)]
@@ -98,12 +98,12 @@ struct Settings {
 
 /// What is known of the server from whatever connection, and kept with the state.
 #[derive(Debug)]
-struct Known<N> {
+struct ServerInfo<N> {
     /// It has said `hello`.
     extended: bool,
     /// There has been a connection, in this run or an earlier one.
     #[cfg(feature = "stored")]
-    worked: bool,
+    was_reached: bool,
     user: Option<N>,
     /// Nobody has said so in this run.
     from_store: bool,
@@ -111,7 +111,7 @@ struct Known<N> {
     dedupe: Nanos,
 }
 
-impl<N> Known<N> {
+impl<N> ServerInfo<N> {
     /// How long a send is transmitted again (protocol.md §2.3).
     fn horizon(&self) -> Nanos {
         if made(Bug::HorizonTooLong) { self.dedupe } else { self.dedupe.half() }
@@ -119,7 +119,7 @@ impl<N> Known<N> {
 }
 
 /// Older than the longest dedupe window.
-const BIRTH: Timestamp = Timestamp::from_millis(2 * 3_600_000);
+const EPOCH_OFFSET: Timestamp = Timestamp::from_millis(2 * 3_600_000);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A session that is idle. Two sessions with equal configuration, seed and inputs give equal outputs.
@@ -140,36 +140,36 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             rooms: Rooms::new(config.max_rooms),
             outbox: Outbox::new(config.outbox),
             #[cfg(feature = "frames")]
-            standing: Standing::default(),
+            kept_frames: KeptFrames::default(),
             #[cfg(feature = "frames")]
             volatile: Vec::new(),
-            wire: None,
-            known: Known {
+            connection: None,
+            server: ServerInfo {
                 extended: false,
                 #[cfg(feature = "stored")]
-                worked: false,
+                was_reached: false,
                 user: None,
                 from_store: false,
                 window: Nanos::ZERO,
-                dedupe: DEDUPE,
+                dedupe: DEFAULT_DEDUPE,
             },
             stored: Vec::new(),
             rng,
             now: ClockReading::default(),
-            lived: BIRTH,
+            uptime: EPOCH_OFFSET,
             requests: 0,
             leaving: false,
-            busy: false,
+            backpressured: false,
             settings,
             outputs: VecDeque::new(),
             outcomes: Vec::new(),
-            noted: 0,
+            recorded: 0,
             changes: 0,
-            unchanged: 0,
+            unstored_changes: 0,
             #[cfg(feature = "stored")]
-            kept: None,
+            final_sends: None,
             #[cfg(feature = "journal")]
-            noted_at: (Timestamp::ZERO, Timestamp::ZERO),
+            recorded_at: (Timestamp::ZERO, Timestamp::ZERO),
             diagnostics: Diagnostics::default(),
         }
     }
@@ -178,26 +178,26 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// event. Call [`Session::poll`] until it is empty afterwards; several inputs may come before that.
     pub fn handle(&mut self, now: ClockReading, input: Input<P, N>) {
         self.link.observe(now);
-        self.live(now);
+        self.advance_clock(now);
         let now = now.monotonic;
         match input {
             Input::Received(conn, message) => self.received(now, conn, message),
             Input::Malformed(conn, error) => {
-                if self.heard(now, conn) {
+                if self.activity(now, conn) {
                     self.diagnostics.malformed_frames += 1;
                     // Whatever it is, it is no `hello`.
                     self.first_frame(now);
                     // Once for each connection: some servers say something of the kind all the time.
-                    if let Some(wire) = &mut self.wire {
-                        wire.garbled += 1;
-                        if wire.garbled == 1 {
+                    if let Some(wire) = &mut self.connection {
+                        wire.malformed += 1;
+                        if wire.malformed == 1 {
                             self.event(Event::Malformed { error });
                         }
                     }
                 }
             }
             Input::Activity(conn) => {
-                self.heard(now, conn);
+                self.activity(now, conn);
             }
             Input::Pong(conn) => {
                 if self.link.is_current(conn) {
@@ -210,9 +210,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::Opened(conn) => self.link.opened(now, conn),
             Input::DialFailed(conn, error) => self.link.dial_failed(now, conn, error),
             Input::Closed(conn, how) => {
-                if self.link.is_current(conn) && self.link.blames_a_frame(&how) {
+                if self.link.is_current(conn) && self.link.is_frame_too_large(&how) {
                     #[cfg(feature = "frames")]
-                    let is_kept = self.blame_kept(conn);
+                    let is_kept = self.drop_oversized_kept_frame(conn);
                     #[cfg(not(feature = "frames"))]
                     let is_kept = false;
                     if !is_kept {
@@ -226,12 +226,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Input::Token(result) => self.link.token(now, result),
             Input::Hint(hint) => self.link.hint(now, hint),
-            Input::Backpressure(busy) => self.busy(now, busy),
+            Input::Backpressure(busy) => self.set_backpressure(now, busy),
             #[cfg(feature = "stored")]
             Input::Restore(saved) => self.restore(*saved),
             Input::Tick => self.tick(now),
         }
-        self.settle();
+        self.process_actions();
     }
 
     /// The next thing to do, in order; `None` when there is nothing until the next input.
@@ -253,10 +253,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// When to say [`Input::Tick`], if nothing else happens before. Ticks that come early do nothing.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let now = self.now.monotonic;
-        let outbox = self.outbox.deadline(now, self.lived, self.known.horizon());
-        let wire = self.wire.as_ref().map_or(Timestamp::NEVER, |wire| {
-            let undecided = wire.mode.is_none() && (wire.decide_at > now || self.may_decide(wire));
-            let decision = if undecided { wire.decide_at } else { Timestamp::NEVER };
+        let outbox = self.outbox.deadline(now, self.uptime, self.server.horizon());
+        let wire = self.connection.as_ref().map_or(Timestamp::NEVER, |wire| {
+            let undecided = wire.mode.is_none() && (wire.mode_deadline > now || self.may_decide(wire));
+            let decision = if undecided { wire.mode_deadline } else { Timestamp::NEVER };
             decision.min(self.rooms_deadline(wire)).min(self.stall_deadline(wire))
         });
         self.link.deadline().min(outbox).min(wire).into_option()
@@ -269,12 +269,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Whether the mode is decided and every wanted room joined (plain: the joins are written).
     pub fn is_ready(&self) -> bool {
-        self.wire.as_ref().is_some_and(|wire| wire.ready)
+        self.connection.as_ref().is_some_and(|wire| wire.ready)
     }
 
     /// What the present connection can promise, once that is known.
     pub fn mode(&self) -> Option<Mode> {
-        self.wire.as_ref().and_then(|wire| wire.mode)
+        self.connection.as_ref().and_then(|wire| wire.mode)
     }
 
     /// The wanted rooms and how it stands with them, by name.
@@ -288,7 +288,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The number of the last send taken, for [`Self::has_open_sends`].
     #[cfg(feature = "native")]
     pub(crate) fn last_send(&self) -> u64 {
-        self.outbox.last_serial()
+        self.outbox.last_send_no()
     }
 
     /// Whether a send up to that number has no outcome.
@@ -299,7 +299,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// The user that the server takes the token for, as the last extended server said.
     pub fn user(&self) -> Option<&N> {
-        self.known.user.as_ref()
+        self.server.user.as_ref()
     }
 
     /// Who is in a room, by name, as far as an extended server says: `None` when it does not.
@@ -309,12 +309,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Grows whenever there is something else to store.
     pub fn changes(&self) -> u64 {
-        self.changes + self.outbox.changes() - self.unchanged
+        self.changes + self.outbox.changes() - self.unstored_changes
     }
 
     /// What has been counted so far.
     pub fn diagnostics(&self) -> Diagnostics {
-        let (held, held_bytes) = self.rooms.held();
+        let (held, held_bytes) = self.rooms.buffered();
         Diagnostics {
             outbox_len: self.outbox.len(),
             outbox_bytes: self.outbox.bytes(),
@@ -322,7 +322,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             buffered_bytes: held_bytes,
             rtt: self.link.rtt().map(Nanos::duration),
             content_limit: {
-                let peer = self.wire.as_ref().map_or(usize::MAX, |wire| wire.peer.content);
+                let peer = self.connection.as_ref().map_or(usize::MAX, |wire| wire.limits.content);
                 // What the last connection was told holds until the next one is told something.
                 #[cfg(feature = "native")]
                 let peer = match self.diagnostics.content_limit {
@@ -335,11 +335,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    fn live(&mut self, now: ClockReading) {
+    fn advance_clock(&mut self, now: ClockReading) {
         if self.now != ClockReading::default() {
             let wall = now.wall.after(self.now.wall);
             let awake = now.monotonic.after(self.now.monotonic);
-            self.lived = self.lived + if made(Bug::SleepAgesNothing) { awake } else { wall.max(awake) };
+            self.uptime = self.uptime + if made(Bug::SleepAgesNothing) { awake } else { wall.max(awake) };
         }
         self.now = now;
     }
@@ -352,12 +352,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.event(Event::Room(RoomChange::new(room, state)));
     }
 
-    fn heard(&mut self, now: Timestamp, conn: ConnId) -> bool {
+    fn activity(&mut self, now: Timestamp, conn: ConnId) -> bool {
         let current = self.link.is_current(conn);
         if current {
             self.diagnostics.frames_in += 1;
-            self.link.heard(now);
-            if let Some(wire) = &mut self.wire {
+            self.link.activity(now);
+            if let Some(wire) = &mut self.connection {
                 wire.silent_since = Timestamp::NEVER;
             }
         }
@@ -386,27 +386,27 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Command::SetToken(token) => self.link.set_token(now, token),
             Command::Commit { room, position } => self.commit(&room, position),
             Command::Signal { room, kind, data } => {
-                self.ask_room(&room, |room| ClientMessage::Signal { room, kind, data });
+                self.send_to_room(&room, |room| ClientMessage::Signal { room, kind, data });
             }
-            Command::Presence(room) => self.ask_room(&room, |room| ClientMessage::Presence { room }),
+            Command::Presence(room) => self.send_to_room(&room, |room| ClientMessage::Presence { room }),
         }
     }
 
     fn tick(&mut self, now: Timestamp) {
         self.link.tick(now);
-        self.decide_by_silence(now);
+        self.apply_mode_deadline(now);
         self.tick_rooms(now);
         self.tick_sends(now);
     }
 
     /// The number of a new request.
-    fn request(&mut self) -> u64 {
+    fn next_request(&mut self) -> u64 {
         self.requests += 1;
         self.requests
     }
 
     fn write(&mut self, message: ClientMessage<P, N>) {
-        let Some(wire) = &mut self.wire else { return };
+        let Some(wire) = &mut self.connection else { return };
         wire.last_frame += 1;
         self.diagnostics.frames_out += 1;
         let (conn, frame) = (wire.conn, wire.last_frame);
@@ -416,7 +416,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Turns what the link wants and what has become possible into outputs.
-    fn settle(&mut self) {
+    fn process_actions(&mut self) {
         let now = self.now.monotonic;
         loop {
             let actions = self.link.take_actions();
@@ -424,20 +424,20 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 break;
             }
             for action in actions {
-                self.act(now, action);
+                self.perform(now, action);
             }
         }
         // After a sleep the first input need not be a tick, and what is too old must not go out with it.
-        self.outbox.tick(now, self.lived, self.known.horizon(), &mut self.outcomes);
-        if self.wire.as_ref().is_some_and(Wire::is_extended) && !made(Bug::DoomedWait) {
-            self.resolve_doomed();
+        self.outbox.tick(now, self.uptime, self.server.horizon(), &mut self.outcomes);
+        if self.connection.as_ref().is_some_and(ActiveConnection::is_extended) && !made(Bug::DoomedWait) {
+            self.resolve_unrecoverable();
         }
         // What is resolved is told before a state without it can be stored.
-        self.tell_outcomes();
+        self.emit_deliveries();
         self.transmit(now);
         #[cfg(feature = "frames")]
         self.drop_volatile();
-        self.tell_outcomes();
+        self.emit_deliveries();
         if self.leaving {
             // That a room is left is told after the last outcome of what was sent to it.
             self.finish_leaving();
@@ -445,17 +445,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Outcomes are stored before they are told.
-    fn note_outcomes(&mut self) {
+    fn record_outcomes(&mut self) {
         #[cfg(feature = "journal")]
-        for Delivery { id, status, .. } in self.outcomes.iter().skip(self.noted) {
-            note!(self.outbox.notes, Resolved { key: *id, status: status.clone() });
+        for Delivery { id, status, .. } in self.outcomes.iter().skip(self.recorded) {
+            note!(self.outbox.change_log, Resolved { key: *id, status: status.clone() });
         }
-        self.noted = self.outcomes.len();
+        self.recorded = self.outcomes.len();
     }
 
-    fn tell_outcomes(&mut self) {
-        self.note_outcomes();
-        self.noted = 0;
+    fn emit_deliveries(&mut self) {
+        self.record_outcomes();
+        self.recorded = 0;
         if self.outcomes.is_empty() {
             return;
         }
@@ -467,29 +467,29 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The end resolves every send. For another run they are what they were before: that is no change.
     fn end_sends(&mut self) {
         #[cfg(feature = "stored")]
-        self.keep();
-        self.note_outcomes();
+        self.snapshot_sends();
+        self.record_outcomes();
         #[cfg(feature = "journal")]
-        let notes = self.outbox.notes.count();
+        let notes = self.outbox.change_log.len();
         let before = self.outbox.changes();
         self.outbox.close(&mut self.outcomes);
-        self.noted = self.outcomes.len();
+        self.recorded = self.outcomes.len();
         #[cfg(feature = "journal")]
-        self.outbox.notes.forget_after(notes);
-        self.unchanged += self.outbox.changes() - before;
+        self.outbox.change_log.truncate(notes);
+        self.unstored_changes += self.outbox.changes() - before;
     }
 
     /// After the end it begins anew.
     #[cfg(feature = "stored")]
-    fn goes_on(&mut self) {
-        if self.kept.take().is_some() {
+    fn reopen(&mut self) {
+        if self.final_sends.take().is_some() {
             self.changes += 1;
             #[cfg(feature = "journal")]
-            self.note_all();
+            self.record_all();
         }
     }
 
-    fn act(&mut self, now: Timestamp, action: Action) {
+    fn perform(&mut self, now: Timestamp, action: Action) {
         let output = match action {
             Action::FetchToken { rejected } => Output::FetchToken { rejected },
             Action::Dial { conn, endpoint, attempt, token, extended, url } => {
@@ -497,18 +497,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 Output::Dial { conn, endpoint, attempt, token, extended, url }
             }
             Action::Authenticate(token) => {
-                if self.wire.as_ref().is_some_and(Wire::is_extended) {
-                    let reference = crate::id::Id::numbered('a', self.request(), None);
+                if self.connection.as_ref().is_some_and(ActiveConnection::is_extended) {
+                    let reference = crate::id::Id::numbered('a', self.next_request(), None);
                     self.write(ClientMessage::Auth { reference, token });
-                    self.aside();
+                    self.add_untracked_request();
                 }
                 return;
             }
             Action::Ping(conn) => {
-                if self.wire.as_ref().is_some_and(|wire| wire.conn == conn && wire.is_extended()) {
+                if self.connection.as_ref().is_some_and(|wire| wire.conn == conn && wire.is_extended()) {
                     self.write(ClientMessage::Ping { t: 0 });
-                    if let Some(wire) = &mut self.wire {
-                        wire.pinged = wire.last_frame;
+                    if let Some(wire) = &mut self.connection {
+                        wire.last_ping_frame = wire.last_frame;
                     }
                     return;
                 }
@@ -516,16 +516,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Action::Close { conn, code } => Output::Close { conn, code },
             Action::Abort { conn, code } => Output::Abort { conn, code },
-            Action::Up { conn, offered } => return self.up(now, conn, offered),
-            Action::Down => return self.down(),
-            Action::Moved { conn, offered } => return self.moved(now, conn, offered),
+            Action::Up { conn, offered } => return self.connection_opened(now, conn, offered),
+            Action::Down => return self.connection_closed(),
+            Action::Moved { conn, offered } => return self.connection_migrated(now, conn, offered),
             Action::Changed(change) => {
                 match change.state {
                     State::Closing | State::Closed | State::Failed => self.end_sends(),
                     State::Suspended { .. } => self.outbox.give_up(&mut self.outcomes),
                     _ => {
                         #[cfg(feature = "stored")]
-                        self.goes_on();
+                        self.reopen();
                     }
                 }
                 Output::Event(Event::State(change))
@@ -536,7 +536,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 }
 
 /// Until a server has said otherwise (protocol.md §2.3).
-const DEDUPE: Nanos = Nanos::from_secs(600);
+const DEFAULT_DEDUPE: Nanos = Nanos::from_secs(600);
 
 #[cfg(test)]
 mod tests;

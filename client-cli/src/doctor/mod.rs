@@ -18,7 +18,7 @@ use crate::signals::Signals;
 use crate::token::TokenFrom;
 use other_endpoints::Found;
 use rejoin::{
-    Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, Remedy, SOCKET_IO_OPENING, State,
+    Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, Remedy, SOCKET_IO_DETECTED, State,
 };
 use report::Step;
 use std::net::SocketAddr;
@@ -228,7 +228,7 @@ async fn check_session(settings: &Settings, client: &Client, mut events: Events)
                 }
             },
             Ok(Some(Event::Mode(decided))) => mode = Some(decided),
-            Ok(Some(Event::Malformed { error })) if &*error == SOCKET_IO_OPENING => {
+            Ok(Some(Event::Malformed { error })) if &*error == SOCKET_IO_DETECTED => {
                 report::failed(Step::Hello, "a Socket.IO server answers, and speaks no plain protocol", None);
                 other_endpoints::socket_io_here(settings).tell();
                 return Ok(false);

@@ -10,7 +10,7 @@ use crate::commits;
 use crate::describe::{content_limit, is_success};
 use crate::error::{Exit, eprint_line};
 use rejoin::{
-    Delivery, DeliveryStatus, Event, Mode, RestoredOutcome, RoomChange, RoomState, SOCKET_IO_OPENING,
+    Delivery, DeliveryStatus, Event, Mode, RestoredOutcome, RoomChange, RoomState, SOCKET_IO_DETECTED,
     SendFailure, SendReply, State,
 };
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl Pipe {
             }
             Event::Message(_) | Event::UserJoined { .. } | Event::Frame(_) => self.unproven_since = None,
             // The line says what it is, and a person wants to know what to type.
-            Event::Malformed { error } if &**error == SOCKET_IO_OPENING => {
+            Event::Malformed { error } if &**error == SOCKET_IO_DETECTED => {
                 if let Some(advice) = self.advice.take() {
                     eprint_line(&format!("rejoin: {}", advice.malformed(error)));
                 }

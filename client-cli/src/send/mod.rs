@@ -15,7 +15,7 @@ use crate::token_notices::TokenNotices;
 use crate::{describe, sanitise};
 use rejoin::messages::Code;
 use rejoin::{
-    Cause, CauseCode, Client, DeliveryStatus, Event, Events, Mode, Receipt, RoomState, SOCKET_IO_OPENING,
+    Cause, CauseCode, Client, DeliveryStatus, Event, Events, Mode, Receipt, RoomState, SOCKET_IO_DETECTED,
     SendError, SendFailure, SendId, State,
 };
 use std::collections::{BTreeSet, VecDeque};
@@ -474,7 +474,7 @@ impl Sender {
                 self.print_failure(None, &format!("the server says: {}", sanitise::line(message)), "server");
             }
             // Nobody hears there what is written, however often it is sent.
-            Event::Malformed { error } if &**error == SOCKET_IO_OPENING => {
+            Event::Malformed { error } if &**error == SOCKET_IO_DETECTED => {
                 return Err(Failure::terminal("incompatible", self.advice.malformed(error)));
             }
             Event::Mode(mode) => self.mode = Some(*mode),

@@ -1,7 +1,7 @@
 //! A rule of the application's own for the delay before a dial: what it is told, and the bounds its answer is kept in. Reads
 //! no clock and draws no entropy.
 
-use super::LONGEST_HINT;
+use super::MAX_HINT;
 use crate::time::Nanos;
 use alloc::sync::Arc;
 use core::fmt;
@@ -48,7 +48,7 @@ impl DelayRule {
 
     /// Its answer, kept in bounds.
     pub(super) fn delay(&self, attempt: Attempt) -> Nanos {
-        Nanos::from((self.0)(attempt)).clamp(SHORTEST, LONGEST_HINT)
+        Nanos::from((self.0)(attempt)).clamp(SHORTEST, MAX_HINT)
     }
 }
 
@@ -68,7 +68,7 @@ impl fmt::Debug for DelayRule {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Backoff, Occasion, Policy};
+    use super::super::{Backoff, Policy, RetryTrigger};
     use super::*;
     use alloc::vec::Vec;
     use fastrand::Rng;
@@ -86,10 +86,10 @@ mod tests {
             SECOND * attempt.number
         });
         for expected in 1..=40 {
-            assert_eq!(backoff.next(Occasion::Remote, &mut rng).duration(), SECOND * expected);
+            assert_eq!(backoff.next(RetryTrigger::Remote, &mut rng).duration(), SECOND * expected);
         }
         backoff.lost(Nanos::from_secs(30));
-        assert_eq!(backoff.next(Occasion::Drain, &mut rng).duration(), SECOND);
+        assert_eq!(backoff.next(RetryTrigger::Drain, &mut rng).duration(), SECOND);
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
             [(Duration::ZERO, Duration::from_millis(100)), (Duration::MAX, 600 * SECOND)]
         {
             let (mut backoff, mut rng) = backoff(move |_| answer);
-            assert_eq!(backoff.next(Occasion::Remote, &mut rng).duration(), expected);
+            assert_eq!(backoff.next(RetryTrigger::Remote, &mut rng).duration(), expected);
         }
     }
 
@@ -109,13 +109,13 @@ mod tests {
             (0..50).map(|_| short.hinted(Nanos::from_secs(5), &mut rng).duration()).collect();
         assert!(hinted.iter().all(|delay| (5 * SECOND..=10 * SECOND).contains(delay)), "{hinted:?}");
         assert!(hinted.iter().any(|delay| *delay != hinted[0]), "all come back at once: {hinted:?}");
-        assert!(short.hinted(Nanos::from_secs(86_400), &mut rng) <= LONGEST_HINT);
+        assert!(short.hinted(Nanos::from_secs(86_400), &mut rng) <= MAX_HINT);
         short.set_least(Nanos::from_secs(3));
-        assert!(short.next(Occasion::Remote, &mut rng) >= Nanos::from_secs(3));
+        assert!(short.next(RetryTrigger::Remote, &mut rng) >= Nanos::from_secs(3));
         let (mut told, mut rng) = backoff(|attempt| attempt.retry_after.unwrap_or_default() * 3);
         assert_eq!(told.hinted(Nanos::from_secs(5), &mut rng).duration(), 15 * SECOND);
         let (mut unasked, mut rng) = backoff(|_| Duration::MAX);
-        assert!(unasked.next(Occasion::Local, &mut rng) <= Nanos::from_millis(250));
+        assert!(unasked.next(RetryTrigger::Local, &mut rng) <= Nanos::from_millis(250));
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
         let delays = |seed| -> Vec<Duration> {
             let policy = Policy::custom(|attempt| attempt.between(SECOND, 2 * SECOND));
             let (mut backoff, mut rng) = (Backoff::new(policy, Nanos::ZERO), Rng::with_seed(seed));
-            (0..50).map(|_| backoff.next(Occasion::Remote, &mut rng).duration()).collect()
+            (0..50).map(|_| backoff.next(RetryTrigger::Remote, &mut rng).duration()).collect()
         };
         assert_eq!(delays(1), delays(1));
         assert_ne!(delays(1), delays(2));

@@ -39,7 +39,7 @@ pub struct EventStream {
     line: Vec<u8>,
     /// Bytes of the lines before this one that belong to the event.
     taken: usize,
-    at: At,
+    at: LineState,
     /// A carriage return has ended the line: a line feed behind it belongs to it.
     after_return: bool,
     /// The event has passed the bound.
@@ -54,7 +54,7 @@ pub struct EventStream {
 
 /// Where in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
+enum LineState {
     Start,
     /// In one whose bytes are kept.
     Field,
@@ -71,7 +71,7 @@ impl EventStream {
             most,
             line: Vec::new(),
             taken: 0,
-            at: At::Start,
+            at: LineState::Start,
             after_return: false,
             too_large: false,
             mark: 0,
@@ -123,16 +123,16 @@ impl EventStream {
     /// Takes a part of a line.
     fn take(&mut self, part: &[u8]) {
         let Some(first) = part.first() else { return };
-        if self.at == At::Start {
-            self.at = if *first == b':' || self.too_large { At::Skipped } else { At::Field };
+        if self.at == LineState::Start {
+            self.at = if *first == b':' || self.too_large { LineState::Skipped } else { LineState::Field };
         }
-        if self.at == At::Skipped {
+        if self.at == LineState::Skipped {
             return;
         }
         let most = if made(Bug::EventUnbounded) { usize::MAX } else { self.most };
         if self.taken.saturating_add(self.line.len()).saturating_add(part.len()) > most {
             self.too_large = true;
-            self.at = At::Skipped;
+            self.at = LineState::Skipped;
             self.line = Vec::new();
             return;
         }
@@ -140,12 +140,12 @@ impl EventStream {
     }
 
     fn end_of_line(&mut self) -> Option<StreamItem> {
-        let at = core::mem::replace(&mut self.at, At::Start);
+        let at = core::mem::replace(&mut self.at, LineState::Start);
         let mut bytes = core::mem::take(&mut self.line);
         match at {
-            At::Skipped => None,
-            At::Start => self.end_of_event(),
-            At::Field => {
+            LineState::Skipped => None,
+            LineState::Start => self.end_of_event(),
+            LineState::Field => {
                 self.taken += bytes.len();
                 let item = self.field(&String::from_utf8_lossy(&bytes));
                 // For the next line.

@@ -26,12 +26,12 @@ pub struct FeedConfig {
 }
 
 /// The server says something every 15 s, if only a comment: two of them are missing, and as long as a pong may take.
-const SILENCE: Duration = Duration::from_secs(2 * 15 + 10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2 * 15 + 10);
 
 impl Default for FeedConfig {
     fn default() -> Self {
         let liveness =
-            LivenessConfig { can_ping: false, idle_timeout: Some(SILENCE), ..LivenessConfig::default() };
+            LivenessConfig { can_ping: false, idle_timeout: Some(IDLE_TIMEOUT), ..LivenessConfig::default() };
         Self { link: LinkConfig { liveness, ..LinkConfig::default() }, since: None, history: None }
     }
 }

@@ -10,11 +10,11 @@
 //! server as they are, and after each reconnect a gap of unknown size says that nobody knows. An event that is no message
 //! of the contract is told with its name, its data and its id.
 
+mod cursor;
 mod event_stream;
 mod io;
-mod place;
 #[cfg(feature = "json")]
-mod reading;
+mod parse;
 
 pub use event_stream::{EventStream, StreamEvent, StreamItem};
 pub use io::{FeedConfig, FeedEvent, FeedInput, FeedItem, FeedOutput};
@@ -29,14 +29,14 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
-use place::{Hole, Place};
+use cursor::{Cursor, LogGap};
 
 /// The reader of one room without its socket.
 #[derive(Debug)]
 pub struct Feed<P = String, N = Name> {
     link: Link,
     room: N,
-    place: Place,
+    cursor: Cursor,
     history: Option<u64>,
     busy: bool,
     outputs: VecDeque<FeedOutput<P, N>>,
@@ -49,12 +49,12 @@ impl<P, N: Clone> Feed<P, N> {
         let mut link = Link::new(link, seed);
         if since.is_some() {
             // An event with that id has come from there.
-            link.has_worked();
+            link.mark_reachable();
         }
         Self {
             link,
             room,
-            place: Place::new(since.as_deref()),
+            cursor: Cursor::new(since.as_deref()),
             history,
             busy: false,
             outputs: VecDeque::new(),
@@ -68,7 +68,7 @@ impl<P, N: Clone> Feed<P, N> {
         let now = now.monotonic;
         if self.busy && !made(Bug::OwnSilenceCounts) {
             // What the server has said meanwhile is in the socket.
-            self.link.heard(now);
+            self.link.activity(now);
         }
         match input {
             FeedInput::Connect => self.link.connect(now),
@@ -79,11 +79,11 @@ impl<P, N: Clone> Feed<P, N> {
             FeedInput::Opened(conn) => self.link.opened(now, conn),
             FeedInput::DialFailed(conn, error) => self.link.dial_failed(now, conn, error),
             FeedInput::Activity(conn) => {
-                self.heard(now, conn);
+                self.activity(now, conn);
             }
             FeedInput::Received(conn, arrival) => {
-                if self.heard(now, conn) {
-                    self.arrived(arrival);
+                if self.activity(now, conn) {
+                    self.received(arrival);
                 }
             }
             FeedInput::Closed(conn, how) => self.link.closed(now, conn, how),
@@ -91,7 +91,7 @@ impl<P, N: Clone> Feed<P, N> {
             FeedInput::Hint(hint) => self.link.hint(now, hint),
             FeedInput::Tick => self.link.tick(now),
         }
-        self.settle(now);
+        self.process_actions(now);
     }
 
     /// The next thing to do, in order; `None` when there is nothing until the next input.
@@ -111,30 +111,30 @@ impl<P, N: Clone> Feed<P, N> {
 
     /// What a reader that has dealt with everything told so far goes on from.
     pub fn last_event_id(&self) -> Option<&str> {
-        self.place.last_id().map(|id| &**id)
+        self.cursor.last_id().map(|id| &**id)
     }
 
-    fn heard(&mut self, now: Timestamp, conn: ConnId) -> bool {
+    fn activity(&mut self, now: Timestamp, conn: ConnId) -> bool {
         let current = self.link.is_current(conn) || made(Bug::OldStreamHeard);
         if current {
-            self.link.heard(now);
+            self.link.activity(now);
         }
         current
     }
 
-    fn arrived(&mut self, arrival: FeedItem<P, N>) {
+    fn received(&mut self, arrival: FeedItem<P, N>) {
         match arrival {
             FeedItem::Message { id, message } => self.message(id.as_deref(), message),
             FeedItem::Gap { id, gap } => {
-                let hole = self.place.gap(gap, id.as_deref());
+                let hole = self.cursor.gap(gap, id.as_deref());
                 let last_event_id = self.last();
-                self.hole(hole, last_event_id);
+                self.emit_gap(hole, last_event_id);
             }
             FeedItem::Event { id, name, data, error } => {
                 // Where ids are places in a log, each message is one of the contract.
-                let damaged = error.filter(|_| self.place.has_position() && !made(Bug::DamageUntold));
+                let damaged = error.filter(|_| self.cursor.has_position() && !made(Bug::DamageUntold));
                 if let Some(id) = &id {
-                    self.place.pass(id);
+                    self.cursor.skip_event(id);
                 }
                 self.event(match damaged {
                     Some(error) => FeedEvent::Malformed { error },
@@ -148,17 +148,17 @@ impl<P, N: Clone> Feed<P, N> {
                 if !made(Bug::UnreadableUntold) {
                     self.event(FeedEvent::Malformed { error });
                 }
-                let hole = self.place.left_out();
+                let hole = self.cursor.event_dropped();
                 let last_event_id = self.last();
-                self.hole(hole, last_event_id);
+                self.emit_gap(hole, last_event_id);
             }
         }
     }
 
     fn mark(&mut self, id: &str) {
-        let had_none = self.place.last_id().is_none();
-        self.place.mark(id);
-        if had_none && self.place.last_id().is_some() && !made(Bug::BeginUntold) {
+        let had_none = self.cursor.last_id().is_none();
+        self.cursor.move_to_id(id);
+        if had_none && self.cursor.last_id().is_some() && !made(Bug::BeginUntold) {
             self.event(FeedEvent::Started);
         }
     }
@@ -166,9 +166,9 @@ impl<P, N: Clone> Feed<P, N> {
     fn message(&mut self, id: Option<&str>, message: Message<P, N>) {
         // The message is not dealt with when the hole before it is.
         let before = self.last();
-        let step = self.place.take(id);
+        let step = self.cursor.take(id);
         let before = if made(Bug::FeedPlaceAhead) { self.last() } else { before };
-        self.hole(step.hole, before);
+        self.emit_gap(step.gap, before);
         if step.is_new {
             let stamp = id.and_then(Position::from_event_id).map(|Position { epoch, seq, id }| {
                 Box::new(EntryMeta { id, epoch, seq, replay: false, producer: None })
@@ -181,15 +181,15 @@ impl<P, N: Clone> Feed<P, N> {
         }
     }
 
-    fn hole(&mut self, hole: Option<Hole>, last_event_id: Option<Arc<str>>) {
+    fn emit_gap(&mut self, hole: Option<LogGap>, last_event_id: Option<Arc<str>>) {
         if let Some(hole) = hole {
-            let event = FeedEvent::Gap(hole.in_room(self.room.clone()));
+            let event = FeedEvent::Gap(hole.into_gap(self.room.clone()));
             self.outputs.push_back(FeedOutput::Event { event, last_event_id });
         }
     }
 
     fn last(&self) -> Option<Arc<str>> {
-        self.place.last_id().map(Arc::clone)
+        self.cursor.last_id().map(Arc::clone)
     }
 
     fn event(&mut self, event: FeedEvent<P, N>) {
@@ -198,7 +198,7 @@ impl<P, N: Clone> Feed<P, N> {
     }
 
     /// Turns what the link wants into outputs.
-    fn settle(&mut self, now: Timestamp) {
+    fn process_actions(&mut self, now: Timestamp) {
         loop {
             let actions = self.link.take_actions();
             if actions.is_empty() {
@@ -228,9 +228,9 @@ impl<P, N: Clone> Feed<P, N> {
                 }
             }
             Action::Up { .. } => {
-                let hole = self.place.opened();
+                let hole = self.cursor.opened();
                 let last_event_id = self.last();
-                self.hole(hole, last_event_id);
+                self.emit_gap(hole, last_event_id);
             }
             Action::Changed(change) => self.event(FeedEvent::State(change)),
             // Nothing can be said on a stream, and it is never moved.

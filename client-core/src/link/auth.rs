@@ -6,7 +6,7 @@ use crate::time::{Nanos, Timestamp};
 use crate::token::{Credentials, Token};
 
 /// A second rejection within this time is final; an expiry within it waits for the backoff.
-const PATIENCE: Nanos = Nanos::from_secs(60);
+const REFRESH_INTERVAL: Nanos = Nanos::from_secs(60);
 
 /// What to do about a refused token.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Auth {
         }
         let expired = verdict == CloseAction::Expired;
         let last = if expired { &mut self.renewed_at } else { &mut self.rejected_at };
-        let recent = last.is_some_and(|at| now.after(at) < PATIENCE);
+        let recent = last.is_some_and(|at| now.after(at) < REFRESH_INTERVAL);
         *last = Some(now);
         self.wants_token = !(made(Bug::RefusedTokenAgain) || made(Bug::ExpiredAgain) && expired);
         self.rejected = !made(Bug::RefusalUntold);

@@ -1,7 +1,7 @@
 //! Protocols with a handshake of their own above the WebSocket's: to the link their dial lasts until that is done. Socket.IO
 //! is the only one.
 
-use super::aftermath::cause;
+use super::retry::cause;
 use super::{Action, ConnId, Link, Phase};
 use crate::cause::{Cause, Disconnect};
 use crate::close_code::{self, CloseAction};
@@ -14,16 +14,22 @@ impl Link {
     }
 
     /// The socket of the dial under way was open and is closed.
-    pub(crate) fn refused_before_use(&mut self, now: Timestamp, conn: ConnId, how: Disconnect) {
+    pub(crate) fn closed_in_handshake(&mut self, now: Timestamp, conn: ConnId, how: Disconnect) {
         if self.is_dialling(conn) {
-            self.dial_is_lost();
-            let verdict = self.verdict(&how);
-            self.judge(now, verdict, cause(how), None);
+            self.next_endpoint();
+            let verdict = self.close_action(&how);
+            self.apply_close_action(now, verdict, cause(how), None);
         }
     }
 
     /// The server ends the connection, or refuses the dial under way, in words of its own protocol.
-    pub(crate) fn ended_by_peer(&mut self, now: Timestamp, conn: ConnId, verdict: CloseAction, cause: Cause) {
+    pub(crate) fn closed_by_server(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        verdict: CloseAction,
+        cause: Cause,
+    ) {
         let since = match self.phase {
             Phase::Open { conn: current, since, .. } if current == conn => Some(since),
             _ if self.is_dialling(conn) => None,
@@ -32,18 +38,18 @@ impl Link {
         self.actions.push(Action::Abort { conn, code: close_code::NORMAL });
         match since {
             Some(since) => self.down(now, since),
-            None => self.dial_is_lost(),
+            None => self.next_endpoint(),
         }
-        self.judge(now, verdict, cause, None);
+        self.apply_close_action(now, verdict, cause, None);
     }
 
     /// The server speaks by itself at least so often: longer silence is death.
-    pub(crate) fn expect_to_hear_every(&mut self, silence: Nanos) {
+    pub(crate) fn set_idle_timeout(&mut self, silence: Nanos) {
         if self.is_carried() {
             return;
         }
         if let Phase::Open { liveness, .. } = &mut self.phase {
-            liveness.expect(silence);
+            liveness.set_idle_timeout(silence);
         }
     }
 }

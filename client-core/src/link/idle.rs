@@ -5,20 +5,20 @@ use super::ConnId;
 use crate::time::{Nanos, Timestamp};
 
 /// After a shorter silence nobody cuts a connection for it.
-const LEAST: Nanos = Nanos::from_secs(5);
+const MIN_IDLE: Nanos = Nanos::from_secs(5);
 /// Two silences are the same when they differ by no more than this or a tenth of the longer one.
 const TOLERANCE: Nanos = Nanos::from_secs(2);
 
 /// The silences before the last losses.
 #[derive(Debug, Default)]
-pub(super) struct IdleWatch {
+pub(super) struct IdleTimeoutDetector {
     /// When something last came or went on the connection in use; `None` after a sleep, which hides how long ago that was.
     traffic_at: Option<Timestamp>,
     /// The last connection that broke after a silence, and how long that was.
     last: Option<(ConnId, Nanos)>,
 }
 
-impl IdleWatch {
+impl IdleTimeoutDetector {
     /// Something came or went.
     pub(super) fn traffic(&mut self, now: Timestamp) {
         self.traffic_at = Some(now);
@@ -31,7 +31,7 @@ impl IdleWatch {
 
     /// The connection in use broke without a close frame. Gives the timeout, if one explains this loss and the one before.
     pub(super) fn lost(&mut self, now: Timestamp, conn: ConnId) -> Option<Nanos> {
-        let idle = self.traffic_at.take().map(|at| now.after(at)).filter(|idle| *idle >= LEAST)?;
+        let idle = self.traffic_at.take().map(|at| now.after(at)).filter(|idle| *idle >= MIN_IDLE)?;
         let (before, silence) = self.last.replace((conn, idle))?;
         // Every dial has a number: between the two there was none that failed, and no other end.
         if before.0 + 1 != conn.0 {
@@ -49,7 +49,7 @@ mod tests {
 
     /// What is said of the last loss: each is on the connection with that number, after that many seconds of silence.
     fn said_of(losses: &[(u64, u64)]) -> Option<Nanos> {
-        let mut watch = IdleWatch::default();
+        let mut watch = IdleTimeoutDetector::default();
         let mut now = Timestamp::ZERO;
         let mut last = None;
         for (conn, silence) in losses {
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_silence_in_which_the_machine_slept_does_not_count() {
-        let mut watch = IdleWatch::default();
+        let mut watch = IdleTimeoutDetector::default();
         watch.traffic(Timestamp::ZERO);
         assert_eq!(watch.lost(Timestamp::from_millis(30_000), ConnId(1)), None);
         watch.traffic(Timestamp::ZERO);

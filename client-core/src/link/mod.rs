@@ -12,40 +12,40 @@
 //!                                            Failed
 //! ```
 
-mod aftermath;
 mod auth;
 #[cfg(feature = "socketio")]
-mod carried;
+mod carrier;
 mod config;
-mod handover;
 #[cfg(feature = "socketio")]
 mod handshake;
-mod hint;
 #[cfg(feature = "native")]
 mod idle;
-mod status;
+mod migration;
+mod network;
+mod retry;
+mod state;
 mod tokens;
 
 pub use config::LinkConfig;
-pub use hint::Hint;
-pub use status::{ConnId, State, StateChange};
+pub use network::Hint;
+pub use state::{ConnId, State, StateChange};
 
-use crate::backoff::{Backoff, Occasion};
+use crate::backoff::{Backoff, RetryTrigger};
 use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
 use crate::close_code;
 use crate::limiter::DialLimiter;
-use crate::liveness::{Finding, Liveness};
+use crate::liveness::{Liveness, ProbeResult};
 use crate::time::{ClockReading, Nanos, Timestamp};
 use crate::token::Token;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use auth::Auth;
 #[cfg(feature = "socketio")]
-use carried::Carrier;
+use carrier::Carrier;
 use fastrand::Rng;
-use handover::{Next, Retiring};
-use status::Loss;
+use migration::{OldConnection, Replacement};
+use state::Outage;
 
 /// What the link wants done. The session turns it into its own outputs.
 #[derive(Debug)]
@@ -111,19 +111,19 @@ pub(crate) struct Link {
     backoff: Backoff,
     limiter: DialLimiter,
     auth: Auth,
-    loss: Option<Loss>,
+    outage: Option<Outage>,
     /// How long a loss may last on this server before the state is `suspended`.
     suspend_after: Nanos,
     /// When the last suspicious endings were.
-    suspects: [Option<Timestamp>; 2],
+    suspicious_closes: [Option<Timestamp>; 2],
     /// One bit for each URL that has been connected to, in this process or an earlier one.
     worked: u64,
     /// Since when a URL that has worked is answered in a way that a wrong address would be.
-    wrong_since: Option<Timestamp>,
-    local_at: Option<Timestamp>,
+    misconfigured_since: Option<Timestamp>,
+    last_local_retry: Option<Timestamp>,
     /// Left out of the browser's file, where every byte counts.
     #[cfg(feature = "native")]
-    idle: idle::IdleWatch,
+    idle: idle::IdleTimeoutDetector,
     last_seen: Option<ClockReading>,
     last_conn: u64,
     endpoint: usize,
@@ -131,9 +131,9 @@ pub(crate) struct Link {
     /// Whether the next dial offers the extended protocol.
     offer: bool,
     /// The connection to move to.
-    next: Option<Next>,
+    replacement: Option<Replacement>,
     /// The connection moved away from.
-    retiring: Option<Retiring>,
+    old: Option<OldConnection>,
     /// A fresh token is being fetched for the connection in use, until then.
     refreshing: Option<Timestamp>,
     #[cfg(feature = "socketio")]
@@ -150,21 +150,21 @@ impl Link {
             rng: Rng::with_seed(seed),
             phase: Phase::Idle,
             limiter: DialLimiter::default(),
-            loss: None,
+            outage: None,
             suspend_after: config.suspend_after.into(),
-            suspects: [None; 2],
+            suspicious_closes: [None; 2],
             worked: 0,
-            wrong_since: None,
-            local_at: None,
+            misconfigured_since: None,
+            last_local_retry: None,
             #[cfg(feature = "native")]
-            idle: idle::IdleWatch::default(),
+            idle: idle::IdleTimeoutDetector::default(),
             last_seen: None,
             last_conn: 0,
             endpoint: 0,
             rtt: None,
             offer,
-            next: None,
-            retiring: None,
+            replacement: None,
+            old: None,
             refreshing: None,
             #[cfg(feature = "socketio")]
             carrier: Carrier::Own,
@@ -205,7 +205,7 @@ impl Link {
                 };
                 // Waiting for a fresh token is an attempt too, though the backoff does not count it.
                 let attempt = self.backoff.attempt().max(1);
-                match &self.loss {
+                match &self.outage {
                     None => State::Connecting,
                     Some(loss) if loss.suspended => State::Suspended { attempt, retry_at },
                     Some(_) => State::Reconnecting { attempt, retry_at },
@@ -220,9 +220,9 @@ impl Link {
             Phase::Idle | Phase::Closed | Phase::Failed => {
                 self.backoff.reset();
                 self.auth.start_anew();
-                self.suspects = [None; 2];
-                self.wrong_since = None;
-                self.loss = None;
+                self.suspicious_closes = [None; 2];
+                self.misconfigured_since = None;
+                self.outage = None;
                 self.dial(now);
                 #[cfg(feature = "socketio")]
                 let waits = matches!(self.phase, Phase::AwaitingRetry { at: Timestamp::NEVER });
@@ -277,7 +277,7 @@ impl Link {
     fn end(&mut self) {
         self.phase = Phase::Closed;
         if !made(Bug::TimerAfterClose) {
-            self.loss = None;
+            self.outage = None;
         }
         self.changed(State::Closed, Some(Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) }));
     }
@@ -290,11 +290,11 @@ impl Link {
                     self.backoff.reset();
                 }
                 if !made(Bug::LossKept) {
-                    self.loss = None;
+                    self.outage = None;
                 }
                 self.worked |= self.endpoint_bit();
                 if !made(Bug::WrongKept) {
-                    self.wrong_since = None;
+                    self.misconfigured_since = None;
                 }
                 let liveness = Liveness::new(self.config.liveness, now);
                 self.phase = Phase::Open { conn, since: now, liveness };
@@ -303,10 +303,10 @@ impl Link {
                 self.changed(State::Connected, None);
                 self.actions.push(Action::Up { conn, offered });
                 if offered {
-                    self.greet(now);
+                    self.probe_for_hello(now);
                 }
             }
-            _ if self.is_next(opened) => self.opened_next(now, opened),
+            _ if self.is_replacement(opened) => self.replacement_opened(now, opened),
             _ if made(Bug::LateDialKept) => {}
             // The late success of a dial that was given up.
             _ => self.actions.push(Action::Abort { conn: opened, code: close_code::NORMAL }),
@@ -319,17 +319,17 @@ impl Link {
     }
 
     /// Whether a connection ended because a frame of ours was too large for the server.
-    pub(crate) fn blames_a_frame(&self, how: &Disconnect) -> bool {
+    pub(crate) fn is_frame_too_large(&self, how: &Disconnect) -> bool {
         matches!(how, Disconnect::Closed { .. })
             && self.config.close_codes.disconnect(how) == close_code::CloseAction::TooLarge
     }
 
     /// Something came in on the current connection.
-    pub(crate) fn heard(&mut self, now: Timestamp) {
+    pub(crate) fn activity(&mut self, now: Timestamp) {
         #[cfg(feature = "native")]
         self.traffic(now);
         if let Phase::Open { liveness, .. } = &mut self.phase {
-            liveness.heard(now);
+            liveness.activity(now);
         }
     }
 
@@ -337,7 +337,7 @@ impl Link {
         #[cfg(feature = "native")]
         self.traffic(now);
         if let Phase::Open { liveness, .. } = &mut self.phase {
-            let rtt = liveness.answered(now);
+            let rtt = liveness.pong(now);
             self.rtt = if made(Bug::RttUnmeasured) { self.rtt } else { rtt.or(self.rtt) };
         }
     }
@@ -350,7 +350,7 @@ impl Link {
 
     /// The first frame of an extended server is its `hello`: silence decides the mode only where a pong has shown that
     /// somebody is there.
-    fn greet(&mut self, now: Timestamp) {
+    fn probe_for_hello(&mut self, now: Timestamp) {
         self.probe(now);
     }
 
@@ -363,18 +363,18 @@ impl Link {
             return self.actions.push(Action::Ping(conn));
         }
         if let Phase::Open { conn, liveness, .. } = &mut self.phase
-            && liveness.ask(now)
+            && liveness.probe_now(now)
         {
             self.actions.push(Action::Ping(*conn));
         }
     }
 
     /// What an extended server has said of itself.
-    pub(crate) fn agree(&mut self, heartbeat: Nanos, window: Nanos, recoverable: Nanos) {
+    pub(crate) fn apply_hello(&mut self, heartbeat: Nanos, window: Nanos, recoverable: Nanos) {
         self.backoff.set_window(window);
         self.suspend_after = if made(Bug::SuspendAfterKept) { self.suspend_after } else { recoverable };
         if let Phase::Open { liveness, .. } = &mut self.phase {
-            liveness.agree(heartbeat);
+            liveness.set_heartbeat(heartbeat);
         }
     }
 
@@ -384,7 +384,7 @@ impl Link {
     }
 
     /// An earlier run was connected: the address is right.
-    pub(crate) fn has_worked(&mut self) {
+    pub(crate) fn mark_reachable(&mut self) {
         self.worked = u64::MAX;
     }
 
@@ -395,7 +395,7 @@ impl Link {
 
     /// What an earlier run knew of the server.
     #[cfg(feature = "stored")]
-    pub(crate) fn remember(&mut self, window: Nanos, recoverable: Nanos) {
+    pub(crate) fn restore_timings(&mut self, window: Nanos, recoverable: Nanos) {
         self.backoff.set_window(window);
         self.suspend_after = recoverable;
     }
@@ -405,11 +405,11 @@ impl Link {
         let Phase::Open { conn, since, .. } = self.phase else { return };
         self.actions.push(Action::Abort { conn, code: close_code::DEAD_PEER });
         self.down(now, since);
-        self.retry(now, Occasion::Remote, Cause::bare(code));
+        self.retry(now, RetryTrigger::Remote, Cause::bare(code));
     }
 
     pub(crate) fn dial_failed(&mut self, now: Timestamp, failed: ConnId, error: DialError) {
-        if self.failed_next(now, failed) {
+        if self.is_replacement_failure(now, failed) {
             return;
         }
         let Phase::AwaitingOpen { conn, offered, .. } = self.phase else { return };
@@ -421,7 +421,7 @@ impl Link {
             self.offer = !offered || made(Bug::OfferKept);
         }
         let worked = self.worked & self.endpoint_bit() != 0;
-        self.dial_is_lost();
+        self.next_endpoint();
         let verdict = self.config.close_codes.dial_error(error.kind);
         let code = match error.kind {
             DialErrorKind::Http(204) => CauseCode::Closed(close_code::NORMAL),
@@ -434,21 +434,21 @@ impl Link {
             && verdict == close_code::CloseAction::RetryLimited
             && error.kind != DialErrorKind::Http(410)
         {
-            return self.wrong_answer(now, cause);
+            return self.unexpected_answer(now, cause);
         }
-        self.wrong_since = None;
-        self.judge(now, verdict, cause, error.retry_after);
+        self.misconfigured_since = None;
+        self.apply_close_action(now, verdict, cause, error.retry_after);
     }
 
     pub(crate) fn closed(&mut self, now: Timestamp, closed: ConnId, how: Disconnect) {
-        if self.retired(closed) {
+        if self.old_closed(closed) {
             return;
         }
         match self.phase {
             Phase::Open { conn, since, .. } if conn == closed => {
-                let verdict = self.verdict(&how);
+                let verdict = self.close_action(&how);
                 self.down(now, since);
-                let cause = aftermath::cause(how);
+                let cause = retry::cause(how);
                 #[cfg(feature = "native")]
                 let cause = match cause.code {
                     CauseCode::ConnectionLost => {
@@ -456,7 +456,7 @@ impl Link {
                     }
                     _ => cause,
                 };
-                self.judge(now, verdict, cause, None);
+                self.apply_close_action(now, verdict, cause, None);
             }
             Phase::AwaitingClose { conn, .. } if conn == closed => self.end(),
             _ => {}
@@ -464,7 +464,7 @@ impl Link {
     }
 
     /// What the end of a connection means.
-    fn verdict(&self, how: &Disconnect) -> close_code::CloseAction {
+    fn close_action(&self, how: &Disconnect) -> close_code::CloseAction {
         #[cfg(feature = "socketio")]
         if self.is_carried() {
             // It is the other link that judges it.
@@ -477,7 +477,7 @@ impl Link {
         if !made(Bug::RefreshOutlives) {
             self.refreshing = None;
         }
-        if let Some(retiring) = self.retiring.take() {
+        if let Some(retiring) = self.old.take() {
             // Not the end of a stay: the next connection goes on with it.
             self.actions.push(Action::Abort { conn: retiring.conn, code: close_code::REPLACED });
         }
@@ -492,7 +492,7 @@ impl Link {
             if code == CauseCode::DeadPeer { close_code::DEAD_PEER } else { close_code::REPLACED };
         self.actions.push(Action::Abort { conn, code: wire_code });
         self.down(now, since);
-        self.retry(now, Occasion::Local, Cause::bare(code));
+        self.retry(now, RetryTrigger::Local, Cause::bare(code));
     }
 
     /// Dials now, or as soon as the limiter and the token allow.
@@ -504,7 +504,7 @@ impl Link {
         }
         let earliest = if made(Bug::NoDialLimit) { now } else { self.limiter.earliest(now) };
         if earliest > now {
-            self.loss.get_or_insert(Loss::new(now));
+            self.outage.get_or_insert(Outage::new(now));
             self.phase = Phase::AwaitingRetry { at: earliest };
             self.changed(self.state(), Some(Cause::bare(CauseCode::Requested)));
             return;
@@ -533,17 +533,17 @@ impl Link {
 
     pub(crate) fn tick(&mut self, now: Timestamp) {
         self.suspend(now);
-        self.tick_next(now);
+        self.tick_replacement(now);
         self.refreshing.take_if(|until| *until <= now && !made(Bug::RefreshWaitsForEver));
         match &mut self.phase {
             Phase::AwaitingToken { until } if *until <= now => {
                 let text = "the token source did not answer in time";
-                self.retry(now, Occasion::Remote, Cause::new(CauseCode::TokenUnavailable, text));
+                self.retry(now, RetryTrigger::Remote, Cause::new(CauseCode::TokenUnavailable, text));
             }
             Phase::AwaitingRetry { at } if *at <= now => self.dial(now),
             #[cfg(feature = "socketio")]
             Phase::AwaitingOpen { until, .. } if *until <= now && self.carrier != Carrier::Own => {
-                self.is_not_answered(now);
+                self.carrier_timeout(now);
             }
             Phase::AwaitingOpen { conn, until, .. } if *until <= now => {
                 let conn = *conn;
@@ -552,14 +552,14 @@ impl Link {
                 self.dial_failed(now, conn, DialError::new(DialErrorKind::Timeout, text));
             }
             Phase::Open { conn, since, liveness } => match liveness.tick(now) {
-                Finding::Fine => {}
-                Finding::Ask => self.actions.push(Action::Ping(*conn)),
-                Finding::Dead { local: true } => self.replace(now, CauseCode::NetworkChanged),
-                Finding::Dead { local: false } => {
+                ProbeResult::Fine => {}
+                ProbeResult::Ask => self.actions.push(Action::Ping(*conn)),
+                ProbeResult::Dead { local: true } => self.replace(now, CauseCode::NetworkChanged),
+                ProbeResult::Dead { local: false } => {
                     let (conn, since) = (*conn, *since);
                     self.actions.push(Action::Abort { conn, code: close_code::DEAD_PEER });
                     self.down(now, since);
-                    self.retry(now, Occasion::Remote, Cause::bare(CauseCode::DeadPeer));
+                    self.retry(now, RetryTrigger::Remote, Cause::bare(CauseCode::DeadPeer));
                 }
             },
             Phase::AwaitingClose { conn, until } if *until <= now => {
@@ -572,7 +572,7 @@ impl Link {
 
     /// Says once that the loss has outlasted what can be recovered.
     fn suspend(&mut self, now: Timestamp) {
-        let Some(loss) = &mut self.loss else { return };
+        let Some(loss) = &mut self.outage else { return };
         if !loss.suspended && loss.age(now) >= self.suspend_after {
             loss.suspended = true;
             self.changed(self.state(), None);
@@ -588,11 +588,11 @@ impl Link {
             Phase::AwaitingRetry { at } => *at,
             Phase::Open { liveness, .. } => liveness.deadline(),
         };
-        let suspend = match &self.loss {
+        let suspend = match &self.outage {
             Some(loss) if !loss.suspended => loss.reaches(self.suspend_after),
             _ => Timestamp::NEVER,
         };
-        phase.min(suspend).min(self.next_deadline()).min(self.refreshing.unwrap_or(Timestamp::NEVER))
+        phase.min(suspend).min(self.replacement_deadline()).min(self.refreshing.unwrap_or(Timestamp::NEVER))
     }
 
     fn changed(&mut self, state: State, cause: Option<Cause>) {

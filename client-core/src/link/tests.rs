@@ -207,7 +207,7 @@ fn a_driver_that_cannot_ping_asks_all_the_same_once_the_server_has_offered_it() 
     config.liveness.can_ping = false;
     let mut rig = Rig::new(config);
     rig.open();
-    rig.link.agree((25 * SECOND).into(), SECOND.into(), (300 * SECOND).into());
+    rig.link.apply_hello((25 * SECOND).into(), SECOND.into(), (300 * SECOND).into());
     rig.link.hint(rig.now, Hint::Online);
     rig.collect();
     assert_eq!((rig.link.state(), rig.pings()), (State::Connected, 1));
@@ -325,7 +325,7 @@ fn suspicious_endings_far_apart_are_forgiven() {
         rig.closed(1002);
         rig.reopen();
         for _ in 0..31 {
-            rig.link.heard(rig.now);
+            rig.link.activity(rig.now);
             rig.pass(20 * SECOND);
         }
     }
@@ -570,7 +570,7 @@ fn two_losses_after_the_same_time_without_traffic_are_told_as_an_idle_timeout() 
         let Phase::Open { conn, .. } = rig.link.phase else { panic!("not open: {:?}", rig.link.phase) };
         rig.pass(7 * SECOND);
         // What comes in or goes out begins the silence anew.
-        rig.link.heard(rig.now);
+        rig.link.activity(rig.now);
         rig.pass(SECOND);
         rig.link.traffic(rig.now);
         rig.pass(silence * SECOND);

@@ -1,7 +1,7 @@
 //! Tokens for the next dial and for the connection in use.
 
 use super::{Action, Link, Phase};
-use crate::backoff::Occasion;
+use crate::backoff::RetryTrigger;
 use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode};
 use crate::time::Timestamp;
@@ -59,7 +59,7 @@ impl Link {
             }
             Err(error) => {
                 let cause = Cause::new(CauseCode::TokenUnavailable, error.text);
-                if error.temporary { self.retry(now, Occasion::Remote, cause) } else { self.fail(cause) }
+                if error.temporary { self.retry(now, RetryTrigger::Remote, cause) } else { self.fail(cause) }
             }
         }
     }

@@ -2,28 +2,28 @@
 
 use super::client::{Client, ConnectionStatus, RestoredOutcome, Shared, check_join};
 use super::clock::Clock;
-use super::dial::Dialer;
-use super::driver::{Driver, Surroundings};
+use super::command_queue::CommandQueue;
+use super::driven_session::{DrivenSession, FrameCodec};
+use super::driver::{Driver, DriverParts};
 use super::endpoint::{Endpoint, EndpointError};
 use super::events::{EventQueue, Events};
+use super::frame_builder::{CUSTOM_ROOM, CustomMessages};
 use super::headers::HeaderError;
-use super::inbox::Inbox;
-use super::keeper::Keeper;
-use super::machine::{Frames, Machine};
+#[cfg(feature = "socketio")]
+use super::namespaces::NamespaceRegistry;
 use super::options::{ConnectOptions, Resolved, TokenLocation, link_methods, option_methods};
-use super::own::{OWN_FRAMES, OwnMessages};
+use super::persister::Persister;
 use super::requests::Requests;
 use super::runtime::runtime;
 #[cfg(feature = "socketio")]
-use super::socket_io::{Packets, SocketIo};
-#[cfg(feature = "socketio")]
-use super::spaces::Registry;
-use super::state::{StateError, StateStore};
+use super::socket_io::{PacketCodec, SocketIo};
 use super::state_file::StateFile;
+use super::state_store::{StateError, StateStore};
 use super::subscription::Subscriptions;
 use super::tls_error::TlsError;
 use super::trace;
-use super::waiters::OutboxRoom;
+use super::waiters::OutboxCapacity;
+use super::websocket::WebSocketConnector;
 use crate::close_code::CloseAction;
 use crate::config::Config;
 use crate::journal::JournalState;
@@ -293,9 +293,9 @@ impl ClientBuilder {
     pub fn connect(self) -> Result<(Client, Events), BuildError> {
         let runtime = runtime()?;
         #[cfg(feature = "socketio")]
-        let (is_socket_io, own) = (self.socket_io.is_some(), OwnMessages::of(self.socket_io.as_ref()));
+        let (is_socket_io, own) = (self.socket_io.is_some(), CustomMessages::of(self.socket_io.as_ref()));
         #[cfg(not(feature = "socketio"))]
-        let (is_socket_io, own) = (false, OwnMessages::Frames);
+        let (is_socket_io, own) = (false, CustomMessages::Frames);
         let mut endpoints = Vec::with_capacity(self.urls.len());
         let mut in_urls = None;
         for url in &self.urls {
@@ -310,7 +310,7 @@ impl ClientBuilder {
         check_subprotocols(&self.subprotocols)?;
         // Toward Socket.IO the token goes into the `auth` object.
         let default_location = (!is_socket_io).then_some(TokenLocation::Header);
-        let Resolved { route, credentials, source, request: options, connect_timeout, seed } =
+        let Resolved { connector: route, credentials, source, request: options, connect_timeout, seed } =
             self.options.resolve(&endpoints, in_urls, default_location)?;
         let mut config = self.config;
         config.link.dial_timeout = connect_timeout.unwrap_or(config.link.dial_timeout);
@@ -322,7 +322,12 @@ impl ClientBuilder {
             .max_write_buffer_size(most_written(&config, is_socket_io))
             .max_message_size(Some(self.max_message))
             .max_frame_size(Some(self.max_message));
-        let dialer = Dialer { route, options, subprotocols: self.subprotocols.into(), websocket };
+        let dialer = WebSocketConnector {
+            connector: route,
+            options,
+            subprotocols: self.subprotocols.into(),
+            websocket,
+        };
         let mut store: Option<Box<dyn StateStore>> = match self.store {
             None => None,
             Some(Store::File(path)) => Some(Box::new(StateFile::open(&path)?)),
@@ -335,59 +340,59 @@ impl ClientBuilder {
         let earlier = restored_outcomes(&ledger);
         let stored_user = ledger.user().cloned();
         let saved = store.is_some().then(|| Saved { outcomes: Vec::new(), ..ledger.saved() });
-        let keeper = store.map(|store| Box::new(Keeper::new(store, ledger)));
+        let keeper = store.map(|store| Box::new(Persister::new(store, ledger)));
         let clock = Clock::start();
-        let inbox = Arc::new(Inbox::new(keeper.is_some()));
+        let inbox = Arc::new(CommandQueue::new(keeper.is_some()));
         let queue = Arc::new(EventQueue::default());
         let subscriptions = Arc::new(Subscriptions::default());
         let connecting = ConnectionStatus { state: State::Connecting, cause: None, ready: None, user: None };
         let (status, statuses) = watch::channel(connecting);
         let requests = self.correlate.map(|field| Arc::new(Requests::new(field)));
         let shared = Arc::new(Shared {
-            inbox: Arc::clone(&inbox),
+            commands: Arc::clone(&inbox),
             events: Arc::clone(&queue),
             subscriptions: Arc::clone(&subscriptions),
             status: statuses,
             clock,
-            earlier: Mutex::new(earlier),
-            own,
+            restored: Mutex::new(earlier),
+            custom: own,
             open_requests: Arc::default(),
             requests: requests.clone(),
             stored_user,
             #[cfg(feature = "socketio")]
-            registry: Registry::of(self.socket_io.as_ref(), &config),
+            registry: NamespaceRegistry::of(self.socket_io.as_ref(), &config),
             #[cfg(feature = "socketio")]
-            within: None,
+            parent: None,
         });
         let client = Client::new(shared);
         let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox), commits);
         let span = endpoints.first().map_or_else(Span::none, trace::client_span);
         let endpoints = endpoints.into();
-        let around = Surroundings {
+        let around = DriverParts {
             endpoints,
             dialer,
             source,
-            inbox,
+            commands: inbox,
             queue,
             subscriptions,
-            room: OutboxRoom::new(&config),
+            capacity: OutboxCapacity::new(&config),
             status,
             clock,
-            keeper,
+            persister: keeper,
             requests: requests.clone(),
         };
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
         #[cfg(feature = "socketio")]
         if let Some(server) = self.socket_io {
             let session = server.manager(config, seed);
-            let codec = Packets::of(server, self.frames);
+            let codec = PacketCodec::of(server, self.frames);
             let driver = Driver::new(session, codec, around);
             runtime.spawn(begun(driver, saved, self.joins).instrument(span));
             return Ok((client, events));
         }
         let mut session = Session::new(config, seed);
-        session.custom_frames(Name::from(OWN_FRAMES));
-        let driver = Driver::new(session, Frames::new(self.frames, requests), around);
+        session.custom_frames(Name::from(CUSTOM_ROOM));
+        let driver = Driver::new(session, FrameCodec::new(self.frames, requests), around);
         runtime.spawn(begun(driver, saved, self.joins).instrument(span));
         Ok((client, events))
     }
@@ -422,7 +427,7 @@ fn restored_outcomes(ledger: &JournalState) -> Vec<RestoredOutcome> {
 }
 
 /// A driver that has been told all there is to know at the beginning.
-fn begun<M: Machine>(mut driver: Driver<M>, saved: Option<Saved>, joins: Vec<Join>) -> Driver<M> {
+fn begun<M: DrivenSession>(mut driver: Driver<M>, saved: Option<Saved>, joins: Vec<Join>) -> Driver<M> {
     if let Some(saved) = saved {
         driver.input(Input::Restore(Box::new(saved)));
     }

@@ -2,14 +2,14 @@
 
 use super::builder::ClientBuilder;
 use super::clock::Clock;
-use super::draft::{self, MessageBuilder};
+use super::command_queue::CommandQueue;
 use super::events::EventQueue;
-use super::inbox::Inbox;
-use super::own::OwnMessages;
-use super::requests::Requests;
-use super::sending::SendFuture;
+use super::frame_builder::CustomMessages;
+use super::message_builder::{self, MessageBuilder};
 #[cfg(feature = "socketio")]
-use super::spaces::Registry;
+use super::namespaces::NamespaceRegistry;
+use super::requests::Requests;
+use super::send_future::SendFuture;
 use super::subscription::Subscriptions;
 use super::waiters::{JoinError, Waiter};
 use crate::cause::{Cause, CauseCode};
@@ -79,23 +79,23 @@ pub struct Client {
 }
 
 pub(crate) struct Shared {
-    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) commands: Arc<CommandQueue>,
     pub(crate) events: Arc<EventQueue>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) status: watch::Receiver<ConnectionStatus>,
     pub(crate) clock: Clock,
-    pub(crate) earlier: Mutex<Vec<RestoredOutcome>>,
-    pub(crate) own: OwnMessages,
+    pub(crate) restored: Mutex<Vec<RestoredOutcome>>,
+    pub(crate) custom: CustomMessages,
     /// Requests to a Socket.IO server that have no answer.
     pub(crate) open_requests: Arc<AtomicUsize>,
     pub(crate) requests: Option<Arc<Requests>>,
     pub(crate) stored_user: Option<Name>,
     /// The namespaces that have handles, of a Socket.IO server.
     #[cfg(feature = "socketio")]
-    pub(crate) registry: Option<Arc<Registry>>,
+    pub(crate) registry: Option<Arc<NamespaceRegistry>>,
     /// The handle to the first namespace, and the name of this one, in another one.
     #[cfg(feature = "socketio")]
-    pub(crate) within: Option<(Client, Namespace)>,
+    pub(crate) parent: Option<(Client, Namespace)>,
 }
 
 /// The outcome of a send of an earlier run.
@@ -131,12 +131,12 @@ impl Client {
     }
 
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.inbox.client_added();
+        shared.commands.client_added();
         Self { shared }
     }
 
     fn command(&self, command: Command) {
-        self.shared.inbox.push(Input::Command(command));
+        self.shared.commands.push(Input::Command(command));
     }
 
     /// Queues a message and gives its outcome: [`Receipt`](super::Receipt) once it is as safe as the connection's
@@ -157,7 +157,7 @@ impl Client {
 
     /// Begins a message that has more to it than its text: data, a timeout, a reference.
     pub fn message<'a>(&'a self, room: &'a str, content: impl Into<String>) -> MessageBuilder<'a> {
-        MessageBuilder::new(&self.shared.inbox, room, content.into())
+        MessageBuilder::new(&self.shared.commands, room, content.into())
     }
 
     /// Takes a submitted message back if it is not on its way.
@@ -195,7 +195,7 @@ impl Client {
         let name = Name::from(room);
         let (done, joined) = oneshot::channel();
         let join = Input::Command(Command::Join(name.clone().into()));
-        self.shared.inbox.wait(Some(join), Waiter::Joined(name, done));
+        self.shared.commands.wait(Some(join), Waiter::Joined(name, done));
         joined.await.unwrap_or_else(|_| Err(self.ended().into()))
     }
 
@@ -219,20 +219,20 @@ impl Client {
     /// goes on behind it. For those who chose [`ClientBuilder::manual_commit`]; the room of notifications is
     /// [`PERSONAL_ROOM`].
     pub fn commit(&self, room: &Name, position: Position) {
-        self.shared.inbox.commit(room.clone(), position);
+        self.shared.commands.commit(room.clone(), position);
     }
 
     /// Says that the outcome of a submitted send has been dealt with: until then it is kept in the stored state, and
     /// [`Client::restored_outcomes`] of a later run has it. For those who chose [`ClientBuilder::manual_commit`], and for
     /// the outcomes of earlier runs.
     pub fn confirm(&self, id: SendId) {
-        self.shared.inbox.confirm([id]);
+        self.shared.commands.confirm([id]);
     }
 
     /// What the stored state knows of sends of earlier runs that have their outcome, the oldest first: those that nobody
     /// has dealt with, and the last 10,000 that had a reference. Given once; later it is empty.
     pub fn restored_outcomes(&self) -> Vec<RestoredOutcome> {
-        std::mem::take(&mut *self.shared.earlier.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.shared.restored.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whose the stored state was when this run began, if an extended server has said so in an earlier one. Once the
@@ -249,7 +249,7 @@ impl Client {
     /// When the room's name is none, or `data` cannot be written as JSON.
     pub fn signal(&self, room: &str, kind: &str, data: &impl Serialize) -> Result<(), SendFailure> {
         check_room_name(room).map_err(|_| SendFailure::BadRoom)?;
-        let data = Some(draft::json(data)?).filter(|json| json != "null");
+        let data = Some(message_builder::json(data)?).filter(|json| json != "null");
         self.command(Command::Signal { room: room.into(), kind: kind.into(), data });
         Ok(())
     }
@@ -274,13 +274,13 @@ impl Client {
     /// Uses another token from the next dial on; leaves `failed`.
     pub fn set_token(&self, token: Token) {
         #[cfg(feature = "socketio")]
-        let token = if self.shared.within.is_some() { super::namespace::as_auth(&token) } else { token };
+        let token = if self.shared.parent.is_some() { super::namespace::as_auth(&token) } else { token };
         self.command(Command::SetToken(token));
     }
 
     /// Tells what the platform noticed about the network.
     pub fn hint(&self, hint: crate::link::Hint) {
-        self.shared.inbox.push(Input::Hint(hint));
+        self.shared.commands.push(Input::Hint(hint));
     }
 
     /// The connection as it is now.
@@ -315,7 +315,7 @@ impl Client {
     /// When the client ends before that; then they all have an outcome, too.
     pub async fn flush(&self) -> Result<(), ClosedError> {
         let (done, flushed) = oneshot::channel();
-        self.shared.inbox.wait(None, Waiter::Flushed(done));
+        self.shared.commands.wait(None, Waiter::Flushed(done));
         flushed.await.unwrap_or_else(|_| Err(self.ended()))
     }
 
@@ -347,7 +347,7 @@ impl Client {
     /// When the client is closed or has failed, with the cause.
     pub async fn ready(&self) -> Result<Mode, ClosedError> {
         let (done, ready) = oneshot::channel();
-        self.shared.inbox.wait(None, Waiter::Ready(done));
+        self.shared.commands.wait(None, Waiter::Ready(done));
         ready.await.unwrap_or_else(|_| Err(self.ended()))
     }
 
@@ -384,7 +384,7 @@ impl Clone for Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.shared.inbox.client_dropped();
+        self.shared.commands.client_dropped();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// A deadline further away is looked at again then.
-const FURTHEST: Duration = Duration::from_secs(86_400);
+const MAX_SLEEP: Duration = Duration::from_secs(86_400);
 
 /// A monotonic clock that begins with its driver, and the wall's. The monotonic one is tokio's, as the timers are: in a
 /// test that pauses time (`tokio::time::pause`) both stand still together.
@@ -31,8 +31,8 @@ impl Clock {
     }
 
     /// When a timer has to ring that waits for `deadline`, if it is `now`.
-    pub(crate) fn ring(&self, now: Timestamp, deadline: Timestamp) -> Instant {
-        let until = deadline.since_start().min(now.since_start().saturating_add(FURTHEST));
+    pub(crate) fn to_instant(&self, now: Timestamp, deadline: Timestamp) -> Instant {
+        let until = deadline.since_start().min(now.since_start().saturating_add(MAX_SLEEP));
         self.start + until
     }
 }

@@ -2,10 +2,10 @@
 //! queues them; the session does the rest.
 
 use super::client::Client;
-use super::draft::json;
 use super::event_json;
-use super::own::{FrameBuilder, OwnMessages};
-use super::sending::SendFuture;
+use super::frame_builder::{CustomMessages, FrameBuilder};
+use super::message_builder::json;
+use super::send_future::SendFuture;
 use crate::event::SendFailure;
 use crate::session::{Command, Input};
 use serde::Serialize;
@@ -72,18 +72,20 @@ impl Client {
     /// # Errors
     /// As [`Client::emit`] fails.
     pub fn answer(&self, ack: u64, arguments: &(impl Serialize + ?Sized)) -> Result<(), SendFailure> {
-        if let OwnMessages::Frames = self.shared.own {
+        if let CustomMessages::Frames = self.shared.custom {
             return Err(SendFailure::Unsupported);
         }
         let arguments = event_json::arguments(&json(arguments)?);
         event_json::check_arguments(&arguments)?;
-        self.shared.inbox.push(Input::Command(Command::Answer { ack, arguments }));
+        self.shared.commands.push(Input::Command(Command::Answer { ack, arguments }));
         Ok(())
     }
 
     /// An event's JSON, if it may be sent.
     fn event_json(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> Result<String, SendFailure> {
-        let OwnMessages::Events(events) = &self.shared.own else { return Err(SendFailure::Unsupported) };
+        let CustomMessages::Events(events) = &self.shared.custom else {
+            return Err(SendFailure::Unsupported);
+        };
         event_json::checked(name, &event_json::arguments(&json(arguments)?), events)
     }
 }

@@ -4,13 +4,13 @@ use crate::event::SendFailure;
 use crate::messages::MAX_DATA_LEVELS;
 use crate::messages::json::nesting_depth;
 use crate::socketio::EventMap;
-use crate::socketio::json::binary::{NoBytes, take_out};
+use crate::socketio::json::binary::{BinaryError, take_out};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// In characters.
-const LONGEST_IDEMPOTENCY_KEY: usize = 128;
+const MAX_IDEMPOTENCY_KEY_CHARS: usize = 128;
 
 /// Arguments as the application gives them, as a list: a list is the list of them, `null` none, and anything else the only
 /// one.
@@ -53,7 +53,7 @@ pub(super) fn checked(name: &str, arguments: &str, events: &EventMap) -> Result<
 /// An event as it is queued, with a key as its last argument by which the server can tell that it comes twice.
 pub(super) fn with_key(event: &str, key: &str) -> Result<String, SendFailure> {
     let length = key.chars().count();
-    if length == 0 || length > LONGEST_IDEMPOTENCY_KEY {
+    if length == 0 || length > MAX_IDEMPOTENCY_KEY_CHARS {
         return Err(SendFailure::BadData);
     }
     let list = event.trim_end().strip_suffix(']').ok_or(SendFailure::BadData)?;
@@ -69,8 +69,8 @@ pub(super) fn check_arguments(arguments: &str) -> Result<(), SendFailure> {
     serde_json::from_str::<Vec<&RawValue>>(arguments).map_err(|_| SendFailure::BadData)?;
     match take_out(arguments) {
         Ok(_) => Ok(()),
-        Err(NoBytes::Malformed) => Err(SendFailure::BadData),
-        Err(NoBytes::TooMany) => Err(SendFailure::TooLarge),
+        Err(BinaryError::Malformed) => Err(SendFailure::BadData),
+        Err(BinaryError::TooMany) => Err(SendFailure::TooLarge),
     }
 }
 

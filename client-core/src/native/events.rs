@@ -1,7 +1,7 @@
 //! Events on their way to the application: in batches, bounded, and never holding up the socket.
 
-use super::inbox::Inbox;
-use super::taken::Taken;
+use super::auto_commit::AutoCommit;
+use super::command_queue::CommandQueue;
 use crate::event::{Delivery, Event};
 use crate::messages::Message;
 use crate::session::{Diagnostics, Input};
@@ -14,19 +14,19 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most events that wait for the application: beyond, messages are dropped and [`Event::Lagged`] says how many.
-const MOST_EVENTS: usize = 65_536;
+const MAX_EVENTS: usize = 65_536;
 /// Most bytes of message content that wait.
-const MOST_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 16 << 20;
 /// What an application that never looks cannot be spared: states and outcomes come on top of the bound, up to
 /// this many.
-const MOST_KEPT: usize = MOST_EVENTS + 65_536;
+const HARD_MAX_EVENTS: usize = MAX_EVENTS + 65_536;
 /// From here on messages of extended rooms are left on the server, to be fetched later: what one read of the socket
 /// can still bring has to fit.
-const BUSY_EVENTS: usize = MOST_EVENTS / 4 * 3;
-const BUSY_BYTES: usize = MOST_BYTES / 4 * 3;
+const HIGH_WATER_EVENTS: usize = MAX_EVENTS / 4 * 3;
+const HIGH_WATER_BYTES: usize = MAX_BYTES / 4 * 3;
 /// And from here on they are fetched.
-const CALM_EVENTS: usize = MOST_EVENTS / 4;
-const CALM_BYTES: usize = MOST_BYTES / 4;
+const LOW_WATER_EVENTS: usize = MAX_EVENTS / 4;
+const LOW_WATER_BYTES: usize = MAX_BYTES / 4;
 
 /// The queue between driver and application.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ pub(crate) struct EventQueue {
 
 /// What the driver can still give.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum QueueState {
     #[default]
     Running,
     /// The connection has failed: nothing more, unless it is asked for.
@@ -53,7 +53,7 @@ struct State {
     events: usize,
     bytes: usize,
     skipped: u64,
-    source: Source,
+    source: QueueState,
     unread: bool,
     busy: bool,
     diagnostics: Diagnostics,
@@ -64,14 +64,14 @@ fn length(text: Option<&String>) -> usize {
 }
 
 /// The bytes a message holds, about.
-pub(super) fn message_weight(message: &Message) -> usize {
+pub(super) fn message_byte_len(message: &Message) -> usize {
     message.content.len() + message.timestamp.len() + length(message.data.as_ref())
 }
 
 /// The bytes an event holds, about: only what a server can make large.
-pub(super) fn weight(event: &Event) -> usize {
+pub(super) fn byte_len(event: &Event) -> usize {
     match event {
-        Event::Message(message) => message_weight(message),
+        Event::Message(message) => message_byte_len(message),
         Event::Signal(signal) => length(signal.data.as_ref()),
         Event::Notification(notification) => length(notification.data.as_ref()),
         Event::Frame(frame) => frame.byte_len(),
@@ -102,9 +102,9 @@ fn is_droppable(event: &Event) -> bool {
 
 impl State {
     fn push(&mut self, mut batch: Vec<Event>) {
-        let bytes: usize = batch.iter().map(weight).sum();
-        if self.events + batch.len() > MOST_EVENTS || self.bytes + bytes > MOST_BYTES {
-            return self.push_what_fits(batch);
+        let bytes: usize = batch.iter().map(byte_len).sum();
+        if self.events + batch.len() > MAX_EVENTS || self.bytes + bytes > MAX_BYTES {
+            return self.push_fitting(batch);
         }
         if self.skipped > 0 {
             batch.insert(0, Event::Lagged { skipped: std::mem::take(&mut self.skipped) });
@@ -114,16 +114,16 @@ impl State {
         self.batches.push_back(batch);
     }
 
-    fn push_what_fits(&mut self, batch: Vec<Event>) {
+    fn push_fitting(&mut self, batch: Vec<Event>) {
         let mut kept = Vec::new();
         for mut event in batch {
-            let full = self.events >= MOST_EVENTS || self.bytes + weight(&event) > MOST_BYTES;
+            let full = self.events >= MAX_EVENTS || self.bytes + byte_len(&event) > MAX_BYTES;
             if full && let Event::Delivery(delivery) = &mut event {
                 // The outcome stays, what the server said to it is dropped.
                 delivery.reply = None;
             }
-            let weight = weight(&event);
-            if (full && is_droppable(&event)) || self.events >= MOST_KEPT {
+            let weight = byte_len(&event);
+            if (full && is_droppable(&event)) || self.events >= HARD_MAX_EVENTS {
                 self.skipped += 1;
                 continue;
             }
@@ -143,9 +143,9 @@ impl State {
 }
 
 /// What a look into the queue gives.
-struct Took {
+struct DrainedEvents {
     batch: Option<Vec<Event>>,
-    source: Source,
+    source: QueueState,
     /// The queue was nearly full and has room again.
     calmed: bool,
 }
@@ -160,7 +160,7 @@ impl EventQueue {
     pub(crate) fn publish(&self, batch: &mut Vec<Event>, diagnostics: Diagnostics, has_failed: bool) -> bool {
         let mut state = self.lock();
         state.diagnostics = diagnostics;
-        state.source = if has_failed { Source::Failed } else { Source::Running };
+        state.source = if has_failed { QueueState::Failed } else { QueueState::Running };
         if batch.is_empty() {
             return false;
         }
@@ -169,7 +169,7 @@ impl EventQueue {
             return false;
         }
         state.push(std::mem::take(batch));
-        let is_full = state.events >= BUSY_EVENTS || state.bytes >= BUSY_BYTES;
+        let is_full = state.events >= HIGH_WATER_EVENTS || state.bytes >= HIGH_WATER_BYTES;
         let became_busy = is_full && !state.busy;
         state.busy |= is_full;
         drop(state);
@@ -187,23 +187,23 @@ impl EventQueue {
     }
 
     pub(crate) fn end(&self) {
-        self.lock().source = Source::Ended;
+        self.lock().source = QueueState::Ended;
         self.reader.wake();
     }
 
     /// The oldest batch, and what there is to know beside it.
-    fn take(&self) -> Took {
+    fn take(&self) -> DrainedEvents {
         let mut state = self.lock();
         let mut batch = state.batches.pop_front();
         if let Some(batch) = &batch {
             state.events -= batch.len();
-            state.bytes -= batch.iter().map(weight).sum::<usize>();
+            state.bytes -= batch.iter().map(byte_len).sum::<usize>();
         } else if state.skipped > 0 {
             batch = Some(vec![Event::Lagged { skipped: std::mem::take(&mut state.skipped) }]);
         }
-        let calmed = state.busy && state.events <= CALM_EVENTS && state.bytes <= CALM_BYTES;
+        let calmed = state.busy && state.events <= LOW_WATER_EVENTS && state.bytes <= LOW_WATER_BYTES;
         state.busy &= !calmed;
-        Took { batch, source: state.source, calmed }
+        DrainedEvents { batch, source: state.source, calmed }
     }
 }
 
@@ -224,16 +224,16 @@ impl EventQueue {
 /// sends among them: a later run goes on behind them ([`ClientBuilder::manual_commit`](super::ClientBuilder::manual_commit) leaves that to you).
 pub struct Events {
     queue: Arc<EventQueue>,
-    inbox: Arc<Inbox>,
+    commands: Arc<CommandQueue>,
     batch: std::vec::IntoIter<Event>,
     /// What the application has taken and not been committed; `None` where nobody asks, or it commits by hand.
-    taken: Option<Taken>,
+    auto_commit: Option<AutoCommit>,
 }
 
 impl Events {
-    pub(crate) fn new(queue: Arc<EventQueue>, inbox: Arc<Inbox>, commits: bool) -> Self {
-        let taken = commits.then(Taken::default);
-        Self { queue, inbox, batch: Vec::new().into_iter(), taken }
+    pub(crate) fn new(queue: Arc<EventQueue>, inbox: Arc<CommandQueue>, commits: bool) -> Self {
+        let taken = commits.then(AutoCommit::default);
+        Self { queue, commands: inbox, batch: Vec::new().into_iter(), auto_commit: taken }
     }
 
     /// The next event; `None` when the client is closed or has failed, and everything has been read.
@@ -250,7 +250,7 @@ impl Events {
     pub async fn next_batch(&mut self) -> Vec<Event> {
         core::future::poll_fn(|cx| self.poll_batch(cx)).await;
         let batch: Vec<Event> = std::mem::take(&mut self.batch).collect();
-        if let Some(taken) = &mut self.taken {
+        if let Some(taken) = &mut self.auto_commit {
             for event in &batch {
                 taken.add(event);
             }
@@ -261,10 +261,10 @@ impl Events {
     /// Ready with `true` when `batch` holds something, `false` when nothing will come any more.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         // Whoever asks for more is done with what he has.
-        if let Some(taken) = &mut self.taken {
-            taken.commit(|room, position| self.inbox.commit(room, position));
+        if let Some(taken) = &mut self.auto_commit {
+            taken.commit(|room, position| self.commands.commit(room, position));
             if let Some(outcomes) = taken.outcomes() {
-                self.inbox.confirm(outcomes);
+                self.commands.confirm(outcomes);
             }
         }
         if !self.batch.as_slice().is_empty() {
@@ -273,16 +273,16 @@ impl Events {
         // Twice: what comes between looking and registering would wake nobody.
         for registered in [false, true] {
             let mut took = self.queue.take();
-            let mut is_over = took.source == Source::Ended;
-            if took.batch.is_none() && took.source == Source::Failed && self.inbox.is_settled() {
+            let mut is_over = took.source == QueueState::Ended;
+            if took.batch.is_none() && took.source == QueueState::Failed && self.commands.is_handled() {
                 // Whatever was asked for before that look has left its events in the queue by now.
                 let calmed = took.calmed;
                 took = self.queue.take();
                 took.calmed |= calmed;
-                is_over = took.source != Source::Running;
+                is_over = took.source != QueueState::Running;
             }
             if took.calmed {
-                self.inbox.push(Input::Backpressure(false));
+                self.commands.push(Input::Backpressure(false));
             }
             if let Some(batch) = took.batch {
                 self.batch = batch.into_iter();
@@ -306,7 +306,7 @@ impl Events {
                     // Its memory goes with its last event: the next batch may be long in coming.
                     self.batch = Vec::new().into_iter();
                 }
-                if let (Some(taken), Some(event)) = (&mut self.taken, &event) {
+                if let (Some(taken), Some(event)) = (&mut self.auto_commit, &event) {
                     taken.add(event);
                 }
                 Poll::Ready(event)
@@ -331,7 +331,7 @@ impl Drop for Events {
         state.events = 0;
         state.bytes = 0;
         drop(state);
-        self.inbox.events_dropped();
+        self.commands.events_dropped();
     }
 }
 
@@ -357,21 +357,21 @@ mod tests {
     #[test]
     fn a_slow_application_loses_messages_and_is_told_how_many_but_keeps_every_outcome() {
         let queue = EventQueue::default();
-        let mut batch: Vec<Event> = (0..MOST_EVENTS + 5).map(message).collect();
+        let mut batch: Vec<Event> = (0..MAX_EVENTS + 5).map(message).collect();
         let status = DeliveryStatus::Written;
         batch.push(Event::Delivery(Delivery::new(SendId(1), "r".into(), status)));
         queue.publish(&mut batch, Diagnostics::default(), false);
         let mut events = drain(&queue);
         assert_eq!(events.pop_back(), Some(Event::Lagged { skipped: 5 }));
         assert!(matches!(events.pop_back(), Some(Event::Delivery(_))));
-        assert_eq!(events.len(), MOST_EVENTS);
+        assert_eq!(events.len(), MAX_EVENTS);
     }
 
     #[test]
     fn after_an_overflow_what_follows_is_read_without_another_event() {
         let queue = Arc::new(EventQueue::default());
         let mut events = Events::new(Arc::clone(&queue), Arc::default(), false);
-        queue.publish(&mut (0..MOST_EVENTS).map(message).collect(), Diagnostics::default(), false);
+        queue.publish(&mut (0..MAX_EVENTS).map(message).collect(), Diagnostics::default(), false);
         // Each of them is dropped whole.
         for n in 0..5 {
             queue.publish(&mut vec![message(n)], Diagnostics::default(), false);
@@ -383,13 +383,13 @@ mod tests {
         while let Poll::Ready(Some(event)) = events.poll_event(&mut cx) {
             read.push(event);
         }
-        assert_eq!(read.split_off(MOST_EVENTS), [ready, Event::Lagged { skipped: 5 }]);
+        assert_eq!(read.split_off(MAX_EVENTS), [ready, Event::Lagged { skipped: 5 }]);
     }
 
     #[test]
     fn the_news_of_a_loss_comes_before_what_follows_it() {
         let queue = EventQueue::default();
-        let big = "x".repeat(MOST_BYTES / 2 + 1);
+        let big = "x".repeat(MAX_BYTES / 2 + 1);
         let big = || match message(0) {
             Event::Message(message) => Event::Message(Message { content: big.clone(), ..message }),
             other => other,
@@ -424,20 +424,20 @@ mod tests {
             let mut batch: Vec<Event> = (0..count).map(stamped).collect();
             queue.publish(&mut batch, Diagnostics::default(), false)
         };
-        let batches = BUSY_EVENTS / 1024;
+        let batches = HIGH_WATER_EVENTS / 1024;
         let became_busy: Vec<bool> = (0..batches + 4).map(|_| publish(1024)).collect();
         assert_eq!(became_busy.iter().position(|became| *became), Some(batches - 1));
         assert_eq!(became_busy.iter().filter(|became| **became).count(), 1);
         let calmed: Vec<bool> = (0..batches + 4).map(|_| queue.take().calmed).collect();
-        assert_eq!(calmed.iter().position(|calmed| *calmed), Some(batches + 3 - CALM_EVENTS / 1024));
+        assert_eq!(calmed.iter().position(|calmed| *calmed), Some(batches + 3 - LOW_WATER_EVENTS / 1024));
         assert_eq!(calmed.iter().filter(|calmed| **calmed).count(), 1);
-        assert!(publish(BUSY_EVENTS));
+        assert!(publish(HIGH_WATER_EVENTS));
     }
 
     #[test]
     fn a_message_with_a_position_is_never_dropped() {
         let queue = EventQueue::default();
-        let mut batch: Vec<Event> = (0..MOST_EVENTS).map(message).collect();
+        let mut batch: Vec<Event> = (0..MAX_EVENTS).map(message).collect();
         queue.publish(&mut batch, Diagnostics::default(), false);
         queue.publish(&mut vec![message(0), stamped(1)], Diagnostics::default(), false);
         let mut events = drain(&queue);
@@ -449,10 +449,10 @@ mod tests {
     fn what_has_been_read_makes_room_again() {
         let queue = EventQueue::default();
         for _ in 0..3 {
-            let mut batch: Vec<Event> = (0..MOST_EVENTS).map(message).collect();
+            let mut batch: Vec<Event> = (0..MAX_EVENTS).map(message).collect();
             queue.publish(&mut batch, Diagnostics::default(), false);
             let events = drain(&queue);
-            assert_eq!(events.len(), MOST_EVENTS);
+            assert_eq!(events.len(), MAX_EVENTS);
         }
         let state = queue.lock();
         assert_eq!((state.events, state.bytes), (0, 0));

@@ -14,11 +14,11 @@ use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, ch
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Bytes of events that wait for the application; then the socket is not read.
-const MOST_BYTES: u32 = 4 << 20;
+const MAX_BYTES: u32 = 4 << 20;
 /// What an event weighs at least: at most 16,384 of them wait.
-const LEAST_WEIGHT: u32 = 256;
+const MIN_EVENT_BYTES: u32 = 256;
 /// Requests that wait for the task.
-const MOST_REQUESTS: usize = 64;
+const MAX_REQUESTS: usize = 64;
 
 /// An event on its way.
 struct Envelope {
@@ -48,7 +48,7 @@ impl PendingEvent {
         Self { event, last_event_id }
     }
 
-    fn weight(&self) -> u32 {
+    fn byte_len(&self) -> u32 {
         let bytes = match &self.event {
             FeedEvent::Message(message) => {
                 message.content.len() + message.timestamp.len() + message.data.as_ref().map_or(0, String::len)
@@ -59,14 +59,14 @@ impl PendingEvent {
             FeedEvent::Malformed { error } => error.len(),
             _ => 0,
         };
-        u32::try_from(bytes).unwrap_or(u32::MAX).clamp(LEAST_WEIGHT, MOST_BYTES)
+        u32::try_from(bytes).unwrap_or(u32::MAX).clamp(MIN_EVENT_BYTES, MAX_BYTES)
     }
 }
 
 impl EventSender {
     /// Queues it at once, or gives it back where there is no room. Without a reader it is dropped.
     pub(crate) fn try_send(&self, waiting: PendingEvent) -> Option<PendingEvent> {
-        match Arc::clone(&self.room).try_acquire_many_owned(waiting.weight()) {
+        match Arc::clone(&self.room).try_acquire_many_owned(waiting.byte_len()) {
             Ok(permit) => {
                 self.send(waiting, Some(permit));
                 None
@@ -78,9 +78,9 @@ impl EventSender {
     /// Waits for room for it.
     ///
     /// Cancel safe.
-    pub(crate) async fn room_for(&self, waiting: &PendingEvent) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn reserve(&self, waiting: &PendingEvent) -> Option<OwnedSemaphorePermit> {
         // It is never closed.
-        Arc::clone(&self.room).acquire_many_owned(waiting.weight()).await.ok()
+        Arc::clone(&self.room).acquire_many_owned(waiting.byte_len()).await.ok()
     }
 
     /// Tells it, in the room that was waited for, or beyond the bound at the very end.
@@ -94,9 +94,9 @@ impl EventSender {
 /// Both ends, and what the application asks for.
 pub(crate) fn feed_channel(clock: Clock) -> (FeedStream, EventSender, Receiver<FeedInput>) {
     let (queue, events) = unbounded_channel();
-    let (asking, requests) = channel(MOST_REQUESTS);
+    let (asking, requests) = channel(MAX_REQUESTS);
     let (state, states) = watch::channel(StateChange { state: State::Connecting, cause: None });
-    let room = Arc::new(Semaphore::new(MOST_BYTES as usize));
+    let room = Arc::new(Semaphore::new(MAX_BYTES as usize));
     let stream = FeedStream {
         events,
         requests: Some(asking),

@@ -2,12 +2,12 @@
 
 use super::builder::{BuildError, bad_room};
 use super::client::{Client, ConnectionStatus, Shared, check_join};
+use super::command_queue::CommandQueue;
 use super::events::{EventQueue, Events};
-use super::inbox::Inbox;
+use super::namespaces::{NamespaceBuffers, OpenNamespace};
 use super::options::TokenSource;
-use super::spaces::{Rest, Space};
 use super::subscription::Subscriptions;
-use super::waiters::{OutboxRoom, Waiters};
+use super::waiters::{OutboxCapacity, Waiters};
 use crate::link::State;
 use crate::name::{Name, PERSONAL_ROOM};
 use crate::session::Join;
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 /// Most bytes of an `auth` object.
-const LARGEST_AUTH: usize = 64 << 10;
+const MAX_AUTH_BYTES: usize = 64 << 10;
 
 /// Why a namespace cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -71,13 +71,13 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn namespace(&self, name: &str) -> NamespaceBuilder {
-        let client = self.shared.within.as_ref().map_or(self, |(first, _)| first).clone();
+        let client = self.shared.parent.as_ref().map_or(self, |(first, _)| first).clone();
         NamespaceBuilder { client, name: name.to_owned(), auth: None, source: None, joins: Vec::new() }
     }
 
     /// The name of the namespace that this handle is for; `None` for the one that the client began with.
     pub fn namespace_name(&self) -> Option<&str> {
-        self.shared.within.as_ref().map(|(_, name)| name.as_str())
+        self.shared.parent.as_ref().map(|(_, name)| name.as_str())
     }
 }
 
@@ -168,41 +168,41 @@ impl NamespaceBuilder {
             None => Credentials::Anonymous,
         };
         registry.add(&namespace)?;
-        let (inbox, queue) = (Arc::new(Inbox::new(false)), Arc::new(EventQueue::default()));
+        let (inbox, queue) = (Arc::new(CommandQueue::new(false)), Arc::new(EventQueue::default()));
         let subscriptions = Arc::new(Subscriptions::default());
         let connecting = ConnectionStatus { state: State::Connecting, cause: None, ready: None, user: None };
         let (status, statuses) = watch::channel(connecting);
         let shared = Shared {
-            inbox: Arc::clone(&inbox),
+            commands: Arc::clone(&inbox),
             events: Arc::clone(&queue),
             subscriptions: Arc::clone(&subscriptions),
             status: statuses,
             clock: first.clock,
-            earlier: Mutex::default(),
-            own: first.own.clone(),
+            restored: Mutex::default(),
+            custom: first.custom.clone(),
             open_requests: Arc::default(),
             requests: None,
             stored_user: None,
             registry: None,
-            within: Some((client.clone(), namespace.clone())),
+            parent: Some((client.clone(), namespace.clone())),
         };
         let handle = Client::new(Arc::new(shared));
         let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox), false);
-        let waiters = Waiters::new(OutboxRoom::new(registry.config()));
-        let rest = Rest::default();
+        let waiters = Waiters::new(OutboxCapacity::new(registry.config()));
+        let rest = NamespaceBuffers::default();
         let credentials = Some(credentials);
         #[rustfmt::skip]
-        let space = Space {
-            namespace, credentials, joins, source, inbox, queue, subscriptions, status, waiters, registry, rest,
+        let space = OpenNamespace {
+            namespace, credentials, joins, source, commands: inbox, queue, subscriptions, status, waiters, registry, buffers: rest,
         };
-        if first.inbox.open(space) { Ok((handle, events)) } else { Err(OpenNamespaceError::Closed) }
+        if first.commands.open(space) { Ok((handle, events)) } else { Err(OpenNamespaceError::Closed) }
     }
 }
 
 /// An object as the machine takes it.
 fn object_of(object: &(impl Serialize + ?Sized)) -> Option<Token> {
-    let json = super::draft::json(object).ok()?;
-    (json.starts_with('{') && json.len() <= LARGEST_AUTH).then(|| Token::new(json))
+    let json = super::message_builder::json(object).ok()?;
+    (json.starts_with('{') && json.len() <= MAX_AUTH_BYTES).then(|| Token::new(json))
 }
 
 /// The object that has this token in it.

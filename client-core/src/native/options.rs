@@ -2,12 +2,12 @@
 //! there, the deadline of a dial; and the seed. Checks them before anything is dialled.
 
 use super::builder::BuildError;
+use super::connector::{Connector, CustomConnector};
 use super::endpoint::Endpoint;
 use super::headers::{HeaderError, Headers};
 #[cfg(feature = "proxy")]
 use super::proxy::Proxy;
 use super::request::{HeadersSource, RequestOptions};
-use super::route::{Connector, Route};
 use super::tls::TlsOptions;
 use crate::token::{Credentials, Token, TokenError};
 use futures_util::future::BoxFuture;
@@ -43,14 +43,14 @@ pub(super) struct ConnectOptions {
     pub(super) tls: TlsOptions,
     #[cfg(feature = "proxy")]
     pub(super) proxy: Option<Proxy>,
-    pub(super) connector: Option<Connector>,
+    pub(super) connector: Option<CustomConnector>,
     pub(super) connect_timeout: Option<Duration>,
     pub(super) seed: Option<u64>,
 }
 
 /// The options for certain addresses, checked.
 pub(super) struct Resolved {
-    pub(super) route: Route,
+    pub(super) connector: Connector,
     pub(super) credentials: Credentials,
     pub(super) source: Option<TokenSource>,
     pub(super) request: RequestOptions,
@@ -101,12 +101,12 @@ impl ConnectOptions {
             }
         }
         Ok(Resolved {
-            route: Route {
+            connector: Connector {
                 tls,
                 #[cfg(feature = "proxy")]
                 proxy: self.proxy,
-                connector: self.connector,
-                is_known: Arc::default(),
+                custom: self.connector,
+                was_reached: Arc::default(),
             },
             credentials,
             source: self.source,

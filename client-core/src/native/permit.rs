@@ -1,8 +1,8 @@
 //! Room in the outbox for one message, waited for. The driver grants it; sending nothing gives it back.
 
 use super::client::{Client, ClosedError};
-use super::inbox::Inbox;
-use super::sending::SendFuture;
+use super::command_queue::CommandQueue;
+use super::send_future::SendFuture;
 use super::waiters::Waiter;
 use std::fmt;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use tokio::sync::oneshot;
 
 /// Room that the driver has set aside. It goes back when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Reserved(Arc<Inbox>);
+pub(crate) struct Reservation(Arc<CommandQueue>);
 
-impl Reserved {
-    pub(super) fn new(inbox: &Arc<Inbox>) -> Self {
+impl Reservation {
+    pub(super) fn new(inbox: &Arc<CommandQueue>) -> Self {
         Self(Arc::clone(inbox))
     }
 }
 
-impl Drop for Reserved {
+impl Drop for Reservation {
     fn drop(&mut self) {
-        self.0.give_back();
+        self.0.release_permit();
     }
 }
 
@@ -29,7 +29,7 @@ impl Drop for Reserved {
 #[must_use = "a permit that is not used is given back"]
 pub struct Permit {
     client: Client,
-    reserved: Reserved,
+    reserved: Reservation,
 }
 
 impl Permit {
@@ -41,7 +41,7 @@ impl Permit {
     }
 
     /// The room without the handle.
-    pub(super) fn into_reserved(self) -> Reserved {
+    pub(super) fn into_reserved(self) -> Reservation {
         self.reserved
     }
 }
@@ -78,7 +78,7 @@ impl Client {
     /// When the client is closed or has failed, with the cause.
     pub async fn reserve(&self) -> Result<Permit, ClosedError> {
         let (done, reserved) = oneshot::channel();
-        self.shared.inbox.wait(None, Waiter::Reserved(done));
+        self.shared.commands.wait(None, Waiter::Reserved(done));
         let reserved = reserved.await.unwrap_or_else(|_| Err(self.ended()))?;
         Ok(Permit { client: self.clone(), reserved })
     }

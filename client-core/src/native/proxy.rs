@@ -2,7 +2,7 @@
 
 use super::basic::Basic;
 use super::endpoint::Endpoint;
-use super::exchange::broken;
+use super::http::dial_error;
 use crate::cause::{DialError, DialErrorKind};
 use core::fmt;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -49,7 +49,7 @@ impl fmt::Debug for Proxy {
 }
 
 /// Longest answer a proxy may give to `CONNECT`.
-const LONGEST_ANSWER: usize = 8 << 10;
+const MAX_RESPONSE_BYTES: usize = 8 << 10;
 
 /// Asks the proxy at the other end of `tcp` for a tunnel to `endpoint`.
 pub(crate) async fn tunnel(
@@ -70,7 +70,7 @@ pub(crate) async fn tunnel(
         request.push_str("\r\n");
     }
     request.push_str("\r\n");
-    tcp.write_all(request.as_bytes()).await.map_err(|error| broken(&error))?;
+    tcp.write_all(request.as_bytes()).await.map_err(|error| dial_error(&error))?;
     let failed = |text: String| DialError::new(DialErrorKind::Proxy, text);
     let mut answer = Vec::new();
     loop {
@@ -79,7 +79,7 @@ pub(crate) async fn tunnel(
         if answer.ends_with(b"\r\n\r\n") {
             break;
         }
-        if answer.len() > LONGEST_ANSWER {
+        if answer.len() > MAX_RESPONSE_BYTES {
             return Err(failed("the proxy's answer is too long".to_owned()));
         }
     }

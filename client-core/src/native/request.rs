@@ -3,7 +3,7 @@
 use super::endpoint::Endpoint;
 use super::headers::Headers;
 use super::options::TokenLocation;
-use super::secrets::Secrets;
+use super::redact::Secrets;
 use crate::cause::{DialError, DialErrorKind};
 use crate::token::Token;
 use futures_util::future::BoxFuture;

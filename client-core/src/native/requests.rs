@@ -1,8 +1,8 @@
 //! Frames that want an answer. Finds the answer by the field that it repeats; sends nothing again.
 
 use super::client::{Client, ClosedError};
-use super::own::FrameBuilder;
-use super::sending::{SendError, SendFuture, SendingState};
+use super::frame_builder::FrameBuilder;
+use super::send_future::{SendError, SendFuture, SendState};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::frame::Frame;
 use core::future::{Future as _, IntoFuture};
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// Most requests without an answer.
-const MOST_REQUESTS: usize = 1_024;
+const MAX_REQUESTS: usize = 1_024;
 /// How long an answer is waited for, if the application says nothing.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -62,11 +62,11 @@ impl RequestError {
     }
 }
 
-type Answer = Result<Frame, Lost>;
+type Answer = Result<Frame, ConnectionLost>;
 
 /// The connection on which the answer was to come is gone.
 #[derive(Debug)]
-struct Lost;
+struct ConnectionLost;
 
 /// The requests that wait for an answer, by the value that it repeats.
 pub(crate) struct Requests {
@@ -103,8 +103,8 @@ impl Requests {
             return Some(frame);
         }
         let key = frame.text().and_then(|text| match value(text, &self.field) {
-            Found::Value(key) => Some(key),
-            Found::Nothing | Found::Other => None,
+            FieldValue::Value(key) => Some(key),
+            FieldValue::Nothing | FieldValue::Other => None,
         });
         let Some(open) = key.and_then(|key| state.open.remove(&key)) else { return Some(frame) };
         drop(state);
@@ -131,7 +131,7 @@ impl Requests {
         for (key, open) in std::mem::take(&mut state.open) {
             if open.is_written {
                 // Whoever does not wait any more need not know.
-                let _ = open.answer.send(Err(Lost));
+                let _ = open.answer.send(Err(ConnectionLost));
             } else {
                 state.open.insert(key, open);
             }
@@ -151,13 +151,13 @@ impl Requests {
     ) -> Result<(String, SendFuture, oneshot::Receiver<Answer>), RequestError> {
         let text = draft.frame.clone().map_err(RequestError::NotSent)?;
         let mut state = self.lock();
-        if state.open.len() >= MOST_REQUESTS {
+        if state.open.len() >= MAX_REQUESTS {
             return Err(RequestError::TooMany);
         }
         let (key, draft) = match value(&text, &self.field) {
-            Found::Value(key) => (key, draft),
-            Found::Other => return Err(RequestError::BadCorrelation),
-            Found::Nothing => {
+            FieldValue::Value(key) => (key, draft),
+            FieldValue::Other => return Err(RequestError::BadCorrelation),
+            FieldValue::Nothing => {
                 let chosen = loop {
                     state.last += 1;
                     let chosen = Value::String(format!("r{}", state.last)).to_string();
@@ -176,9 +176,9 @@ impl Requests {
         // With the lock held: neither the outcome nor the answer can come before the request is known.
         let sending = draft.send();
         let id = match sending.state {
-            SendingState::Queued(id) => id,
-            SendingState::Refused(why) => return Err(RequestError::NotSent(why)),
-            SendingState::Resolved => return Err(RequestError::NotSent(SendFailure::Closed)),
+            SendState::Queued(id) => id,
+            SendState::Refused(why) => return Err(RequestError::NotSent(why)),
+            SendState::Resolved => return Err(RequestError::NotSent(SendFailure::Closed)),
         };
         let (answer, answered) = oneshot::channel();
         state.open.insert(key.clone(), Open { id, is_written: false, answer });
@@ -187,7 +187,7 @@ impl Requests {
 }
 
 /// What a frame has in a field.
-enum Found {
+enum FieldValue {
     /// A text or a number, as JSON.
     Value(String),
     /// Something else.
@@ -195,14 +195,14 @@ enum Found {
     Nothing,
 }
 
-fn value(text: &str, field: &str) -> Found {
+fn value(text: &str, field: &str) -> FieldValue {
     let Ok(fields) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text) else {
-        return Found::Other;
+        return FieldValue::Other;
     };
-    let Some(json) = fields.get(field) else { return Found::Nothing };
+    let Some(json) = fields.get(field) else { return FieldValue::Nothing };
     match serde_json::from_str::<Value>(json.get()) {
-        Ok(value @ (Value::String(_) | Value::Number(_))) => Found::Value(value.to_string()),
-        _ => Found::Other,
+        Ok(value @ (Value::String(_) | Value::Number(_))) => FieldValue::Value(value.to_string()),
+        _ => FieldValue::Other,
     }
 }
 
@@ -218,7 +218,7 @@ fn with_field(object: &str, field: &str, value: &str) -> Option<String> {
 #[must_use = "a request is not sent before it is awaited"]
 pub struct Request<'a> {
     client: &'a Client,
-    draft: FrameBuilder<'a>,
+    frame: FrameBuilder<'a>,
     timeout: Duration,
 }
 
@@ -241,31 +241,31 @@ impl<'a> IntoFuture for Request<'a> {
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, draft, timeout } = self;
+        let Self { client, frame: draft, timeout } = self;
         Box::pin(async move {
             let until = Instant::now() + timeout;
-            if client.shared.own.are_events() {
-                let asked = Asked::send(client, draft.timeout(timeout))?;
+            if client.shared.custom.are_events() {
+                let asked = EventRequest::send(client, draft.timeout(timeout))?;
                 return asked.answer(until).await.unwrap_or_else(|| Err(client.ended().into()));
             }
             let Some(requests) = client.shared.requests.clone() else {
                 return Err(RequestError::NoCorrelation);
             };
             let (key, sending, answered) = requests.send(draft.timeout(timeout))?;
-            let under_way = UnderWay { requests, key, sending };
+            let under_way = FrameRequest { requests, key, sending };
             under_way.answer(answered, until).await.unwrap_or_else(|| Err(client.ended().into()))
         })
     }
 }
 
 /// A request that is forgotten when it is dropped, and taken back if it has not been sent.
-struct UnderWay {
+struct FrameRequest {
     requests: Arc<Requests>,
     key: String,
     sending: SendFuture,
 }
 
-impl UnderWay {
+impl FrameRequest {
     /// The answer; `None` when the client has ended.
     async fn answer(
         mut self,
@@ -278,7 +278,7 @@ impl UnderWay {
                 biased;
                 answer = &mut answered => return match answer {
                     Ok(Ok(frame)) => Some(Ok(frame)),
-                    Ok(Err(Lost)) => Some(Err(RequestError::ConnectionLost)),
+                    Ok(Err(ConnectionLost)) => Some(Err(RequestError::ConnectionLost)),
                     Err(_) => None,
                 },
                 outcome = core::future::poll_fn(|cx| core::pin::Pin::new(&mut self.sending).poll(cx)),
@@ -296,7 +296,7 @@ impl UnderWay {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for FrameRequest {
     fn drop(&mut self) {
         self.sending.cancel();
         self.requests.lock().open.remove(&self.key);
@@ -304,15 +304,15 @@ impl Drop for UnderWay {
 }
 
 /// A request to a Socket.IO server, which answers by an ack. Taken back when it is dropped, if it has not been sent.
-struct Asked {
+struct EventRequest {
     open: Arc<AtomicUsize>,
     sending: SendFuture,
 }
 
-impl Asked {
+impl EventRequest {
     fn send(client: &Client, draft: FrameBuilder<'_>) -> Result<Self, RequestError> {
         let open = Arc::clone(&client.shared.open_requests);
-        let is_one_more = |open| (open < MOST_REQUESTS).then_some(open + 1);
+        let is_one_more = |open| (open < MAX_REQUESTS).then_some(open + 1);
         open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_one_more)
             .map_err(|_| RequestError::TooMany)?;
         Ok(Self { open, sending: draft.with_ack().send() })
@@ -334,7 +334,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for EventRequest {
     fn drop(&mut self) {
         self.sending.cancel();
         self.open.fetch_sub(1, Ordering::Relaxed);
@@ -345,7 +345,7 @@ impl Client {
     /// As [`Client::request`], with an event for a Socket.IO server, whose arguments are given as in [`Client::emit`].
     #[cfg(feature = "socketio")]
     pub fn request_event(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> Request<'_> {
-        Request { client: self, draft: self.event(name, arguments), timeout: TIMEOUT }
+        Request { client: self, frame: self.event(name, arguments), timeout: TIMEOUT }
     }
 
     /// Begins a request: a frame of your own that the server answers with one that repeats a field of it, which
@@ -369,7 +369,7 @@ impl Client {
     ///
     /// Cancel safe: dropping the future takes it back if it has not been sent; a later answer then is an event.
     pub fn request(&self, frame: &(impl Serialize + ?Sized)) -> Request<'_> {
-        Request { client: self, draft: self.frame(frame), timeout: TIMEOUT }
+        Request { client: self, frame: self.frame(frame), timeout: TIMEOUT }
     }
 }
 
@@ -380,9 +380,9 @@ mod tests {
     #[test]
     fn a_field_is_found_and_added() {
         let found = |text: &str| match value(text, "id") {
-            Found::Value(json) => json,
-            Found::Other => "other".into(),
-            Found::Nothing => "nothing".into(),
+            FieldValue::Value(json) => json,
+            FieldValue::Other => "other".into(),
+            FieldValue::Nothing => "nothing".into(),
         };
         assert_eq!(found(r#"{"type":"q","id":"a\u0062"}"#), r#""ab""#);
         assert_eq!(found(r#"{"id" : 7}"#), "7");

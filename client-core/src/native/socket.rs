@@ -1,6 +1,6 @@
 //! One open WebSocket: frames in and out, typed.
 
-use super::machine::{Codec, InputOf};
+use super::driven_session::{Codec, InputOf};
 use super::transport::Transport;
 use crate::cause::Disconnect;
 use crate::link::ConnId;
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 /// A larger buffer is given back after its frame.
-const KEPT: usize = 4 << 10;
+const KEPT_CAPACITY: usize = 4 << 10;
 
 /// A WebSocket whose writes are buffered until [`Socket::poll_flush`].
 pub(crate) struct Socket<C> {
@@ -83,7 +83,7 @@ impl<C: Codec> Socket<C> {
             self.send(Message::Binary(bytes.into()));
         }
         self.written = frame;
-        if self.scratch.capacity() > KEPT {
+        if self.scratch.capacity() > KEPT_CAPACITY {
             self.scratch = Vec::new();
         }
     }

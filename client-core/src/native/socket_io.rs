@@ -1,7 +1,7 @@
 //! A Socket.IO server, as the builder is told of it, and the text of its packets.
 
-use super::machine::{Codec, InputOf};
-use super::own::OWN_FRAMES;
+use super::driven_session::{Codec, InputOf};
+use super::frame_builder::CUSTOM_ROOM;
 use crate::cause::{DialError, DialErrorKind, Disconnect, Remedy};
 use crate::config::Config;
 use crate::link::ConnId;
@@ -66,7 +66,7 @@ impl SocketIo {
     pub(super) fn manager(&self, config: Config, seed: u64) -> Manager {
         let namespace = self.namespace.clone();
         let mut manager = Manager::new(namespace, config, self.options, PERSONAL_ROOM.into(), seed);
-        manager.custom_events(Name::from(OWN_FRAMES));
+        manager.custom_events(Name::from(CUSTOM_ROOM));
         if self.manual_acks {
             manager.manual_acks();
         }
@@ -75,7 +75,7 @@ impl SocketIo {
 }
 
 /// A dial of the engine at `path` that failed, with what such a failure means there.
-pub(super) fn explained(mut error: DialError, path: &str) -> DialError {
+pub(super) fn explain(mut error: DialError, path: &str) -> DialError {
     let says = |words: &str| error.text.contains(words);
     let status = match error.kind {
         DialErrorKind::Http(status) => Some(status),
@@ -104,7 +104,7 @@ pub(super) fn explained(mut error: DialError, path: &str) -> DialError {
 }
 
 /// The packets of one connection.
-pub(crate) struct Packets {
+pub(crate) struct PacketCodec {
     namespace: Namespace,
     events: Arc<EventMap>,
     ack_text: AckText,
@@ -113,7 +113,7 @@ pub(crate) struct Packets {
     codec: json::Codec,
 }
 
-impl Packets {
+impl PacketCodec {
     fn new(namespace: Namespace, events: Arc<EventMap>, ack_text: AckText, own: bool) -> Self {
         let codec =
             json::Codec::new(namespace.clone(), Arc::clone(&events)).ack_text(ack_text).custom_events(own);
@@ -126,11 +126,11 @@ impl Packets {
     }
 }
 
-impl Codec for Packets {
+impl Codec for PacketCodec {
     type Received = ServerPacket;
     type Sent = ClientPacket;
 
-    fn fresh(&self) -> Self {
+    fn for_connection(&self) -> Self {
         Self::new(self.namespace.clone(), Arc::clone(&self.events), self.ack_text, self.own)
     }
 
@@ -158,12 +158,12 @@ impl Codec for Packets {
         )
     }
 
-    fn is_sign_of_life(frame: &ClientPacket) -> bool {
+    fn is_keep_alive(frame: &ClientPacket) -> bool {
         matches!(frame, ClientPacket::Pong)
     }
 }
 
-fn input(conn: ConnId, decoded: Result<Option<ServerPacket>, DecodeError>) -> InputOf<Packets> {
+fn input(conn: ConnId, decoded: Result<Option<ServerPacket>, DecodeError>) -> InputOf<PacketCodec> {
     match decoded {
         Ok(Some(packet)) => Input::Received(conn, packet),
         Ok(None) => Input::Activity(conn),
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_failed_dial_of_the_engine_says_what_it_means_there() {
-        let of = |kind, text: &str, path| explained(DialError::new(kind, text), path).text;
+        let of = |kind, text: &str, path| explain(DialError::new(kind, text), path).text;
         let polling = of(DialErrorKind::Http(400), "HTTP 400 (\"Transport unknown\")", "/socket.io/");
         assert!(polling.contains("polling only"), "{polling}");
         let old = of(DialErrorKind::Http(400), "HTTP 400 (\"Unsupported protocol version\")", "/socket.io/");

@@ -1,13 +1,13 @@
 //! The open sockets: one, or two while a server that goes away hands over to another.
 
-use super::machine::{Codec, InputOf};
+use super::driven_session::{Codec, InputOf};
 use super::socket::Socket;
 use crate::link::ConnId;
 use crate::session::Input;
 use std::task::{Context, Poll};
 
 /// More are never open: the session abandons one before it dials a third.
-const MOST: usize = 2;
+const MAX_SOCKETS: usize = 2;
 
 pub(crate) struct Sockets<C> {
     /// The oldest first.
@@ -24,7 +24,7 @@ impl<C> Default for Sockets<C> {
 
 impl<C: Codec> Sockets<C> {
     pub(crate) fn add(&mut self, socket: Socket<C>) {
-        if self.open.len() == MOST {
+        if self.open.len() == MAX_SOCKETS {
             self.open.remove(0);
         }
         // Nearly always the only one.

@@ -2,8 +2,8 @@
 //! [`Events`](super::Events). Never holds up the driver.
 
 use super::client::Client;
-use super::events::{Source, message_weight};
-use super::inbox::Inbox;
+use super::command_queue::CommandQueue;
+use super::events::{QueueState, message_byte_len};
 use crate::event::{Event, Gap};
 use crate::messages::Message;
 use crate::name::{Name, RoomNameError, check_room_name};
@@ -16,9 +16,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most items that wait in one subscription.
-const MOST_ITEMS: usize = 4096;
+const MAX_ITEMS: usize = 4096;
 /// Most bytes of their messages. One message alone may be larger.
-const MOST_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 /// Why messages of a room are missing in a [`Subscription`]. It does not end the stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,25 +37,25 @@ type Item = Result<Message, Missed>;
 /// All subscriptions of a client.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
-    registry: Mutex<Registry>,
+    registry: Mutex<QueueList>,
 }
 
 #[derive(Debug, Default)]
-struct Registry {
+struct QueueList {
     queues: Vec<Arc<Queue>>,
-    source: Source,
+    source: QueueState,
 }
 
 /// What waits for one consumer.
 #[derive(Debug)]
 struct Queue {
     room: Name,
-    waiting: Mutex<Waiting>,
+    items: Mutex<QueuedItems>,
     reader: AtomicWaker,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct QueuedItems {
     items: VecDeque<Item>,
     bytes: usize,
     skipped: u64,
@@ -63,12 +63,12 @@ struct Waiting {
 
 /// The bytes of a message's text, about.
 fn bytes(item: &Item) -> usize {
-    item.as_ref().map_or(0, message_weight)
+    item.as_ref().map_or(0, message_byte_len)
 }
 
-impl Waiting {
+impl QueuedItems {
     fn push(&mut self, item: Item) {
-        let is_full = self.items.len() >= MOST_ITEMS || self.bytes.saturating_add(bytes(&item)) > MOST_BYTES;
+        let is_full = self.items.len() >= MAX_ITEMS || self.bytes.saturating_add(bytes(&item)) > MAX_BYTES;
         if is_full && !self.items.is_empty() {
             self.skipped += 1;
             return;
@@ -91,14 +91,14 @@ impl Waiting {
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, QueuedItems> {
         // Nothing in here is left half-done by a panic.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Subscriptions {
-    fn lock(&self) -> MutexGuard<'_, Registry> {
+    fn lock(&self) -> MutexGuard<'_, QueueList> {
         // As above.
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,7 +107,7 @@ impl Subscriptions {
     /// nothing behind the batch.
     pub(crate) fn publish(&self, batch: &[Event], has_failed: bool) {
         let mut registry = self.lock();
-        registry.source = if has_failed { Source::Failed } else { Source::Running };
+        registry.source = if has_failed { QueueState::Failed } else { QueueState::Running };
         if registry.queues.is_empty() {
             return;
         }
@@ -133,7 +133,7 @@ impl Subscriptions {
 
     /// Nothing more will come.
     pub(crate) fn end(&self) {
-        self.lock().source = Source::Ended;
+        self.lock().source = QueueState::Ended;
         self.wake();
     }
 }
@@ -167,10 +167,10 @@ impl Client {
     pub fn subscribe(&self, room: &str) -> Result<Subscription, RoomNameError> {
         check_room_name(room)?;
         let queue =
-            Arc::new(Queue { room: room.into(), waiting: Mutex::default(), reader: AtomicWaker::new() });
+            Arc::new(Queue { room: room.into(), items: Mutex::default(), reader: AtomicWaker::new() });
         let subscriptions = Arc::clone(&self.shared.subscriptions);
         subscriptions.lock().queues.push(Arc::clone(&queue));
-        Ok(Subscription { queue, subscriptions, inbox: Arc::clone(&self.shared.inbox) })
+        Ok(Subscription { queue, subscriptions, commands: Arc::clone(&self.shared.commands) })
     }
 }
 
@@ -178,7 +178,7 @@ impl Client {
 pub struct Subscription {
     queue: Arc<Queue>,
     subscriptions: Arc<Subscriptions>,
-    inbox: Arc<Inbox>,
+    commands: Arc<CommandQueue>,
 }
 
 impl Subscription {
@@ -216,10 +216,10 @@ impl Subscription {
     fn is_over(&self) -> bool {
         let source = || self.subscriptions.lock().source;
         match source() {
-            Source::Running => false,
-            Source::Ended => true,
+            QueueState::Running => false,
+            QueueState::Ended => true,
             // Whatever was asked for before this look has been published once it is settled.
-            Source::Failed => self.inbox.is_settled() && source() != Source::Running,
+            QueueState::Failed => self.commands.is_handled() && source() != QueueState::Running,
         }
     }
 }
@@ -252,28 +252,28 @@ mod tests {
         Message::plain("r".into(), "u".into(), content.to_owned(), String::new())
     }
 
-    fn drain(waiting: &mut Waiting) -> Vec<Item> {
+    fn drain(waiting: &mut QueuedItems) -> Vec<Item> {
         std::iter::from_fn(|| waiting.pop()).collect()
     }
 
     #[test]
     fn a_slow_consumer_is_told_in_the_place_of_what_it_missed_how_much_that_was() {
-        let mut waiting = Waiting::default();
-        for _ in 0..MOST_ITEMS + 3 {
+        let mut waiting = QueuedItems::default();
+        for _ in 0..MAX_ITEMS + 3 {
             waiting.push(Ok(message("a")));
         }
         assert!(waiting.pop().is_some());
         waiting.push(Ok(message("b")));
         let items = drain(&mut waiting);
-        assert_eq!(items.len(), MOST_ITEMS + 1);
-        assert_eq!(items[MOST_ITEMS - 1..], [Err(Missed::Lagged(3)), Ok(message("b"))]);
+        assert_eq!(items.len(), MAX_ITEMS + 1);
+        assert_eq!(items[MAX_ITEMS - 1..], [Err(Missed::Lagged(3)), Ok(message("b"))]);
         assert_eq!(waiting.bytes, 0);
     }
 
     #[test]
     fn what_was_dropped_last_is_told_without_another_message() {
-        let mut waiting = Waiting::default();
-        let big = "x".repeat(MOST_BYTES);
+        let mut waiting = QueuedItems::default();
+        let big = "x".repeat(MAX_BYTES);
         // Alone it may be larger than all of them may be together.
         waiting.push(Ok(message(&big)));
         waiting.push(Ok(message("b")));

@@ -2,9 +2,9 @@
 //! session after each round of the driver; changes nothing in it.
 
 use super::client::ClosedError;
-use super::inbox::Inbox;
-use super::machine::Observed;
-use super::permit::Reserved;
+use super::command_queue::CommandQueue;
+use super::driven_session::ObservedSession;
+use super::permit::Reservation;
 use crate::cause::Cause;
 use crate::config::Config;
 use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState};
@@ -60,12 +60,12 @@ pub(crate) enum Waiter {
     /// Every send taken so far has its outcome.
     Flushed(Sender<Result<(), ClosedError>>),
     /// The outbox has room for one more message.
-    Reserved(Sender<Result<Reserved, ClosedError>>),
+    Reserved(Sender<Result<Reservation, ClosedError>>),
 }
 
 /// The outbox's bounds, and what is set aside in it.
 #[derive(Debug)]
-pub(crate) struct OutboxRoom {
+pub(crate) struct OutboxCapacity {
     count: usize,
     bytes: usize,
     /// The largest message.
@@ -74,7 +74,7 @@ pub(crate) struct OutboxRoom {
     granted: usize,
 }
 
-impl OutboxRoom {
+impl OutboxCapacity {
     pub(super) fn new(config: &Config) -> Self {
         let (count, bytes) = (config.outbox.count, config.outbox.bytes);
         // Where one message may be larger than all of them together, one at a time.
@@ -95,8 +95,8 @@ pub(crate) struct Waiters {
     ready: Vec<Sender<Result<Mode, ClosedError>>>,
     rooms: Vec<RoomWaiter>,
     flushed: Vec<(u64, Sender<Result<(), ClosedError>>)>,
-    reserved: VecDeque<Sender<Result<Reserved, ClosedError>>>,
-    room: OutboxRoom,
+    reserved: VecDeque<Sender<Result<Reservation, ClosedError>>>,
+    room: OutboxCapacity,
 }
 
 #[derive(Debug)]
@@ -109,17 +109,17 @@ struct RoomWaiter {
 }
 
 impl Waiters {
-    pub(super) fn new(room: OutboxRoom) -> Self {
+    pub(super) fn new(room: OutboxCapacity) -> Self {
         Self { ready: Vec::new(), rooms: Vec::new(), flushed: Vec::new(), reserved: VecDeque::new(), room }
     }
 
     /// So many permits have been used or dropped; what they were used for has reached the session.
-    pub(super) fn given_back(&mut self, permits: usize) {
+    pub(super) fn permits_released(&mut self, permits: usize) {
         self.room.granted = self.room.granted.saturating_sub(permits);
     }
 
     /// A new one. Whatever its handle has asked for before has reached the session.
-    pub(super) fn add<M: Observed>(&mut self, waiter: Waiter, session: &M) {
+    pub(super) fn add<M: ObservedSession>(&mut self, waiter: Waiter, session: &M) {
         match waiter {
             Waiter::Ready(done) => self.ready.push(done),
             Waiter::Joined(room, done) => {
@@ -160,7 +160,12 @@ impl Waiters {
     }
 
     /// Answers those whose time has come. `cause` is that of the state.
-    pub(super) fn answer<M: Observed>(&mut self, session: &M, cause: Option<&Cause>, inbox: &Arc<Inbox>) {
+    pub(super) fn answer<M: ObservedSession>(
+        &mut self,
+        session: &M,
+        cause: Option<&Cause>,
+        inbox: &Arc<CommandQueue>,
+    ) {
         let ended = matches!(session.state(), State::Closing | State::Closed | State::Failed)
             .then(|| ClosedError { cause: cause.cloned() });
         let mode = session.mode().filter(|_| is_settled(session));
@@ -188,7 +193,12 @@ impl Waiters {
     }
 
     /// Gives permits, in the order in which they were asked for, as far as there is room.
-    fn grant<M: Observed>(&mut self, session: &M, ended: Option<&ClosedError>, inbox: &Arc<Inbox>) {
+    fn grant<M: ObservedSession>(
+        &mut self,
+        session: &M,
+        ended: Option<&ClosedError>,
+        inbox: &Arc<CommandQueue>,
+    ) {
         // Who has given up waiting holds up nobody, and is not kept.
         self.reserved.retain(|done| !done.is_closed());
         if self.reserved.is_empty() {
@@ -201,7 +211,7 @@ impl Waiters {
                 Err(ended.clone())
             } else {
                 self.room.granted += 1;
-                Ok(Reserved::new(inbox))
+                Ok(Reservation::new(inbox))
             };
             // Nobody may wait any more: then it comes back by being dropped.
             drop(done.send(result));
@@ -222,7 +232,7 @@ fn answered<T>(done: Sender<T>, result: Option<T>) -> Option<Sender<T>> {
 }
 
 /// Whether the session is ready and every room that was asked for since is joined, too.
-fn is_settled<M: Observed>(session: &M) -> bool {
+fn is_settled<M: ObservedSession>(session: &M) -> bool {
     let has_personal = session.mode() == Some(Mode::Extended);
     session.is_ready()
         && session
@@ -230,7 +240,7 @@ fn is_settled<M: Observed>(session: &M) -> bool {
 }
 
 /// A membership of which the server has said nothing since somebody waits for it.
-fn membership<M: Observed>(session: &M, room: &Name) -> JoinedRoom {
+fn membership<M: ObservedSession>(session: &M, room: &Name) -> JoinedRoom {
     JoinedRoom {
         room: room.clone(),
         recovered: false,

@@ -126,7 +126,7 @@ impl<P, N> OutboundMessage<P, N> {
 
     /// Whether it may come twice.
     #[cfg(feature = "socketio")]
-    pub(crate) fn may_come_twice(&self) -> bool {
+    pub(crate) fn is_idempotent(&self) -> bool {
         #[cfg(feature = "frames")]
         return self.idempotent;
         #[cfg(not(feature = "frames"))]
@@ -136,12 +136,12 @@ impl<P, N> OutboundMessage<P, N> {
 
 impl<P: Payload, N> OutboundMessage<P, N> {
     /// Bytes of content and data.
-    pub(crate) fn payload(&self) -> usize {
+    pub(crate) fn payload_len(&self) -> usize {
         self.content.byte_len() + self.data.as_ref().map_or(0, Payload::byte_len)
     }
 
     /// What it counts for against the bound in bytes.
-    pub(crate) fn weight(&self) -> usize {
-        self.payload() + OVERHEAD
+    pub(crate) fn queued_len(&self) -> usize {
+        self.payload_len() + OVERHEAD
     }
 }

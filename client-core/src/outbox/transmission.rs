@@ -1,8 +1,8 @@
 //! Chooses the send that is transmitted next, and in which form.
 
-use super::lane::{Transmission, Unanswered, Waiting};
 use super::limits::Payload;
-use super::{FIRST_CONTACT, InHand, OutboundMessage, Outbox, Plain};
+use super::room_queue::{QueuedSend, Transmission, Unanswered};
+use super::{ACK_TIMEOUT, OutboundMessage, Outbox, Unflushed, Unnumbered};
 use crate::bug::{Bug, made};
 use crate::change_log::note;
 use crate::event::{Delivery, DeliveryStatus, SendFailure};
@@ -18,18 +18,18 @@ use fastrand::Rng;
 
 /// How it stands with a room that has something to send.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Access<'a> {
+pub(crate) enum Readiness<'a> {
     /// Joined; new lines begin in this epoch.
-    Open(&'a Epoch),
+    Ready(&'a Epoch),
     /// Not joined yet.
-    Later,
+    AwaitingJoin,
     /// Not wanted.
-    Closed,
+    NotWanted,
 }
 
 /// What a connection lets through.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Gate {
+pub(crate) struct SendWindow {
     pub(crate) conn: ConnId,
     /// Most unanswered sends.
     pub(crate) in_flight: usize,
@@ -41,7 +41,7 @@ pub(crate) struct Gate {
 
 /// One send to be written.
 #[derive(Debug)]
-pub(crate) struct Transmit<P, N> {
+pub(crate) struct OutboundFrame<P, N> {
     pub(crate) room: N,
     pub(crate) content: P,
     pub(crate) data: Option<P>,
@@ -57,62 +57,62 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         &mut self,
         now: Timestamp,
         frame: u64,
-        gate: &Gate,
+        gate: &SendWindow,
         tagged: bool,
         asked: impl Fn(&N) -> bool,
-    ) -> Option<Transmit<P, N>> {
-        if self.unflushed >= gate.unflushed {
+    ) -> Option<OutboundFrame<P, N>> {
+        if self.unflushed_bytes >= gate.unflushed {
             return None;
         }
         let oldest = self.pop_oldest()?;
         #[cfg(feature = "frames")]
-        let tagged = tagged && !self.own.is(&oldest.send.room);
+        let tagged = tagged && !self.custom.is(&oldest.send.room);
         // Where it is refused as no member's, so is all that follows it until the room is joined.
         let kept = (tagged && asked(&oldest.send.room)).then(|| oldest.clone());
-        let serial = oldest.serial;
-        let send = self.hand_over(oldest, (gate.conn, frame), now + FIRST_CONTACT, kept);
+        let serial = oldest.send_no;
+        let send = self.transmit_unnumbered(oldest, (gate.conn, frame), now + ACK_TIMEOUT, kept);
         let tag = tagged
             .then(|| Box::new(SendTag { reference: Id::numbered('s', serial, Some(0)), producer: None }));
-        Some(Transmit { room: send.room, content: send.content, data: send.data, tag, fresh: false })
+        Some(OutboundFrame { room: send.room, content: send.content, data: send.data, tag, fresh: false })
     }
 
     /// Gives a send that is made once to a connection, as its frame with this number. An answer is waited for until `until`.
-    pub(super) fn hand_over(
+    pub(super) fn transmit_unnumbered(
         &mut self,
-        oldest: Waiting<P, N>,
+        oldest: QueuedSend<P, N>,
         (conn, frame): (ConnId, u64),
         until: Timestamp,
-        kept: Option<Waiting<P, N>>,
+        kept: Option<QueuedSend<P, N>>,
     ) -> OutboundMessage<P, N> {
-        let Waiting { send, serial, until: expires, late, .. } = oldest;
-        let weight = send.weight();
-        self.unflushed += weight;
+        let QueuedSend { send, send_no: serial, expires_at: expires, expiry_failure: late, .. } = oldest;
+        let weight = send.queued_len();
+        self.unflushed_bytes += weight;
         self.changes += 1;
         if !made(Bug::WriteAgain) {
-            note!(self.notes, SentOnce { key: send.id });
+            note!(self.change_log, SentOnce { key: send.id });
         }
         let expires = if late == SendFailure::Timeout { expires } else { Timestamp::NEVER };
         self.next_expiry = self.next_expiry.min(expires);
-        let plain = Some(Plain {
+        let plain = Some(Unnumbered {
             id: send.id,
             room: send.room.clone(),
-            serial,
+            send_no: serial,
             weight,
             #[cfg(feature = "native")]
             content: self.limited_content(&send),
             conn,
             frame,
-            until,
-            expires,
-            kept,
+            answer_deadline: until,
+            expires_at: expires,
+            requeueable: kept,
         });
-        self.in_hand.push(InHand { frame, weight, plain });
+        self.unflushed_frames.push(Unflushed { frame, weight, unnumbered: plain });
         send
     }
 
     /// Whether [`Outbox::transmit`] may have something to do.
     pub(crate) fn has_work(&self) -> bool {
-        self.waiting > 0 || self.lanes.iter().any(|lane| lane.again)
+        self.queued > 0 || self.queues.iter().any(|lane| lane.needs_retransmit)
     }
 
     /// The next send for an extended connection as its frame number `frame`: first what has to be transmitted again,
@@ -126,20 +126,20 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         now: Timestamp,
         lived: Timestamp,
         frame: u64,
-        gate: &Gate,
+        gate: &SendWindow,
         rng: &mut Rng,
-        access: impl Fn(&N) -> Access<'a>,
+        access: impl Fn(&N) -> Readiness<'a>,
         out: &mut Vec<Delivery<P, N>>,
-    ) -> Option<Transmit<P, N>> {
-        let in_flight = self.lanes.iter().map(|lane| lane.holds_back(now)).sum::<usize>();
+    ) -> Option<OutboundFrame<P, N>> {
+        let in_flight = self.queues.iter().map(|lane| lane.holds_back(now)).sum::<usize>();
         let is_flight_full = in_flight >= gate.in_flight + usize::from(made(Bug::FlightOneMore));
-        if is_flight_full || self.unflushed >= gate.unflushed && !made(Bug::UnflushedUnbounded) {
+        if is_flight_full || self.unflushed_bytes >= gate.unflushed && !made(Bug::UnflushedUnbounded) {
             return None;
         }
         let again = self.transmit_again(now, frame, gate, &access);
         #[cfg(feature = "frames")]
         if again.is_none()
-            && let Some(own) = self.transmit_own(now, frame, gate, &access)
+            && let Some(own) = self.transmit_custom(now, frame, gate, &access)
         {
             return Some(own);
         }
@@ -147,8 +147,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             Some(again) => again,
             None => self.transmit_new(now, lived, frame, gate, rng, &access, out)?,
         };
-        self.unflushed += weight;
-        self.in_hand.push(InHand { frame, weight, plain: None });
+        self.unflushed_bytes += weight;
+        self.unflushed_frames.push(Unflushed { frame, weight, unnumbered: None });
         Some(transmit)
     }
 
@@ -156,27 +156,27 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         &mut self,
         now: Timestamp,
         frame: u64,
-        gate: &Gate,
-        access: &impl Fn(&N) -> Access<'a>,
-    ) -> Option<(Transmit<P, N>, usize)> {
-        for lane in self.lanes.iter_mut().filter(|lane| lane.again) {
+        gate: &SendWindow,
+        access: &impl Fn(&N) -> Readiness<'a>,
+    ) -> Option<(OutboundFrame<P, N>, usize)> {
+        for lane in self.queues.iter_mut().filter(|lane| lane.needs_retransmit) {
             let full = lane.in_flight >= gate.in_flight;
             if full
                 || lane.is_paused(now)
-                || matches!(access(&lane.room), Access::Later) && !made(Bug::AgainBeforeJoin)
+                || matches!(access(&lane.room), Readiness::AwaitingJoin) && !made(Bug::AgainBeforeJoin)
             {
                 continue;
             }
             let next = lane.unanswered.iter_mut().find(|sent| sent.latest.is_none());
-            let Some((sent, (pid, _))) = next.zip(lane.line.as_ref()) else {
-                lane.again = false;
+            let Some((sent, (pid, _))) = next.zip(lane.producer.as_ref()) else {
+                lane.needs_retransmit = false;
                 continue;
             };
             sent.attempts = sent.attempts.saturating_add(1);
             sent.latest = Some(Transmission { conn: gate.conn, frame, at: now });
             sent.refused = false;
             lane.in_flight += 1;
-            return Some((sent.transmit(&lane.room, pid, false), sent.send.weight()));
+            return Some((sent.transmit(&lane.room, pid, false), sent.send.queued_len()));
         }
         None
     }
@@ -187,48 +187,49 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         now: Timestamp,
         lived: Timestamp,
         frame: u64,
-        gate: &Gate,
+        gate: &SendWindow,
         rng: &mut Rng,
-        access: &impl Fn(&N) -> Access<'a>,
+        access: &impl Fn(&N) -> Readiness<'a>,
         out: &mut Vec<Delivery<P, N>>,
-    ) -> Option<(Transmit<P, N>, usize)> {
+    ) -> Option<(OutboundFrame<P, N>, usize)> {
         loop {
-            if self.waiting == 0 {
+            if self.queued == 0 {
                 return None;
             }
-            let lanes = self.lanes.iter_mut();
+            let lanes = self.queues.iter_mut();
             #[cfg(feature = "frames")]
-            let lanes = lanes.filter(|lane| !self.own.is(&lane.room));
+            let lanes = lanes.filter(|lane| !self.custom.is(&lane.room));
             let lane = lanes
                 .filter(|lane| lane.head().is_some() && !lane.is_paused(now))
-                .filter(|lane| !matches!(access(&lane.room), Access::Later))
+                .filter(|lane| !matches!(access(&lane.room), Readiness::AwaitingJoin))
                 // The server keeps as many answers of a line, counted from its newest.
                 .filter(|lane| lane.span() < gate.in_flight)
                 .min_by_key(|lane| lane.head())?;
             let epoch = match access(&lane.room) {
-                Access::Open(epoch) => Some(epoch.clone()),
+                Readiness::Ready(epoch) => Some(epoch.clone()),
                 _ => None,
             };
-            let Waiting { send, serial, attempts, until, late } = lane.waiting.pop_front()?;
-            self.waiting -= 1;
+            let QueuedSend { send, send_no: serial, attempts, expires_at: until, expiry_failure: late } =
+                lane.queued.pop_front()?;
+            self.queued -= 1;
             let why = match &epoch {
                 None => Some(SendFailure::Refused(Code::NotJoined)),
-                Some(_) if send.payload() > gate.content && !made(Bug::OversizedSent) => {
+                Some(_) if send.payload_len() > gate.content && !made(Bug::OversizedSent) => {
                     Some(SendFailure::TooLarge)
                 }
                 Some(_) => None,
             };
             let Some(epoch) = epoch.filter(|_| why.is_none()) else {
                 let why = why.unwrap_or(SendFailure::TooLarge);
-                self.settle_send(send, DeliveryStatus::Failed(why), out);
+                self.resolve_send(send, DeliveryStatus::Failed(why), out);
                 continue;
             };
-            let (pid, next) = lane.line.get_or_insert_with(|| (Id::random(rng), 1));
+            let (pid, next) = lane.producer.get_or_insert_with(|| (Id::random(rng), 1));
             let (pid, pseq) = (pid.clone(), *next);
             *next += 1;
-            let weight = send.weight();
+            let weight = send.queued_len();
             note!(
-                self.notes,
+                self.change_log,
                 Transmitted {
                     key: send.id,
                     // On the session's own clock: who takes the notes knows the other one.
@@ -242,22 +243,22 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             );
             let sent = Unanswered {
                 send,
-                serial,
+                send_no: serial,
                 pseq,
                 epoch,
-                born: lived,
+                first_sent_at: lived,
                 attempts: attempts.saturating_add(1),
                 latest: Some(Transmission { conn: gate.conn, frame, at: now }),
-                stray: false,
+                earlier_unresolved: false,
                 refused: false,
-                doubtful: false,
+                possibly_accepted: false,
                 resolved: false,
-                until,
-                late,
+                expires_at: until,
+                expiry_failure: late,
             };
             lane.in_flight += 1;
             let transmit = sent.transmit(&lane.room, &pid, true);
-            lane.held = false;
+            lane.awaiting_old_connection = false;
             lane.unanswered.push_back(sent);
             self.changes += 1;
             return Some((transmit, weight));
@@ -266,14 +267,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 }
 
 impl<P: Clone, N: Clone> Unanswered<P, N> {
-    fn transmit(&self, room: &N, pid: &Id, fresh: bool) -> Transmit<P, N> {
-        let reference = Id::numbered('s', self.serial, Some(self.attempts));
+    fn transmit(&self, room: &N, pid: &Id, fresh: bool) -> OutboundFrame<P, N> {
+        let reference = Id::numbered('s', self.send_no, Some(self.attempts));
         let line = Some(ProducerTag {
             pid: pid.clone(),
             pseq: self.pseq,
             epoch: if made(Bug::OldEpochNamed) && !fresh { pid.clone() } else { self.epoch.clone() },
         });
-        Transmit {
+        OutboundFrame {
             room: room.clone(),
             content: self.send.content.clone(),
             data: if made(Bug::DataLostOnRepeat) && !fresh { None } else { self.send.data.clone() },

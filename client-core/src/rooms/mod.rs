@@ -3,11 +3,11 @@
 //!
 //! A sorted `Vec` instead of a map: a client has few rooms, and a map costs 6 KB of wasm.
 
-mod inflow;
-mod recent;
+mod receive;
+mod recent_ids;
 
-pub(crate) use inflow::{Hole, Inflow, Logged, Taken};
-pub(crate) use recent::Recent;
+pub(crate) use receive::{Accepted, LogEntry, LogGap, RoomReceiver};
+pub(crate) use recent_ids::RecentIds;
 
 use crate::bug::{Bug, made};
 use crate::messages::{Code, Position};
@@ -16,24 +16,24 @@ use alloc::vec::Vec;
 
 /// What the application wants of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum DesiredMembership {
     /// To be a member.
-    Yes,
+    Joined,
     /// To leave once the sends up to `serial` are final.
-    Leaving { serial: u64 },
+    Leaving { send_no: u64 },
     /// Nothing: it has been left on this connection. Remembered, because a server may not implement leaving at all.
-    No,
+    Left,
 }
 
 /// How it stands with a room on the current connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Membership {
     /// Not asked yet.
-    Absent,
+    NotRequested,
     /// The join is frame number `frame` of the connection, and request number `request`.
     Joining { frame: u64, request: u64, at: Timestamp },
     /// The server asked to try again then.
-    Later { at: Timestamp },
+    RetryAt { at: Timestamp },
     /// Extended: confirmed. Plain: the join is written.
     Member,
 }
@@ -41,22 +41,22 @@ pub(crate) enum Membership {
 #[derive(Debug)]
 pub(crate) struct Room<P, N> {
     pub(crate) name: N,
-    pub(crate) wanted: Wanted,
+    pub(crate) desired: DesiredMembership,
     pub(crate) membership: Membership,
     /// Joins that were refused for now or had to be repeated, since something last came of one.
     pub(crate) refusals: u32,
     /// The refusal that the application has been told of.
-    pub(crate) told: Option<Code>,
+    pub(crate) reported_refusal: Option<Code>,
     /// The user's own stream.
     pub(crate) personal: bool,
     /// Messages asked for at a first join.
     pub(crate) history: Option<u64>,
     /// Was a member on an earlier connection: coming back to a plain server means that something may have been missed.
-    pub(crate) seen_before: bool,
+    pub(crate) had_messages: bool,
     /// Plain: something of it has come since it was asked for. An error about it before that is the answer to the join.
-    pub(crate) is_heard: bool,
+    pub(crate) has_received: bool,
     /// How far it has been received.
-    pub(crate) inflow: Inflow<P, N>,
+    pub(crate) receiver: RoomReceiver<P, N>,
     /// How far the application has dealt with it.
     pub(crate) committed: Option<Position>,
     /// Who is in it, as far as the server says.
@@ -67,22 +67,22 @@ impl<P, N> Room<P, N> {
     fn new(name: N) -> Self {
         Self {
             name,
-            wanted: Wanted::Yes,
-            membership: Membership::Absent,
+            desired: DesiredMembership::Joined,
+            membership: Membership::NotRequested,
             refusals: 0,
-            told: None,
+            reported_refusal: None,
             personal: false,
             history: None,
-            seen_before: false,
-            is_heard: false,
-            inflow: Inflow::default(),
+            had_messages: false,
+            has_received: false,
+            receiver: RoomReceiver::default(),
             committed: None,
             members: None,
         }
     }
 
     pub(crate) fn is_wanted(&self) -> bool {
-        self.wanted == Wanted::Yes
+        self.desired == DesiredMembership::Joined
     }
 
     /// Who is in it, as the server lists them.
@@ -99,12 +99,12 @@ impl<P, N> Room<P, N> {
 
     /// Whether it is to be joined: a room with sends on their way is left only after them.
     pub(crate) fn is_to_join(&self) -> bool {
-        self.wanted != Wanted::No
+        self.desired != DesiredMembership::Left
     }
 }
 
 /// Up to so many rooms there is place for just those that there are.
-const FEW: usize = 4;
+const EXACT_CAPACITY: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct Rooms<P, N> {
@@ -152,14 +152,14 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
         if self.rooms.len() >= self.limit {
             // Remembering a room that was left is worth less than one that is wanted.
             if !made(Bug::LimitCountsLeft) {
-                self.rooms.retain(|room| room.wanted != Wanted::No);
+                self.rooms.retain(|room| room.desired != DesiredMembership::Left);
             }
             if self.rooms.len() >= self.limit && !made(Bug::RoomsUnbounded) {
                 return None;
             }
         }
         let at = self.rooms.partition_point(|room| room.name < name);
-        if self.rooms.len() < FEW {
+        if self.rooms.len() < EXACT_CAPACITY {
             // Most clients are in one or two, and the vector's own first step is four.
             self.rooms.reserve_exact(1);
         }
@@ -189,11 +189,11 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
     /// The connection is gone: nothing is confirmed, and what had been left is forgotten.
     pub(crate) fn connection_lost(&mut self) {
         self.rooms.retain_mut(|room| {
-            room.membership = Membership::Absent;
+            room.membership = Membership::NotRequested;
             if !made(Bug::MembersOutliveConnection) {
                 room.members = None;
             }
-            room.inflow.connection_lost();
+            room.receiver.connection_lost();
             room.is_to_join()
         });
     }
@@ -201,18 +201,18 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
     /// Bytes that one more message of the room there may have to be held back: the bound is one for all rooms. The first
     /// one behind a hole is not held: what fetches the hole brings it too, and so this is counted only where there is
     /// one.
-    pub(crate) fn may_hold(&self, at: usize, most: usize, most_bytes: usize) -> Option<usize> {
-        self.at(at).filter(|room| !room.inflow.is_caught_up())?;
-        let (count, bytes) = self.held();
+    pub(crate) fn buffer_space(&self, at: usize, most: usize, most_bytes: usize) -> Option<usize> {
+        self.at(at).filter(|room| !room.receiver.is_caught_up())?;
+        let (count, bytes) = self.buffered();
         (count < most + usize::from(made(Bug::HoldsOneMore)))
             .then(|| if made(Bug::HoldsTooManyBytes) { usize::MAX } else { most_bytes.saturating_sub(bytes) })
     }
 
     /// Messages held back in all rooms, and their bytes.
-    pub(crate) fn held(&self) -> (usize, usize) {
+    pub(crate) fn buffered(&self) -> (usize, usize) {
         self.rooms
             .iter()
-            .map(|room| room.inflow.held())
+            .map(|room| room.receiver.buffered())
             .fold((0, 0), |(count, bytes), (c, b)| (count + c, bytes + b))
     }
 }

@@ -1,7 +1,7 @@
 //! Rooms: asked for, confirmed, refused, left.
 
-use super::unnamed::is_of_a_send;
-use super::wire::Wire;
+use super::connection::ActiveConnection;
+use super::unreferenced::is_of_a_send;
 use super::{Join, Session};
 pub(super) use crate::backoff::pause;
 use crate::backoff::retry_delay;
@@ -15,14 +15,14 @@ use crate::messages::{
     ClientMessage, Code, ErrorDetail, JoinRequest, Joined, Left, MAX_INT, Nack, Position, ServerCode,
 };
 use crate::outbox::Payload;
-use crate::rooms::{Hole, Membership, Room, Wanted};
+use crate::rooms::{DesiredMembership, LogGap, Membership, Room};
 use crate::time::{Nanos, Timestamp};
 
 /// How long a server that answers may leave a join without an answer.
-const ANSWER: Nanos = Nanos::from_secs(20);
+const JOIN_TIMEOUT: Nanos = Nanos::from_secs(20);
 
 /// Rooms joined again on one connection before it is given up. A personal stream is paged by joining again.
-const MOST_REJOINS: u32 = 64;
+const MAX_REJOINS: u32 = 64;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn join(&mut self, now: Timestamp, join: Join<N>) {
@@ -33,20 +33,20 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         };
         let Some(entry) = self.rooms.at_mut(at) else { return };
-        let fresh = entry.wanted == Wanted::No || entry.membership == Membership::Absent;
+        let fresh = entry.desired == DesiredMembership::Left || entry.membership == Membership::NotRequested;
         entry.personal = personal;
         entry.history = history;
-        if entry.inflow.seq().is_none() {
+        if entry.receiver.seq().is_none() {
             let stored = stored.map(|at| self.stored.swap_remove(at).position);
             if let Some(position) = since.or_else(|| stored.clone()) {
-                entry.inflow.start_from(position);
+                entry.receiver.start_from(position);
             }
             if entry.committed.is_none() {
                 entry.committed = stored;
             }
         }
         // Not left yet: it simply stays.
-        entry.wanted = Wanted::Yes;
+        entry.desired = DesiredMembership::Joined;
         if !fresh {
             let joined = entry.membership == Membership::Member;
             if joined {
@@ -55,7 +55,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         // What was told of an earlier stay is not known of this one.
-        entry.told = None;
+        entry.reported_refusal = None;
         self.room_changed(room, RoomState::Joining);
         self.write_join(now, at);
     }
@@ -76,8 +76,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Asks for the room there, if it is to be joined.
     fn write_join(&mut self, now: Timestamp, at: usize) {
-        let Some(wire) = &mut self.wire else { return };
-        let (mode, frame, replay) = (wire.mode, wire.last_frame + 1, wire.peer.replay);
+        let Some(wire) = &mut self.connection else { return };
+        let (mode, frame, replay) = (wire.mode, wire.last_frame + 1, wire.limits.replay);
         let Some(entry) = self.rooms.at_mut(at).filter(|entry| entry.is_to_join()) else { return };
         if entry.personal && !wire.is_extended() && !made(Bug::StreamAskedEarly) {
             return;
@@ -86,12 +86,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.requests += 1;
         let request = self.requests;
         entry.membership = Membership::Joining { frame, request, at: now };
-        entry.is_heard = false;
+        entry.has_received = false;
         let message = if mode == Some(crate::event::Mode::Plain) {
             ClientMessage::join(entry.name.clone())
         } else {
-            let since = entry.inflow.since();
-            let history = match (&since, entry.inflow.seq()) {
+            let since = entry.receiver.since();
+            let history = match (&since, entry.receiver.seq()) {
                 // Where it was is known, but not by which message: a replay that begins early enough connects. A stream
                 // cannot be paged, so all of it is asked for.
                 (None, Some(_)) if entry.personal => Some(MAX_INT),
@@ -101,7 +101,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 // Where that cannot be recovered, the last one's id again: a stream cannot be paged without.
                 (Some(_), _) => entry.history.or(entry.personal.then_some(1)),
             };
-            let history = history.filter(|_| self.known.extended || entry.history.is_some());
+            let history = history.filter(|_| self.server.extended || entry.history.is_some());
             let reference = Id::numbered('j', request, None);
             ClientMessage::JoinRoom {
                 room: entry.name.clone(),
@@ -114,20 +114,20 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Joins a room of the present connection once more: something about it is not as it should be. At once the first time,
     /// later and later while nothing comes of it.
     pub(super) fn join_again(&mut self, now: Timestamp, at: usize) {
-        let Some(wire) = &mut self.wire else { return };
+        let Some(wire) = &mut self.connection else { return };
         wire.rejoins += 1;
-        if wire.rejoins > MOST_REJOINS {
+        if wire.rejoins > MAX_REJOINS {
             // A server that contradicts itself for ever is not talked to for ever.
             self.link.give_up(now, CauseCode::ProtocolError);
         } else if let Some(entry) = self.rooms.at_mut(at) {
-            entry.inflow.connection_lost();
+            entry.receiver.connection_lost();
             self.diagnostics.rejoins += 1;
             let delay = retry_delay(entry.refusals, Nanos::ZERO);
             entry.refusals = entry.refusals.saturating_add(1);
             if delay == Nanos::ZERO {
                 return self.write_join(now, at);
             }
-            entry.membership = Membership::Later { at: now + delay };
+            entry.membership = Membership::RetryAt { at: now + delay };
             wire.ready = false;
         }
     }
@@ -143,16 +143,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             _ => return,
         }
         entry.membership = Membership::Member;
-        entry.told = None;
-        entry.seen_before = true;
+        entry.reported_refusal = None;
+        entry.had_messages = true;
         let asked = entry.history.is_some();
-        let resumed = entry.inflow.joined(now, &joined, asked, !entry.personal);
+        let resumed = entry.receiver.joined(now, &joined, asked, !entry.personal);
         entry.set_members(joined.members.clone());
         if entry.committed.is_none() {
-            entry.committed = entry.inflow.baseline();
+            entry.committed = entry.receiver.start_position();
             self.changes += 1;
             #[cfg(feature = "journal")]
-            self.note_committed(at);
+            self.record_committed(at);
         }
         let room = joined.room.clone();
         self.room_changed(room.clone(), RoomState::Joined);
@@ -168,22 +168,22 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.gap(room.clone(), hole);
         }
         self.outbox.join_decided(&room, resumed.new_epoch);
-        self.check_inflow(now, at);
+        self.check_receiver(now, at);
         self.check_ready(now);
     }
 
-    pub(super) fn gap(&mut self, room: N, hole: Hole) {
+    pub(super) fn gap(&mut self, room: N, hole: LogGap) {
         if made(Bug::NoGap) {
             return;
         }
-        let Hole { epoch, after, before, reason } = hole;
+        let LogGap { epoch, after, before, reason } = hole;
         self.event(Event::Gap(Gap { room, epoch: Some(epoch), after: Some(after), before, reason }));
     }
 
     /// Extended: the server refuses a request.
     pub(super) fn refused(&mut self, now: Timestamp, conn: ConnId, message: P, refusal: ErrorDetail<N>) {
         if refusal.reference.is_none() {
-            return self.refused_unnamed(now, conn, message, refusal);
+            return self.refused_without_ref(now, conn, message, refusal);
         }
         let ErrorDetail { reference, code, retry, retry_after_ms, server_code, .. } = refusal;
         if reference.as_ref().is_some_and(|id| id.parse_numbered('s').is_some()) {
@@ -201,7 +201,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         // The reference says which room it is, whether it is named or not.
         let is_it = |entry: &Room<P, N>| match entry.membership {
             Membership::Joining { request, .. } => Some(request) == join,
-            _ => history.is_some() && entry.inflow.awaited().map(|(request, _)| request) == history,
+            _ => history.is_some() && entry.receiver.awaited().map(|(request, _)| request) == history,
         };
         let Some(place) = self.rooms.iter().position(is_it) else { return };
         let Some(entry) = self.rooms.at_mut(place) else { return };
@@ -209,7 +209,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         match entry.membership {
             Membership::Joining { .. } => {
                 if retry {
-                    entry.membership = Membership::Later {
+                    entry.membership = Membership::RetryAt {
                         at: if made(Bug::JoinPauseIgnored) {
                             now
                         } else {
@@ -217,8 +217,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                         },
                     };
                     entry.refusals = entry.refusals.saturating_add(1);
-                    if entry.told != Some(code) && !made(Bug::RefusedJoinUntold) {
-                        entry.told = Some(code);
+                    if entry.reported_refusal != Some(code) && !made(Bug::RefusedJoinUntold) {
+                        entry.reported_refusal = Some(code);
                         let change = RoomChange::new(room, RoomState::Joining);
                         let (refused, message) = (Some(code), message.into_error_text());
                         self.event(Event::Room(RoomChange { refused, message, server_code, ..change }));
@@ -238,13 +238,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     self.check_ready(now);
                 }
             }
-            Membership::Member if history.is_some_and(|request| entry.inflow.fetched(now, request)) => {
+            Membership::Member if history.is_some_and(|request| entry.receiver.fetched(now, request)) => {
                 if retry {
                     entry
-                        .inflow
+                        .receiver
                         .fetch_later(now, if made(Bug::PageHintIgnored) { Nanos::ZERO } else { least });
                 } else {
-                    self.hole_stays(now, place);
+                    self.give_up_gap(now, place);
                 }
             }
             _ => {}
@@ -272,9 +272,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Plain: an error with a code about a room that has been asked for, and of which nothing has come since, is a refusal
     /// for good. Says whether it was that; `message` are its words.
-    pub(super) fn refused_plainly(&mut self, message: &P, refusal: &ErrorDetail<N>) -> bool {
+    pub(super) fn plain_join_refused(&mut self, message: &P, refusal: &ErrorDetail<N>) -> bool {
         let Some(at) = refusal.room.as_ref().and_then(|room| self.rooms.position(room)) else { return false };
-        let is_asked = |entry: &&Room<P, N>| !entry.is_heard && entry.is_to_join();
+        let is_asked = |entry: &&Room<P, N>| !entry.has_received && entry.is_to_join();
         let Some(entry) = self.rooms.at(at).filter(is_asked).filter(|_| !is_of_a_send(refusal.code)) else {
             return false;
         };
@@ -293,39 +293,39 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn remove(&mut self, at: usize, room: N, state: RoomState, message: Option<P>, server_code: ServerCode) {
         self.rooms.remove(at);
         #[cfg(feature = "journal")]
-        self.note_forgotten(&room);
+        self.record_position_cleared(&room);
         self.outbox.join_decided(&room, false);
         self.event(Event::Room(RoomChange { message, server_code, ..RoomChange::new(room, state) }));
     }
 
     pub(super) fn leave(&mut self, room: &N) {
-        let serial = self.outbox.last_serial();
+        let serial = self.outbox.last_send_no();
         let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_wanted()) else { return };
-        entry.wanted = Wanted::Leaving { serial };
+        entry.desired = DesiredMembership::Leaving { send_no: serial };
         self.leaving = true;
     }
 
     /// Leaves the rooms whose earlier sends have become final.
     pub(super) fn finish_leaving(&mut self) {
         self.leaving = false;
-        let extended = self.wire.as_ref().map(Wire::is_extended);
+        let extended = self.connection.as_ref().map(ActiveConnection::is_extended);
         let mut at = 0;
         while let Some(room) = self.rooms.at_mut(at) {
             at += 1;
-            let Wanted::Leaving { serial } = room.wanted else { continue };
+            let DesiredMembership::Leaving { send_no: serial } = room.desired else { continue };
             if self.outbox.is_pending(&room.name, serial) {
                 self.leaving = true;
                 continue;
             }
-            room.wanted = Wanted::No;
+            room.desired = DesiredMembership::Left;
             room.members = None;
             room.committed = None;
-            room.inflow.forget();
-            let asked = room.membership != Membership::Absent;
-            room.membership = Membership::Absent;
+            room.receiver.forget();
+            let asked = room.membership != Membership::NotRequested;
+            room.membership = Membership::NotRequested;
             let room = room.name.clone();
             if let Some(extended) = extended.filter(|_| asked) {
-                let reference = extended.then(|| Id::numbered('l', self.request(), None));
+                let reference = extended.then(|| Id::numbered('l', self.next_request(), None));
                 if !made(Bug::LeaveUnsaid) {
                     self.write(ClientMessage::LeaveRoom { room: room.clone(), reference });
                 }
@@ -335,7 +335,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             self.changes += 1;
             #[cfg(feature = "journal")]
-            self.note_forgotten(&room);
+            self.record_position_cleared(&room);
             self.outbox.left(&room);
             if !made(Bug::LeftUntold) {
                 self.room_changed(room, RoomState::Left);
@@ -347,7 +347,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Plain: the joins that the operating system has taken are as good as done.
     pub(super) fn confirm_flushed(&mut self) {
-        let Some(wire) = self.wire.as_ref().filter(|wire| wire.is_plain()) else { return };
+        let Some(wire) = self.connection.as_ref().filter(|wire| wire.is_plain()) else { return };
         let flushed = wire.flushed;
         for at in 0..self.rooms.len() {
             if let Some(room) = self.rooms.at_mut(at)
@@ -355,8 +355,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 && frame <= flushed
             {
                 room.membership = Membership::Member;
-                room.told = None;
-                room.seen_before = !made(Bug::StayForgotten);
+                room.reported_refusal = None;
+                room.had_messages = !made(Bug::StayForgotten);
                 let room = room.name.clone();
                 self.room_changed(room, RoomState::Joined);
             }
@@ -365,7 +365,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Says once that the mode is decided and every wanted room joined.
     pub(super) fn check_ready(&mut self, now: Timestamp) {
-        let Some(wire) = &self.wire else { return };
+        let Some(wire) = &self.connection else { return };
         let Some(mode) = wire.mode.filter(|_| !wire.ready) else { return };
         let extended = wire.is_extended();
         let joined = self.rooms.iter().all(|room| {
@@ -375,10 +375,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 || (room.personal && !extended)
         });
         if joined {
-            if let Some(wire) = &mut self.wire {
+            if let Some(wire) = &mut self.connection {
                 wire.ready = true;
             }
-            self.retire_old(now);
+            self.close_old_connection(now);
             if !made(Bug::ReadyUntold) {
                 self.event(Event::Ready(mode));
             }
@@ -387,9 +387,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// The connection that was moved away from is not needed once everything is joined on the new one and every send on the
     /// old one is answered.
-    pub(super) fn retire_old(&mut self, now: Timestamp) {
-        if self.is_ready() && !self.outbox.is_held() {
-            self.link.retire_now(now);
+    pub(super) fn close_old_connection(&mut self, now: Timestamp) {
+        if self.is_ready() && !self.outbox.is_awaiting_old_connection() {
+            self.link.close_old_now(now);
         }
     }
 
@@ -402,7 +402,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             .is_some_and(|committed| committed.epoch == position.epoch && committed.seq >= position.seq);
         if !back || made(Bug::CommitsBackwards) {
             note!(
-                self.outbox.notes,
+                self.outbox.change_log,
                 Committed(crate::persisted::SavedPosition { room: room.clone(), position: position.clone() })
             );
             entry.committed = Some(position);
@@ -411,47 +411,47 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Says something about a room that is joined on an extended connection; elsewhere it is nothing.
-    pub(super) fn ask_room(&mut self, room: &N, message: impl FnOnce(N) -> ClientMessage<P, N>) {
+    pub(super) fn send_to_room(&mut self, room: &N, message: impl FnOnce(N) -> ClientMessage<P, N>) {
         let joined = self.rooms.get(room).is_some_and(|entry| entry.membership == Membership::Member);
-        if joined && self.wire.as_ref().is_some_and(Wire::is_extended) {
+        if joined && self.connection.as_ref().is_some_and(ActiveConnection::is_extended) {
             self.write(message(room.clone()));
-            self.aside();
+            self.add_untracked_request();
         }
     }
 
     /// When some room wants to be looked at.
-    pub(super) fn rooms_deadline(&self, wire: &Wire) -> Timestamp {
+    pub(super) fn rooms_deadline(&self, wire: &ActiveConnection) -> Timestamp {
         let extended = wire.is_extended();
         self.rooms.iter().fold(Timestamp::NEVER, |earliest, room| {
             earliest.min(match room.membership {
-                Membership::Later { .. } if made(Bug::LaterUnnoticed) => Timestamp::NEVER,
-                Membership::Later { at } => at,
-                Membership::Joining { at, .. } if extended => at + ANSWER,
-                Membership::Member if extended => room.inflow.deadline(self.busy),
+                Membership::RetryAt { .. } if made(Bug::LaterUnnoticed) => Timestamp::NEVER,
+                Membership::RetryAt { at } => at,
+                Membership::Joining { at, .. } if extended => at + JOIN_TIMEOUT,
+                Membership::Member if extended => room.receiver.deadline(self.backpressured),
                 _ => Timestamp::NEVER,
             })
         })
     }
 
     pub(super) fn tick_rooms(&mut self, now: Timestamp) {
-        let Some(wire) = &self.wire else { return };
+        let Some(wire) = &self.connection else { return };
         if self.rooms_deadline(wire) > now {
             return;
         }
         let mut unanswered = false;
         for at in 0..self.rooms.len() {
             match self.rooms.at(at).map(|room| room.membership) {
-                Some(Membership::Later { at: then }) if then <= now => self.write_join(now, at),
-                Some(Membership::Joining { at: then, .. }) => unanswered |= then + ANSWER <= now,
+                Some(Membership::RetryAt { at: then }) if then <= now => self.write_join(now, at),
+                Some(Membership::Joining { at: then, .. }) => unanswered |= then + JOIN_TIMEOUT <= now,
                 _ => {}
             }
         }
         for at in 0..self.rooms.len() {
             if self.rooms.at(at).is_some_and(|room| room.membership == Membership::Member) {
-                self.tick_inflow(now, at);
+                self.tick_receiver(now, at);
             }
         }
-        if unanswered && self.wire.as_ref().is_some_and(Wire::is_extended) {
+        if unanswered && self.connection.as_ref().is_some_and(ActiveConnection::is_extended) {
             self.link.give_up(now, CauseCode::Unanswered);
         }
     }

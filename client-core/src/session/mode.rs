@@ -1,7 +1,7 @@
 //! What a connection can promise: decided anew for each of them, by the first frame or by silence (protocol.md §2.1).
 
 use super::Session;
-use super::wire::{Peer, Times, Wire};
+use super::connection::{ActiveConnection, ServerLimits, ServerTimings};
 use crate::bug::{Bug, made};
 use crate::cause::Disconnect;
 use crate::change_log::note;
@@ -9,37 +9,37 @@ use crate::event::{Event, Gap, GapReason, Mode};
 use crate::link::ConnId;
 use crate::messages::Hello;
 use crate::outbox::Payload;
-use crate::rooms::Wanted;
+use crate::rooms::DesiredMembership;
 use crate::time::{Nanos, Timestamp};
 
 /// How long the `hello` of an extended server may take, where none has been heard before and pings are answered. What
 /// is sent meanwhile is sent all the same; only its outcome waits.
-const FIRST_WORD: Nanos = Nanos::from_secs(1);
+const HELLO_TIMEOUT: Nanos = Nanos::from_secs(1);
 
 /// How long it may take elsewhere, unless a whole dial may not take that long. The limit of a dial is larger for servers
 /// that are slow to let a client in, which says nothing about their `hello`.
-const LAST_WORD: Nanos = Nanos::from_secs(10);
+const MAX_HELLO_TIMEOUT: Nanos = Nanos::from_secs(10);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A connection is open: ask for every wanted room at once.
-    pub(super) fn up(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
+    pub(super) fn connection_opened(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
         self.diagnostics.connections += 1;
         #[cfg(feature = "stored")]
-        if !core::mem::replace(&mut self.known.worked, true) {
+        if !core::mem::replace(&mut self.server.was_reached, true) {
             self.changes += 1;
             #[cfg(feature = "journal")]
-            self.note_server();
+            self.record_server();
         }
         // Where no `hello` has been heard before, a pong and a moment of silence are enough: most servers are plain.
-        let first = self.settings.can_ping && !self.known.extended;
-        let silence = if first { FIRST_WORD } else { self.settings.dial_timeout.min(LAST_WORD) };
-        self.wire = Some(Wire::new(conn, now + silence));
+        let first = self.settings.can_ping && !self.server.extended;
+        let silence = if first { HELLO_TIMEOUT } else { self.settings.dial_timeout.min(MAX_HELLO_TIMEOUT) };
+        self.connection = Some(ActiveConnection::new(conn, now + silence));
         #[cfg(feature = "frames")]
-        self.begin_standing();
+        self.reset_kept_frames();
         if offered {
             self.join_all(now);
         } else {
-            self.decide_plain();
+            self.set_plain_mode();
             self.join_all(now);
         }
         self.check_ready(now);
@@ -47,14 +47,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Whether a connection ended as one does whose token is refused (protocol.md §1), before anything came on it.
     pub(super) fn is_refused(&self, conn: ConnId, how: &Disconnect) -> bool {
-        let silent = self.wire.as_ref().is_some_and(|wire| wire.conn == conn && wire.mode.is_none());
+        let silent = self.connection.as_ref().is_some_and(|wire| wire.conn == conn && wire.mode.is_none());
         silent && matches!(how, Disconnect::Closed { code: 4001, .. })
     }
 
-    pub(super) fn down(&mut self) {
-        self.wire = None;
+    pub(super) fn connection_closed(&mut self) {
+        self.connection = None;
         if made(Bug::LeavingForgotten) {
-            self.rooms.iter_mut().for_each(|room| room.wanted = Wanted::Yes);
+            self.rooms.iter_mut().for_each(|room| room.desired = DesiredMembership::Joined);
         }
         self.outbox.connection_lost(&mut self.outcomes);
         self.rooms.connection_lost();
@@ -62,49 +62,51 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// The connection in use is another one from now on.
-    pub(super) fn moved(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
-        self.outbox.moved();
+    pub(super) fn connection_migrated(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
+        self.outbox.connection_migrated();
         #[cfg(feature = "frames")]
-        self.outbox.own_moved(&mut self.outcomes);
+        self.outbox.custom_migrated(&mut self.outcomes);
         self.rooms.connection_lost();
         self.leaving = true;
-        self.up(now, conn, offered);
+        self.connection_opened(now, conn, offered);
     }
 
     /// A frame that is no `hello` has come.
     pub(super) fn first_frame(&mut self, now: Timestamp) {
-        if self.wire.as_ref().is_some_and(|wire| wire.mode.is_none()) {
-            self.decide_plain();
+        if self.connection.as_ref().is_some_and(|wire| wire.mode.is_none()) {
+            self.set_plain_mode();
             self.check_ready(now);
         }
     }
 
     pub(super) fn ponged(&mut self, now: Timestamp) {
-        let Some(wire) = &mut self.wire else { return };
+        let Some(wire) = &mut self.connection else { return };
         if wire.mode.is_some() {
             return;
         }
         wire.ponged = true;
         // The first frame of an extended server is its `hello`, but a proxy may have answered in its place.
-        if now >= wire.decide_at {
+        if now >= wire.mode_deadline {
             self.first_frame(now);
         }
     }
 
-    pub(super) fn may_decide(&self, wire: &Wire) -> bool {
+    pub(super) fn may_decide(&self, wire: &ActiveConnection) -> bool {
         wire.ponged || !self.settings.can_ping
     }
 
-    pub(super) fn decide_by_silence(&mut self, now: Timestamp) {
-        let silent = |wire: &Wire| wire.mode.is_none() && wire.decide_at <= now && self.may_decide(wire);
-        if self.wire.as_ref().is_some_and(silent) {
+    pub(super) fn apply_mode_deadline(&mut self, now: Timestamp) {
+        let silent = |wire: &ActiveConnection| {
+            wire.mode.is_none() && wire.mode_deadline <= now && self.may_decide(wire)
+        };
+        if self.connection.as_ref().is_some_and(silent) {
             self.first_frame(now);
         }
     }
 
     /// The server is a plain one: what was missed is gone, and where rooms were means nothing here.
-    fn decide_plain(&mut self) {
-        let Some(wire) = &mut self.wire else { return };
+    fn set_plain_mode(&mut self) {
+        let Some(wire) = &mut self.connection else { return };
         wire.mode = Some(Mode::Plain);
         self.event(Event::Mode(Mode::Plain));
         for at in 0..self.rooms.len() {
@@ -112,52 +114,53 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             if !room.is_to_join() || room.personal {
                 continue;
             }
-            let (epoch, after) = (room.inflow.epoch().cloned(), room.inflow.seq());
-            let missed = room.seen_before || after.is_some();
+            let (epoch, after) = (room.receiver.epoch().cloned(), room.receiver.seq());
+            let missed = room.had_messages || after.is_some();
             let gap = Gap { epoch, after, ..Gap::unknown(room.name.clone(), GapReason::Reconnected) };
             // Messages of this connection have no place: going on from the old one would deliver them again.
-            room.inflow.forget();
+            room.receiver.forget();
             if missed && !made(Bug::PlainGapUntold) {
                 self.event(Event::Gap(gap));
             }
         }
-        self.outbox.is_plain(&mut self.outcomes);
+        self.outbox.confirm_plain(&mut self.outcomes);
         self.confirm_flushed();
     }
 
     /// The server speaks the extended protocol.
     pub(super) fn hello(&mut self, now: Timestamp, hello: Hello<N>) {
-        let Some(wire) = &mut self.wire else { return };
+        let Some(wire) = &mut self.connection else { return };
         let before = wire.mode.replace(Mode::Extended);
-        wire.peer = Peer::of(&hello);
-        let times = Times::of(&hello);
+        wire.limits = ServerLimits::of(&hello);
+        let times = ServerTimings::of(&hello);
         if before == Some(Mode::Extended) {
             // Said again, because there are many more clients now than there were, or less time.
-            return self.agree(times);
+            return self.apply_timings(times);
         }
         wire.ready = false;
         #[cfg(feature = "native")]
         let conn = wire.conn;
         #[cfg(feature = "native")]
         let content = usize::try_from(hello.limits.content_bytes).unwrap_or(usize::MAX).max(1);
-        if self.known.user.as_ref().is_some_and(|user| *user != hello.user_id) && !made(Bug::OtherUserUnheard)
+        if self.server.user.as_ref().is_some_and(|user| *user != hello.user_id)
+            && !made(Bug::OtherUserUnheard)
         {
             self.user_changed();
         }
         #[cfg(feature = "native")]
         {
             self.diagnostics.content_limit = content;
-            self.outbox.learnt_limit(conn, content, &mut self.outcomes);
+            self.outbox.apply_content_limit(conn, content, &mut self.outcomes);
         }
-        self.known.from_store = false;
-        self.known.extended = true;
-        self.known.user = Some(hello.user_id);
-        self.agree(times);
+        self.server.from_store = false;
+        self.server.extended = true;
+        self.server.user = Some(hello.user_id);
+        self.apply_timings(times);
         if before.is_none() || !made(Bug::LateHelloUntold) {
             self.event(Event::Mode(Mode::Extended));
         }
         #[cfg(feature = "frames")]
-        self.write_standing();
+        self.write_kept_frames();
         if before == Some(Mode::Plain) {
             // Late: nothing asked for so far is sure to be answered.
             self.join_all(now);
@@ -167,30 +170,30 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.check_ready(now);
     }
 
-    fn agree(&mut self, times: Times) {
-        self.known.window = times.window;
-        self.known.dedupe = if made(Bug::DedupeUnlearnt) { self.known.dedupe } else { times.dedupe };
+    fn apply_timings(&mut self, times: ServerTimings) {
+        self.server.window = times.window;
+        self.server.dedupe = if made(Bug::DedupeUnlearnt) { self.server.dedupe } else { times.dedupe };
         self.changes += 1;
         #[cfg(feature = "journal")]
-        self.note_server();
-        self.link.agree(times.heartbeat, times.window, self.known.horizon());
+        self.record_server();
+        self.link.apply_hello(times.heartbeat, times.window, self.server.horizon());
     }
 
     /// The stored state is somebody else's.
     fn user_changed(&mut self) {
-        if self.known.from_store {
+        if self.server.from_store {
             // What has been asked for in this run was asked for by the one who is here.
             #[cfg(feature = "stored")]
-            self.outbox.restored_end(&mut self.outcomes);
+            self.outbox.fail_restored(&mut self.outcomes);
             #[cfg(all(feature = "frames", feature = "stored"))]
-            self.kept_of_another();
+            self.drop_foreign_kept_frames();
         } else {
             self.outbox.user_changed(&mut self.outcomes);
         }
         self.stored.clear();
-        note!(self.outbox.notes, UserChanged);
+        note!(self.outbox.change_log, UserChanged);
         for room in self.rooms.iter_mut() {
-            room.inflow.forget();
+            room.receiver.forget();
             room.committed = None;
         }
     }

@@ -1,18 +1,18 @@
 //! What comes in: messages in the order of the log, without holes that are not announced (protocol.md §2.4).
 
 use super::Session;
-use super::wire::Wire;
+use super::connection::ActiveConnection;
 use crate::bug::{Bug, made};
 use crate::event::{Event, GapReason};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{ClientMessage, History, HistoryRequest, Message, ServerMessage};
-use crate::outbox::{Access, Payload};
-use crate::rooms::{Logged, Membership, Room, Taken, Wanted};
+use crate::outbox::{Payload, Readiness};
+use crate::rooms::{Accepted, DesiredMembership, LogEntry, Membership, Room};
 use crate::time::{Nanos, Timestamp};
 
 /// The longest window that a drain may name (protocol.md §2.2).
-const LONGEST_WINDOW: u64 = 600_000;
+const MAX_DRAIN_WINDOW_MS: u64 = 600_000;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn received(&mut self, now: Timestamp, conn: ConnId, message: ServerMessage<P, N>) {
@@ -20,10 +20,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             // Before it counts as any sign of life, which forgets when the question was asked.
             self.link.ponged(now);
         }
-        if !self.heard(now, conn) {
-            if self.link.is_retiring(conn) {
-                self.received_on_the_old(now, conn, message);
-                self.retire_old(now);
+        if !self.activity(now, conn) {
+            if self.link.is_old(conn) {
+                self.received_on_old_connection(now, conn, message);
+                self.close_old_connection(now);
             }
             return;
         }
@@ -33,7 +33,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerMessage::Pong { .. } => {}
             _ => self.first_frame(now),
         }
-        if self.wire.as_ref().is_some_and(Wire::is_extended) {
+        if self.connection.as_ref().is_some_and(ActiveConnection::is_extended) {
             self.extended(now, conn, message);
         } else {
             self.plain(message);
@@ -41,14 +41,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// After the move only answers count on the old connection.
-    fn received_on_the_old(&mut self, now: Timestamp, conn: ConnId, message: ServerMessage<P, N>) {
+    fn received_on_old_connection(&mut self, now: Timestamp, conn: ConnId, message: ServerMessage<P, N>) {
         match message {
             ServerMessage::Ack(_) if made(Bug::OldAckIgnored) => {}
             ServerMessage::Ack(ack) => self.outbox.acked(&ack, &mut self.outcomes),
             // Of numbered sends the new connection has the latest transmission. One without a number has failed: later ones
             // may have overtaken it.
             ServerMessage::Nack(nack) => {
-                self.outbox.nacked(now, conn, &nack, |_| Access::Closed, &mut self.outcomes);
+                self.outbox.nacked(now, conn, &nack, |_| Readiness::NotWanted, &mut self.outcomes);
             }
             ServerMessage::Message(message) if made(Bug::OldConnectionDelivers) => {
                 self.event(Event::Message(message));
@@ -60,22 +60,22 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn plain(&mut self, message: ServerMessage<P, N>) {
         match message {
             ServerMessage::Message(message) => {
-                if !self.is_left(&message.room) {
+                if !self.is_from_left_room(&message.room) {
                     if let Some(room) = self.rooms.get_mut(&message.room) {
                         // Whoever has heard something in a room can miss something there.
-                        room.seen_before = true;
+                        room.had_messages = true;
                     }
                     self.event(Event::Message(message));
                 }
             }
             ServerMessage::UserJoined { room, user } => {
-                if !self.is_left(&room) {
+                if !self.is_from_left_room(&room) {
                     self.event(Event::UserJoined { room, user });
                 }
             }
             ServerMessage::Error { .. } if made(Bug::ErrorUntold) => {}
             ServerMessage::Error { message, detail: refusal } => {
-                if !refusal.as_ref().is_some_and(|refusal| self.refused_plainly(&message, refusal)) {
+                if !refusal.as_ref().is_some_and(|refusal| self.plain_join_refused(&message, refusal)) {
                     let server_code = refusal.and_then(|refusal| refusal.server_code);
                     self.event(Event::ServerError { message, code: None, server_code });
                 }
@@ -88,10 +88,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Something of a room has come. A server that does not implement leaving goes on sending; rooms never asked for are its own
     /// choice.
-    fn is_left(&mut self, room: &N) -> bool {
+    fn is_from_left_room(&mut self, room: &N) -> bool {
         self.rooms.get_mut(room).is_some_and(|room| {
-            room.is_heard = true;
-            room.wanted == Wanted::No
+            room.has_received = true;
+            room.desired == DesiredMembership::Left
         })
     }
 
@@ -102,10 +102,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     return self.plain(ServerMessage::Message(message));
                 }
                 let at = self.rooms.position(&message.room);
-                self.logged(now, at, Logged::Message(message), true);
+                self.receive_entry(now, at, LogEntry::Message(message), true);
             }
             ServerMessage::Notification(notification) => {
-                self.logged(now, self.rooms.personal(), Logged::Notification(notification), true);
+                self.receive_entry(now, self.rooms.personal(), LogEntry::Notification(notification), true);
             }
             ServerMessage::Ack(ack) => {
                 self.answered(conn);
@@ -119,14 +119,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.refused(now, conn, message, *refusal);
             }
             ServerMessage::UserJoined { room, user } => {
-                self.member(&room, &user, true);
+                self.update_member(&room, &user, true);
                 if !made(Bug::NewcomerUntold) {
-                    self.about_room(room, |room| Event::UserJoined { room, user });
+                    self.emit_for_member(room, |room| Event::UserJoined { room, user });
                 }
             }
             ServerMessage::UserLeft { room, user } => {
-                self.member(&room, &user, false);
-                self.about_room(room, |room| Event::UserLeft { room, user });
+                self.update_member(&room, &user, false);
+                self.emit_for_member(room, |room| Event::UserLeft { room, user });
             }
             ServerMessage::Presence(presence) => {
                 let entry = self.rooms.get_mut(&presence.room);
@@ -138,13 +138,15 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 }
             }
             ServerMessage::Signal(signal) if made(Bug::SignalAnywhere) => self.event(Event::Signal(signal)),
-            ServerMessage::Signal(signal) => self.about_room(signal.room.clone(), |_| Event::Signal(signal)),
-            ServerMessage::Pong { .. } => self.stall_ponged(now),
+            ServerMessage::Signal(signal) => {
+                self.emit_for_member(signal.room.clone(), |_| Event::Signal(signal))
+            }
+            ServerMessage::Pong { .. } => self.stall_pong(now),
             ServerMessage::AuthExpiring { .. } => self.link.refresh_token(now),
             ServerMessage::AuthOk(_) | ServerMessage::Hello(_) => {}
             ServerMessage::GoingAway(_) if made(Bug::GoingUnheard) => {}
             ServerMessage::GoingAway(going) => {
-                let window = Nanos::from_millis(going.window_ms.min(LONGEST_WINDOW));
+                let window = Nanos::from_millis(going.window_ms.min(MAX_DRAIN_WINDOW_MS));
                 self.link.going_away(now, window, going.url);
             }
             plain @ ServerMessage::Error { .. } => self.plain(plain),
@@ -161,17 +163,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.rooms.get(room).is_some_and(|entry| entry.membership == Membership::Member)
     }
 
-    fn about_room(&mut self, room: N, event: impl FnOnce(N) -> Event<P, N>) {
+    fn emit_for_member(&mut self, room: N, event: impl FnOnce(N) -> Event<P, N>) {
         if self.is_member(&room) {
             self.event(event(room));
         }
     }
 
-    fn member(&mut self, room: &N, user: &N, joined: bool) {
+    fn update_member(&mut self, room: &N, user: &N, joined: bool) {
         let entry = self.rooms.get_mut(room).filter(|entry| entry.membership == Membership::Member);
         let Some(members) = entry.and_then(|entry| entry.members.as_mut()) else { return };
         match (members.binary_search(user), joined) {
-            (Err(at), true) if members.len() < MOST_MEMBERS => members.insert(at, user.clone()),
+            (Err(at), true) if members.len() < MAX_MEMBERS => members.insert(at, user.clone()),
             (Ok(_), false) if made(Bug::MemberStays) => {}
             (Ok(at), false) => {
                 members.remove(at);
@@ -181,78 +183,79 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// A message of the log of the room at this place.
-    fn logged(&mut self, now: Timestamp, at: Option<usize>, logged: Logged<P, N>, from_wire: bool) {
-        if let Logged::Message(Message { room, entry: Some(stamp), .. }) = &logged
+    fn receive_entry(&mut self, now: Timestamp, at: Option<usize>, logged: LogEntry<P, N>, from_wire: bool) {
+        if let LogEntry::Message(Message { room, entry: Some(stamp), .. }) = &logged
             && let Some(origin) = &stamp.producer
         {
             self.outbox.seen(room, origin, &stamp.id, stamp.seq, &mut self.outcomes);
         }
         let Some(at) = at else { return };
-        let may_hold = self.rooms.may_hold(at, self.settings.max_buffered, self.settings.max_buffered_bytes);
+        let may_hold =
+            self.rooms.buffer_space(at, self.settings.max_buffered, self.settings.max_buffered_bytes);
         let Some(entry) = self.rooms.at_mut(at) else { return };
         let early = made(Bug::EarlyFrames) && entry.is_to_join();
         if entry.membership != Membership::Member && !early {
             return;
         }
-        let live = from_wire && logged.stamp().is_some_and(|stamp| !stamp.replay);
-        match entry.inflow.take(now, logged, live, may_hold, self.busy) {
-            Taken::One(logged) => {
+        let live = from_wire && logged.meta().is_some_and(|stamp| !stamp.replay);
+        match entry.receiver.accept(now, logged, live, may_hold, self.backpressured) {
+            Accepted::One(logged) => {
                 entry.refusals = 0;
                 self.deliver(logged);
             }
-            Taken::Deliver(ready) => {
+            Accepted::Deliver(ready) => {
                 entry.refusals = 0;
                 for logged in ready {
                     self.deliver(logged);
                 }
             }
-            Taken::Nothing => {
+            Accepted::Nothing => {
                 if entry.committed.is_none() {
-                    entry.committed = entry.inflow.baseline();
+                    entry.committed = entry.receiver.start_position();
                     self.changes += u64::from(entry.committed.is_some());
                     #[cfg(feature = "journal")]
-                    self.note_committed(at);
+                    self.record_committed(at);
                 }
             }
-            Taken::Forked => {
+            Accepted::Forked => {
                 self.diagnostics.forks += 1;
                 return self.join_again(now, at);
             }
         }
         if from_wire {
-            self.check_inflow(now, at);
+            self.check_receiver(now, at);
         }
     }
 
-    fn deliver(&mut self, logged: Logged<P, N>) {
+    fn deliver(&mut self, logged: LogEntry<P, N>) {
         // A send is settled before its own message is shown.
-        self.tell_outcomes();
+        self.emit_deliveries();
         self.event(match logged {
-            Logged::Message(message) => Event::Message(message),
-            Logged::Notification(notification) => Event::Notification(notification),
+            LogEntry::Message(message) => Event::Message(message),
+            LogEntry::Notification(notification) => Event::Notification(notification),
         });
     }
 
     /// After something came in: is there a hole to fill, or is the replay over?
-    pub(super) fn check_inflow(&mut self, now: Timestamp, at: usize) {
+    pub(super) fn check_receiver(&mut self, now: Timestamp, at: usize) {
         let Some(entry) = self.rooms.at(at) else { return };
-        if entry.inflow.is_caught_up() {
+        if entry.receiver.is_caught_up() {
             self.outbox.caught_up(&entry.name, &mut self.outcomes);
-        } else if !self.busy && entry.inflow.wants_fetch(now) {
+        } else if !self.backpressured && entry.receiver.wants_fetch(now) {
             self.fetch(now, at);
         }
     }
 
     fn fetch(&mut self, now: Timestamp, at: usize) {
-        let Some(wire) = self.wire.as_ref().filter(|wire| wire.is_extended()) else { return };
-        let (limit, frame) = (wire.peer.replay, wire.last_frame + 1);
-        let request = self.request();
+        let Some(wire) = self.connection.as_ref().filter(|wire| wire.is_extended()) else { return };
+        let (limit, frame) = (wire.limits.replay, wire.last_frame + 1);
+        let request = self.next_request();
         let Some(entry) = self.member_room(at) else { return };
         if entry.personal {
             // A stream that is no room has no history: joining again replays what is next.
             return self.join_again(now, at);
         }
-        let Some((epoch, after)) = entry.inflow.fetching(now, request, frame) else { return };
+        let Some((epoch, after)) = entry.receiver.fetch_started(now, request, frame) else { return };
         let room = entry.name.clone();
         self.diagnostics.fetches += 1;
         let reference = Id::numbered('h', request, None);
@@ -268,54 +271,62 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let History { reference, room, epoch, messages, complete } = history;
         let Some((request, _)) = reference.parse_numbered('h') else { return };
         let Some(at) = self.rooms.position(&room) else { return };
-        let busy = self.busy && !made(Bug::SkipWhenBusy);
+        let busy = self.backpressured && !made(Bug::SkipWhenBusy);
         let Some(entry) = self.member_room(at) else { return };
-        if !entry.inflow.fetched(now, request) {
+        if !entry.receiver.fetched(now, request) {
             return;
         }
-        if entry.inflow.epoch() != Some(&epoch) {
+        if entry.receiver.epoch() != Some(&epoch) {
             return self.join_again(now, at);
         }
         if busy {
             // It stays with the server, and so does what it would have released.
             return;
         }
-        let before = entry.inflow.seq().unwrap_or(0);
+        let before = entry.receiver.seq().unwrap_or(0);
         let first = messages.first().and_then(|message| message.entry.as_ref()).map(|stamp| stamp.seq);
         let reason = if complete { GapReason::Unavailable } else { GapReason::Trimmed };
         if first.is_some_and(|first| first > before + 1) || (first.is_none() && !complete) {
-            self.skip(at, first, reason);
+            self.skip_gap(at, first, reason);
         }
         for message in messages {
-            self.logged(now, Some(at), Logged::Message(Message { room: room.clone(), ..message }), false);
+            self.receive_entry(
+                now,
+                Some(at),
+                LogEntry::Message(Message { room: room.clone(), ..message }),
+                false,
+            );
         }
         let Some(entry) = self.member_room(at) else { return };
-        let useless = entry.inflow.seq() == Some(before) && !entry.inflow.is_caught_up();
-        if useless && !self.busy && self.member_room(at).is_some_and(|entry| entry.inflow.failed_again()) {
-            self.hole_stays(now, at);
+        let useless = entry.receiver.seq() == Some(before) && !entry.receiver.is_caught_up();
+        if useless
+            && !self.backpressured
+            && self.member_room(at).is_some_and(|entry| entry.receiver.failed_again())
+        {
+            self.give_up_gap(now, at);
         }
-        self.go_on(now, at);
+        self.fetch_more(now, at);
     }
 
     /// Asks for more if the server is known to have more.
-    fn go_on(&mut self, now: Timestamp, at: usize) {
-        if !self.busy && self.rooms.at(at).is_some_and(|entry| entry.inflow.is_behind()) {
+    fn fetch_more(&mut self, now: Timestamp, at: usize) {
+        if !self.backpressured && self.rooms.at(at).is_some_and(|entry| entry.receiver.is_behind()) {
             self.fetch(now, at);
         } else {
-            self.check_inflow(now, at);
+            self.check_receiver(now, at);
         }
     }
 
     /// The hole cannot be filled: say so, and go on behind it.
-    pub(super) fn hole_stays(&mut self, now: Timestamp, at: usize) {
-        self.skip(at, None, GapReason::Unavailable);
-        self.check_inflow(now, at);
+    pub(super) fn give_up_gap(&mut self, now: Timestamp, at: usize) {
+        self.skip_gap(at, None, GapReason::Unavailable);
+        self.check_receiver(now, at);
     }
 
-    fn skip(&mut self, at: usize, first: Option<u64>, reason: GapReason) {
+    fn skip_gap(&mut self, at: usize, first: Option<u64>, reason: GapReason) {
         let Some(entry) = self.rooms.at_mut(at) else { return };
-        let Some(hole) = entry.inflow.skip(first, reason) else { return };
-        let ready = entry.inflow.ready();
+        let Some(hole) = entry.receiver.skip_gap(first, reason) else { return };
+        let ready = entry.receiver.ready();
         let room = entry.name.clone();
         self.gap(room, hole);
         for logged in ready {
@@ -324,27 +335,27 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// A room of an extended connection, when time has passed.
-    pub(super) fn tick_inflow(&mut self, now: Timestamp, at: usize) {
+    pub(super) fn tick_receiver(&mut self, now: Timestamp, at: usize) {
         let Some(entry) = self.rooms.at_mut(at) else { return };
-        if entry.inflow.is_overdue(now) && entry.inflow.failed_again() {
-            self.hole_stays(now, at);
+        if entry.receiver.is_overdue(now) && entry.receiver.failed_again() {
+            self.give_up_gap(now, at);
         }
-        let wants = self.rooms.at(at).is_some_and(|entry| entry.inflow.wants_fetch(now));
-        if wants && !self.busy {
+        let wants = self.rooms.at(at).is_some_and(|entry| entry.receiver.wants_fetch(now));
+        if wants && !self.backpressured {
             self.fetch(now, at);
         }
     }
 
     /// The application's queue is full, or has room again.
-    pub(super) fn busy(&mut self, now: Timestamp, busy: bool) {
-        self.busy = busy;
+    pub(super) fn set_backpressure(&mut self, now: Timestamp, busy: bool) {
+        self.backpressured = busy;
         if busy || made(Bug::RoomUnnoticed) {
             return;
         }
         for at in 0..self.rooms.len() {
             let behind = self
                 .member_room(at)
-                .is_some_and(|room| room.inflow.seq().is_some() && room.inflow.is_behind());
+                .is_some_and(|room| room.receiver.seq().is_some() && room.receiver.is_behind());
             if behind {
                 self.fetch(now, at);
             }
@@ -353,4 +364,4 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 }
 
 /// Names kept of one room; beyond that the server only says how many there are, or should.
-const MOST_MEMBERS: usize = 1_000;
+const MAX_MEMBERS: usize = 1_000;

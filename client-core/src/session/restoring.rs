@@ -6,7 +6,7 @@ use crate::event::{Event, Restored};
 use crate::link::State;
 use crate::outbox::Payload;
 use crate::persisted::{Saved, SavedPosition};
-use crate::rooms::Wanted;
+use crate::rooms::DesiredMembership;
 use crate::time::Nanos;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub fn saved(&self) -> Saved<P, N> {
         let received = made(Bug::CommitReceived);
         let rooms = self.rooms.iter().filter_map(|room| {
-            let position = if received { room.inflow.since() } else { room.committed.clone() };
+            let position = if received { room.receiver.since() } else { room.committed.clone() };
             position.map(|position| SavedPosition { room: room.name.clone(), position })
         });
         // A room that was joined for other reasons has a position of its own.
@@ -25,29 +25,29 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.rooms.get(&saved.room).is_none_or(|room| room.committed.is_none())
         };
         let positions = rooms.chain(self.stored.iter().filter(is_apart).cloned()).collect();
-        let (lines, sends) = match &self.kept {
+        let (lines, sends) = match &self.final_sends {
             Some(kept) => kept.clone(),
-            None => self.outbox.stored(self.now.wall, self.lived),
+            None => self.outbox.stored(self.now.wall, self.uptime),
         };
         Saved {
-            user: self.known.user.clone(),
-            extended: self.known.extended,
-            worked: self.known.worked,
-            window_ms: self.known.window.millis(),
-            dedupe_window_ms: self.known.dedupe.millis(),
+            user: self.server.user.clone(),
+            extended: self.server.extended,
+            worked: self.server.was_reached,
+            window_ms: self.server.window.millis(),
+            dedupe_window_ms: self.server.dedupe.millis(),
             positions,
             producers: lines,
             sends,
             outcomes: Vec::new(),
             #[cfg(feature = "frames")]
-            kept: self.standing.stored(),
+            kept: self.kept_frames.stored(),
         }
     }
 
     /// What is about to be resolved by the end is kept for another run.
-    pub(super) fn keep(&mut self) {
-        if self.kept.is_none() {
-            self.kept = Some(self.outbox.stored(self.now.wall, self.lived));
+    pub(super) fn snapshot_sends(&mut self) {
+        if self.final_sends.is_none() {
+            self.final_sends = Some(self.outbox.stored(self.now.wall, self.uptime));
         }
     }
 
@@ -70,26 +70,26 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             kept,
         } = saved;
         #[cfg(feature = "frames")]
-        self.standing.restore(kept);
-        self.known.from_store = user.is_some() && !made(Bug::StoreTakenForOwn);
-        self.known.user = user;
-        self.known.extended = extended;
-        self.known.window = Nanos::from_millis(window_ms.min(600_000));
-        self.known.dedupe = Nanos::from_millis(dedupe_window_ms.clamp(10_000, 3_600_000));
+        self.kept_frames.restore(kept);
+        self.server.from_store = user.is_some() && !made(Bug::StoreTakenForOwn);
+        self.server.user = user;
+        self.server.extended = extended;
+        self.server.window = Nanos::from_millis(window_ms.min(600_000));
+        self.server.dedupe = Nanos::from_millis(dedupe_window_ms.clamp(10_000, 3_600_000));
         // A state of an earlier version does not say it of servers that are plain.
-        self.known.worked = worked || extended;
-        if self.known.worked {
-            self.link.has_worked();
+        self.server.was_reached = worked || extended;
+        if self.server.was_reached {
+            self.link.mark_reachable();
         }
         if extended && !made(Bug::WindowNotTakenUp) {
-            self.link.remember(self.known.window, self.known.horizon());
+            self.link.restore_timings(self.server.window, self.server.horizon());
         }
         for saved in positions {
             match self.rooms.get_mut(&saved.room) {
                 // Asked for before the state was there.
-                Some(room) if room.inflow.seq().is_none() => {
+                Some(room) if room.receiver.seq().is_none() => {
                     room.committed = Some(saved.position.clone());
-                    room.inflow.start_from(saved.position);
+                    room.receiver.start_from(saved.position);
                 }
                 Some(_) => {}
                 None if made(Bug::StoredPlaceForgotten) => {}
@@ -98,14 +98,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         #[cfg(feature = "journal")]
         {
-            self.noted_at = (self.now.wall, self.lived);
+            self.recorded_at = (self.now.wall, self.uptime);
         }
         let now = self.now.monotonic;
-        for (id, send) in self.outbox.restore(now, self.now.wall, self.lived, lines, sends) {
+        for (id, send) in self.outbox.restore(now, self.now.wall, self.uptime, lines, sends) {
             // The room is joined for the sake of its sends, and left after them unless the application wants it.
-            let serial = self.outbox.last_serial();
+            let serial = self.outbox.last_send_no();
             #[cfg(feature = "frames")]
-            let needs_room = !self.outbox.own.is(&send.room);
+            let needs_room = !self.outbox.custom.is(&send.room);
             #[cfg(not(feature = "frames"))]
             let needs_room = true;
             if needs_room
@@ -114,7 +114,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 && let Some(at) = self.rooms.entry(send.room.clone())
                 && let Some(room) = self.rooms.at_mut(at)
             {
-                room.wanted = Wanted::Leaving { serial };
+                room.desired = DesiredMembership::Leaving { send_no: serial };
                 // Where the application was stays what it was, whatever is received meanwhile.
                 let place = self.stored.iter().find(|saved| saved.room == send.room);
                 room.committed = place.map(|saved| saved.position.clone());

@@ -1,27 +1,27 @@
 //! Sends: refused at once, transmitted when possible, answered, asked about (protocol.md §2.3).
 
 use super::Session;
-use super::wire::{Stall, Wire};
+use super::connection::{ActiveConnection, Stall};
 use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure};
 use crate::link::ConnId;
 use crate::messages::{ClientMessage, Nack};
-use crate::outbox::{Access, Gate, OutboundMessage, Payload, Rejoin, Transmit};
+use crate::outbox::{OutboundFrame, OutboundMessage, Payload, Readiness, Rejoin, SendWindow};
 use crate::rooms::{Membership, Room};
 use crate::session::Output;
 use crate::time::{Nanos, Timestamp};
 
 /// A send without an answer for so long is asked about.
-const QUIET: Nanos = Nanos::from_secs(5);
+const UNANSWERED_TIMEOUT: Nanos = Nanos::from_secs(5);
 /// So long after the server has shown that it is alive, what is unanswered is sent again, and then given up.
-const ANSWER: Nanos = Nanos::from_secs(10);
+const REPLY_TIMEOUT: Nanos = Nanos::from_secs(10);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn send(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
         let refused = if self.link.has_ended() {
             Some(SendFailure::Closed)
-        } else if send.payload() > self.settings.max_content {
+        } else if send.payload_len() > self.settings.max_content {
             Some(SendFailure::TooLarge)
         } else {
             None
@@ -30,14 +30,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let status = DeliveryStatus::Failed(why);
             self.outcomes.push(Delivery::new(send.id, send.room, status));
         } else {
-            self.note_outcomes();
+            self.record_outcomes();
             self.outbox.push(now, send, &mut self.outcomes);
-            self.noted = self.outcomes.len();
+            self.recorded = self.outcomes.len();
         }
     }
 
     pub(super) fn flushed(&mut self, conn: ConnId, through: u64) {
-        let Some(wire) = self.wire.as_mut().filter(|wire| wire.conn == conn) else { return };
+        let Some(wire) = self.connection.as_mut().filter(|wire| wire.conn == conn) else { return };
         wire.flushed = wire.flushed.max(through);
         let plain = wire.is_plain();
         let outputs = &mut self.outputs;
@@ -53,21 +53,21 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Gives sends to the connection while it takes them.
     pub(super) fn transmit(&mut self, now: Timestamp) {
-        if !self.link.awaits_answers() && self.outbox.is_held() {
-            self.outbox.release();
+        if !self.link.awaits_answers() && self.outbox.is_awaiting_old_connection() {
+            self.outbox.stop_awaiting_old_connection();
         }
         #[cfg(feature = "frames")]
-        if !self.write_standing() {
+        if !self.write_kept_frames() {
             return;
         }
         if !self.outbox.has_work() {
             return;
         }
-        let Some(wire) = &self.wire else { return };
-        let gate = Gate {
+        let Some(wire) = &self.connection else { return };
+        let gate = SendWindow {
             conn: wire.conn,
-            in_flight: wire.peer.in_flight,
-            content: wire.peer.content,
+            in_flight: wire.limits.in_flight,
+            content: wire.limits.content,
             unflushed: self.settings.max_unflushed,
         };
         match wire.mode {
@@ -79,14 +79,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.transmit_plain(now, &gate, false);
             }
             // Where a `hello` has been heard before, it is waited for.
-            None if self.known.extended => {}
+            None if self.server.extended => {}
             None => self.transmit_plain(now, &gate, true),
         }
     }
 
-    fn transmit_plain(&mut self, now: Timestamp, gate: &Gate, tagged: bool) {
+    fn transmit_plain(&mut self, now: Timestamp, gate: &SendWindow, tagged: bool) {
         let mut stored = false;
-        while let Some(wire) = &self.wire {
+        while let Some(wire) = &self.connection {
             let frame = wire.last_frame + 1;
             let rooms = &self.rooms;
             let asked = |room: &N| {
@@ -100,29 +100,29 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.outputs.push_back(Output::Save);
             }
             #[cfg(feature = "frames")]
-            if self.outbox.own.is(&transmit.room) {
+            if self.outbox.custom.is(&transmit.room) {
                 self.write_send(transmit);
                 // Nobody has to answer it.
                 continue;
             }
             self.write_send(transmit);
-            if let Some(wire) = &mut self.wire {
+            if let Some(wire) = &mut self.connection {
                 wire.silent_since = wire.silent_since.min(now);
             }
         }
     }
 
-    fn transmit_extended(&mut self, now: Timestamp, gate: &Gate) {
+    fn transmit_extended(&mut self, now: Timestamp, gate: &SendWindow) {
         // What is stored must be stored before it is used: one word for all that follows from this input.
         let mut stored = made(Bug::SaveLate);
         let late = stored;
         let mut fresh = false;
-        while let Some(wire) = &self.wire {
+        while let Some(wire) = &self.connection {
             let frame = wire.last_frame + 1;
             let rooms = &self.rooms;
-            let access = |room: &N| access(rooms.get(room));
+            let access = |room: &N| readiness(rooms.get(room));
             let out = &mut self.outcomes;
-            let next = self.outbox.transmit(now, self.lived, frame, gate, &mut self.rng, access, out);
+            let next = self.outbox.transmit(now, self.uptime, frame, gate, &mut self.rng, access, out);
             let Some(transmit) = next else { break };
             fresh |= transmit.fresh;
             if transmit.fresh && !stored {
@@ -136,29 +136,29 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    fn write_send(&mut self, transmit: Transmit<P, N>) {
-        let Transmit { room, content, data, tag, fresh: _ } = transmit;
+    fn write_send(&mut self, transmit: OutboundFrame<P, N>) {
+        let OutboundFrame { room, content, data, tag, fresh: _ } = transmit;
         #[cfg(feature = "frames")]
-        self.standing.has_sent(content.byte_len() + data.as_ref().map_or(0, Payload::byte_len));
+        self.kept_frames.record_send(content.byte_len() + data.as_ref().map_or(0, Payload::byte_len));
         #[cfg(feature = "frames")]
-        if self.outbox.own.is(&room) {
+        if self.outbox.custom.is(&room) {
             self.write(ClientMessage::Custom(content));
             // A refusal that does not say what it is about may be about it.
-            return self.aside();
+            return self.add_untracked_request();
         }
         self.write(ClientMessage::SendMessage { room, content, data, tag });
     }
 
     /// The server works.
     pub(super) fn answered(&mut self, conn: ConnId) {
-        let Some(wire) = &mut self.wire else { return };
+        let Some(wire) = &mut self.connection else { return };
         wire.stall = None;
         wire.resent = false;
-        if !wire.asides.is_empty()
+        if !wire.untracked_requests.is_empty()
             && let Some((frame, _)) = self.outbox.oldest_unanswered(conn, None)
         {
             // Answers come in the order of the frames.
-            wire.dealt_with(frame);
+            wire.processed_through(frame);
         }
     }
 
@@ -169,7 +169,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         let nack = &nack;
         let rooms = &self.rooms;
-        let access = |room: &N| access(rooms.get(room));
+        let access = |room: &N| readiness(rooms.get(room));
         let rejoin = self.outbox.nacked(now, conn, nack, access, &mut self.outcomes);
         if let Some(Rejoin(room)) = rejoin
             && let Some(at) = self.rooms.position(&room)
@@ -180,43 +180,43 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// What is given up waits for a replay that may be over already.
-    pub(super) fn resolve_doomed(&mut self) {
+    pub(super) fn resolve_unrecoverable(&mut self) {
         let rooms = &self.rooms;
         // Where nobody will join there will be no replay.
         let over = |room: &N| {
             rooms.get(room).is_none_or(|room| {
-                !room.is_to_join() || room.membership == Membership::Member && room.inflow.is_caught_up()
+                !room.is_to_join() || room.membership == Membership::Member && room.receiver.is_caught_up()
             })
         };
         self.outbox.caught_up_where(over, &mut self.outcomes);
     }
 
-    pub(super) fn stall_ponged(&mut self, now: Timestamp) {
-        let Some(wire) = &mut self.wire else { return };
-        wire.dealt_with(wire.pinged);
+    pub(super) fn stall_pong(&mut self, now: Timestamp) {
+        let Some(wire) = &mut self.connection else { return };
+        wire.processed_through(wire.last_ping_frame);
         if let Some(stall) = &mut wire.stall {
-            stall.ponged.get_or_insert(now);
+            stall.pong_at.get_or_insert(now);
         }
     }
 
-    pub(super) fn stall_deadline(&self, wire: &Wire) -> Timestamp {
+    pub(super) fn stall_deadline(&self, wire: &ActiveConnection) -> Timestamp {
         if !wire.is_extended() {
-            return wire.silent_since + QUIET;
+            return wire.silent_since + UNANSWERED_TIMEOUT;
         }
         let oldest = self.outbox.oldest_transmission(wire.conn);
         match wire.stall {
             None if made(Bug::QuietUnnoticed) => Timestamp::NEVER,
-            None => oldest + QUIET,
+            None => oldest + UNANSWERED_TIMEOUT,
             // The link itself ends a connection on which nothing comes at all.
-            Some(Stall { asked, ponged }) => ponged.unwrap_or(asked) + ANSWER,
+            Some(Stall { probed_at: asked, pong_at: ponged }) => ponged.unwrap_or(asked) + REPLY_TIMEOUT,
         }
     }
 
     pub(super) fn tick_sends(&mut self, now: Timestamp) {
-        let Some(wire) = &mut self.wire else { return };
+        let Some(wire) = &mut self.connection else { return };
         if !wire.is_extended() {
             // A plain server answers a message with the message itself, if at all.
-            if wire.silent_since + QUIET <= now {
+            if wire.silent_since + UNANSWERED_TIMEOUT <= now {
                 wire.silent_since = Timestamp::NEVER;
                 self.link.probe(now);
             }
@@ -228,12 +228,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         match wire.stall {
-            None if made(Bug::SilenceForgiven) => self.link.heard(now),
-            None if oldest + QUIET <= now => {
-                wire.stall = Some(Stall { asked: now, ponged: None });
+            None if made(Bug::SilenceForgiven) => self.link.activity(now),
+            None if oldest + UNANSWERED_TIMEOUT <= now => {
+                wire.stall = Some(Stall { probed_at: now, pong_at: None });
                 self.link.probe(now);
             }
-            Some(Stall { asked, ponged }) if ponged.unwrap_or(asked) + ANSWER <= now => {
+            Some(Stall { probed_at: asked, pong_at: ponged })
+                if ponged.unwrap_or(asked) + REPLY_TIMEOUT <= now =>
+            {
                 wire.stall = None;
                 if wire.resent {
                     self.link.give_up(now, CauseCode::Unanswered);
@@ -248,12 +250,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 }
 
 /// How a send gets into its room.
-fn access<P, N>(room: Option<&Room<P, N>>) -> Access<'_> {
+fn readiness<P, N>(room: Option<&Room<P, N>>) -> Readiness<'_> {
     match room {
-        Some(room) if room.is_to_join() => match room.inflow.epoch() {
-            Some(epoch) if room.membership == Membership::Member => Access::Open(epoch),
-            _ => Access::Later,
+        Some(room) if room.is_to_join() => match room.receiver.epoch() {
+            Some(epoch) if room.membership == Membership::Member => Readiness::Ready(epoch),
+            _ => Readiness::AwaitingJoin,
         },
-        _ => Access::Closed,
+        _ => Readiness::NotWanted,
     }
 }

@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 /// Most attachments that are skipped with a packet that has more than are taken. One that announces still more puts the
 /// connection out of step.
 #[cfg(feature = "json")]
-pub(super) const MOST_SKIPPED: usize = 1_000;
+pub(super) const MAX_SKIPPED: usize = 1_000;
 /// Most bytes of all attachments of one packet.
-const MOST_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 16 << 20;
 
 /// A packet with its attachments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +24,13 @@ pub struct Assembled {
 /// Waits for the attachments of one packet at a time: on a connection nothing comes in between.
 #[derive(Debug, Default)]
 pub struct Attachments {
-    waiting: Option<Waiting>,
+    partial: Option<Partial>,
     /// So many frames belong to a packet that is left out.
     skipping: usize,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Partial {
     whole: Assembled,
     wanted: usize,
     bytes: usize,
@@ -47,7 +47,7 @@ impl Attachments {
             return Err(PacketError::TooManyAttachments);
         }
         let whole = Assembled { text: text.into(), attachments: Vec::with_capacity(wanted.into()) };
-        self.waiting = Some(Waiting { whole, wanted: wanted.into(), bytes: 0 });
+        self.partial = Some(Partial { whole, wanted: wanted.into(), bytes: 0 });
         Ok(())
     }
 
@@ -63,7 +63,7 @@ impl Attachments {
     /// When something is. The connection is out of step then.
     pub fn check_complete(&mut self) -> Result<(), PacketError> {
         let is_skipping = core::mem::take(&mut self.skipping) > 0;
-        if self.waiting.take().is_some() || is_skipping {
+        if self.partial.take().is_some() || is_skipping {
             return Err(PacketError::AttachmentMissing);
         }
         Ok(())
@@ -79,17 +79,17 @@ impl Attachments {
             self.skipping = left;
             return Ok(None);
         }
-        let waiting = self.waiting.as_mut().ok_or(PacketError::UnexpectedAttachment)?;
+        let waiting = self.partial.as_mut().ok_or(PacketError::UnexpectedAttachment)?;
         waiting.bytes = waiting.bytes.saturating_add(bytes.len());
-        if waiting.bytes > MOST_BYTES {
+        if waiting.bytes > MAX_BYTES {
             self.skipping = waiting.wanted - waiting.whole.attachments.len() - 1;
-            self.waiting = None;
+            self.partial = None;
             return Err(PacketError::AttachmentsTooLarge);
         }
         waiting.whole.attachments.push(bytes.into());
         if waiting.whole.attachments.len() < waiting.wanted {
             return Ok(None);
         }
-        Ok(self.waiting.take().map(|waiting| waiting.whole))
+        Ok(self.partial.take().map(|waiting| waiting.whole))
     }
 }

@@ -49,7 +49,7 @@ impl EventKind {
 pub const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 /// Most names of one map.
-const MOST: usize = 64;
+const MAX_NAME_CHARS: usize = 64;
 
 /// Why an event cannot be called so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +95,7 @@ impl EventMap {
         } else if self.names.iter().any(|(known, taken)| !known.is_up() && **taken == *called) {
             return Err(EventMapError::Twice(shortened(called)));
         }
-        if self.names.len() >= MOST {
+        if self.names.len() >= MAX_NAME_CHARS {
             return Err(EventMapError::TooMany);
         }
         self.names.push((kind, called.into()));
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(map.set("message", ""), Err(EventMapError::Reserved("".into())));
         map.set("message", "m").unwrap();
         assert_eq!(map.set("error", "m"), Err(EventMapError::Twice("m".into())));
-        for n in 1..MOST {
+        for n in 1..MAX_NAME_CHARS {
             map.set("notification", &alloc::format!("n{n}")).unwrap();
         }
         assert_eq!(map.set("notification", "one more"), Err(EventMapError::TooMany));

@@ -1,8 +1,8 @@
 //! Several namespaces over one connection: the session that makes it, and a bounded list of sessions that it carries.
 //! Routes packets and the end of the connection, and numbers frames; what they mean is the sessions' business.
 
+mod member_state;
 mod members;
-mod place;
 
 use super::messages::{ClientPacket, Handshake, ServerPacket};
 use super::namespace::Namespace;
@@ -163,7 +163,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// As [`Session::next_deadline`].
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let members = self.members.iter().filter_map(|member| member.session.next_deadline());
-        self.main.next_deadline().into_iter().chain(members).chain(self.next_breath()).min()
+        self.main.next_deadline().into_iter().chain(members).chain(self.next_cooldown()).min()
     }
 
     fn route(&mut self, now: ClockReading, input: Input<P, N, ServerPacket<P, N>>) {
@@ -178,7 +178,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
             Input::Closed(conn, how) => {
                 let was_up = self.main.conn_up();
                 #[cfg(feature = "frames")]
-                if was_up == Some(conn) && self.main.blames_a_frame(&how) {
+                if was_up == Some(conn) && self.main.is_frame_too_large(&how) {
                     self.compare_frames();
                 }
                 self.main_takes_only(now, Input::Closed(conn, how.clone()));
@@ -194,7 +194,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                 self.main_takes(now, Input::Tick);
                 for at in 0..self.members.len() {
                     self.member_takes(now, at, Input::Tick);
-                    self.breathe(now, at);
+                    self.start_cooldown(now, at);
                 }
             }
             input => self.main_takes(now, input),
@@ -239,12 +239,12 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         }
         if !self.main.has_ended() {
             for at in 0..self.members.len() {
-                self.member_goes_on(now, at);
+                self.reopen_member(now, at);
             }
         }
         if is_up.is_some() && was_up != is_up {
             for at in 0..self.members.len() {
-                self.member_may_ask(now, at);
+                self.connect_member(now, at);
             }
         }
     }

@@ -37,10 +37,10 @@ mod manager;
 mod messages;
 mod namespace;
 mod offset;
+mod outbox;
 mod packet;
 mod personal;
 mod rooms;
-mod sends;
 mod session;
 
 pub use attachments::{Assembled, Attachments};

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 
 /// Most characters of a namespace's name.
-const LONGEST: usize = 128;
+const MAX_CHARS: usize = 128;
 
 /// A namespace: `/`, or `/admin`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,7 @@ impl Namespace {
     /// When it is none.
     pub fn new(name: &str) -> Result<Self, NamespaceError> {
         let bad = |c: char| c == ',' || c == '?' || c.is_whitespace() || c.is_control();
-        if !name.starts_with('/') || name.chars().count() > LONGEST || name.contains(bad) {
+        if !name.starts_with('/') || name.chars().count() > MAX_CHARS || name.contains(bad) {
             return Err(NamespaceError);
         }
         Ok(Self(name.into()))

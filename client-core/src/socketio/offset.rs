@@ -20,14 +20,14 @@ enum Form {
 }
 
 /// The longest text that is looked at.
-const LONGEST: usize = 64;
+const MAX_LEN: usize = 64;
 /// A server's clock that ran faster than ours by more than this was no clock, but a word that looks like one.
-const DRIFT_MS: u64 = 3_600_000;
+const MAX_DRIFT_MS: u64 = 3_600_000;
 
 impl Form {
     fn of(text: &str) -> Option<Self> {
         let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if text.len() > LONGEST {
+        if text.len() > MAX_LEN {
             return None;
         }
         if text.split_once('-').is_some_and(|(time, count)| number(time) && number(count)) {
@@ -67,11 +67,11 @@ fn digit(byte: u8) -> Option<u64> {
 /// The last place of one session.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Offset {
-    last: Option<Place>,
+    last: Option<LastOffset>,
 }
 
 #[derive(Debug, Clone)]
-struct Place {
+struct LastOffset {
     text: Box<str>,
     form: Form,
     /// Our own clocks then.
@@ -91,13 +91,13 @@ impl Offset {
             Some(last) => match (last.form, form) {
                 (Form::Clock(before), Form::Clock(this)) => {
                     let passed = elapsed(last.at, now);
-                    (before..=before.saturating_add(passed + DRIFT_MS)).contains(&this)
+                    (before..=before.saturating_add(passed + MAX_DRIFT_MS)).contains(&this)
                 }
                 (learned, this) => learned == this,
             },
         };
         if is_place {
-            self.last = Some(Place { text: trailing.text, form, at: now });
+            self.last = Some(LastOffset { text: trailing.text, form, at: now });
         }
         is_place
     }

@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 
 /// What the application wants of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum DesiredMembership {
     /// To be a member.
-    Yes,
+    Joined,
     /// To leave once the sends up to that number are final.
     Leaving { serial: u64 },
     /// Nothing. Remembered, because a server may not implement leaving, or a recovered session still be in it.
-    No,
+    Left,
 }
 
 /// How it stands with a room.
@@ -37,7 +37,7 @@ pub(super) enum Membership {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the stay")]
 pub(super) struct Room<N> {
     pub(super) name: N,
-    pub(super) wanted: Wanted,
+    pub(super) wanted: DesiredMembership,
     pub(super) membership: Membership,
     /// Was a member before, or has heard something: coming back means that something may have been missed.
     pub(super) seen_before: bool,
@@ -58,12 +58,12 @@ pub(super) struct Room<N> {
 
 impl<N> Room<N> {
     pub(super) fn is_wanted(&self) -> bool {
-        self.wanted == Wanted::Yes
+        self.wanted == DesiredMembership::Joined
     }
 
     /// A room that is to be left is a room still.
     pub(super) fn is_to_join(&self) -> bool {
-        self.wanted != Wanted::No
+        self.wanted != DesiredMembership::Left
     }
 
     pub(super) fn is_joining(&self) -> bool {
@@ -112,7 +112,7 @@ impl<N: Clone + Ord> Rooms<N> {
             }
         }
         let at = self.rooms.partition_point(|room| room.name < name);
-        let (wanted, membership) = (Wanted::Yes, Membership::Absent);
+        let (wanted, membership) = (DesiredMembership::Joined, Membership::Absent);
         let (seen_before, joined_before, confirmed, was_left) = (false, false, false, false);
         let (overdue, refusals, told) = (None, 0, None);
         let room = Room {
@@ -155,7 +155,10 @@ impl<N: Clone + Ord> Rooms<N> {
                     Membership::Suspended
                 }
                 // Whether the server has heard of the leave nobody knows.
-                _ if may_recover && room.wanted == Wanted::No && !made(Bug::SioLeftForgotten) => {
+                _ if may_recover
+                    && room.wanted == DesiredMembership::Left
+                    && !made(Bug::SioLeftForgotten) =>
+                {
                     Membership::Suspended
                 }
                 Membership::Member if made(Bug::SioStaysMember) => Membership::Member,

@@ -1,20 +1,20 @@
 //! The machine: link, rooms and sends behind one `handle`, one `poll` and one deadline.
 
-mod carried;
+mod carrier;
 mod connecting;
+mod connection;
 #[cfg(feature = "frames")]
-mod own;
+mod custom;
 mod receiving;
 #[cfg(feature = "stored")]
 mod restoring;
 mod rooms;
-mod wire;
 
 use super::messages::{ClientEvent, ClientPacket, ServerPacket};
 use super::offset::Offset;
+use super::outbox::{Outbox, SendWindow};
 use super::personal::Personal;
 use super::rooms::{Membership, Rooms};
-use super::sends::{Gate, Sends};
 use crate::bug::{Bug, made};
 #[cfg(feature = "journal")]
 use crate::change_log::note;
@@ -32,12 +32,12 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
+use connection::ActiveConnection;
 use core::time::Duration;
 use fastrand::Rng;
-use wire::Wire;
 
 /// Silence after a message, after which the server is asked for a sign of life.
-const QUIET: Nanos = Nanos::from_secs(5);
+const UNANSWERED_TIMEOUT: Nanos = Nanos::from_secs(5);
 
 /// What can be chosen beside [`Config`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,10 +69,10 @@ pub struct Session<P = String, N = Name> {
     link: Link,
     rooms: Rooms<N>,
     personal: Personal<N>,
-    sends: Sends<P, N>,
+    outbox: Outbox<P, N>,
     #[cfg(feature = "frames")]
-    own: own::Own<P, N>,
-    wire: Option<Wire<P, N>>,
+    custom: custom::CustomEvents<P, N>,
+    connection: Option<ActiveConnection<P, N>>,
     /// The session that a server may recover, and how far it has been received: without a place there is nothing to
     /// ask for.
     pid: Option<Box<str>>,
@@ -88,15 +88,15 @@ pub struct Session<P = String, N = Name> {
     outputs: VecDeque<Output<P, N, ClientPacket<P, N>>>,
     outcomes: Vec<Delivery<P, N>>,
     /// So many of them have been noted, or are not to be.
-    noted: usize,
+    recorded: usize,
     /// Changes of the sends that a stored state does not show.
-    unchanged: u64,
+    unstored_changes: u64,
     /// What the end has resolved: told to the application, and still worth storing for another run.
     #[cfg(feature = "stored")]
-    kept: Option<Vec<SavedSend<P, N>>>,
+    final_sends: Option<Vec<SavedSend<P, N>>>,
     /// There has been a connection, in this run or an earlier one.
     #[cfg(feature = "stored")]
-    worked: bool,
+    was_reached: bool,
     diagnostics: Diagnostics,
 }
 
@@ -125,10 +125,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             link: Link::new(link, Rng::with_seed(seed).u64(..)),
             rooms: Rooms::new(config.max_rooms),
             personal: Personal::new(personal),
-            sends: Sends::new(config.outbox),
+            outbox: Outbox::new(config.outbox),
             #[cfg(feature = "frames")]
-            own: own::Own::default(),
-            wire: None,
+            custom: custom::CustomEvents::default(),
+            connection: None,
             pid: None,
             offset: Offset::default(),
             token: None,
@@ -145,12 +145,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             },
             outputs: VecDeque::new(),
             outcomes: Vec::new(),
-            noted: 0,
-            unchanged: 0,
+            recorded: 0,
+            unstored_changes: 0,
             #[cfg(feature = "stored")]
-            kept: None,
+            final_sends: None,
             #[cfg(feature = "stored")]
-            worked: false,
+            was_reached: false,
             diagnostics: Diagnostics::default(),
         }
     }
@@ -163,23 +163,23 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let now = now.monotonic;
         match input {
             Input::Received(conn, packet) => {
-                if self.heard(now, conn) {
+                if self.activity(now, conn) {
                     self.received(now, packet);
                 }
             }
             Input::Malformed(conn, error) => {
-                if self.heard(now, conn) {
+                if self.activity(now, conn) {
                     self.diagnostics.malformed_frames += 1;
-                    if let Some(wire) = &mut self.wire {
-                        wire.garbled += 1;
-                        if wire.garbled == 1 {
+                    if let Some(wire) = &mut self.connection {
+                        wire.malformed += 1;
+                        if wire.malformed == 1 {
                             self.event(Event::Malformed { error });
                         }
                     }
                 }
             }
             Input::Activity(conn) => {
-                self.heard(now, conn);
+                self.activity(now, conn);
             }
             Input::Pong(conn) => {
                 if self.link.is_current(conn) {
@@ -199,7 +199,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::Restore(saved) => self.restore(now, *saved),
             Input::Tick => self.tick(now),
         }
-        self.settle();
+        self.process_actions();
     }
 
     /// The next thing to do, in order; `None` when there is nothing until the next input.
@@ -215,13 +215,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.outcomes.is_empty() {
             self.outcomes = Vec::new();
         }
-        self.sends.shrink_to_fit();
+        self.outbox.shrink_to_fit();
     }
 
     /// When to say [`Input::Tick`], if nothing else happens before. Ticks that come early do nothing.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let silence = self.wire.as_ref().map_or(Timestamp::NEVER, |wire| wire.silent_since + QUIET);
-        self.link.deadline().min(self.sends.deadline()).min(self.rooms_deadline()).min(silence).into_option()
+        let silence =
+            self.connection.as_ref().map_or(Timestamp::NEVER, |wire| wire.silent_since + UNANSWERED_TIMEOUT);
+        self.link.deadline().min(self.outbox.deadline()).min(self.rooms_deadline()).min(silence).into_option()
     }
 
     /// The state of the connection. `Connected` means that the namespace has let us in.
@@ -231,7 +232,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Whether the namespace has let us in and every wanted room is joined.
     pub fn is_ready(&self) -> bool {
-        self.wire.as_ref().is_some_and(|wire| wire.ready)
+        self.connection.as_ref().is_some_and(|wire| wire.ready)
     }
 
     /// The wanted rooms and how it stands with them, by name.
@@ -245,26 +246,26 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The number of the last send taken, for [`Self::has_open_sends`].
     #[cfg(feature = "native")]
     pub(crate) fn last_send(&self) -> u64 {
-        self.sends.last_serial()
+        self.outbox.last_send_no()
     }
 
     /// Whether a send up to that number has no outcome.
     #[cfg(feature = "native")]
     pub(crate) fn has_open_sends(&self, through: u64) -> bool {
-        self.sends.has_pending(through)
+        self.outbox.has_pending(through)
     }
 
     /// Grows whenever there is something else to store.
     pub fn changes(&self) -> u64 {
-        self.sends.changes() - self.unchanged
+        self.outbox.changes() - self.unstored_changes
     }
 
     /// What has been counted so far.
     pub fn diagnostics(&self) -> Diagnostics {
-        let (held, held_bytes) = self.wire.as_ref().map_or((0, 0), Wire::held);
+        let (held, held_bytes) = self.connection.as_ref().map_or((0, 0), ActiveConnection::buffered);
         Diagnostics {
-            outbox_len: self.sends.len(),
-            outbox_bytes: self.sends.bytes(),
+            outbox_len: self.outbox.len(),
+            outbox_bytes: self.outbox.bytes(),
             buffered: held,
             buffered_bytes: held_bytes,
             rtt: self.link.rtt().map(Nanos::duration),
@@ -282,11 +283,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// A sign of life. Says whether it is of the connection that counts.
-    fn heard(&mut self, now: Timestamp, conn: ConnId) -> bool {
-        let Some(wire) = self.wire.as_mut().filter(|wire| wire.conn == conn) else { return false };
+    fn activity(&mut self, now: Timestamp, conn: ConnId) -> bool {
+        let Some(wire) = self.connection.as_mut().filter(|wire| wire.conn == conn) else { return false };
         wire.silent_since = Timestamp::NEVER;
         self.diagnostics.frames_in += 1;
-        self.link.heard(now);
+        self.link.activity(now);
         true
     }
 
@@ -298,7 +299,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Command::Join(join) => self.join(now, join),
             Command::Leave(room) => self.leave(&room),
             Command::Send(send) => self.send(now, send),
-            Command::Cancel(id) => self.sends.cancel(id, &mut self.outcomes),
+            Command::Cancel(id) => self.outbox.cancel(id, &mut self.outcomes),
             Command::SetToken(token) => self.link.set_token(now, token),
             #[cfg(feature = "frames")]
             Command::SendVolatile(send) => self.send_volatile(now, send),
@@ -316,12 +317,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn send(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
         let refused = if self.link.has_ended() {
             SendFailure::Closed
-        } else if send.payload() > self.settings.max_content {
+        } else if send.payload_len() > self.settings.max_content {
             SendFailure::TooLarge
         } else {
-            self.note_outcomes();
-            self.sends.push(now, send, &mut self.outcomes);
-            self.noted = self.outcomes.len();
+            self.record_outcomes();
+            self.outbox.push(now, send, &mut self.outcomes);
+            self.recorded = self.outcomes.len();
             return;
         };
         let status = DeliveryStatus::Failed(refused);
@@ -330,18 +331,20 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn tick(&mut self, now: Timestamp) {
         self.link.tick(now);
-        self.sends.tick(now, &mut self.outcomes);
+        self.outbox.tick(now, &mut self.outcomes);
         self.tick_rooms(now);
-        if let Some(wire) = self.wire.as_mut().filter(|wire| wire.silent_since + QUIET <= now) {
+        if let Some(wire) =
+            self.connection.as_mut().filter(|wire| wire.silent_since + UNANSWERED_TIMEOUT <= now)
+        {
             wire.silent_since = Timestamp::NEVER;
             self.link.probe(now);
         }
     }
 
     fn flushed(&mut self, conn: ConnId, through: u64) {
-        let Some(wire) = self.wire.as_mut().filter(|wire| wire.conn == conn) else { return };
+        let Some(wire) = self.connection.as_mut().filter(|wire| wire.conn == conn) else { return };
         wire.flushed = wire.flushed.max(through);
-        self.sends.flushed(through, &mut self.outcomes);
+        self.outbox.flushed(through, &mut self.outcomes);
         self.confirm_flushed();
     }
 
@@ -356,7 +359,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn write(&mut self, message: ClientPacket<P, N>) {
-        let Some(wire) = &mut self.wire else { return };
+        let Some(wire) = &mut self.connection else { return };
         wire.last_frame += 1;
         self.diagnostics.frames_out += 1;
         let (conn, frame) = (wire.conn, wire.last_frame);
@@ -369,19 +372,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn transmit(&mut self) {
         let now = self.now.monotonic;
         #[cfg(feature = "frames")]
-        if !self.write_own() {
+        if !self.write_custom() {
             return;
         }
         let mut stored = false;
-        while let Some(wire) = self.wire.as_ref().filter(|wire| wire.is_up()) {
-            let gate = Gate {
+        while let Some(wire) = self.connection.as_ref().filter(|wire| wire.is_up()) {
+            let gate = SendWindow {
                 frame: wire.last_frame + 1,
                 ack: (self.acks, now + self.settings.ack_timeout),
                 acks: self.settings.acks,
                 unflushed: self.settings.max_unflushed,
                 content: wire.max_payload,
             };
-            let Some((send, ack)) = self.sends.transmit(&gate, &mut self.outcomes) else { return };
+            let Some((send, ack)) = self.outbox.transmit(&gate, &mut self.outcomes) else { return };
             if !stored && !made(Bug::SioSaveLate) {
                 // At most once: a later run must not find it and make it again.
                 stored = true;
@@ -389,10 +392,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             self.acks += u64::from(ack.is_some());
             #[cfg(feature = "frames")]
-            self.own.has_sent(send.payload());
+            self.custom.record_send(send.payload_len());
             let message = self.packet(send, ack);
             self.write(message);
-            if let Some(wire) = &mut self.wire {
+            if let Some(wire) = &mut self.connection {
                 wire.silent_since = wire.silent_since.min(now);
             }
         }
@@ -400,7 +403,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn packet(&self, send: OutboundMessage<P, N>, ack: Option<u64>) -> ClientPacket<P, N> {
         #[cfg(feature = "frames")]
-        if self.sends.is_own(&send.room) {
+        if self.outbox.is_custom(&send.room) {
             return ClientPacket::Custom { ack, event: send.content };
         }
         let OutboundMessage { room, content, data, .. } = send;
@@ -408,7 +411,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Turns what the link wants and what has become possible into outputs.
-    fn settle(&mut self) {
+    fn process_actions(&mut self) {
         let now = self.now.monotonic;
         loop {
             let actions = self.link.take_actions();
@@ -416,34 +419,34 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 break;
             }
             for action in actions {
-                self.act(now, action);
+                self.perform(now, action);
             }
         }
         self.transmit();
         #[cfg(feature = "frames")]
         self.drop_volatile();
         if self.leaving {
-            self.tell_outcomes();
+            self.emit_deliveries();
             self.finish_leaving();
         }
-        self.tell_outcomes();
+        self.emit_deliveries();
     }
 
     /// Outcomes are stored before they are told.
-    fn note_outcomes(&mut self) {
+    fn record_outcomes(&mut self) {
         #[cfg(feature = "journal")]
-        for Delivery { id, status, reply, .. } in self.outcomes.iter().skip(self.noted) {
-            note!(self.sends.notes, Resolved { key: *id, status: status.clone() });
+        for Delivery { id, status, reply, .. } in self.outcomes.iter().skip(self.recorded) {
+            note!(self.outbox.change_log, Resolved { key: *id, status: status.clone() });
             if let Some(reply) = reply.as_ref().and_then(|reply| reply.kept()) {
-                note!(self.sends.notes, Replied { key: *id, reply: Box::new(reply) });
+                note!(self.outbox.change_log, Replied { key: *id, reply: Box::new(reply) });
             }
         }
-        self.noted = self.outcomes.len();
+        self.recorded = self.outcomes.len();
     }
 
-    fn tell_outcomes(&mut self) {
-        self.note_outcomes();
-        self.noted = 0;
+    fn emit_deliveries(&mut self) {
+        self.record_outcomes();
+        self.recorded = 0;
         for delivery in core::mem::take(&mut self.outcomes) {
             self.event(Event::Delivery(delivery));
         }
@@ -455,7 +458,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.token.as_ref()
     }
 
-    fn act(&mut self, now: Timestamp, action: Action) {
+    fn perform(&mut self, now: Timestamp, action: Action) {
         let output = match action {
             Action::FetchToken { rejected } => Output::FetchToken { rejected },
             Action::Dial { conn, endpoint, attempt, token, .. } => {
@@ -474,17 +477,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Action::Abort { conn, code } => {
                 // One that is up goes with `Action::Down`.
-                self.wire.take_if(|wire| wire.conn == conn && !wire.is_up());
+                self.connection.take_if(|wire| wire.conn == conn && !wire.is_up());
                 Output::Abort { conn, code }
             }
-            Action::Up { .. } => return self.up(now),
-            Action::Down => return self.down(),
+            Action::Up { .. } => return self.connection_ready(now),
+            Action::Down => return self.connection_closed(),
             Action::Changed(change) => {
                 match change.state {
                     State::Closing | State::Closed | State::Failed => self.end(),
                     _ => {
                         #[cfg(feature = "stored")]
-                        self.goes_on();
+                        self.reopen();
                     }
                 }
                 Output::Event(Event::State(change))
@@ -496,24 +499,24 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The end resolves every send, and the session is not to be recovered.
     fn end(&mut self) {
         #[cfg(feature = "stored")]
-        self.keep();
-        self.note_outcomes();
-        let before = self.sends.changes();
-        self.sends.close(&mut self.outcomes);
-        self.noted = self.outcomes.len();
+        self.snapshot_sends();
+        self.record_outcomes();
+        let before = self.outbox.changes();
+        self.outbox.close(&mut self.outcomes);
+        self.recorded = self.outcomes.len();
         // For another run they are what they were before.
-        self.unchanged += self.sends.changes() - before;
+        self.unstored_changes += self.outbox.changes() - before;
         self.offset = Offset::default();
-        if self.wire.as_ref().is_none_or(|wire| !wire.is_up()) {
+        if self.connection.as_ref().is_none_or(|wire| !wire.is_up()) {
             self.rooms.begin_anew();
         }
     }
 
-    fn down(&mut self) {
-        self.wire = None;
+    fn connection_closed(&mut self) {
+        self.connection = None;
         #[cfg(feature = "frames")]
-        self.own.connection_lost();
-        self.sends.connection_lost(&mut self.outcomes);
+        self.custom.connection_lost();
+        self.outbox.connection_lost(&mut self.outcomes);
         self.rooms.connection_lost(self.pid.is_some() && self.offset.last().is_some());
         self.leaving = true;
     }

@@ -1,9 +1,9 @@
 //! Client frames.
 
-use super::family::{Family, decode, repairing};
-use super::fields::{
+use super::frames::{
     AuthFields, ClientSignalFields, JoinFields, LeaveFields, Out, PingFields, RoomFields, SendFields, as_raw,
 };
+use super::tagged::{TaggedEnum, decode, repairing};
 use super::writer::send_message;
 use super::{DecodeError, Tagged, write_into};
 use crate::messages::{ClientMessage, HistoryRequest};
@@ -25,7 +25,7 @@ enum ClientFrame<'a> {
     Unknown,
 }
 
-impl<'de> Family<'de> for ClientFrame<'de> {
+impl<'de> TaggedEnum<'de> for ClientFrame<'de> {
     const KINDS: &'static [&'static str] =
         &["send_message", "join_room", "leave_room", "history", "presence", "signal", "ping", "auth"];
 

@@ -1,27 +1,27 @@
 //! Frames as JSON text, for drivers and servers that have `serde_json`.
 
 mod client;
-mod consumable;
-mod data;
-mod family;
-mod fields;
-mod lenient;
-mod names;
 #[cfg(feature = "frames")]
-mod own;
-mod reader;
+mod custom;
+mod data;
+mod fast_path;
+mod frames;
+mod interner;
+mod optional;
 mod server;
 mod stream;
+mod tagged;
+mod validate;
 mod writer;
 
 pub use client::{decode_client, encode_client, encode_client_into};
-pub use consumable::{is_data, nesting_depth, well_formed};
-#[cfg(any(feature = "frames", feature = "socketio"))]
-pub(crate) use family::bounded;
-pub use fields::envelope;
 #[cfg(feature = "native")]
-pub(crate) use own::{NotOwn, check_own, own_frame};
+pub(crate) use custom::{NotCustom, check_own, own_frame};
+pub use frames::envelope;
 pub use server::{ServerDecoder, encode_server};
+#[cfg(any(feature = "frames", feature = "socketio"))]
+pub(crate) use tagged::bounded;
+pub use validate::{is_data, nesting_depth, well_formed};
 
 use alloc::boxed::Box;
 use alloc::string::String;

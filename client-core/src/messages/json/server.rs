@@ -1,12 +1,12 @@
 //! Server frames.
 
-use super::family::{Family, decode, repairing};
-use super::fields::{
+use super::frames::{
     AckFields, ErrorFields, ExpiringFields, HistoryFields, LeftFields, MessageFields, NackFields,
     NotificationFields, Out, PingFields, RoomUserFields, SignalFields, as_raw,
 };
-use super::names::Names;
-use super::{DecodeError, Tagged, reader, write};
+use super::interner::Interner;
+use super::tagged::{TaggedEnum, decode, repairing};
+use super::{DecodeError, Tagged, fast_path, write};
 use crate::messages::{AuthOk, GoingAway, Hello, Joined, Presence, ServerMessage};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -27,7 +27,7 @@ enum ServerFrame<'a> {
     Whole(ServerMessage),
 }
 
-impl<'de> Family<'de> for ServerFrame<'de> {
+impl<'de> TaggedEnum<'de> for ServerFrame<'de> {
     const KINDS: &'static [&'static str] = &[
         "message",
         "ack",
@@ -79,7 +79,7 @@ impl<'de> Family<'de> for ServerFrame<'de> {
 /// Reads server frames; keeps the names it has seen, because the same few come again and again.
 #[derive(Debug, Default)]
 pub struct ServerDecoder {
-    pub(super) names: Names,
+    pub(super) names: Interner,
 }
 
 impl ServerDecoder {
@@ -89,7 +89,7 @@ impl ServerDecoder {
     /// When the text is not JSON, has no string `type`, or has a known type with a missing or mistyped field.
     /// Unknown types and unknown fields are no error.
     pub fn decode(&mut self, text: &str) -> Result<ServerMessage, DecodeError> {
-        match reader::read(text, &mut self.names) {
+        match fast_path::read(text, &mut self.names) {
             Some(message) => Ok(message),
             None => repairing(text, |text| read_by_library(text, &mut self.names)),
         }
@@ -98,7 +98,7 @@ impl ServerDecoder {
     /// Reads a frame whose type is said elsewhere, from its other fields.
     #[cfg(feature = "socketio")]
     pub(crate) fn decode_fields(&mut self, kind: &str, json: &str) -> Result<ServerMessage, DecodeError> {
-        repairing(json, |json| Ok(typed(super::family::decode_fields(kind, json)?, &mut self.names)))
+        repairing(json, |json| Ok(typed(super::tagged::decode_fields(kind, json)?, &mut self.names)))
     }
 
     /// A name, shared with those that were read before.
@@ -108,7 +108,7 @@ impl ServerDecoder {
     }
 }
 
-pub(super) fn read_by_library(text: &str, names: &mut Names) -> Result<ServerMessage, DecodeError> {
+pub(super) fn read_by_library(text: &str, names: &mut Interner) -> Result<ServerMessage, DecodeError> {
     decode(text).map(|frame| typed(frame, names))
 }
 
@@ -117,7 +117,7 @@ pub(super) fn is_server_kind(kind: &str) -> bool {
     ServerFrame::known(kind).is_some()
 }
 
-fn typed(frame: ServerFrame<'_>, names: &mut Names) -> ServerMessage {
+fn typed(frame: ServerFrame<'_>, names: &mut Interner) -> ServerMessage {
     match frame {
         ServerFrame::Message(fields) => ServerMessage::Message(fields.message(names)),
         ServerFrame::UserJoined(fields) => {

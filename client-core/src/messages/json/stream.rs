@@ -1,10 +1,10 @@
 //! The data of an event stream's events (protocol.md §4): messages, whose type the event may say instead, and gaps.
 
 use super::DecodeError;
-use super::family::{bounded, repairing};
-use super::fields::MessageFields;
-use super::lenient::lenient;
+use super::frames::MessageFields;
+use super::optional::lenient;
 use super::server::ServerDecoder;
+use super::tagged::{bounded, repairing};
 use crate::event::{Gap, GapReason};
 use crate::id::Id;
 use crate::messages::{Message, ServerMessage};

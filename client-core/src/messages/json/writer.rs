@@ -1,7 +1,7 @@
 //! `send_message`, which goes out by the thousand, written piece by piece: a third of what the library costs for a
 //! frame with many optional fields.
 
-use super::fields::as_raw;
+use super::frames::as_raw;
 use crate::id::Id;
 use crate::messages::SendTag;
 use alloc::string::String;

@@ -1,27 +1,27 @@
 //! The task around a session: it moves inputs and outputs and decides nothing.
 
-mod outputs;
 #[cfg(feature = "socketio")]
-mod spaces;
+mod namespaces;
+mod outputs;
 
 use super::client::ConnectionStatus;
 use super::clock::Clock;
-use super::dial::Dialer;
+use super::command_queue::CommandQueue;
+use super::driven_session::{Codec, DrivenSession, InputOf};
 use super::endpoint::Endpoint;
 use super::events::EventQueue;
-use super::inbox::Inbox;
-use super::keeper::Keeper;
-use super::machine::{Codec, InputOf, Machine};
+#[cfg(feature = "socketio")]
+use super::namespaces::OpenNamespace;
 use super::options::TokenSource;
+use super::persister::Persister;
 use super::requests::Requests;
 use super::socket::Socket;
 use super::sockets::Sockets;
-#[cfg(feature = "socketio")]
-use super::spaces::Space;
-use super::state::StateError;
+use super::state_store::StateError;
 use super::subscription::Subscriptions;
 use super::transport::Transport;
-use super::waiters::{OutboxRoom, Waiters};
+use super::waiters::{OutboxCapacity, Waiters};
+use super::websocket::WebSocketConnector;
 use crate::cause::DialError;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId};
 use crate::link::{ConnId, State, StateChange};
@@ -43,37 +43,37 @@ const BATCH: usize = 512;
 /// Bytes of events at which they are handed over before that.
 const BATCH_BYTES: usize = 1 << 20;
 /// A buffer of no more inputs than this is given back when it is empty: most connections are quiet.
-const QUIET: usize = 64;
+const KEPT_INPUTS: usize = 64;
 /// Rounds before other tasks of the runtime get their turn.
-const ROUNDS: usize = 8;
+const MAX_ROUNDS: usize = 8;
 /// The timer is set back only for a deadline this much later: on a busy connection it moves with every frame.
-const LAZY: Duration = Duration::from_secs(1);
+const TIMER_SLACK: Duration = Duration::from_secs(1);
 
 type Dialing = BoxFuture<'static, Result<WebSocketStream<Transport>, DialError>>;
 
 /// What a driver has around its session.
-pub(crate) struct Surroundings {
+pub(crate) struct DriverParts {
     pub(crate) endpoints: Arc<[Endpoint]>,
-    pub(crate) dialer: Dialer,
+    pub(crate) dialer: WebSocketConnector,
     pub(crate) source: Option<TokenSource>,
-    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) commands: Arc<CommandQueue>,
     pub(crate) queue: Arc<EventQueue>,
     pub(crate) subscriptions: Arc<Subscriptions>,
-    pub(crate) room: OutboxRoom,
+    pub(crate) capacity: OutboxCapacity,
     pub(crate) status: watch::Sender<ConnectionStatus>,
     pub(crate) clock: Clock,
-    pub(crate) keeper: Option<Box<Keeper>>,
+    pub(crate) persister: Option<Box<Persister>>,
     pub(crate) requests: Option<Arc<Requests>>,
 }
 
-pub(crate) struct Driver<M: Machine> {
+pub(crate) struct Driver<M: DrivenSession> {
     session: M,
     /// What the codec of each connection is made from.
     codec: M::Codec,
     endpoints: Arc<[Endpoint]>,
-    dialer: Dialer,
+    dialer: WebSocketConnector,
     source: Option<TokenSource>,
-    inbox: Arc<Inbox>,
+    commands: Arc<CommandQueue>,
     queue: Arc<EventQueue>,
     subscriptions: Arc<Subscriptions>,
     status: watch::Sender<ConnectionStatus>,
@@ -82,32 +82,33 @@ pub(crate) struct Driver<M: Machine> {
     dialing: Option<(ConnId, Dialing)>,
     fetching: Option<BoxFuture<'static, Result<Token, TokenError>>>,
     sockets: Sockets<M::Codec>,
-    keeper: Option<Box<Keeper>>,
+    persister: Option<Box<Persister>>,
     requests: Option<Arc<Requests>>,
     /// Frames that wait for a store that fails. The session gives no more than a connection takes.
-    back: Vec<(ConnId, u64, <M::Codec as Codec>::Sent)>,
+    held_frames: Vec<(ConnId, u64, <M::Codec as Codec>::Sent)>,
     /// Outcomes that the application has dealt with; its allocation is reused.
     confirmed: Vec<SendId>,
     /// Closed, which is told when everything is stored.
     closed: Option<StateChange>,
     timer: Option<Pin<Box<Sleep>>>,
-    armed: Option<Timestamp>,
+    timer_deadline: Option<Timestamp>,
     inputs: Vec<Input>,
     events: Vec<Event>,
     /// Bytes of them, about.
-    weight: usize,
+    event_bytes: usize,
     outcomes: Vec<Delivery>,
     wakers: Vec<Waker>,
     waiters: Waiters,
     /// The other namespaces.
     #[cfg(feature = "socketio")]
-    spaces: Vec<Space>,
+    namespaces: Vec<OpenNamespace>,
 }
 
-impl<M: Machine> Driver<M> {
-    pub(crate) fn new(mut session: M, codec: M::Codec, surroundings: Surroundings) -> Self {
-        let Surroundings { endpoints, dialer, source, inbox, queue, subscriptions, .. } = surroundings;
-        let Surroundings { room, status, clock, keeper, requests, .. } = surroundings;
+impl<M: DrivenSession> Driver<M> {
+    pub(crate) fn new(mut session: M, codec: M::Codec, surroundings: DriverParts) -> Self {
+        let DriverParts { endpoints, dialer, source, commands: inbox, queue, subscriptions, .. } =
+            surroundings;
+        let DriverParts { capacity: room, status, clock, persister: keeper, requests, .. } = surroundings;
         if keeper.is_some() {
             session.track_changes();
         }
@@ -117,7 +118,7 @@ impl<M: Machine> Driver<M> {
             endpoints,
             dialer,
             source,
-            inbox,
+            commands: inbox,
             queue,
             subscriptions,
             status,
@@ -126,23 +127,23 @@ impl<M: Machine> Driver<M> {
             dialing: None,
             fetching: None,
             sockets: Sockets::default(),
-            keeper,
+            persister: keeper,
             requests,
-            back: Vec::new(),
+            held_frames: Vec::new(),
             confirmed: Vec::new(),
             closed: None,
             timer: None,
-            armed: None,
+            timer_deadline: None,
             inputs: Vec::new(),
             events: Vec::new(),
-            weight: 0,
+            event_bytes: 0,
             outcomes: Vec::new(),
             wakers: Vec::new(),
             waiters: Waiters::new(room),
             #[cfg(feature = "socketio")]
-            spaces: Vec::new(),
+            namespaces: Vec::new(),
         };
-        driver.look_at_the_clock();
+        driver.update_now();
         driver
     }
 
@@ -151,17 +152,17 @@ impl<M: Machine> Driver<M> {
     }
 
     /// Once per round: a clock read per frame would cost as much as a short frame's parsing.
-    fn look_at_the_clock(&mut self) {
+    fn update_now(&mut self) {
         self.now = self.clock.now();
     }
 
     /// One pass over everything that can be ready. Says whether anything was.
     fn round(&mut self, cx: &mut Context<'_>) -> bool {
-        self.look_at_the_clock();
+        self.update_now();
         let mut busy = self.take_inputs(cx);
         #[cfg(feature = "socketio")]
         {
-            busy |= self.take_inputs_of_spaces(cx);
+            busy |= self.drain_namespaces(cx);
         }
         busy |= self.poll_token(cx);
         busy |= self.poll_dial(cx);
@@ -177,46 +178,46 @@ impl<M: Machine> Driver<M> {
             self.perform(cx);
             busy = true;
         }
-        busy |= self.hand_over(cx);
+        busy |= self.publish(cx);
         #[cfg(feature = "socketio")]
-        self.hand_over_in_spaces();
+        self.publish_namespaces();
         busy |= self.store(cx);
         busy
     }
 
     fn take_inputs(&mut self, cx: &mut Context<'_>) -> bool {
         let mut inputs = std::mem::take(&mut self.inputs);
-        let took = self.inbox.take(&mut inputs, &mut self.confirmed, cx);
+        let took = self.commands.drain(&mut inputs, &mut self.confirmed, cx);
         let busy = !inputs.is_empty() || !self.confirmed.is_empty() || !took.waiters.is_empty();
         #[cfg(feature = "socketio")]
-        let busy = busy || !took.spaces.is_empty();
+        let busy = busy || !took.namespaces.is_empty();
         for id in self.confirmed.drain(..) {
-            if let Some(keeper) = &mut self.keeper {
+            if let Some(keeper) = &mut self.persister {
                 keeper.confirm(id);
             }
         }
         for input in inputs.drain(..) {
             if matches!(input, Input::Command(Command::Close)) {
-                self.remember();
+                self.begin_persisting_close();
             }
-            if let Some(input) = M::adopt(input) {
+            if let Some(input) = M::convert(input) {
                 self.input(input);
             }
             self.perform(cx);
         }
-        self.waiters.given_back(took.given_back);
+        self.waiters.permits_released(took.released_permits);
         for waiter in took.waiters {
             self.waiters.add(waiter, &self.session);
         }
         #[cfg(feature = "socketio")]
-        for space in took.spaces {
+        for space in took.namespaces {
             self.open(space);
         }
-        if inputs.capacity() > QUIET {
+        if inputs.capacity() > KEPT_INPUTS {
             self.inputs = inputs;
         }
         if took.is_abandoned && !matches!(self.session.state(), State::Closing | State::Closed) {
-            self.remember();
+            self.begin_persisting_close();
             self.input(Input::Command(Command::Close));
             return true;
         }
@@ -224,16 +225,16 @@ impl<M: Machine> Driver<M> {
     }
 
     /// Closing resolves every send; with a store those without an outcome are taken up again by the next run.
-    fn remember(&mut self) {
-        self.note();
-        if let Some(keeper) = &mut self.keeper {
-            keeper.begin_end();
+    fn begin_persisting_close(&mut self) {
+        self.record_changes();
+        if let Some(keeper) = &mut self.persister {
+            keeper.begin_close();
         }
     }
 
-    fn note(&mut self) {
-        if let Some(keeper) = &mut self.keeper {
-            keeper.note(self.session.take_changes());
+    fn record_changes(&mut self) {
+        if let Some(keeper) = &mut self.persister {
+            keeper.record(self.session.take_changes());
         }
     }
 
@@ -252,7 +253,7 @@ impl<M: Machine> Driver<M> {
         self.dialing = None;
         match result {
             Ok(stream) => {
-                self.sockets.add(Socket::new(conn, stream, self.codec.fresh()));
+                self.sockets.add(Socket::new(conn, stream, self.codec.for_connection()));
                 self.input(Input::Opened(conn));
             }
             Err(error) => self.input(Input::DialFailed(conn, error)),
@@ -267,7 +268,7 @@ impl<M: Machine> Driver<M> {
             // At once: a queue of outputs as long as a batch would stay allocated for good. What has to be stored first is
             // stored with the whole batch.
             self.perform(cx);
-            if self.weight >= BATCH_BYTES {
+            if self.event_bytes >= BATCH_BYTES {
                 break;
             }
         }
@@ -276,52 +277,52 @@ impl<M: Machine> Driver<M> {
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(deadline) = self.session.next_deadline() else {
-            self.armed = None;
+            self.timer_deadline = None;
             return false;
         };
         if deadline <= self.now.monotonic {
             self.input(Input::Tick);
             return true;
         }
-        let at = self.clock.ring(self.now.monotonic, deadline);
+        let at = self.clock.to_instant(self.now.monotonic, deadline);
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if self.armed.is_none_or(|armed| deadline < armed || deadline > armed + LAZY) {
-            self.armed = Some(deadline);
+        if self.timer_deadline.is_none_or(|armed| deadline < armed || deadline > armed + TIMER_SLACK) {
+            self.timer_deadline = Some(deadline);
             timer.as_mut().reset(at);
         }
         let fired = timer.as_mut().poll(cx).is_ready();
         if fired {
             // Due or early: the next round looks at the clock again and decides.
-            self.armed = None;
+            self.timer_deadline = None;
         }
         fired
     }
 
     fn is_holding(&self) -> bool {
-        self.keeper.as_ref().is_some_and(|keeper| keeper.is_holding())
+        self.persister.as_ref().is_some_and(|keeper| keeper.is_holding())
     }
 
     /// Gives outcomes and events to those who wait for them. Says whether that was so much that the session has
     /// been told to be careful.
-    fn hand_over(&mut self, cx: &mut Context<'_>) -> bool {
+    fn publish(&mut self, cx: &mut Context<'_>) -> bool {
         // Outcomes are told when they are stored, and the end when everything is.
-        if self.keeper.as_ref().is_some_and(|keeper| keeper.is_holding() || keeper.is_ending()) {
+        if self.persister.as_ref().is_some_and(|keeper| keeper.is_holding() || keeper.is_closing()) {
             return false;
         }
-        self.tell_what_is_lost();
-        self.weight = 0;
-        self.inbox.resolve(&mut self.outcomes, &mut self.wakers);
+        self.fail_unstored();
+        self.event_bytes = 0;
+        self.commands.resolve(&mut self.outcomes, &mut self.wakers);
         let has_failed = self.session.state() == State::Failed;
         self.subscriptions.publish(&self.events, has_failed);
         let became_busy = self.queue.publish(&mut self.events, self.session.diagnostics(), has_failed);
         if has_failed {
-            self.inbox.settle();
+            self.commands.mark_handled();
             self.queue.wake();
             self.subscriptions.wake();
         }
         if !self.waiters.is_empty() {
             let cause = self.status.borrow().cause.clone();
-            self.waiters.answer(&self.session, cause.as_ref(), &self.inbox);
+            self.waiters.answer(&self.session, cause.as_ref(), &self.commands);
         }
         if became_busy {
             self.input(Input::Backpressure(true));
@@ -332,18 +333,18 @@ impl<M: Machine> Driver<M> {
 
     /// Lets the store go on. Says whether something that waited is free.
     fn store(&mut self, cx: &mut Context<'_>) -> bool {
-        self.note();
-        let Some(keeper) = &mut self.keeper else { return false };
-        let was_ending = keeper.is_ending();
+        self.record_changes();
+        let Some(keeper) = &mut self.persister else { return false };
+        let was_ending = keeper.is_closing();
         let result = keeper.poll(cx);
-        let is_settled = !keeper.is_ending();
+        let is_settled = !keeper.is_closing();
         if !keeper.holds_frames() || keeper.is_lost() {
             self.release_frames();
         }
         let mut busy = match result {
             Ok(freed) => freed,
             Err(error) => {
-                self.not_stored(&error);
+                self.storage_failed(&error);
                 true
             }
         };
@@ -354,7 +355,7 @@ impl<M: Machine> Driver<M> {
     /// What waited for the store is stored, or never will be.
     fn release_frames(&mut self) {
         let is_open = !matches!(self.session.state(), State::Closing | State::Closed);
-        for (conn, frame, message) in std::mem::take(&mut self.back) {
+        for (conn, frame, message) in std::mem::take(&mut self.held_frames) {
             if let Some(socket) = self.sockets.get(conn).filter(|_| is_open) {
                 socket.write(frame, &message);
             }
@@ -363,8 +364,8 @@ impl<M: Machine> Driver<M> {
 
     /// The end resolves what has no outcome as if another run would go on with it. Of what could not be stored that is
     /// not true: it was not sent, and never will be.
-    fn tell_what_is_lost(&mut self) {
-        let Some(keeper) = self.keeper.as_ref().filter(|keeper| keeper.is_lost()) else { return };
+    fn fail_unstored(&mut self) {
+        let Some(keeper) = self.persister.as_ref().filter(|keeper| keeper.is_lost()) else { return };
         let events = self.events.iter_mut().filter_map(|event| match event {
             Event::Delivery(delivery) => Some(delivery),
             _ => None,
@@ -380,7 +381,7 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    fn not_stored(&mut self, error: &StateError) {
+    fn storage_failed(&mut self, error: &StateError) {
         // Before the outcomes that it is the reason of.
         self.events.insert(0, Event::StorageFailed { error: error.to_string().into() });
     }
@@ -388,29 +389,29 @@ impl<M: Machine> Driver<M> {
     /// Stores what is left to be stored, lets go of the store, and only then says that all is over.
     fn finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.store(cx);
-        if self.keeper.as_ref().is_some_and(|keeper| keeper.is_ending()) {
+        if self.persister.as_ref().is_some_and(|keeper| keeper.is_closing()) {
             return Poll::Pending;
         }
-        self.tell_what_is_lost();
-        self.keeper = None;
+        self.fail_unstored();
+        self.persister = None;
         if let Some(change) = self.closed.take() {
             // First: whoever sees the end and sends is refused, and does not wait for a driver that is about to go.
-            self.inbox.refuse();
+            self.commands.close();
             self.show_state(&change);
         }
-        self.hand_over(cx);
+        self.publish(cx);
         #[cfg(feature = "socketio")]
-        self.hand_over_in_spaces();
+        self.publish_namespaces();
         Poll::Ready(())
     }
 }
 
-impl<M: Machine> Future for Driver<M> {
+impl<M: DrivenSession> Future for Driver<M> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             if this.closed.is_some() {
                 return this.finish(cx);
             }
@@ -425,10 +426,10 @@ impl<M: Machine> Future for Driver<M> {
     }
 }
 
-impl<M: Machine> Drop for Driver<M> {
+impl<M: DrivenSession> Drop for Driver<M> {
     /// However it ends, nobody goes on waiting.
     fn drop(&mut self) {
-        self.inbox.end();
+        self.commands.end();
         if let Some(requests) = &self.requests {
             requests.end();
         }

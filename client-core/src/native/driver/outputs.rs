@@ -4,15 +4,15 @@ use super::{Dialing, Driver};
 use crate::cause::{DialError, DialErrorKind};
 use crate::event::{Event, Mode};
 use crate::link::{ConnId, State, StateChange};
+use crate::native::command_queue::is_reported_by_event;
+use crate::native::driven_session::{Codec, DrivenSession};
 use crate::native::events;
-use crate::native::inbox::is_by_event;
-use crate::native::machine::{Codec, Machine};
 use crate::native::trace;
 use crate::session::Output;
 use crate::token::Token;
 use std::task::Context;
 
-impl<M: Machine> Driver<M> {
+impl<M: DrivenSession> Driver<M> {
     /// Does what the session wants, as far as the store lets it.
     pub(super) fn perform(&mut self, cx: &mut Context<'_>) {
         while !self.is_holding()
@@ -38,7 +38,7 @@ impl<M: Machine> Driver<M> {
                         socket.close(code);
                     }
                 }
-                Output::Abort { conn, code } => self.abandon(conn, code, cx),
+                Output::Abort { conn, code } => self.abort(conn, code, cx),
                 Output::Dial { conn, endpoint, token, extended, url, attempt } => {
                     if let Some(endpoint) = self.endpoints.get(endpoint) {
                         trace::dialing(endpoint, attempt);
@@ -56,30 +56,30 @@ impl<M: Machine> Driver<M> {
             }
         }
         #[cfg(feature = "socketio")]
-        self.perform_in_spaces(cx);
+        self.perform_namespaces(cx);
     }
 
     /// What follows has to wait until the state is stored. What closing resolves is not stored any more.
     fn hold(&mut self) {
-        self.note();
-        if let Some(keeper) = &mut self.keeper {
+        self.record_changes();
+        if let Some(keeper) = &mut self.persister {
             keeper.hold();
         }
     }
 
     fn send(&mut self, conn: ConnId, frame: u64, message: <M::Codec as Codec>::Sent) {
         let Some(socket) = self.sockets.get(conn) else { return };
-        let Some(keeper) = self.keeper.as_ref().filter(|keeper| keeper.holds_frames()) else {
+        let Some(keeper) = self.persister.as_ref().filter(|keeper| keeper.holds_frames()) else {
             return socket.write(frame, &message);
         };
         // What is not stored is not sent, and nothing of its connection overtakes it.
-        let is_behind = self.back.iter().any(|(behind, ..)| *behind == conn);
+        let is_behind = self.held_frames.iter().any(|(behind, ..)| *behind == conn);
         if !is_behind && !M::Codec::is_send(&message) {
             socket.write(frame, &message);
-        } else if M::Codec::is_sign_of_life(&message) {
+        } else if M::Codec::is_keep_alive(&message) {
             socket.write_beside(&message);
         } else if !keeper.is_lost() {
-            self.back.push((conn, frame, message));
+            self.held_frames.push((conn, frame, message));
         }
     }
 
@@ -96,7 +96,7 @@ impl<M: Machine> Driver<M> {
             sent_to.filter(|to| !to.is_secure() || self.dialer.has_tls()).unwrap_or_else(|| own.clone())
         });
         let sockets = &mut self.sockets;
-        self.back.retain(|(conn, ..)| sockets.get(*conn).is_some());
+        self.held_frames.retain(|(conn, ..)| sockets.get(*conn).is_some());
         let token = token.or_else(|| self.session.token().cloned());
         let dialer = self.dialer.clone();
         let dialing: Dialing = Box::pin(async move {
@@ -108,7 +108,7 @@ impl<M: Machine> Driver<M> {
         self.dialing = Some((conn, dialing));
     }
 
-    fn abandon(&mut self, conn: ConnId, code: u16, cx: &mut Context<'_>) {
+    fn abort(&mut self, conn: ConnId, code: u16, cx: &mut Context<'_>) {
         self.dialing.take_if(|(dialing, _)| *dialing == conn);
         if let Some(mut socket) = self.sockets.remove(conn) {
             socket.close(code);
@@ -134,7 +134,7 @@ impl<M: Machine> Driver<M> {
         }
         match event {
             Event::Delivery(delivery) => {
-                if is_by_event(delivery.id) {
+                if is_reported_by_event(delivery.id) {
                     self.events.push(Event::Delivery(delivery));
                 } else {
                     self.outcomes.push(delivery);
@@ -165,11 +165,11 @@ impl<M: Machine> Driver<M> {
             }
             Event::Message(mut message) => {
                 message.own = self.session.user().map(|user| *user == message.user);
-                self.weight += events::message_weight(&message);
+                self.event_bytes += events::message_byte_len(&message);
                 self.events.push(Event::Message(message));
             }
             other => {
-                self.weight += events::weight(&other);
+                self.event_bytes += events::byte_len(&other);
                 self.events.push(other);
             }
         }

@@ -8,7 +8,7 @@ mod format;
 mod place;
 mod record;
 
-use super::state::{StateError, StateStore};
+use super::state_store::{StateError, StateStore};
 use crate::change::Change;
 use crate::persisted::Saved;
 use format::{Content, Tail, Unreadable};

@@ -1,6 +1,6 @@
 //! Where a state file is: what a link leads to, the lock beside it, and how a file takes another's place.
 
-use crate::native::state::StateError;
+use crate::native::state_store::StateError;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! A failed TLS handshake in words: what is wrong, with what, and what to do about it. Does no I/O.
 
 use crate::cause::{DialError, DialErrorKind};
-use crate::native::exchange::hung_up;
+use crate::native::http::hung_up;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error};
 use std::io;
@@ -19,10 +19,10 @@ pub(super) fn tls_failure(error: &io::Error, host: &str) -> DialError {
         Some(Error::InvalidCertificate(error)) => (DialErrorKind::Certificate, certificate(error, host)),
         Some(Error::InvalidMessage(_)) => (DialErrorKind::Tls, NO_TLS.to_owned()),
         Some(Error::AlertReceived(alert)) => (DialErrorKind::Tls, refusal(*alert, host)),
-        Some(Error::PeerIncompatible(_)) => (DialErrorKind::Tls, NOTHING_IN_COMMON.to_owned()),
+        Some(Error::PeerIncompatible(_)) => (DialErrorKind::Tls, NO_COMMON_PARAMETERS.to_owned()),
         Some(error) => (DialErrorKind::Tls, error.to_string()),
         // A server beyond its limits cuts what it would have to encrypt an answer for, as ours does.
-        None if hung_up(error.kind()) => (DialErrorKind::Tls, HUNG_UP.to_owned()),
+        None if hung_up(error.kind()) => (DialErrorKind::Tls, CLOSED_IN_HANDSHAKE.to_owned()),
         None => (DialErrorKind::Tls, error.to_string()),
     };
     DialError::new(kind, text)
@@ -30,9 +30,9 @@ pub(super) fn tls_failure(error: &io::Error, host: &str) -> DialError {
 
 const NO_TLS: &str =
     "the server does not speak TLS on this port: use ws:// or http://, or the port that has TLS";
-const HUNG_UP: &str = "the server closed the connection in the TLS handshake: it may have no room for one more now; if it \
+const CLOSED_IN_HANDSHAKE: &str = "the server closed the connection in the TLS handshake: it may have no room for one more now; if it \
                        does not speak TLS on this port, use ws:// or http://";
-const NOTHING_IN_COMMON: &str =
+const NO_COMMON_PARAMETERS: &str =
     "the server has no TLS version or cipher in common with this client, which wants TLS 1.2 or later";
 
 fn certificate(error: &CertificateError, host: &str) -> String {
@@ -87,7 +87,7 @@ fn refusal(alert: AlertDescription, host: &str) -> String {
         }
         AlertDescription::ProtocolVersion
         | AlertDescription::HandshakeFailure
-        | AlertDescription::InsufficientSecurity => NOTHING_IN_COMMON.to_owned(),
+        | AlertDescription::InsufficientSecurity => NO_COMMON_PARAMETERS.to_owned(),
         AlertDescription::CertificateRequired => {
             "the server wants a client certificate, and none was given".to_owned()
         }

@@ -33,13 +33,13 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// Most names of an answer that are read.
-const MOST_MEMBERS: usize = 1_000;
+const MAX_MEMBERS: usize = 1_000;
 /// The largest answer that is shown as it is, in bytes; of a larger one the beginning is shown as a text.
-pub(super) const LARGEST_SHOWN: usize = 16 << 10;
+pub(super) const MAX_SHOWN_BYTES: usize = 16 << 10;
 /// So many characters of it.
-const SHOWN: usize = 1_000;
+const SHOWN_CHARS: usize = 1_000;
 /// Most characters of a refusal's words.
-const LONGEST_WORDS: usize = 1_000;
+const MAX_MESSAGE_CHARS: usize = 1_000;
 
 const SUCCESS: [&str; 14] = [
     "ok",
@@ -79,11 +79,11 @@ const FAILURE: [&str; 20] = [
     "exception",
     "aborted",
 ];
-const ERRORS: [&str; 4] = ["error", "err", "errors", "exception"];
-const VERDICTS: [&str; 5] = ["status", "statusCode", "code", "type", "result"];
-const IDS: [&str; 4] = ["id", "_id", "messageId", "message_id"];
-const INSIDE: [&str; 4] = ["data", "result", "message", "payload"];
-const WORDS: [&str; 10] = [
+const ERROR_FIELDS: [&str; 4] = ["error", "err", "errors", "exception"];
+const STATUS_FIELDS: [&str; 5] = ["status", "statusCode", "code", "type", "result"];
+const ID_FIELDS: [&str; 4] = ["id", "_id", "messageId", "message_id"];
+const NESTED_FIELDS: [&str; 4] = ["data", "result", "message", "payload"];
+const MESSAGE_FIELDS: [&str; 10] = [
     "message",
     "msg",
     "reason",
@@ -107,7 +107,7 @@ pub(super) fn read(arguments: &[&RawValue], text: AckText) -> Answer {
         let code = code.unwrap_or(Code::Other);
         let words = values.iter().find_map(|value| words(value, 0));
         let message = words.filter(|words| **words != *code.as_str());
-        let message = message.map(|words| words.chars().take(LONGEST_WORDS).collect());
+        let message = message.map(|words| words.chars().take(MAX_MESSAGE_CHARS).collect());
         let field = |name| values.iter().find_map(|value| value.get(name));
         let retry = field("retry").is_some_and(|retry| *retry == Value::Bool(true));
         let retry_after_ms = field("retryAfterMs").and_then(Value::as_u64);
@@ -133,10 +133,10 @@ pub(super) fn listed(arguments: &[&RawValue]) -> Option<String> {
 
 /// JSON that is kept for being shown: too much of it is cut, and then a text.
 pub(super) fn bounded(json: String) -> String {
-    if json.len() <= LARGEST_SHOWN {
+    if json.len() <= MAX_SHOWN_BYTES {
         return json;
     }
-    let beginning: String = json.chars().take(SHOWN).chain(['…']).collect();
+    let beginning: String = json.chars().take(SHOWN_CHARS).chain(['…']).collect();
     Value::String(beginning).to_string()
 }
 
@@ -190,7 +190,7 @@ fn is_empty(value: &Value) -> bool {
 
 fn says_no(value: &Value) -> bool {
     let Value::Object(fields) = value else { return *value == Value::Bool(false) };
-    if ERRORS.iter().any(|name| fields.get(*name).is_some_and(|error| !is_empty(error))) {
+    if ERROR_FIELDS.iter().any(|name| fields.get(*name).is_some_and(|error| !is_empty(error))) {
         return true;
     }
     if let Some(said) = flag(fields) {
@@ -199,14 +199,15 @@ fn says_no(value: &Value) -> bool {
     let named = fields.get("name").and_then(Value::as_str).unwrap_or_default();
     named.ends_with("Error")
         || named.ends_with("Exception")
-        || VERDICTS.iter().any(|name| fields.get(*name).is_some_and(is_failure))
+        || STATUS_FIELDS.iter().any(|name| fields.get(*name).is_some_and(is_failure))
 }
 
 /// An object that says yes in so many words, or names what was done.
 fn says_yes(value: &Value) -> bool {
     let Value::Object(fields) = value else { return false };
     let is_said = |name: &&str| fields.get(*name).is_some_and(|said| !said.is_null() && is_success(said));
-    !says_no(value) && (flag(fields) == Some(true) || VERDICTS.iter().any(is_said) || id(value).is_some())
+    !says_no(value)
+        && (flag(fields) == Some(true) || STATUS_FIELDS.iter().any(is_said) || id(value).is_some())
 }
 
 /// What `ok` or `success` says.
@@ -241,34 +242,34 @@ fn http_status(text: &str) -> Option<u16> {
 
 fn id(value: &Value) -> Option<Id> {
     let here = |value: &Value| {
-        IDS.iter().find_map(|name| match value.get(*name)? {
+        ID_FIELDS.iter().find_map(|name| match value.get(*name)? {
             Value::String(id) => Id::new(id).ok(),
             Value::Number(id) => Id::new(&id.to_string()).ok(),
             _ => None,
         })
     };
-    here(value).or_else(|| INSIDE.iter().find_map(|name| here(value.get(*name)?)))
+    here(value).or_else(|| NESTED_FIELDS.iter().find_map(|name| here(value.get(*name)?)))
 }
 
 fn members_of(members: &[Value]) -> Vec<Name> {
     let mut names: Vec<Name> =
-        members.iter().take(MOST_MEMBERS).filter_map(Value::as_str).map(Name::from).collect();
+        members.iter().take(MAX_MEMBERS).filter_map(Value::as_str).map(Name::from).collect();
     names.sort_unstable();
     names.dedup();
     names
 }
 
 /// Levels below an answer at which words and codes are looked for.
-const DEEPEST: usize = 3;
+const MAX_DEPTH: usize = 3;
 
 /// The first text that is meant for people.
 fn words(value: &Value, depth: usize) -> Option<&str> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text),
-        Value::Object(fields) if depth < DEEPEST => {
-            WORDS.iter().find_map(|name| words(fields.get(*name)?, depth + 1))
+        Value::Object(fields) if depth < MAX_DEPTH => {
+            MESSAGE_FIELDS.iter().find_map(|name| words(fields.get(*name)?, depth + 1))
         }
-        Value::Array(items) if depth < DEEPEST => words(items.first()?, depth + 1),
+        Value::Array(items) if depth < MAX_DEPTH => words(items.first()?, depth + 1),
         _ => None,
     }
 }
@@ -281,7 +282,7 @@ fn code(value: &Value, depth: usize) -> Code {
             known => known,
         },
         Value::Number(number) => number.as_u64().map_or(Code::Other, by_status),
-        Value::Object(fields) if depth < DEEPEST => {
+        Value::Object(fields) if depth < MAX_DEPTH => {
             let places = ["code", "status", "statusCode", "error", "err", "exception", "type", "result"];
             let found = places
                 .iter()

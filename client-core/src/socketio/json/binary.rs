@@ -30,7 +30,7 @@ pub(super) enum Written {
 
 /// Where an attachment stands.
 #[derive(Deserialize)]
-struct Hole {
+struct Placeholder {
     #[serde(default, rename = "_placeholder")]
     is_one: Value,
     #[serde(default)]
@@ -45,7 +45,7 @@ pub(super) fn fill(json: &str, attachments: &[Box<[u8]>], written: Written) -> R
         if !begins_with_one_of(rest, &["_placeholder", "num"]) {
             return None;
         }
-        let (Hole { is_one: Value::Bool(true), num }, length) = prefix(rest)? else { return None };
+        let (Placeholder { is_one: Value::Bool(true), num }, length) = prefix(rest)? else { return None };
         let number = num.as_u64().and_then(|number| usize::try_from(number).ok());
         let Some(bytes) = number.and_then(|number| attachments.get(number)) else {
             is_missing = true;
@@ -74,12 +74,12 @@ struct Encoded {
 
 /// A text with holes, and what belongs into them.
 #[cfg(feature = "frames")]
-pub(crate) type Taken = (String, Vec<Vec<u8>>);
+pub(crate) type Extracted = (String, Vec<Vec<u8>>);
 
 /// Why bytes cannot be sent.
 #[cfg(feature = "frames")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoBytes {
+pub(crate) enum BinaryError {
     /// What stands for them is no base64, or somebody's own object would be taken for a hole.
     Malformed,
     /// More than servers take in one event.
@@ -89,7 +89,7 @@ pub(crate) enum NoBytes {
 /// The opposite, of the list of an event's name and arguments: the same with holes, and the attachments. Without bytes the
 /// text is not needed again.
 #[cfg(feature = "frames")]
-pub(crate) fn take_out(json: &str) -> Result<Option<Taken>, NoBytes> {
+pub(crate) fn take_out(json: &str) -> Result<Option<Extracted>, BinaryError> {
     if memmem::find(json.as_bytes(), br#""base64""#).is_none() {
         return Ok(None);
     }
@@ -100,11 +100,11 @@ pub(crate) fn take_out(json: &str) -> Result<Option<Taken>, NoBytes> {
         }
         let (Encoded { base64 }, length) = prefix(rest)?;
         let Ok(bytes) = STANDARD.decode(base64) else {
-            failed = Some(NoBytes::Malformed);
+            failed = Some(BinaryError::Malformed);
             return None;
         };
         if attachments.len() >= usize::from(MAX_ATTACHMENTS) {
-            failed = Some(NoBytes::TooMany);
+            failed = Some(BinaryError::TooMany);
             return None;
         }
         attachments.push(bytes);
@@ -118,7 +118,7 @@ pub(crate) fn take_out(json: &str) -> Result<Option<Taken>, NoBytes> {
     }
     // Somebody's own object with that name would be taken for a hole.
     let is_clear = serde_json::from_str(json).is_ok_and(|json| !has_hole(&json));
-    if is_clear { Ok(Some((taken, attachments))) } else { Err(NoBytes::Malformed) }
+    if is_clear { Ok(Some((taken, attachments))) } else { Err(BinaryError::Malformed) }
 }
 
 /// Levels are the parser's to limit.
@@ -192,9 +192,9 @@ mod tests {
         for json in
             [r#"["e",{"base64":"AQI"}]"#, r#"["e",{"base64":"AQID"},{"a":[{"_placeholder":true,"num":0}]}]"#]
         {
-            assert_eq!(take_out(json), Err(NoBytes::Malformed), "{json}");
+            assert_eq!(take_out(json), Err(BinaryError::Malformed), "{json}");
         }
         let many = format!("[\"e\"{}]", r#",{"base64":"AQID"}"#.repeat(11));
-        assert_eq!(take_out(&many), Err(NoBytes::TooMany));
+        assert_eq!(take_out(&many), Err(BinaryError::TooMany));
     }
 }

@@ -1,13 +1,13 @@
 //! From text to typed packets.
 
 use super::binary::Written;
-use super::fields::{MessageFields, UserJoinedFields};
 #[cfg(feature = "frames")]
-use super::own;
+use super::custom;
+use super::frames::{MessageFields, UserJoinedFields};
 use super::{Codec, DecodeError, answer, binary};
 use crate::messages::json::well_formed;
 use crate::messages::{Notification, ServerMessage};
-use crate::socketio::attachments::MOST_SKIPPED;
+use crate::socketio::attachments::MAX_SKIPPED;
 use crate::socketio::messages::MAX_PID_CHARS;
 use crate::socketio::packet::announced;
 use crate::socketio::{
@@ -23,9 +23,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// The longest trailing text that may be a place to recover from.
-const LONGEST_TRAILING: usize = 64;
+const MAX_TRAILING_CHARS: usize = 64;
 /// Most characters of a refusal that are kept.
-const LONGEST_WORDS: usize = 256;
+const MAX_MESSAGE_CHARS: usize = 256;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,7 +53,7 @@ struct RefusalFields<'a> {
 }
 
 /// The fields that a notification of the contract may have; those of a place in a log only together.
-const OWN_FIELDS: [&str; 7] = ["kind", "data", "type", "id", "epoch", "seq", "replay"];
+const RESERVED_FIELDS: [&str; 7] = ["kind", "data", "type", "id", "epoch", "seq", "replay"];
 
 impl Codec {
     /// Reads one text frame; `None` for one whose attachments are still to come.
@@ -93,7 +93,7 @@ impl Codec {
 
     /// Leaves out a packet with more attachments than are taken, and with it those, unless they are too many for that, too.
     fn skip(&mut self, message: &str) -> PacketError {
-        match announced(message).filter(|count| *count <= MOST_SKIPPED) {
+        match announced(message).filter(|count| *count <= MAX_SKIPPED) {
             Some(count) => {
                 self.attachments.skip(count);
                 PacketError::AttachmentsSkipped
@@ -121,7 +121,7 @@ impl Codec {
         #[cfg(feature = "frames")]
         if let ServerPacket::Ack { id, answer } | ServerPacket::LongAck { id, answer, .. } = typed {
             let filled = binary::fill(packet.payload, &whole.attachments, Written::Object)?;
-            let typed = ServerPacket::LongAck { id, answer, whole: own::answer(&filled) };
+            let typed = ServerPacket::LongAck { id, answer, whole: custom::answer(&filled) };
             return Ok(Some(self.within(packet.namespace, typed)));
         }
         Ok(Some(self.within(packet.namespace, typed)))
@@ -166,7 +166,7 @@ impl Codec {
                 let arguments: Vec<&RawValue> = serde_json::from_str(payload).map_err(bad("ack"))?;
                 let answer = Box::new(answer::read(&arguments, self.ack_text));
                 #[cfg(feature = "frames")]
-                if payload.len() > answer::LARGEST_SHOWN {
+                if payload.len() > answer::MAX_SHOWN_BYTES {
                     let whole = answer::listed(&arguments).unwrap_or_default();
                     return Ok(ServerPacket::LongAck { id, answer, whole });
                 }
@@ -224,9 +224,9 @@ impl Codec {
             None if self.own => {
                 if trailing.is_some() {
                     let before = arguments.split_last().map_or(&[][..], |(_, before)| before);
-                    data_before_trailing = Some(own::list(before));
+                    data_before_trailing = Some(custom::list(before));
                 }
-                own::event(packet.namespace, all.first().copied(), arguments)?
+                custom::event(packet.namespace, all.first().copied(), arguments)?
             }
             None => ServerMessage::Unknown,
         };
@@ -242,7 +242,7 @@ impl Codec {
         let kind = fields.as_ref().and_then(|fields| text(fields.get("kind")?));
         let is_own = |fields: &BTreeMap<String, &RawValue>| {
             let has = |name: &str| fields.contains_key(name);
-            fields.keys().all(|name| OWN_FIELDS.contains(&&**name)) && has("id") == has("epoch")
+            fields.keys().all(|name| RESERVED_FIELDS.contains(&&**name)) && has("id") == has("epoch")
         };
         let data = match &fields {
             Some(fields) if kind.is_some() && arguments.len() == 1 && is_own(fields) => {
@@ -272,7 +272,7 @@ pub(super) fn text(json: &RawValue) -> Option<Cow<'_, str>> {
 
 fn trailing(arguments: &[&RawValue]) -> Option<TrailingArg> {
     let (last, before) = arguments.split_last()?;
-    if last.get().len() > LONGEST_TRAILING {
+    if last.get().len() > MAX_TRAILING_CHARS {
         return None;
     }
     Some(TrailingArg {
@@ -291,7 +291,7 @@ fn connected(payload: &str) -> Connected {
 fn connect_refusal(payload: &str) -> ConnectError {
     let fields = serde_json::from_str::<RefusalFields<'_>>(payload).unwrap_or_default();
     let words = fields.message.or_else(|| serde_json::from_str::<String>(payload).ok().map(Cow::Owned));
-    let words = words.as_deref().unwrap_or(payload).chars().take(LONGEST_WORDS).collect::<String>();
+    let words = words.as_deref().unwrap_or(payload).chars().take(MAX_MESSAGE_CHARS).collect::<String>();
     let data = fields.data.map(|data| answer::bounded(data.get().to_owned()));
     ConnectError { message: words.into(), data: data.map(String::into_boxed_str) }
 }

@@ -2,12 +2,12 @@
 
 mod answer;
 pub(crate) mod binary;
+#[cfg(feature = "frames")]
+mod custom;
 mod decode;
 mod encode;
-mod fields;
+mod frames;
 mod objects;
-#[cfg(feature = "frames")]
-mod own;
 
 pub use objects::{prefix, replace_objects};
 

@@ -1,6 +1,6 @@
 //! The namespaces beside the first: their packets, and what their sessions want.
 
-use super::place::{BREATH, Place};
+use super::member_state::{MemberState, REOPEN_DELAY};
 use super::{MAX_NAMESPACES, Manager, OpenError};
 use crate::cause::{Cause, Disconnect};
 use crate::link::State;
@@ -15,7 +15,7 @@ use alloc::collections::VecDeque;
 pub(super) struct Member<P, N> {
     pub(super) namespace: Namespace,
     pub(super) session: Session<P, N>,
-    place: Place<P, N>,
+    place: MemberState<P, N>,
     /// It has failed because the connection has.
     failed_with_connection: bool,
 }
@@ -52,12 +52,12 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         // Those that were left and wait for a late answer are no namespaces any more, but must not pile up either.
         let open = self.members.iter().filter(|member| member.session.state() != State::Closed).count();
         let is_full = open >= MAX_NAMESPACES || self.members.len() >= 2 * MAX_NAMESPACES;
-        let mut place = Place::Out;
+        let mut place = MemberState::Disconnected;
         let at = match self.position(namespace.as_str()) {
             Ok(at) => {
                 let known = self.members.get_mut(at).filter(|member| member.session.state() == State::Closed);
                 let Some(known) = known else { return Err(OpenError::AlreadyOpen) };
-                place = core::mem::replace(&mut known.place, Place::Out);
+                place = core::mem::replace(&mut known.place, MemberState::Disconnected);
                 self.members.remove(at);
                 at
             }
@@ -70,8 +70,9 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
 
     /// Of a namespace that was left nothing is remembered, unless the server's consent is still to come.
     pub(super) fn forget_closed(&mut self) {
-        self.members
-            .retain(|member| member.session.state() != State::Closed || !matches!(member.place, Place::Out));
+        self.members.retain(|member| {
+            member.session.state() != State::Closed || !matches!(member.place, MemberState::Disconnected)
+        });
         if self.members.is_empty() {
             self.main.set_elsewhere(0);
         }
@@ -122,19 +123,21 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                 }
                 Output::Send { frame, message: message @ ClientPacket::Connect { .. }, .. } => {
                     match member.place {
-                        Place::Out | Place::In => {
-                            member.place = Place::Asked;
+                        MemberState::Disconnected | MemberState::Connected => {
+                            member.place = MemberState::Connecting;
                             self.main.set_last_frame(frame);
                             self.write(at, frame, message);
                         }
                         // Not yet: the goodbye may not have been read, or what was asked before is not answered.
-                        Place::Left(when, _) => member.place = Place::Left(when, Some(message)),
-                        _ => member.place = Place::Again(message),
+                        MemberState::CoolingDown(when, _) => {
+                            member.place = MemberState::CoolingDown(when, Some(message))
+                        }
+                        _ => member.place = MemberState::Reconnecting(message),
                     }
                 }
                 Output::Send { frame, message, .. } => {
                     if matches!(message, ClientPacket::Disconnect) {
-                        member.place = Place::Left(now.monotonic + BREATH, None);
+                        member.place = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, None);
                     }
                     self.main.set_last_frame(frame);
                     self.write(at, frame, message);
@@ -175,25 +178,25 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     fn abandon(&mut self, now: ClockReading, at: usize) {
         let Some(member) = self.members.get_mut(at) else { return };
         match member.place {
-            Place::In => {
-                member.place = Place::Left(now.monotonic + BREATH, None);
+            MemberState::Connected => {
+                member.place = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, None);
                 self.write_beside(at, ClientPacket::Disconnect);
             }
-            Place::Asked | Place::Again(_) => member.place = Place::Unwanted,
-            Place::Left(when, _) => member.place = Place::Left(when, None),
-            Place::Out | Place::Unwanted => {}
+            MemberState::Connecting | MemberState::Reconnecting(_) => member.place = MemberState::Abandoned,
+            MemberState::CoolingDown(when, _) => member.place = MemberState::CoolingDown(when, None),
+            MemberState::Disconnected | MemberState::Abandoned => {}
         }
     }
 
     /// A namespace that was left may be asked for again, and is if that is wanted.
-    pub(super) fn breathe(&mut self, now: ClockReading, at: usize) {
+    pub(super) fn start_cooldown(&mut self, now: ClockReading, at: usize) {
         let Some(member) = self.members.get_mut(at) else { return };
-        let Place::Left(when, connect) = &mut member.place else { return };
+        let MemberState::CoolingDown(when, connect) = &mut member.place else { return };
         if *when > now.monotonic {
             return;
         }
         let connect = connect.take();
-        member.place = if connect.is_some() { Place::Asked } else { Place::Out };
+        member.place = if connect.is_some() { MemberState::Connecting } else { MemberState::Disconnected };
         if let Some(connect) = connect {
             self.write_beside(at, connect);
         }
@@ -206,22 +209,26 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         namespace: &Namespace,
         packet: ServerPacket<P, N>,
     ) {
-        let Ok(at) = self.position(namespace.as_str()) else { return self.main.is_unknown() };
+        let Ok(at) = self.position(namespace.as_str()) else { return self.main.mark_unknown() };
         let Some(member) = self.members.get_mut(at) else { return };
         let is_answer = matches!(packet, ServerPacket::Connected(_) | ServerPacket::ConnectError(_));
         match (&member.place, is_answer) {
-            (Place::Asked, true) => {
+            (MemberState::Connecting, true) => {
                 let is_in = matches!(packet, ServerPacket::Connected(_));
-                member.place = if is_in { Place::In } else { Place::Out };
+                member.place = if is_in { MemberState::Connected } else { MemberState::Disconnected };
             }
-            (Place::Unwanted | Place::Again(_), true) => return self.answered_too_late(now, at, &packet),
-            (Place::In, false) if matches!(packet, ServerPacket::Disconnected) => member.place = Place::Out,
-            (Place::In | Place::Asked, false) => {}
+            (MemberState::Abandoned | MemberState::Reconnecting(_), true) => {
+                return self.answered_too_late(now, at, &packet);
+            }
+            (MemberState::Connected, false) if matches!(packet, ServerPacket::Disconnected) => {
+                member.place = MemberState::Disconnected
+            }
+            (MemberState::Connected | MemberState::Connecting, false) => {}
             // A second answer, or one to no question; and what is still on its way after it was left.
-            (Place::In, true)
-            | (Place::Out | Place::Left(..), _)
-            | (Place::Unwanted | Place::Again(_), false) => {
-                return member.session.is_unknown();
+            (MemberState::Connected, true)
+            | (MemberState::Disconnected | MemberState::CoolingDown(..), _)
+            | (MemberState::Abandoned | MemberState::Reconnecting(_), false) => {
+                return member.session.mark_unknown();
             }
         }
         if let Some(conn) = member.session.conn() {
@@ -232,23 +239,23 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// The answer to what is not wanted any more.
     fn answered_too_late(&mut self, now: ClockReading, at: usize, packet: &ServerPacket<P, N>) {
         let Some(member) = self.members.get_mut(at) else { return };
-        let connect = match core::mem::replace(&mut member.place, Place::Out) {
-            Place::Again(connect) => Some(connect),
+        let connect = match core::mem::replace(&mut member.place, MemberState::Disconnected) {
+            MemberState::Reconnecting(connect) => Some(connect),
             _ => None,
         };
         if matches!(packet, ServerPacket::Connected(_)) {
-            member.place = Place::Left(now.monotonic + BREATH, connect);
+            member.place = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, connect);
             self.write_beside(at, ClientPacket::Disconnect);
         } else if let Some(connect) = connect {
-            member.place = Place::Asked;
+            member.place = MemberState::Connecting;
             self.write_beside(at, connect);
         }
     }
 
     /// When a namespace may be asked for that was left.
-    pub(super) fn next_breath(&self) -> Option<Timestamp> {
+    pub(super) fn next_cooldown(&self) -> Option<Timestamp> {
         let left = self.members.iter().filter_map(|member| match member.place {
-            Place::Left(when, _) => Some(when),
+            MemberState::CoolingDown(when, _) => Some(when),
             _ => None,
         });
         left.min()
@@ -257,7 +264,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// The connection is gone.
     pub(super) fn member_loses(&mut self, now: ClockReading, at: usize, how: &Disconnect) {
         let Some(member) = self.members.get_mut(at) else { return };
-        member.place = Place::Out;
+        member.place = MemberState::Disconnected;
         member.session.carrier_lost(now, how);
         self.settled(now, at);
     }
@@ -265,14 +272,14 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// The connection is gone for good.
     pub(super) fn member_fails(&mut self, now: ClockReading, at: usize, cause: &Cause) {
         let Some(member) = self.members.get_mut(at) else { return };
-        member.place = Place::Out;
+        member.place = MemberState::Disconnected;
         member.failed_with_connection |= !member.session.has_ended();
         member.session.carrier_failed(now, cause.clone());
         self.settled(now, at);
     }
 
     /// There is an attempt at a connection again.
-    pub(super) fn member_goes_on(&mut self, now: ClockReading, at: usize) {
+    pub(super) fn reopen_member(&mut self, now: ClockReading, at: usize) {
         let Some(member) = self.members.get_mut(at) else { return };
         if core::mem::take(&mut member.failed_with_connection) && member.session.state() == State::Failed {
             self.member_takes(now, at, Input::Command(Command::Connect));
@@ -280,7 +287,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     }
 
     /// There is a connection.
-    pub(super) fn member_may_ask(&mut self, now: ClockReading, at: usize) {
+    pub(super) fn connect_member(&mut self, now: ClockReading, at: usize) {
         self.prepare(at);
         let Some(member) = self.members.get_mut(at) else { return };
         member.session.carrier_up(now);
@@ -306,9 +313,9 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
             let others = self.members.iter().enumerate().filter(|(other, _)| *other != at);
             let others = others.map(|(_, other)| other.session.largest_frame()).max();
             if let Some(member) = self.members.get_mut(at) {
-                member.session.has_sent_elsewhere(others.unwrap_or_default().max(of_main));
+                member.session.record_send_elsewhere(others.unwrap_or_default().max(of_main));
             }
         }
-        self.main.has_sent_elsewhere(of_members.unwrap_or_default());
+        self.main.record_send_elsewhere(of_members.unwrap_or_default());
     }
 }

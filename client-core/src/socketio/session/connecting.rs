@@ -1,7 +1,7 @@
 //! From the open socket to the namespace's consent, and what ends a connection.
 
 use super::Session;
-use super::wire::{Held, Stage, Wire};
+use super::connection::{ActiveConnection, EarlyEvents, HandshakeState};
 use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode, Disconnect};
 use crate::close_code::{self, CloseAction};
@@ -22,7 +22,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The socket is open, which the link learns when it is of use.
     pub(super) fn opened(&mut self, conn: ConnId) {
         if self.link.is_dialling(conn) {
-            self.wire = Some(Wire::new(conn));
+            self.connection = Some(ActiveConnection::new(conn));
         } else {
             self.outputs.push_back(Output::Abort { conn, code: close_code::NORMAL });
         }
@@ -30,36 +30,39 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     pub(super) fn closed(&mut self, now: Timestamp, conn: ConnId, how: Disconnect) {
         #[cfg(feature = "frames")]
-        if self.link.is_current(conn) && self.link.blames_a_frame(&how) {
-            self.blame_kept();
+        if self.link.is_current(conn) && self.link.is_frame_too_large(&how) {
+            self.drop_oversized_kept_event();
         }
-        if self.wire.take_if(|wire| wire.conn == conn && !wire.is_up()).is_some() {
-            self.link.refused_before_use(now, conn, how);
+        if self.connection.take_if(|wire| wire.conn == conn && !wire.is_up()).is_some() {
+            self.link.closed_in_handshake(now, conn, how);
         } else {
             self.link.closed(now, conn, how);
         }
     }
 
-    pub(super) fn greeted(&mut self, handshake: Handshake) {
-        let Some(wire) = self.wire.as_mut().filter(|wire| matches!(wire.stage, Stage::AwaitingOpen)) else {
+    pub(super) fn engine_opened(&mut self, handshake: Handshake) {
+        let Some(wire) =
+            self.connection.as_mut().filter(|wire| matches!(wire.handshake, HandshakeState::AwaitingOpen))
+        else {
             return;
         };
-        wire.agree(handshake);
+        wire.apply_handshake(handshake);
         let resume = self.pid.clone().zip(self.offset.last().map(Box::from));
         let pid = resume.as_ref().map(|(pid, _)| pid.clone());
-        wire.stage = Stage::AwaitingConsent { pid, offset: self.offset.clone(), held: Held::new() };
+        wire.handshake =
+            HandshakeState::AwaitingConnect { pid, offset: self.offset.clone(), early: EarlyEvents::new() };
         let resume = resume.map(|(pid, offset)| Box::new(Resume { pid, offset }));
         self.write(ClientPacket::Connect { token: self.token.clone(), resume });
     }
 
     /// The namespace lets us in.
-    pub(super) fn consented(&mut self, now: Timestamp, connected: Connected) {
+    pub(super) fn namespace_connected(&mut self, now: Timestamp, connected: Connected) {
         if !connected.has_sid {
             let text = "the server speaks Socket.IO 2 or older: this client needs version 3 or later";
             return self.ends(now, CloseAction::Terminal, CauseCode::Incompatible, text);
         }
-        let Some(wire) = &mut self.wire else { return };
-        let Stage::AwaitingConsent { pid, offset, .. } = &mut wire.stage else { return };
+        let Some(wire) = &mut self.connection else { return };
+        let HandshakeState::AwaitingConnect { pid, offset, .. } = &mut wire.handshake else { return };
         if pid.is_some() && *pid == connected.pid {
             self.offset = core::mem::take(offset);
             wire.recovered = !made(Bug::SioRecoveryUnnoticed);
@@ -71,35 +74,37 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         self.pid = connected.pid;
         self.link.opened(now, wire.conn);
-        self.link.expect_to_hear_every(wire.silence);
+        self.link.set_idle_timeout(wire.idle_timeout);
     }
 
     /// Let in: what was missed, what is wanted, and that it may begin.
-    pub(super) fn up(&mut self, now: Timestamp) {
+    pub(super) fn connection_ready(&mut self, now: Timestamp) {
         self.diagnostics.connections += 1;
         #[cfg(feature = "stored")]
-        self.has_worked();
-        let Some(wire) = &mut self.wire else { return };
-        let Stage::AwaitingConsent { held, .. } = core::mem::replace(&mut wire.stage, Stage::Up) else {
+        self.mark_reachable();
+        let Some(wire) = &mut self.connection else { return };
+        let HandshakeState::AwaitingConnect { early: held, .. } =
+            core::mem::replace(&mut wire.handshake, HandshakeState::Up)
+        else {
             return;
         };
         self.event(Event::Mode(Mode::SocketIo));
         for at in 0..self.rooms.len() {
-            self.return_to(at, &held);
+            self.resume_room(at, &held);
         }
-        self.return_to_personal(&held);
+        self.resume_personal(&held);
         for event in held.events.into_iter().skip(usize::from(made(Bug::SioMissedForgotten))) {
-            self.happened(event);
+            self.apply_event(event);
         }
         #[cfg(feature = "frames")]
-        self.begin_standing();
+        self.reset_kept_events();
         self.join_all(now);
         self.leaving = true;
         self.check_ready();
     }
 
     /// Says of a room that was joined before how it stands with it now.
-    fn return_to(&mut self, at: usize, held: &Held<P, N>) {
+    fn resume_room(&mut self, at: usize, held: &EarlyEvents<P, N>) {
         let Some(room) = self.rooms.at_mut(at) else { return };
         let recovered = room.membership == Membership::Suspended;
         if !room.is_to_join() {
@@ -128,13 +133,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Says of the notifications what it says of a room that was joined before.
-    fn return_to_personal(&mut self, held: &Held<P, N>) {
+    fn resume_personal(&mut self, held: &EarlyEvents<P, N>) {
         let was_up = core::mem::replace(&mut self.personal.was_up, true);
         if !was_up || !self.personal.is_followed || made(Bug::SioOwnGapUntold) {
             return;
         }
         let room = self.personal.name.clone();
-        if held.overflown || self.wire.as_ref().is_none_or(|wire| !wire.recovered) {
+        if held.overflown || self.connection.as_ref().is_none_or(|wire| !wire.recovered) {
             return self.event(Event::Gap(Gap::unknown(room, GapReason::Reconnected)));
         }
         let is_one = |event: &&ServerEvent<P, N>| matches!(event.message, ServerMessage::Notification(_));
@@ -172,8 +177,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn ended_by(&mut self, now: Timestamp, verdict: CloseAction, cause: Cause) {
-        if let Some(wire) = &self.wire {
-            self.link.ended_by_peer(now, wire.conn, verdict, cause);
+        if let Some(wire) = &self.connection {
+            self.link.closed_by_server(now, wire.conn, verdict, cause);
         }
     }
 }

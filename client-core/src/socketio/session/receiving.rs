@@ -1,7 +1,7 @@
 //! What comes in.
 
 use super::Session;
-use super::wire::Stage;
+use super::connection::HandshakeState;
 use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::close_code::{self, CloseAction};
@@ -17,44 +17,44 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         match packet {
             ServerPacket::Ping if made(Bug::SioPingUnanswered) => {}
             ServerPacket::Ping => self.write(ClientPacket::Pong),
-            ServerPacket::Open(handshake) => self.greeted(handshake),
-            ServerPacket::Connected(connected) => self.consented(now, connected),
+            ServerPacket::Open(handshake) => self.engine_opened(handshake),
+            ServerPacket::Connected(connected) => self.namespace_connected(now, connected),
             ServerPacket::ConnectError(refusal) => self.refused(now, refusal),
             ServerPacket::Disconnected => {
                 let text = "the server disconnected this client";
                 self.ends(now, CloseAction::Terminal, CauseCode::Closed(close_code::NORMAL), text);
             }
             ServerPacket::Close => self.ends(now, CloseAction::Retry, CauseCode::ConnectionLost, ""),
-            ServerPacket::Event(event) => self.event_came(event),
+            ServerPacket::Event(event) => self.receive_event(event),
             ServerPacket::Ack { id, answer } => self.answered(now, id, *answer, None),
             #[cfg(feature = "frames")]
             ServerPacket::LongAck { id, answer, whole } => self.answered(now, id, *answer, Some(whole)),
-            ServerPacket::In { .. } => self.is_unknown(),
+            ServerPacket::In { .. } => self.mark_unknown(),
             ServerPacket::Other => {}
         }
     }
 
-    fn event_came(&mut self, mut event: ServerEvent<P, N>) {
-        match self.wire.as_mut().map(|wire| &mut wire.stage) {
-            Some(Stage::Up) => {
+    fn receive_event(&mut self, mut event: ServerEvent<P, N>) {
+        match self.connection.as_mut().map(|wire| &mut wire.handshake) {
+            Some(HandshakeState::Up) => {
                 if self.pid.is_some() {
-                    read_place(&mut self.offset, self.now, &mut event);
+                    read_offset(&mut self.offset, self.now, &mut event);
                 }
-                self.happened(event);
+                self.apply_event(event);
             }
-            Some(Stage::AwaitingConsent { offset, held, .. }) => {
-                read_place(offset, self.now, &mut event);
-                held.hold(event, self.settings.max_buffered, self.settings.max_buffered_bytes);
+            Some(HandshakeState::AwaitingConnect { offset, early: held, .. }) => {
+                read_offset(offset, self.now, &mut event);
+                held.buffer(event, self.settings.max_buffered, self.settings.max_buffered_bytes);
             }
             _ => self.diagnostics.unknown_frames += 1,
         }
     }
 
     #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "only an own event is given a number"))]
-    pub(super) fn happened(&mut self, mut event: ServerEvent<P, N>) {
+    pub(super) fn apply_event(&mut self, mut event: ServerEvent<P, N>) {
         if let Some(id) = event.ack.filter(|_| !made(Bug::SioEventUnanswered)) {
             #[cfg(feature = "frames")]
-            let is_open = self.opens(id, &mut event.message);
+            let is_open = self.open_ack(id, &mut event.message);
             #[cfg(not(feature = "frames"))]
             let is_open = false;
             if !is_open {
@@ -64,13 +64,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         match event.message {
             ServerMessage::Message(message) => {
                 if !self.is_left(&message.room) {
-                    self.was_heard_in(&message.room);
+                    self.mark_received(&message.room);
                     self.event(Event::Message(message));
                 }
             }
             ServerMessage::UserJoined { room, user } => {
                 if !self.is_left(&room) {
-                    self.was_heard_in(&room);
+                    self.mark_received(&room);
                     self.event(Event::UserJoined { room, user });
                 }
             }
@@ -94,8 +94,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// `whole` is all of the answer where that shows the beginning only.
     pub(super) fn answered(&mut self, now: Timestamp, id: u64, answer: Answer<P, N>, whole: Option<P>) {
         #[cfg(feature = "frames")]
-        if self.sends.is_own_ack(id) {
-            return self.own_answered(id, answer, whole);
+        if self.outbox.is_custom_ack(id) {
+            return self.custom_ack(id, answer, whole);
         }
         #[cfg(not(feature = "frames"))]
         drop(whole);
@@ -108,7 +108,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 (DeliveryStatus::Failed(SendFailure::Refused(code)), SendReply::new(answer, message))
             }
         };
-        if !self.sends.answered(id, status, reply, &mut self.outcomes) {
+        if !self.outbox.answered(id, status, reply, &mut self.outcomes) {
             // Too late, or an answer to nothing.
             self.diagnostics.unknown_frames += 1;
         }
@@ -116,7 +116,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 }
 
 /// Takes the place to recover from out of an event, if it has one. Servers give none to events that want an answer.
-fn read_place<P, N>(offset: &mut Offset, now: ClockReading, event: &mut ServerEvent<P, N>) {
+fn read_offset<P, N>(offset: &mut Offset, now: ClockReading, event: &mut ServerEvent<P, N>) {
     let Some(trailing) = event.trailing.take().filter(|_| event.ack.is_none()) else { return };
     if !offset.take(now, trailing) {
         return;

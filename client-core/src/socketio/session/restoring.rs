@@ -11,7 +11,7 @@ use crate::event::{Delivery, DeliveryStatus, Event, Restored};
 use crate::link::State;
 use crate::outbox::Payload;
 use crate::persisted::Saved;
-use crate::socketio::rooms::Wanted;
+use crate::socketio::rooms::DesiredMembership;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 #[cfg(feature = "journal")]
@@ -21,12 +21,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// What a later run can go on with: the sends that waited for a connection, and that there was one. See [`Session::changes`] for when to
     /// store it, and [`Output::Save`](crate::machine::Output::Save) for when it must be.
     pub fn saved(&self) -> Saved<P, N> {
-        let sends = self.kept.clone().unwrap_or_else(|| self.sends.stored());
+        let sends = self.final_sends.clone().unwrap_or_else(|| self.outbox.stored());
         Saved {
             sends,
-            worked: self.worked,
+            worked: self.was_reached,
             #[cfg(feature = "frames")]
-            kept: self.own.standing.stored(),
+            kept: self.custom.kept_frames.stored(),
             ..Saved::default()
         }
     }
@@ -34,38 +34,38 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// From here on [`Session::take_changes`] has something to give.
     #[cfg(feature = "journal")]
     pub fn track_changes(&mut self) {
-        self.sends.notes.begin();
+        self.outbox.change_log.enable();
     }
 
     /// What has changed in [`Session::saved`] since the last call, one thing at a time.
     #[cfg(feature = "journal")]
     pub fn take_changes(&mut self) -> Vec<Change<P, N, SendId>> {
-        self.sends.notes.take()
+        self.outbox.change_log.take()
     }
 
     /// What is about to be resolved by the end is kept for another run.
-    pub(super) fn keep(&mut self) {
-        if self.kept.is_none() {
-            self.kept = Some(self.sends.stored());
+    pub(super) fn snapshot_sends(&mut self) {
+        if self.final_sends.is_none() {
+            self.final_sends = Some(self.outbox.stored());
         }
     }
 
     /// After the end it begins anew.
-    pub(super) fn goes_on(&mut self) {
-        if self.kept.take().is_some() {
-            self.sends.changed();
+    pub(super) fn reopen(&mut self) {
+        if self.final_sends.take().is_some() {
+            self.outbox.changed();
             #[cfg(feature = "journal")]
             let saved = Saved { sends: Vec::new(), ..self.saved() };
-            note!(self.sends.notes, Replaced(Box::new(saved)));
+            note!(self.outbox.change_log, Replaced(Box::new(saved)));
         }
     }
 
     /// There is a connection: the address is right.
-    pub(super) fn has_worked(&mut self) {
-        if !core::mem::replace(&mut self.worked, true) {
-            self.sends.changed();
+    pub(super) fn mark_reachable(&mut self) {
+        if !core::mem::replace(&mut self.was_reached, true) {
+            self.outbox.changed();
             note!(
-                self.sends.notes,
+                self.outbox.change_log,
                 Server { user: None, extended: false, worked: true, window_ms: 0, dedupe_window_ms: 0 }
             );
         }
@@ -76,18 +76,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.link.state() != State::Idle {
             return;
         }
-        self.worked = saved.worked;
-        if self.worked {
-            self.link.has_worked();
+        self.was_reached = saved.worked;
+        if self.was_reached {
+            self.link.mark_reachable();
         }
         #[cfg(feature = "frames")]
-        self.own.standing.restore(saved.kept);
+        self.custom.kept_frames.restore(saved.kept);
         for send in saved.sends.into_iter().filter(|_| !made(Bug::SioWaitingForgotten)) {
             let (room, content, reference) =
                 (send.room.clone(), send.content.clone(), send.reference.clone());
             #[cfg(feature = "journal")]
             let data = send.data.clone();
-            let (id, waits) = self.sends.restore(now, send);
+            let (id, waits) = self.outbox.restore(now, send);
             let restored = Restored {
                 id,
                 room: room.clone(),
@@ -101,17 +101,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.outcomes.push(Delivery::new(id, room, DeliveryStatus::Unknown));
                 continue;
             }
-            if self.sends.is_own(&room) {
+            if self.outbox.is_custom(&room) {
                 continue;
             }
             // The room is joined for the sake of its sends, and left after them unless the application wants it.
-            let serial = self.sends.last_serial();
-            let is_known = self.rooms.get(&room).is_some_and(|room| room.wanted == Wanted::Yes);
+            let serial = self.outbox.last_send_no();
+            let is_known = self.rooms.get(&room).is_some_and(|room| room.wanted == DesiredMembership::Joined);
             if !is_known
                 && let Some(at) = self.rooms.entry(room)
                 && let Some(room) = self.rooms.at_mut(at)
             {
-                room.wanted = Wanted::Leaving { serial };
+                room.wanted = DesiredMembership::Leaving { serial };
                 self.leaving = true;
             }
         }

@@ -8,7 +8,7 @@ use crate::messages::{Code, JoinReason};
 use crate::outbox::Payload;
 use crate::session::Join;
 use crate::socketio::messages::{Answer, ClientEvent};
-use crate::socketio::rooms::{Membership, Room, Wanted};
+use crate::socketio::rooms::{DesiredMembership, Membership, Room};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -21,19 +21,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         let room = join.room;
-        let is_up = self.wire.as_ref().is_some_and(super::wire::Wire::is_up);
+        let is_up = self.connection.as_ref().is_some_and(super::connection::ActiveConnection::is_up);
         let Some(at) = self.rooms.entry(room.clone()) else {
             return self.room_changed(room, RoomState::Refused);
         };
         let Some(entry) = self.rooms.at_mut(at) else { return };
-        if entry.wanted == Wanted::No {
+        if entry.wanted == DesiredMembership::Left {
             // Left on this connection, or still in the session that may be recovered: asked for anew.
             entry.membership = Membership::Absent;
             entry.confirmed = false;
             entry.was_left = is_up;
         }
         // Not left yet: it simply stays.
-        entry.wanted = Wanted::Yes;
+        entry.wanted = DesiredMembership::Joined;
         if entry.membership == Membership::Member {
             return self.room_changed(room, RoomState::Joined);
         }
@@ -53,7 +53,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn write_join(&mut self, now: Timestamp, at: usize) {
         let ack = self.next_ack(now);
-        let Some(wire) = self.wire.as_mut().filter(|wire| wire.is_up()) else { return };
+        let Some(wire) = self.connection.as_mut().filter(|wire| wire.is_up()) else { return };
         let Some(room) = self.rooms.at_mut(at) else { return };
         if !room.is_to_join() || room.is_joining() || room.membership == Membership::Member {
             return;
@@ -166,7 +166,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Whether a recovery would bring the session back as it is now. One that has been recovered before may come back as
     /// it was then: the reference server keeps that until it has noticed the next loss.
     fn recovers_as_it_is(&self) -> bool {
-        self.wire.as_ref().is_some_and(|wire| !wire.recovered || made(Bug::SioRecoveredTwice))
+        self.connection.as_ref().is_some_and(|wire| !wire.recovered || made(Bug::SioRecoveredTwice))
     }
 
     /// The room there is joined, as far as anybody can tell.
@@ -181,7 +181,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Whoever has heard something in a room is in it, and can miss something there.
-    pub(super) fn was_heard_in(&mut self, room: &N) {
+    pub(super) fn mark_received(&mut self, room: &N) {
         let certain = self.recovers_as_it_is();
         if let Some(room) = self.rooms.get_mut(room) {
             room.seen_before = true;
@@ -191,40 +191,41 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// A server that does not implement leaving goes on sending; rooms never asked for are its own choice.
     pub(super) fn is_left(&self, room: &N) -> bool {
-        self.rooms.get(room).is_some_and(|room| room.wanted == Wanted::No) && !made(Bug::SioHearsAfterLeaving)
+        self.rooms.get(room).is_some_and(|room| room.wanted == DesiredMembership::Left)
+            && !made(Bug::SioHearsAfterLeaving)
     }
 
     pub(super) fn leave(&mut self, room: &N) {
-        let serial = self.sends.last_serial();
+        let serial = self.outbox.last_send_no();
         let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_wanted()) else { return };
-        entry.wanted = Wanted::Leaving { serial };
+        entry.wanted = DesiredMembership::Leaving { serial };
         self.leaving = true;
     }
 
     /// Leaves the rooms whose earlier sends have become final.
     pub(super) fn finish_leaving(&mut self) {
         self.leaving = false;
-        let is_up = self.wire.as_ref().is_some_and(super::wire::Wire::is_up);
+        let is_up = self.connection.as_ref().is_some_and(super::connection::ActiveConnection::is_up);
         // A session that is recovered may be in rooms whose joins it was never seen to answer.
         let may_return = !is_up && self.pid.is_some() && self.offset.last().is_some();
         let mut at = 0;
         while let Some(room) = self.rooms.at_mut(at) {
             at += 1;
             // Left already, but the session that was recovered may still be in it.
-            let again = room.wanted == Wanted::No
+            let again = room.wanted == DesiredMembership::Left
                 && room.membership == Membership::Suspended
                 && is_up
                 && !made(Bug::SioRecoveredNotLeft);
             match room.wanted {
-                Wanted::Leaving { serial } if self.sends.is_pending(&room.name, serial) => {
+                DesiredMembership::Leaving { serial } if self.outbox.is_pending(&room.name, serial) => {
                     self.leaving = true;
                     continue;
                 }
-                Wanted::Yes | Wanted::No if !again => continue,
+                DesiredMembership::Joined | DesiredMembership::Left if !again => continue,
                 _ => {}
             }
             let known_there = room.membership != Membership::Absent || may_return;
-            room.wanted = Wanted::No;
+            room.wanted = DesiredMembership::Left;
             if !made(Bug::SioLateRefusalHeard) {
                 // A refusal that still comes is of no room that anybody wants.
                 room.overdue = None;
@@ -252,7 +253,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Without answers the joins that the operating system has taken are as good as done.
     pub(super) fn confirm_flushed(&mut self) {
-        let Some(flushed) = self.wire.as_ref().map(|wire| wire.flushed) else { return };
+        let Some(flushed) = self.connection.as_ref().map(|wire| wire.flushed) else { return };
         self.confirm(|membership| matches!(membership, Membership::Written { frame } if frame <= flushed));
     }
 
@@ -296,7 +297,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Says once that every wanted room is joined.
     pub(super) fn check_ready(&mut self) {
-        let Some(wire) = self.wire.as_mut().filter(|wire| wire.is_up() && !wire.ready) else { return };
+        let Some(wire) = self.connection.as_mut().filter(|wire| wire.is_up() && !wire.ready) else { return };
         let early = made(Bug::SioReadyTooEarly);
         if self.rooms.iter().all(|room| early || !room.is_wanted() || room.membership == Membership::Member) {
             wire.ready = true;

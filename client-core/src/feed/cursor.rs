@@ -1,0 +1,269 @@
+//! Where in a room's log a reader is, when each message comes with its place in its id: what is new, what is said
+//! again, what is missing.
+//!
+//! The ids are the server's `epoch:seq:id`. One of another form is passed back as it is, and nothing is concluded
+//! from it.
+
+use crate::bug::{Bug, made};
+use crate::event::{Gap, GapReason};
+use crate::id::Id;
+use crate::messages::{MAX_INT, Position};
+use crate::rooms::RecentIds;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+
+impl Position {
+    /// The place as the id of an event in a stream: `epoch:seq:id`.
+    pub fn to_event_id(&self) -> String {
+        format!("{}:{}:{}", self.epoch.as_str(), self.seq, self.id.as_str())
+    }
+
+    /// The inverse of [`Position::to_event_id`]; `None` for an id of another form.
+    pub fn from_event_id(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let (epoch, seq, id) = (parts.next()?, parts.next()?, parts.next()?);
+        let is_number =
+            seq.bytes().all(|byte| byte.is_ascii_digit()) && (seq == "0" || !seq.starts_with('0'));
+        if parts.next().is_some() || !is_number {
+            return None;
+        }
+        let seq = seq.parse().ok().filter(|seq| *seq <= MAX_INT)?;
+        Some(Self { epoch: Id::new(epoch).ok()?, seq, id: Id::new(id).ok()? })
+    }
+}
+
+/// What to do with a message.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Tell this first.
+    pub(super) gap: Option<LogGap>,
+    /// It has not been delivered before.
+    pub(super) is_new: bool,
+    /// The place is here now.
+    moves: bool,
+}
+
+impl Step {
+    fn on(is_new: bool) -> Self {
+        Self { gap: None, is_new, moves: true }
+    }
+
+    fn over(hole: LogGap, is_new: bool) -> Self {
+        Self { gap: Some(hole), is_new, moves: true }
+    }
+}
+
+/// What is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LogGap {
+    epoch: Option<Id>,
+    after: Option<u64>,
+    before: Option<u64>,
+    reason: GapReason,
+}
+
+impl LogGap {
+    /// Nobody knows what, maybe nothing.
+    fn unknown(reason: GapReason) -> Self {
+        Self { epoch: None, after: None, before: None, reason }
+    }
+
+    /// As an application is told.
+    pub(super) fn into_gap<N>(self, room: N) -> Gap<N> {
+        let Self { epoch, after, before, reason } = self;
+        Gap { room, epoch, after, before, reason }
+    }
+}
+
+fn log_gap(at: &Position, after: u64, before: Option<u64>, reason: GapReason) -> LogGap {
+    LogGap { epoch: Some(at.epoch.clone()), after: Some(after), before, reason }
+}
+
+/// How far the server has said that something is missing, while no message has come since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Announced {
+    /// The first message behind the hole, in the log that is being read; `None`: whatever comes.
+    before: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Cursor {
+    /// Where, if the last id has the form that says so.
+    position: Option<Position>,
+    /// What to ask the server to go on from.
+    last_id: Option<Arc<str>>,
+    recent: RecentIds,
+    announced: Option<Announced>,
+    /// The hole told last, while no message has come since: a server says it again on each connection.
+    reported: Option<LogGap>,
+    /// The highest number seen on this connection: a smaller one that is not a repetition is of another log.
+    seen: u64,
+    /// The stream has been open before.
+    was_open: bool,
+}
+
+impl Cursor {
+    /// At the beginning, or behind the event with this id.
+    pub(super) fn new(since: Option<&str>) -> Self {
+        let mut place = Self::default();
+        if let Some(since) = since.filter(|since| !since.is_empty()) {
+            place.was_open = true;
+            place.move_to(since.into());
+        }
+        place
+    }
+
+    pub(super) fn last_id(&self) -> Option<&Arc<str>> {
+        self.last_id.as_ref()
+    }
+
+    /// Whether the last id says where in a log it is.
+    pub(super) fn has_position(&self) -> bool {
+        self.position.is_some()
+    }
+
+    /// The stream is open, for the first time or again. Gives what that leaves unknown: a server whose ids say nothing
+    /// about places may or may not go on where it was.
+    pub(super) fn opened(&mut self) -> Option<LogGap> {
+        self.seen = if made(Bug::SeenKept) { self.seen } else { 0 };
+        if !made(Bug::FeedAnnouncedKept) {
+            self.announced = None;
+        }
+        let again = core::mem::replace(&mut self.was_open, true);
+        (again && self.position.is_none() && !made(Bug::AbsenceUntold))
+            .then(|| LogGap::unknown(GapReason::Reconnected))
+    }
+
+    /// An event was left out that cannot be told from any other.
+    pub(super) fn event_dropped(&self) -> Option<LogGap> {
+        // Where there are numbers, the next one shows it.
+        self.position.is_none().then(|| LogGap::unknown(GapReason::Unavailable))
+    }
+
+    /// A message has come, with this id of its own.
+    pub(super) fn take(&mut self, id: Option<&str>) -> Step {
+        let Some(id) = id else {
+            self.reported = None;
+            return Step::on(true);
+        };
+        let Some(now) = Position::from_event_id(id) else {
+            let hole = self.position.as_ref().map(|at| log_gap(at, at.seq, None, GapReason::EpochChanged));
+            self.announced = None;
+            self.move_to(id.into());
+            return Step { gap: hole, is_new: true, moves: true };
+        };
+        let step = self.classify(&now);
+        if step.moves {
+            self.announced = None;
+            self.reported = None;
+            self.seen = now.seq;
+            self.arrive(now, id.into());
+        } else {
+            self.seen = self.seen.max(now.seq);
+        }
+        step
+    }
+
+    fn classify(&self, now: &Position) -> Step {
+        let Some(at) = &self.position else { return Step::on(true) };
+        if now.epoch != at.epoch {
+            return match self.announced {
+                Some(Announced { before: None }) => Step::on(true),
+                _ if made(Bug::FeedEpochUntold) => Step::on(true),
+                _ => Step::over(log_gap(at, at.seq, None, GapReason::EpochChanged), true),
+            };
+        }
+        let known = self.recent.is(now.seq, &now.id);
+        // Only a place that a fork has moved back can come to a message that was delivered before.
+        let is_new = known != Some(true);
+        let next = match self.announced {
+            Some(Announced { before: None }) => return Step::on(is_new),
+            Some(Announced { before: Some(before) }) => before,
+            None => at.seq.saturating_add(1),
+        };
+        if now.seq > next && !made(Bug::FeedHoleUntold) {
+            let after = if made(Bug::FeedGapTooSmall) { next } else { next.saturating_sub(1) };
+            return Step::over(log_gap(at, after, Some(now.seq), GapReason::Unavailable), is_new);
+        }
+        if now.seq > at.seq {
+            return Step::on(is_new);
+        }
+        match known {
+            Some(true) => Step { is_new: made(Bug::FeedToldTwice), ..Step::default() },
+            // The server begins further back than it was asked to.
+            None if now.seq > self.seen && !made(Bug::RewindSaidForked) => Step::default(),
+            _ if made(Bug::ForkUntold) => Step::on(true),
+            _ => Step::over(log_gap(at, at.seq, None, GapReason::Forked), true),
+        }
+    }
+
+    /// The server says that something is missing; gives it in this side's own words, unless it has been told.
+    pub(super) fn gap<N>(&mut self, gap: Gap<N>, id: Option<&str>) -> Option<LogGap> {
+        let Gap { room: _, epoch, after, before, reason } = gap;
+        let hole = match &self.position {
+            Some(at) => {
+                // What has been received is known better here.
+                let same = epoch.as_ref() == Some(&at.epoch);
+                let before = before.filter(|before| same && *before > at.seq);
+                let before = before.map(|before| before + u64::from(made(Bug::FeedGapTooLarge)));
+                LogGap { epoch: Some(at.epoch.clone()), after: Some(at.seq), before, reason }
+            }
+            None => LogGap { epoch, after, before, reason },
+        };
+        self.announced = Some(Announced { before: hole.before });
+        if let Some(id) = id {
+            self.move_to_id(id);
+        }
+        if self.reported.as_ref() == Some(&hole) && !made(Bug::FeedGapTwice) {
+            return None;
+        }
+        self.reported = Some(hole.clone());
+        Some(hole)
+    }
+
+    /// The server names a place without saying anything else.
+    pub(super) fn move_to_id(&mut self, id: &str) {
+        match (Position::from_event_id(id), &self.position) {
+            // A place to begin at, or behind a hole that has been told.
+            (Some(now), None) => self.arrive(now, id.into()),
+            (Some(now), Some(_)) if self.announced.is_some() && !made(Bug::GapWithoutPlace) => {
+                self.announced = None;
+                self.arrive(now, id.into());
+            }
+            // It goes on by messages, one by one: what it skips over would be lost without a word.
+            (Some(_), Some(_)) => {}
+            (None, _) => self.move_to(id.into()),
+        }
+    }
+
+    /// An event that is no message of the log has this id: it says nothing about the place of one that has a place.
+    pub(super) fn skip_event(&mut self, id: &str) {
+        if let Some(now) = Position::from_event_id(id).filter(|_| made(Bug::FeedStrayMoves)) {
+            self.arrive(now, id.into());
+        } else if self.position.is_none() || Position::from_event_id(id).is_none() {
+            self.move_to_id(id);
+        }
+    }
+
+    fn arrive(&mut self, now: Position, id: Arc<str>) {
+        if self.position.as_ref().is_none_or(|at| at.epoch != now.epoch) || made(Bug::RecentForgotten) {
+            self.recent.clear();
+        }
+        self.recent.add(now.seq, &now.id);
+        self.position = Some(now);
+        if !made(Bug::FeedPlaceKept) || self.last_id.is_none() {
+            self.last_id = Some(id);
+        }
+    }
+
+    /// To an id of whatever form.
+    fn move_to(&mut self, id: Arc<str>) {
+        if let Some(now) = Position::from_event_id(&id) {
+            return self.arrive(now, id);
+        }
+        self.position = None;
+        self.reported = None;
+        self.last_id = (!id.is_empty()).then_some(id);
+    }
+}

@@ -1,0 +1,79 @@
+//! What the platform notices: wakes, network changes. It causes questions, never decisions.
+
+use super::{Action, Link, Phase};
+use crate::bug::{Bug, made};
+use crate::cause::CauseCode;
+use crate::liveness::ProbeResult;
+use crate::time::{ClockReading, Nanos, Timestamp};
+
+/// What the platform noticed about the network or the page. Hints cause questions, never decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hint {
+    /// The platform believes to be online again.
+    Online,
+    /// The platform believes to be offline. Never trusted: only a reason to ask the server.
+    Offline,
+    /// The route changed: another Wi-Fi, from Wi-Fi to mobile.
+    NetworkChanged,
+    /// A page came to the front or out of the back/forward cache, or the machine woke.
+    Woke,
+}
+
+/// How long a sleep may be before a driver that cannot ping replaces the connection unasked.
+const LONG_SLEEP: Nanos = Nanos::from_secs(30);
+/// The wall clock this much ahead of the monotonic one: the machine slept.
+const SLEEP_THRESHOLD: Nanos = Nanos::from_secs(5);
+
+impl Link {
+    /// Both clocks, before each input: a wall clock that ran ahead means a sleep.
+    pub(crate) fn observe(&mut self, now: ClockReading) {
+        if self.last_seen == Some(now) {
+            return;
+        }
+        let Some(last) = self.last_seen.replace(now) else { return };
+        let wall = now.wall.after(last.wall);
+        let slept = wall.minus(now.monotonic.after(last.monotonic));
+        if slept < SLEEP_THRESHOLD || made(Bug::SleepUnnoticed) {
+            return;
+        }
+        #[cfg(feature = "native")]
+        self.idle.slept();
+        if let Some(loss) = &mut self.outage {
+            loss.slept = loss.slept.plus(slept);
+        }
+        #[cfg(feature = "socketio")]
+        if self.is_carried() {
+            return;
+        }
+        self.woke(now.monotonic, slept);
+    }
+
+    fn woke(&mut self, now: Timestamp, slept: Nanos) {
+        match &mut self.phase {
+            Phase::Open { liveness, conn, .. } => {
+                if !liveness.can_probe() && slept > LONG_SLEEP {
+                    self.replace(now, CauseCode::NetworkChanged);
+                } else if liveness.probe(now) == ProbeResult::Ask {
+                    self.actions.push(Action::Ping(*conn));
+                }
+            }
+            Phase::AwaitingRetry { .. } if made(Bug::WakeUnheard) => {}
+            Phase::AwaitingRetry { .. } => self.retry_soon(now, CauseCode::NetworkChanged),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn hint(&mut self, now: Timestamp, hint: Hint) {
+        match hint {
+            Hint::Online | Hint::NetworkChanged => self.woke(now, Nanos::MAX),
+            Hint::Woke => self.woke(now, Nanos::ZERO),
+            Hint::Offline if made(Bug::OfflineBelieved) => self.replace(now, CauseCode::NetworkChanged),
+            Hint::Offline => {
+                if matches!(self.phase, Phase::Open { .. }) {
+                    self.woke(now, Nanos::ZERO);
+                }
+            }
+        }
+    }
+}

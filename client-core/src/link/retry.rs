@@ -1,0 +1,168 @@
+//! The link after a connection has ended or could not be made: gives up, or chooses when to dial again.
+
+use super::auth::Refresh;
+use super::state::Outage;
+use super::state::State;
+use super::{Link, Phase};
+use crate::backoff::{Policy, RetryTrigger, uniform};
+use crate::bug::{Bug, made};
+use crate::cause::{Cause, CauseCode, Disconnect};
+use crate::close_code::CloseAction;
+use crate::time::{Nanos, Timestamp};
+use core::time::Duration;
+
+/// A local cause shortens the wait at most once in this time.
+const LOCAL_RETRY_INTERVAL: Nanos = Nanos::from_secs(10);
+/// The third suspicious ending in this time is the last one (protocol.md §2.5).
+const SUSPICIOUS_WINDOW: Nanos = Nanos::from_secs(600);
+/// How long a URL that has worked may answer as a wrong address would: a deployment behind a proxy or the sign-in page
+/// of a network takes no longer.
+const MISCONFIGURED_GRACE: Nanos = Nanos::from_secs(300);
+/// The shortest wait that an overloaded server is given when it names none.
+const MIN_OVERLOAD_DELAY: Nanos = Nanos::from_secs(5);
+
+impl Link {
+    pub(super) fn apply_close_action(
+        &mut self,
+        now: Timestamp,
+        verdict: CloseAction,
+        cause: Cause,
+        hint: Option<Duration>,
+    ) {
+        match verdict {
+            CloseAction::Terminal if made(Bug::RetryAfterTerminal) => {
+                self.retry(now, RetryTrigger::Remote, cause);
+            }
+            CloseAction::Terminal => self.fail(cause),
+            CloseAction::Retry | CloseAction::TooLarge => self.retry(now, RetryTrigger::Remote, cause),
+            CloseAction::Drain => self.retry(now, RetryTrigger::Drain, cause),
+            CloseAction::RetryAfter if made(Bug::OverloadIgnored) => {
+                self.retry(now, RetryTrigger::Remote, cause)
+            }
+            CloseAction::RetryAfter => {
+                let hint = if made(Bug::HintIgnored) { None } else { hint };
+                let hint = hint.map_or(MIN_OVERLOAD_DELAY, Nanos::from);
+                let delay = self.backoff.hinted(hint, &mut self.rng);
+                self.wait(now, delay, cause);
+            }
+            CloseAction::RetryLimited => {
+                let [last_but_one, last] = self.suspicious_closes;
+                self.suspicious_closes = [last, if made(Bug::SuspectsNeverEnd) { None } else { Some(now) }];
+                if made(Bug::SuspectTwice) && last.is_some()
+                    || last_but_one.is_some_and(|at| {
+                        now.after(at)
+                            < if made(Bug::SuspectSooner) { Nanos::from_secs(20) } else { SUSPICIOUS_WINDOW }
+                    })
+                {
+                    self.fail(cause);
+                } else {
+                    self.retry(now, RetryTrigger::Remote, cause);
+                }
+            }
+            CloseAction::Rejected | CloseAction::Expired => match self.auth.refused(now, verdict) {
+                Refresh::Fetch => {
+                    let delay = uniform(&mut self.rng, Nanos::ZERO, Nanos::from_secs(1));
+                    self.wait(now, delay, cause);
+                }
+                Refresh::Later => self.retry(now, RetryTrigger::Remote, cause),
+                Refresh::Never => {
+                    let code = CauseCode::Unauthorized(cause.code.number().unwrap_or(4001));
+                    self.fail(Cause { code, ..cause });
+                }
+            },
+        }
+    }
+
+    /// A URL that has worked is answered as a wrong one would be, by a proxy most likely.
+    pub(super) fn unexpected_answer(&mut self, now: Timestamp, cause: Cause) {
+        let since = *self.misconfigured_since.get_or_insert(now);
+        if now.after(since) < MISCONFIGURED_GRACE {
+            self.retry(now, RetryTrigger::Remote, cause);
+        } else {
+            self.fail(cause);
+        }
+    }
+
+    /// Waits as the backoff says.
+    pub(super) fn retry(&mut self, now: Timestamp, occasion: RetryTrigger, cause: Cause) {
+        let occasion = match occasion {
+            RetryTrigger::Local if !self.take_local_retry(now) => RetryTrigger::Remote,
+            other => other,
+        };
+        let delay = self.backoff.next(occasion, &mut self.rng);
+        self.wait(now, delay, cause);
+    }
+
+    /// Whether a local cause may still shorten a wait; uses the chance up.
+    pub(super) fn take_local_retry(&mut self, now: Timestamp) -> bool {
+        let free = !made(Bug::ChanceUnused)
+            && (made(Bug::LocalTooOften)
+                || self.last_local_retry.is_none_or(|at| now.after(at) >= LOCAL_RETRY_INTERVAL));
+        if free {
+            self.last_local_retry = Some(now);
+        }
+        free
+    }
+
+    pub(super) fn wait(&mut self, now: Timestamp, delay: Nanos, cause: Cause) {
+        let loss = self.outage.get_or_insert(Outage::new(now));
+        let attempts = match self.config.policy {
+            Policy::Legacy => Some(Policy::LEGACY_ATTEMPTS),
+            _ => self.config.max_attempts,
+        };
+        let exhausted = attempts
+            .is_some_and(|most| self.backoff.attempt() + u32::from(made(Bug::LegacyGivesUpEarly)) > most)
+            || self.config.max_elapsed.is_some_and(|most| loss.age(now).plus(delay) > most.into());
+        if exhausted {
+            self.fail(Cause { code: CauseCode::GaveUp, ..cause });
+            return;
+        }
+        self.phase = match self.take_replacement_dial() {
+            Some((conn, until)) => Phase::AwaitingOpen { conn, until, offered: self.offer },
+            #[cfg(feature = "socketio")]
+            None => Phase::AwaitingRetry { at: self.retry_at(now, delay) },
+            #[cfg(not(feature = "socketio"))]
+            None => Phase::AwaitingRetry { at: self.limiter.earliest(now + delay) },
+        };
+        self.changed(self.state(), Some(cause));
+    }
+
+    /// Brings the next dial forward after a local cause.
+    pub(super) fn retry_soon(&mut self, now: Timestamp, cause: CauseCode) {
+        let Phase::AwaitingRetry { at } = self.phase else { return };
+        #[cfg(feature = "socketio")]
+        if self.is_carried() {
+            return;
+        }
+        let soon = now + uniform(&mut self.rng, Nanos::ZERO, Nanos::from_millis(250));
+        let soon = self.limiter.earliest(soon);
+        if (soon < at || made(Bug::HintLengthens)) && self.take_local_retry(now) {
+            self.phase = Phase::AwaitingRetry { at: soon };
+            self.changed(self.state(), Some(Cause::bare(cause)));
+        }
+    }
+
+    /// The next dial tries the next URL.
+    pub(super) fn next_endpoint(&mut self) {
+        self.endpoint = (self.endpoint + 1) % self.config.endpoints.max(1);
+        self.backoff.lost(Nanos::ZERO);
+    }
+
+    pub(super) fn fail(&mut self, cause: Cause) {
+        self.drop_others();
+        self.phase = Phase::Failed;
+        self.outage = None;
+        self.changed(State::Failed, Some(Cause { will_retry: false, ..cause }));
+    }
+}
+
+/// The end of an open connection, as the application is told.
+pub(super) fn cause(how: Disconnect) -> Cause {
+    match how {
+        Disconnect::Closed { code, reason } => Cause::new(CauseCode::Closed(code), reason),
+        Disconnect::Lost => Cause::bare(CauseCode::ConnectionLost),
+        Disconnect::Protocol => Cause::bare(CauseCode::ProtocolError),
+        Disconnect::TooLarge => Cause::bare(CauseCode::FrameTooLarge),
+        Disconnect::Ended => Cause::bare(CauseCode::StreamEnded),
+    }
+}

@@ -1,0 +1,187 @@
+//! A message being written, with what it has beside its text.
+
+use super::command_queue::CommandQueue;
+use super::permit::{Permit, Reservation};
+use super::send_future::{SendFuture, SendState};
+use crate::event::{SendFailure, SendId};
+use crate::messages::json::{nesting_depth, well_formed};
+use crate::messages::{MAX_DATA_LEVELS, Message, Position};
+use crate::name::Name;
+use crate::outbox::OutboundMessage;
+use crate::session::{Command, Input};
+use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A message that is not queued yet: [`MessageBuilder::send`] or [`MessageBuilder::submit`] does that.
+///
+/// ```no_run
+/// # async fn order(client: rejoin::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let receipt = client
+///     .message("orders", "two pizzas")
+///     .data(&[("margherita", 1), ("funghi", 1)])
+///     .timeout(Duration::from_secs(30))
+///     .send()
+///     .await?;
+/// println!("message {:?}", receipt.seq());
+/// # Ok(()) }
+/// ```
+#[must_use = "a draft is not sent before send() or submit()"]
+pub struct MessageBuilder<'a> {
+    commands: &'a Arc<CommandQueue>,
+    room: &'a str,
+    content: String,
+    data: Option<Result<String, SendFailure>>,
+    reference: Option<Box<str>>,
+    timeout: Option<Duration>,
+    commit: Option<(Name, Position)>,
+    /// Room set aside for it, which is given back once it is queued.
+    reserved: Option<Reservation>,
+}
+
+/// Writes data as JSON that every receiver can read.
+pub(crate) fn json(data: &(impl Serialize + ?Sized)) -> Result<String, SendFailure> {
+    let json = serde_json::to_string(data).map_err(|_| SendFailure::BadData)?;
+    // Only JSON that was written elsewhere can have halves of surrogate pairs.
+    let json = well_formed(&json).into_owned();
+    if nesting_depth(&json) > MAX_DATA_LEVELS { Err(SendFailure::BadData) } else { Ok(json) }
+}
+
+impl<'a> MessageBuilder<'a> {
+    pub(crate) fn new(inbox: &'a Arc<CommandQueue>, room: &'a str, content: String) -> Self {
+        Self {
+            commands: inbox,
+            room,
+            content,
+            data: None,
+            reference: None,
+            timeout: None,
+            commit: None,
+            reserved: None,
+        }
+    }
+
+    /// Something structured beside the text. Clients on extended connections receive it, others the text alone. What
+    /// cannot be written as JSON, or has more than 64 levels of arrays and objects, fails as [`SendFailure::BadData`].
+    pub fn data(mut self, data: &impl Serialize) -> Self {
+        self.data = Some(json(data));
+        self
+    }
+
+    /// After how long it has its outcome at the latest, whatever state the connection is in: one that could not be sent
+    /// fails with [`SendFailure::Timeout`], one that is on its way without an answer is unknown. Without a timeout it waits
+    /// 10 minutes by default before it is sent for the first time.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// A name of your own for it. It is stored with it, and [`Event::Restored`](crate::Event::Restored) tells it to the
+    /// run that takes the message up again.
+    pub fn reference(mut self, reference: impl Into<Box<str>>) -> Self {
+        self.reference = Some(reference.into());
+        self
+    }
+
+    /// It is the answer to `message`, which has been dealt with by it. With a stored state both are stored in one step:
+    /// whenever the process ends, the next run either receives the message again and has not answered it, or does not
+    /// receive it and its answer is sent, once. Use it with
+    /// [`manual_commit`](super::ClientBuilder::manual_commit), or before the next event is asked for. On a plain
+    /// connection messages have no positions, and it says nothing.
+    ///
+    /// ```no_run
+    /// # async fn bot(client: rejoin::Client, mut events: rejoin::Events) -> Result<(), Box<dyn std::error::Error>> {
+    /// while let Some(event) = events.next().await {
+    ///     if let rejoin::Event::Message(message) = event {
+    ///         let answer = format!("{} has said {}", message.user, message.content);
+    ///         client.message(&message.room, answer).committing(&message).submit()?;
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn committing(mut self, message: &Message) -> Self {
+        self.commit = message.position().map(|position| (message.room.clone(), position));
+        self
+    }
+
+    /// It takes the room that was waited for with [`Client::reserve`](super::Client::reserve).
+    pub fn permit(self, permit: Permit) -> Self {
+        self.with_room(permit.into_reserved())
+    }
+
+    pub(super) fn with_room(mut self, reserved: Reservation) -> Self {
+        self.reserved = Some(reserved);
+        self
+    }
+
+    /// Queues it and gives its outcome, as [`Client::send`](super::Client::send) does.
+    pub fn send(mut self) -> SendFuture {
+        let inbox = Arc::clone(self.commands);
+        // Until it is queued.
+        let _reserved = self.reserved.take();
+        let (room, content) = (self.room, self.content());
+        let queued = content.and_then(|(content, commit)| {
+            inbox.push_with_receipt(room, content.byte_len(), commit, |id, room| content.into_input(id, room))
+        });
+        let state = match queued {
+            Ok(id) => SendState::Queued(id),
+            Err(why) => SendState::Refused(why),
+        };
+        SendFuture { commands: inbox, state }
+    }
+
+    /// Queues it; its outcome comes as [`Event::Delivery`](crate::Event::Delivery), in order with all other events.
+    ///
+    /// # Errors
+    /// When it is refused at once; then no event comes.
+    pub fn submit(mut self) -> Result<SendId, SendFailure> {
+        // Until it is queued.
+        let _reserved = self.reserved.take();
+        let (inbox, room) = (self.commands, self.room);
+        let (content, commit) = self.content()?;
+        inbox.push_by_event(room, content.byte_len(), commit, |id, room| content.into_input(id, room))
+    }
+
+    /// What there is to send, and what is dealt with by it.
+    fn content(self) -> Result<(Content, Option<Input>), SendFailure> {
+        let Self { content, data, reference, timeout, commit, .. } = self;
+        if content.is_empty() && data.is_none() {
+            return Err(SendFailure::Empty);
+        }
+        let commit = commit.map(|(room, position)| Input::Command(Command::Commit { room, position }));
+        Ok((Content { text: content, data: data.transpose()?, reference, timeout }, commit))
+    }
+}
+
+/// A draft whose data is written.
+struct Content {
+    text: String,
+    data: Option<String>,
+    reference: Option<Box<str>>,
+    timeout: Option<Duration>,
+}
+
+impl Content {
+    fn byte_len(&self) -> usize {
+        self.text.len() + self.data.as_ref().map_or(0, String::len)
+    }
+
+    fn into_input(self, id: SendId, room: Name) -> Input {
+        let Self { text: content, data, reference, timeout } = self;
+        Input::Command(Command::Send(OutboundMessage {
+            data,
+            reference,
+            timeout,
+            ..OutboundMessage::new(id, room, content)
+        }))
+    }
+}
+
+impl fmt::Debug for MessageBuilder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft").field("room", &self.room).finish_non_exhaustive()
+    }
+}

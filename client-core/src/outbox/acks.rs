@@ -1,0 +1,491 @@
+//! Applies the server's answers to the sends that they are about (protocol.md §2.3).
+
+use super::room_queue::{QueuedSend, TransientRefusal, Unanswered, Unrecoverable};
+use super::{Outbox, Payload, REPLAY_TIMEOUT, Readiness, Unnumbered};
+use crate::bug::{Bug, made};
+use crate::change_log::note;
+use crate::event::{Delivery, DeliveryStatus, SendFailure, SendReply};
+use crate::id::Id;
+use crate::link::ConnId;
+use crate::messages::{Ack, Code, Nack, ProducerSeq, ServerCode};
+#[cfg(feature = "journal")]
+use crate::persisted::{SavedSend, Transmitted};
+use crate::time::{Nanos, Timestamp};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// The wait after a temporary refusal that names none, and the longest that a server may ask for (protocol.md §2.2).
+const RETRY_DELAY: Nanos = Nanos::from_secs(1);
+const MAX_RETRY_DELAY: Nanos = Nanos::from_secs(600);
+
+/// The server does not think that this connection is in the room, or that the room is in the epoch that it has named.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rejoin<N>(pub(crate) N);
+
+impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
+    /// An answer always counts, whichever transmission it is for.
+    pub(crate) fn acked(&mut self, ack: &Ack<N>, out: &mut Vec<Delivery<P, N>>) {
+        self.answers += 1;
+        if made(Bug::ForgetAnswer) && self.answers.is_multiple_of(10) {
+            return;
+        }
+        let Some((serial, _)) = ack.reference.parse_numbered('s') else { return };
+        let status = DeliveryStatus::Acked { id: ack.id.clone(), seq: ack.seq };
+        let oldest = made(Bug::AnswerResolvesOldest);
+        if let Some(lane) = self.queue_mut(&ack.room) {
+            let at = if oldest { (!lane.unanswered.is_empty()).then_some(0) } else { lane.position(serial) };
+            if let Some(sent) = at.and_then(|at| lane.take_unanswered(at)) {
+                lane.answered();
+                return self.resolve_unanswered(sent, status, out);
+            }
+            if let Some(at) = lane
+                .unrecoverable
+                .iter()
+                .position(|doomed| doomed.send_no == serial && !made(Bug::LateAckIgnored))
+            {
+                let Unrecoverable { send, .. } = lane.unrecoverable.remove(at);
+                return self.resolve_send(send, status, out);
+            }
+        }
+        self.resolve_unconfirmed(serial, status, out);
+    }
+
+    /// The answer to a send that was made before the mode was known.
+    fn resolve_unconfirmed(&mut self, serial: u64, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
+        if let Some(sent) = self.take_unconfirmed(serial) {
+            self.resolve(sent.id, sent.room, sent.weight, status, out);
+        }
+    }
+
+    fn take_unconfirmed(&mut self, serial: u64) -> Option<Unnumbered<P, N>> {
+        match self.unconfirmed.iter().position(|sent| sent.send_no == serial) {
+            Some(at) => Some(self.unconfirmed.remove(at)),
+            // The answer was faster than the report of the flush.
+            None => self
+                .unflushed_frames
+                .iter_mut()
+                .find_map(|hand| hand.unnumbered.take_if(|sent| sent.send_no == serial)),
+        }
+    }
+
+    /// A send that was made before the mode was known is refused. That is certain, so it can wait again where its room is
+    /// still to be joined; elsewhere it has failed.
+    fn unconfirmed_refused(
+        &mut self,
+        serial: u64,
+        nack: &Nack<P>,
+        wanted: impl Fn(&N) -> bool,
+        out: &mut Vec<Delivery<P, N>>,
+    ) -> Option<Rejoin<N>> {
+        let sent = self.take_unconfirmed(serial)?;
+        let code = nack.code;
+        let sent = if code == Code::NotJoined && wanted(&sent.room) { self.requeue(sent) } else { Err(sent) };
+        match sent {
+            Ok(room) => Some(Rejoin(room)),
+            Err(sent) => {
+                let status = DeliveryStatus::Failed(SendFailure::Refused(code));
+                self.resolve(sent.id, sent.room, sent.weight, status, out);
+                add_message(out, &nack.message, &nack.server_code);
+                None
+            }
+        }
+    }
+
+    /// A send that was made before the mode was known has certainly not been taken: it waits again, if it has been kept for
+    /// that.
+    fn requeue(&mut self, mut sent: Unnumbered<P, N>) -> Result<N, Unnumbered<P, N>> {
+        let Some(again) = sent.requeueable.take() else { return Err(sent) };
+        let until = again.expires_at;
+        #[cfg(feature = "journal")]
+        let saved = SavedSend::waiting(&again.send);
+        if let Some(lane) = self.queue_for(&sent.room) {
+            lane.requeue(again);
+        }
+        note!(self.change_log, Added { key: sent.id, send: saved });
+        self.next_expiry = self.next_expiry.min(until);
+        self.queued += 1;
+        self.changes += 1;
+        Ok(sent.room)
+    }
+
+    /// The connection was refused before it was answered anything: nothing that was sent on it has been taken. What was
+    /// sent on the one before, which has been moved away from, may have been.
+    pub(crate) fn connection_refused(&mut self, conn: ConnId) {
+        self.treat_as_flushed();
+        for sent in core::mem::take(&mut self.unconfirmed) {
+            let refused = if sent.conn == conn || made(Bug::RefusalOfNewForOld) {
+                self.requeue(sent)
+            } else {
+                Err(sent)
+            };
+            if let Err(sent) = refused {
+                self.unconfirmed.push(sent);
+            }
+        }
+    }
+
+    /// The own message came by in its room: as good as an answer.
+    pub(crate) fn seen(
+        &mut self,
+        room: &N,
+        origin: &ProducerSeq,
+        id: &Id,
+        seq: u64,
+        out: &mut Vec<Delivery<P, N>>,
+    ) {
+        if made(Bug::EchoIgnored) {
+            return;
+        }
+        let Some(lane) = self.queue_mut(room) else { return };
+        let status = DeliveryStatus::Acked { id: id.clone(), seq };
+        let here =
+            lane.producer.as_ref().is_some_and(|(pid, _)| *pid == origin.pid || made(Bug::EchoOfAnyLine));
+        let at = lane.unanswered.iter().position(|sent| here && sent.pseq == origin.pseq);
+        if let Some(sent) = at.and_then(|at| lane.take_unanswered(at)) {
+            lane.answered();
+            return self.resolve_unanswered(sent, status, out);
+        }
+        // A line can go on without the sends of it that are given up.
+        let same = |doomed: &Unrecoverable<P, N>| doomed.pid == origin.pid && doomed.pseq == origin.pseq;
+        if let Some(at) = lane.unrecoverable.iter().position(same) {
+            let Unrecoverable { send, .. } = lane.unrecoverable.remove(at);
+            self.resolve_send(send, status, out);
+        }
+    }
+
+    /// A refusal counts only for the latest transmission.
+    pub(crate) fn nacked<'a>(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        nack: &Nack<P>,
+        access: impl Fn(&N) -> Readiness<'a>,
+        out: &mut Vec<Delivery<P, N>>,
+    ) -> Option<Rejoin<N>> {
+        let (serial, attempt) = nack.reference.as_ref()?.parse_numbered('s')?;
+        let wanted = |room: &N| !matches!(access(room), Readiness::NotWanted);
+        let any = made(Bug::OldRefusalCounts);
+        let found = self.queues.iter().enumerate().find_map(|(index, lane)| {
+            let at = lane.position(serial)?;
+            let sent = lane.unanswered.get(at)?;
+            let latest = sent.latest.is_some_and(|latest| latest.conn == conn);
+            (any || latest && Some(sent.attempts % 1_000_000) == attempt).then_some((index, at))
+        });
+        if found.is_none() && made(Bug::HintOfBehind) {
+            let wait = Nanos::from_millis(nack.retry_after_ms.unwrap_or(0));
+            for lane in self.queues.iter_mut().filter(|lane| lane.position(serial).is_some()) {
+                lane.resume_at = lane.resume_at.max(Some(now + wait));
+            }
+        }
+        let Some((index, at)) = found else {
+            return match attempt {
+                Some(0) => self.unconfirmed_refused(serial, nack, wanted, out),
+                _ => None,
+            };
+        };
+        let lane = self.queues.get_mut(index)?;
+        if nack.retry || nack.code == Code::NotJoined {
+            lane.unanswered.get_mut(at)?.refused = true;
+            if nack.code != Code::SequenceGap || lane.transient_refusal.is_none() {
+                let (words, server_code) = (nack.message.clone(), nack.server_code.clone());
+                lane.transient_refusal =
+                    Some(TransientRefusal { code: nack.code, message: words, server_code });
+            }
+        }
+        let sent = lane.unanswered.get(at)?;
+        let pseq = sent.pseq;
+        match nack.code {
+            Code::UnknownProducer => {
+                // A line begins in any server that is in its epoch.
+                let epoch_is_over = pseq == 1
+                    && matches!(access(&lane.room), Readiness::Ready(epoch) if *epoch == sent.epoch);
+                self.unknown_producer(now, index, at, pseq);
+                let lane = self.queues.get_mut(index)?;
+                lane.needs_join |= epoch_is_over;
+                return epoch_is_over.then(|| Rejoin(lane.room.clone()));
+            }
+            Code::SequenceGap => {
+                let expected = nack.expected.unwrap_or(pseq);
+                if lane.unanswered.iter().any(|sent| sent.pseq == expected) && expected <= pseq {
+                    let from = if made(Bug::GapGoesBackTooLittle) { pseq } else { expected };
+                    lane.refused_from(now, from, Nanos::ZERO);
+                } else {
+                    // What the server misses has been answered before: it has lost the line.
+                    self.unknown_producer(now, index, at, expected);
+                }
+            }
+            Code::NotJoined if wanted(&lane.room) => {
+                lane.refused_from(now, pseq, Nanos::ZERO);
+                lane.needs_join = true;
+                return Some(Rejoin(lane.room.clone()));
+            }
+            // Nobody will join the room again. The number is not used up, so the line ends here.
+            Code::NotJoined => {
+                self.unknown_producer(now, index, at, pseq);
+                // Nothing is to be sent again: what waits fails now, before another connection could take it.
+                if let Some(lane) = self.queues.get_mut(index) {
+                    lane.resume_at = None;
+                }
+            }
+            _ if nack.retry => {
+                let hint = if made(Bug::PauseIgnored) { None } else { nack.retry_after_ms };
+                let pause = hint.map_or(RETRY_DELAY, Nanos::from_millis).min(MAX_RETRY_DELAY);
+                let pause = if made(Bug::HintHalved) { pause.half() } else { pause };
+                lane.refused_from(now, pseq, pause.max(Nanos::from_millis(10)));
+            }
+            code => {
+                let sent = lane.take_unanswered(at)?;
+                if made(Bug::RefusalTakesNext) && nack.code == Code::TooLarge {
+                    lane.take_unanswered(at);
+                }
+                lane.answered();
+                if made(Bug::ReuseNumberAfterRefusal)
+                    && let Some((_, next)) = &mut lane.producer
+                {
+                    *next -= 1;
+                }
+                let code = if made(Bug::RefusalOfOtherKind) { Code::Internal } else { code };
+                let status = DeliveryStatus::Failed(SendFailure::Refused(code));
+                // Its outcome may have been told before.
+                let told = out.len();
+                self.resolve_unanswered(sent, status, out);
+                if out.len() > told {
+                    add_message(out, &nack.message, &nack.server_code);
+                }
+            }
+        }
+        None
+    }
+
+    /// The server knows nothing of the line from number `lost` on, as it says of the send there. If that was its only
+    /// transmission, it will never be appended, nor will what follows it: the line ends, and they are numbered anew.
+    /// Otherwise an earlier transmission may have been taken, or may still fill the numbers up, and each send behind it has
+    /// an answer of its own. So it is with what should have been answered before: the answer is lost.
+    fn unknown_producer(&mut self, now: Timestamp, index: usize, at: usize, lost: u64) {
+        let renumber_all = made(Bug::RenumberTransmitted);
+        let Some(lane) = self.queues.get_mut(index) else { return };
+        let is_known_lost = lane.unanswered.get(at).is_some_and(|sent| !sent.earlier_unresolved);
+        if !is_known_lost && !renumber_all {
+            return self.mark_unrecoverable(now, index, at);
+        }
+        let Some((pid, _)) = lane.producer.take() else { return };
+        note!(self.change_log, ProducerEnded { room: lane.room.clone() });
+        lane.pause(now, Nanos::ZERO);
+        let later = core::mem::take(&mut lane.queued);
+        for sent in lane.take_all_unanswered() {
+            if sent.resolved {
+                continue;
+            }
+            if !sent.earlier_unresolved && sent.pseq >= lost + u64::from(made(Bug::LostNotMadeAgain))
+                || renumber_all
+            {
+                let Unanswered {
+                    send,
+                    send_no: serial,
+                    attempts,
+                    expires_at: until,
+                    expiry_failure: late,
+                    ..
+                } = sent;
+                note!(self.change_log, Requeued { key: send.id });
+                self.next_expiry = self.next_expiry.min(until);
+                self.queued += 1;
+                lane.queued.push_back(QueuedSend {
+                    send,
+                    send_no: serial,
+                    expires_at: until,
+                    expiry_failure: late,
+                    attempts,
+                });
+            } else {
+                lane.unrecoverable.push(sent.into_unrecoverable(pid.clone(), now + REPLAY_TIMEOUT));
+            }
+        }
+        for waiting in later {
+            lane.queued.push_back(waiting);
+        }
+        self.changes += 1;
+    }
+
+    /// What became of the send there is not known, and it is not transmitted again.
+    fn mark_unrecoverable(&mut self, now: Timestamp, index: usize, at: usize) {
+        let Some(lane) = self.queues.get_mut(index) else { return };
+        let Some((sent, (pid, _))) = lane.take_unanswered(at).zip(lane.producer.clone()) else { return };
+        if !sent.resolved {
+            #[cfg(feature = "journal")]
+            let given_up =
+                Transmitted { pid: pid.clone(), pseq: sent.pseq, epoch: sent.epoch.clone(), at_ms: 0 };
+            note!(self.change_log, Transmitted { key: sent.send.id, transmitted: given_up });
+            lane.unrecoverable.push(sent.into_unrecoverable(pid, now + REPLAY_TIMEOUT));
+        }
+        if lane.unanswered.is_empty() {
+            // Nothing new is begun on a line of which the server lacks a number.
+            note!(self.change_log, ProducerEnded { room: lane.room.clone() });
+            lane.producer = None;
+        }
+        self.changes += 1;
+    }
+
+    /// A frame of ours was too large for the server (1009): the largest one on its way is to blame.
+    pub(crate) fn too_large(&mut self, now: Timestamp, conn: ConnId, out: &mut Vec<Delivery<P, N>>) {
+        let mut largest: Option<(usize, usize, usize)> = None;
+        for (index, lane) in self.queues.iter().enumerate() {
+            for (at, sent) in lane.unanswered.iter().enumerate() {
+                let weight = sent.send.queued_len();
+                let on_its_way = sent.latest.is_some_and(|latest| latest.conn == conn);
+                if on_its_way
+                    && largest.is_none_or(|(_, _, most)| (weight > most) != made(Bug::SmallestToBlame))
+                {
+                    largest = Some((index, at, weight));
+                }
+            }
+        }
+        let Some((index, at, _)) = largest else { return };
+        let Some(lane) = self.queues.get_mut(index) else { return };
+        let Some(sent) = lane.take_unanswered(at) else { return };
+        self.resolve_unanswered(sent, unknown(), out);
+        self.end_producer(index, now + REPLAY_TIMEOUT, out);
+    }
+
+    /// The send on `conn` that has waited longest for an answer, as its frame's number and its reference; in `room` if that
+    /// is given.
+    pub(crate) fn oldest_unanswered(&self, conn: ConnId, room: Option<&N>) -> Option<(u64, Id)> {
+        let mut oldest: Option<(u64, u64, u32)> = None;
+        let mut see = |of: &N, frame: u64, serial: u64, attempts: u32| {
+            let is_older = oldest.is_none_or(|(least, ..)| frame < least);
+            if is_older && room.is_none_or(|room| room == of) {
+                oldest = Some((frame, serial, attempts));
+            }
+        };
+        for lane in &self.queues {
+            if let Some(sent) = lane.unanswered.iter().find(|sent| sent.latest.is_some())
+                && let Some(latest) = sent.latest
+                && latest.conn == conn
+            {
+                see(&lane.room, latest.frame, sent.send_no, sent.attempts);
+            }
+        }
+        for sent in self.unconfirmed.iter().filter(|sent| sent.conn == conn) {
+            see(&sent.room, sent.frame, sent.send_no, 0);
+        }
+        for hand in &self.unflushed_frames {
+            #[cfg(feature = "frames")]
+            if hand.unnumbered.as_ref().is_some_and(|sent| self.custom.is(&sent.room)) {
+                continue;
+            }
+            if let Some(sent) = &hand.unnumbered {
+                see(&sent.room, sent.frame, sent.send_no, 0);
+            }
+        }
+        oldest.map(|(frame, serial, attempts)| (frame, Id::numbered('s', serial, Some(attempts))))
+    }
+
+    /// When the oldest of what is not answered was transmitted on `conn`.
+    pub(crate) fn oldest_transmission(&self, conn: ConnId) -> Timestamp {
+        let mut oldest = Timestamp::NEVER;
+        for lane in &self.queues {
+            // Each lane is transmitted in its order, so its first one is its oldest.
+            if let Some(latest) = lane.unanswered.front().and_then(|sent| sent.latest)
+                && latest.conn == conn
+            {
+                oldest = oldest.min(latest.at);
+            }
+        }
+        oldest
+    }
+
+    /// What has been unanswered for long is transmitted again on the same connection. What another room has sent since may
+    /// still be answered.
+    pub(crate) fn resend(&mut self, now: Timestamp) {
+        for lane in self.queues.iter_mut().filter(|lane| lane.is_quiet(now)) {
+            lane.go_back(0, made(Bug::ResentCertain));
+        }
+    }
+
+    /// The line of a lane ends; what it has transmitted waits for its last chance, but what the server has refused for now
+    /// has failed.
+    pub(super) fn end_producer(&mut self, index: usize, until: Timestamp, out: &mut Vec<Delivery<P, N>>) {
+        self.changes += 1;
+        let Some(lane) = self.queues.get_mut(index) else { return };
+        let Some((pid, _)) = lane.producer.take() else { return };
+        note!(self.change_log, ProducerEnded { room: lane.room.clone() });
+        lane.resume_at = None;
+        let for_now = lane.transient_refusal.clone().filter(|_| !made(Bug::RefusedSaidUnknown));
+        for sent in lane.take_all_unanswered() {
+            if sent.resolved {
+                continue;
+            }
+            if let Some(why) = &for_now
+                && sent.is_refused()
+            {
+                self.refused_for_now(sent, why, out);
+            } else if let Some(lane) = self.queues.get_mut(index) {
+                lane.unrecoverable.push(sent.into_unrecoverable(pid.clone(), until));
+            }
+        }
+    }
+
+    /// A send that the server has refused for now is not made again.
+    pub(super) fn refused_for_now(
+        &mut self,
+        sent: Unanswered<P, N>,
+        why: &TransientRefusal<P>,
+        out: &mut Vec<Delivery<P, N>>,
+    ) {
+        self.resolve_send(sent.send, DeliveryStatus::Failed(SendFailure::Refused(why.code)), out);
+        add_message(out, &why.message, &why.server_code);
+    }
+
+    /// The replay of a room has come to its end: what it has not shown is not known.
+    pub(crate) fn caught_up(&mut self, room: &N, out: &mut Vec<Delivery<P, N>>) {
+        if let Ok(index) = self.queues.binary_search_by(|lane| lane.room.cmp(room)) {
+            self.resolve_unrecoverable(index, Timestamp::NEVER, out);
+        }
+    }
+
+    /// The same of all rooms of which this is said.
+    pub(crate) fn caught_up_where(&mut self, over: impl Fn(&N) -> bool, out: &mut Vec<Delivery<P, N>>) {
+        for index in 0..self.queues.len() {
+            let doomed = self.queues.get(index).filter(|lane| !lane.unrecoverable.is_empty());
+            if doomed.is_some_and(|lane| over(&lane.room)) {
+                self.resolve_unrecoverable(index, Timestamp::NEVER, out);
+            }
+        }
+    }
+
+    /// What is waited for up to `until` is not waited for any more.
+    pub(super) fn resolve_unrecoverable(
+        &mut self,
+        index: usize,
+        until: Timestamp,
+        out: &mut Vec<Delivery<P, N>>,
+    ) {
+        let mut at = 0;
+        while let Some(lane) = self.queues.get_mut(index)
+            && let Some(doomed) = lane.unrecoverable.get(at)
+        {
+            if doomed.until > until {
+                at += 1;
+                continue;
+            }
+            let Unrecoverable { send, .. } = lane.unrecoverable.remove(at);
+            self.resolve_send(send, unknown(), out);
+        }
+    }
+}
+
+/// Puts the server's words of a refusal to the outcome that was found last.
+fn add_message<P: Payload, N>(out: &mut [Delivery<P, N>], words: &P, server_code: &ServerCode) {
+    if let Some(delivery) = out.last_mut().filter(|_| !words.is_empty()) {
+        let (message, server_code) = (Some(words.clone()), server_code.clone());
+        delivery.reply = Some(Box::new(SendReply { answer: None, message, server_code }));
+    }
+}
+
+fn unknown() -> DeliveryStatus {
+    if made(Bug::UnknownSaidFailed) {
+        DeliveryStatus::Failed(SendFailure::Expired)
+    } else {
+        DeliveryStatus::Unknown
+    }
+}

@@ -1,0 +1,91 @@
+//! The lane of the application's own frames. They have no room and no number: each is given to a connection once, and is
+//! settled when the operating system has taken it, whatever kind of server is there.
+
+#[cfg(feature = "native")]
+use super::OutboundMessage;
+use super::expiry::Cancelled;
+use super::transmission::{OutboundFrame, Readiness, SendWindow};
+use super::{Outbox, Payload, Unflushed};
+use crate::bug::{Bug, made};
+use crate::event::{Delivery, DeliveryStatus, SendId};
+use crate::time::Timestamp;
+use alloc::vec::Vec;
+
+/// What stands for a room where a frame has none, once the application has said so.
+#[derive(Debug)]
+pub(crate) struct CustomRoom<N>(pub(super) Option<N>);
+
+impl<N: Eq> CustomRoom<N> {
+    pub(crate) fn is(&self, room: &N) -> bool {
+        self.0.as_ref() == Some(room)
+    }
+}
+
+impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
+    /// From here on sends to `room` are frames of the application's own.
+    pub(crate) fn custom_frames(&mut self, room: N) {
+        self.custom.0 = Some(room);
+    }
+
+    /// The bytes that a server's limit is about: it is for the text of messages.
+    #[cfg(feature = "native")]
+    pub(super) fn limited_content(&self, send: &OutboundMessage<P, N>) -> usize {
+        if self.custom.is(&send.room) { 0 } else { send.content.byte_len() }
+    }
+
+    /// The next own frame for an extended connection, if no message that may go is older.
+    pub(super) fn transmit_custom<'a>(
+        &mut self,
+        now: Timestamp,
+        frame: u64,
+        gate: &SendWindow,
+        access: &impl Fn(&N) -> Readiness<'a>,
+    ) -> Option<OutboundFrame<P, N>> {
+        let own = self.custom.0.clone()?;
+        let head = self.queue_mut(&own)?.head()?;
+        let is_older = self.queues.iter().any(|lane| {
+            lane.head().is_some_and(|other| other < head || made(Bug::OwnWaitsForMessages) && other > head)
+                && !lane.is_paused(now)
+                && !matches!(access(&lane.room), Readiness::AwaitingJoin)
+                && lane.span() < gate.in_flight
+        });
+        if is_older && !made(Bug::OwnOvertakes) {
+            return None;
+        }
+        let oldest = self.queue_mut(&own)?.queued.pop_front()?;
+        self.queued -= 1;
+        // No answer is waited for.
+        let send = self.transmit_unnumbered(oldest, (gate.conn, frame), Timestamp::NEVER, None);
+        Some(OutboundFrame { room: send.room, content: send.content, data: None, tag: None, fresh: true })
+    }
+
+    /// The connection is replaced by another: what is not known to be flushed may have left, or not.
+    pub(crate) fn custom_migrated(&mut self, out: &mut Vec<Delivery<P, N>>) {
+        let mut own = Vec::new();
+        for sent in core::mem::take(&mut self.unconfirmed) {
+            if self.custom.is(&sent.room) { own.push(sent) } else { self.unconfirmed.push(sent) }
+        }
+        self.resolve_unnumbered(own, &DeliveryStatus::Unknown, out);
+    }
+
+    /// A frame that is no send has been given to the connection.
+    pub(crate) fn frame_written(&mut self, frame: u64, weight: usize) {
+        self.unflushed_bytes += weight;
+        self.unflushed_frames.push(Unflushed { frame, weight, unnumbered: None });
+    }
+
+    /// Whether a connection that may have so much unflushed takes as much more. One that has nothing takes anything.
+    pub(crate) fn takes(&self, weight: usize, most: usize) -> bool {
+        self.unflushed_frames.is_empty() || self.unflushed_bytes.saturating_add(weight) <= most
+    }
+
+    /// Whether another send would fit without driving one out.
+    pub(crate) fn has_space(&self, weight: usize) -> bool {
+        self.fits(weight)
+    }
+
+    /// A send that still waits is dropped.
+    pub(crate) fn drop_queued(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
+        self.cancel_matching(Cancelled::Volatile(id), out);
+    }
+}

@@ -1,0 +1,153 @@
+//! The sends as they are stored, and as they are taken up again (protocol.md §2.3, last item).
+
+use super::room_queue::{QueuedSend, Unanswered, Unrecoverable};
+use super::{OutboundMessage, Outbox, Payload, REPLAY_TIMEOUT};
+use crate::bug::{Bug, made};
+use crate::event::SendId;
+use crate::persisted::{SavedProducer, SavedSend, Transmitted};
+use crate::time::Timestamp;
+use alloc::vec::Vec;
+
+/// The numbers of sends taken up from a stored state have this bit.
+pub(crate) const RESTORED: u64 = 1 << 62;
+
+impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
+    /// The sends without an outcome that a later run can go on with, and their lines. `wall` and `lived` are the same
+    /// moment on two clocks.
+    pub(crate) fn stored(
+        &self,
+        wall: Timestamp,
+        lived: Timestamp,
+    ) -> (Vec<SavedProducer<N>>, Vec<SavedSend<P, N>>) {
+        let mut lines = Vec::new();
+        let mut sends = Vec::new();
+        for lane in &self.queues {
+            let mut add = |serial: u64, send: &OutboundMessage<P, N>, transmitted: Option<Transmitted>| {
+                let saved = SavedSend {
+                    number: 0,
+                    room: lane.room.clone(),
+                    content: send.content.clone(),
+                    data: send.data.clone(),
+                    reference: send.reference.clone(),
+                    transmitted,
+                };
+                sends.push((serial, saved));
+            };
+            for doomed in lane.unrecoverable.iter().filter(|_| !made(Bug::GivenUpUnstored)) {
+                // Too old to be transmitted again, whenever it is taken up.
+                let (pid, pseq, epoch) = (doomed.pid.clone(), doomed.pseq, doomed.epoch.clone());
+                let line = Transmitted { pid, pseq, epoch, at_ms: 0 };
+                add(doomed.send_no, &doomed.send, Some(line));
+            }
+            if let Some((pid, next_pseq)) = &lane.producer {
+                for sent in lane.unanswered.iter().filter(|sent| !sent.resolved) {
+                    let at_ms = (wall - lived.after(sent.first_sent_at)).millis();
+                    let (pid, pseq, epoch) = (pid.clone(), sent.pseq, sent.epoch.clone());
+                    add(sent.send_no, &sent.send, Some(Transmitted { pid, pseq, epoch, at_ms }));
+                }
+                if !lane.unanswered.is_empty() {
+                    lines.push(SavedProducer {
+                        room: lane.room.clone(),
+                        pid: pid.clone(),
+                        next_pseq: *next_pseq,
+                    });
+                }
+            }
+            for waiting in &lane.queued {
+                add(waiting.send_no, &waiting.send, None);
+            }
+        }
+        crate::sort::sort(&mut sends, |(one, _), (other, _)| one < other);
+        (lines, sends.into_iter().map(|(_, send)| send).collect())
+    }
+
+    /// Takes up what an earlier run left. Gives each send with its number in this run.
+    pub(crate) fn restore(
+        &mut self,
+        now: Timestamp,
+        wall: Timestamp,
+        lived: Timestamp,
+        lines: Vec<SavedProducer<N>>,
+        sends: Vec<SavedSend<P, N>>,
+    ) -> Vec<(SendId, SavedSend<P, N>)> {
+        for line in lines {
+            if let Some(lane) = self.queue_for(&line.room) {
+                lane.producer = Some((line.pid, line.next_pseq));
+            }
+        }
+        let mut taken = Vec::with_capacity(sends.len());
+        for saved in sends {
+            let (wait, late) = self.limits.ttl(None);
+            self.last_send_no += 1;
+            let serial = self.last_send_no;
+            let id = SendId(RESTORED | serial);
+            let send = OutboundMessage {
+                data: saved.data.clone(),
+                reference: saved.reference.clone(),
+                ..OutboundMessage::new(id, saved.room.clone(), saved.content.clone())
+            };
+            let weight = send.queued_len();
+            let Some(place) = self.queue_for(&saved.room) else { continue };
+            match saved.transmitted.clone() {
+                None if made(Bug::WaitingNotTakenUp) => continue,
+                None => {
+                    place.queued.push_back(QueuedSend {
+                        send,
+                        send_no: serial,
+                        expires_at: now + wait,
+                        expiry_failure: late,
+                        attempts: 0,
+                    });
+                    self.queued += 1;
+                    let until = now + wait;
+                    self.next_expiry = self.next_expiry.min(until);
+                }
+                Some(Transmitted { pid, pseq, epoch, at_ms }) => {
+                    let at = Timestamp::from_millis(at_ms);
+                    let in_line =
+                        place.producer.as_ref().is_some_and(|(line, next)| *line == pid && pseq < *next);
+                    // A number out of order was not written by us: its line cannot be gone on with.
+                    let in_order = place.unanswered.back().is_none_or(|last| last.pseq < pseq);
+                    // A clock set back says nothing about the age: as if it were too old.
+                    if (at <= wall || made(Bug::FutureBelieved)) && in_line && in_order {
+                        place.needs_retransmit = true;
+                        place.unanswered.push_back(Unanswered {
+                            send,
+                            send_no: serial,
+                            pseq,
+                            epoch,
+                            first_sent_at: if made(Bug::AgeForgotten) {
+                                lived
+                            } else {
+                                lived - wall.after(at)
+                            },
+                            attempts: 0,
+                            latest: None,
+                            earlier_unresolved: true,
+                            refused: false,
+                            possibly_accepted: true,
+                            resolved: false,
+                            expires_at: now + wait,
+                            expiry_failure: late,
+                        });
+                    } else {
+                        let until = now + REPLAY_TIMEOUT;
+                        place.unrecoverable.push(Unrecoverable {
+                            send,
+                            send_no: serial,
+                            pid,
+                            pseq,
+                            epoch,
+                            until,
+                        });
+                    }
+                }
+            }
+            self.len += 1;
+            self.bytes += weight;
+            taken.push((id, saved));
+        }
+        self.changes += 1;
+        taken
+    }
+}

@@ -1,0 +1,478 @@
+//! How far a room has been received: what comes next, what is held back behind a hole, what has to be fetched
+//! (protocol.md §2.4).
+//!
+//! The place only moves forward within an epoch, one message at a time or over a hole that has been announced.
+
+use super::recent_ids::RecentIds;
+use crate::backoff::retry_delay;
+use crate::bug::{Bug, made};
+use crate::event::GapReason;
+use crate::id::Id;
+use crate::messages::{EntryMeta, Epoch, JoinReason, Joined, Message, Notification, Position};
+use crate::outbox::Payload;
+use crate::time::{Nanos, Timestamp};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Something in a room's log.
+#[derive(Debug)]
+pub(crate) enum LogEntry<P, N> {
+    Message(Message<P, N>),
+    Notification(Box<Notification<P, N>>),
+}
+
+impl<P: Payload, N> LogEntry<P, N> {
+    pub(crate) fn meta(&self) -> Option<&EntryMeta> {
+        match self {
+            Self::Message(message) => message.entry.as_deref(),
+            Self::Notification(notification) => notification.entry.as_ref(),
+        }
+    }
+
+    fn byte_len(&self) -> usize {
+        let (content, data) = match self {
+            Self::Message(message) => (message.content.byte_len(), message.data.as_ref()),
+            Self::Notification(notification) => (0, notification.data.as_ref()),
+        };
+        content + data.map_or(0, Payload::byte_len)
+    }
+}
+
+/// Where in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cursor {
+    epoch: Epoch,
+    seq: u64,
+    /// The id of the message there, if it is known.
+    id: Option<Id>,
+}
+
+/// A request for messages of the log.
+#[derive(Debug, Clone, Copy)]
+struct Fetch {
+    /// Its number, and that of its frame. `None`: the server asked to wait before the next one.
+    request: Option<(u64, u64)>,
+    until: Timestamp,
+}
+
+/// What to do with a message that has come in.
+#[derive(Debug)]
+pub(crate) enum Accepted<P, N> {
+    /// Deliver these, in order.
+    Deliver(Vec<LogEntry<P, N>>),
+    /// Deliver this one.
+    One(LogEntry<P, N>),
+    /// Nothing.
+    Nothing,
+    /// The log is not the one it was: join again.
+    Forked,
+}
+
+/// A hole that cannot be filled.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LogGap {
+    pub(crate) epoch: Epoch,
+    pub(crate) after: u64,
+    pub(crate) before: Option<u64>,
+    pub(crate) reason: GapReason,
+}
+
+/// What came of a `joined`.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    pub(crate) gap: Option<LogGap>,
+    /// The log is in another epoch than before.
+    pub(crate) new_epoch: bool,
+    /// What is replayed is not for the application.
+    pub(crate) silent: bool,
+}
+
+/// How long a replay or an answer may make no progress before it is asked for (again).
+const PROGRESS_TIMEOUT: Nanos = Nanos::from_secs(10);
+/// Requests for the same hole before it is given up.
+const MAX_FETCHES: u8 = 2;
+
+#[derive(Debug)]
+pub(crate) struct RoomReceiver<P, N> {
+    cursor: Option<Cursor>,
+    recent: RecentIds,
+    /// The highest place that the server is known to have, on this connection.
+    head: u64,
+    /// Where the replay of the join ends: what lies between it and the head has to be fetched.
+    replay_until: u64,
+    /// Replayed messages up to here are not for the application: only the last one's id is wanted.
+    silent_until: u64,
+    /// Behind a hole, in order.
+    buffered: Vec<(u64, LogEntry<P, N>)>,
+    buffered_bytes: usize,
+    /// A message beyond the next one has come.
+    has_gap: bool,
+    /// Another log was seen at a place without an id: the server cannot be asked about it.
+    forked: bool,
+    fetch: Option<Fetch>,
+    tries: u8,
+    /// Requests refused for now, one after another.
+    refusals: u32,
+    /// When something last came, while not everything has.
+    progress_at: Timestamp,
+}
+
+impl<P, N> Default for RoomReceiver<P, N> {
+    fn default() -> Self {
+        Self {
+            cursor: None,
+            recent: RecentIds::default(),
+            head: 0,
+            replay_until: 0,
+            silent_until: 0,
+            buffered: Vec::new(),
+            buffered_bytes: 0,
+            has_gap: false,
+            forked: false,
+            fetch: None,
+            tries: 0,
+            refusals: 0,
+            progress_at: Timestamp::ZERO,
+        }
+    }
+}
+
+impl<P, N> RoomReceiver<P, N> {
+    /// Go on from here: what an application knows from elsewhere, or an earlier run has stored.
+    pub(crate) fn start_from(&mut self, position: Position) {
+        let Position { epoch, seq, id } = position;
+        self.recent.clear();
+        self.recent.add(seq, &id);
+        self.cursor = Some(Cursor { epoch, seq, id: Some(id) });
+    }
+
+    /// Nothing is known any more of where the room is.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What to ask a server to go on from. Place 0 has no message: any id stands for it.
+    pub(crate) fn since(&self) -> Option<Position> {
+        if made(Bug::SinceForgotten) {
+            return None;
+        }
+        let place = self.cursor.as_ref()?;
+        let id = match &place.id {
+            Some(id) => id.clone(),
+            None if place.seq == 0 => place.epoch.clone(),
+            None => return None,
+        };
+        Some(Position { epoch: place.epoch.clone(), seq: place.seq, id })
+    }
+
+    /// Where a first join has begun, while nothing has been delivered yet.
+    pub(crate) fn start_position(&self) -> Option<Position> {
+        self.since().filter(|since| since.seq == self.silent_until)
+    }
+
+    pub(crate) fn seq(&self) -> Option<u64> {
+        self.cursor.as_ref().map(|place| place.seq)
+    }
+
+    pub(crate) fn epoch(&self) -> Option<&Epoch> {
+        self.cursor.as_ref().map(|place| &place.epoch)
+    }
+
+    /// Whether everything that the server is known to have has been received.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.cursor.as_ref().is_some_and(|place| place.seq >= self.head)
+    }
+
+    pub(crate) fn buffered(&self) -> (usize, usize) {
+        (self.buffered.len(), self.buffered_bytes)
+    }
+
+    pub(crate) fn connection_lost(&mut self) {
+        self.buffered.clear();
+        if !made(Bug::HeldBytesKept) {
+            self.buffered_bytes = 0;
+        }
+        self.has_gap = false;
+        self.fetch = None;
+        self.tries = 0;
+        self.head = 0;
+    }
+
+    /// The server has confirmed a join. `asked`: the application wants the messages of a first join. `has_history`:
+    /// what a replay that begins too late leaves out can be fetched.
+    pub(crate) fn joined(
+        &mut self,
+        now: Timestamp,
+        joined: &Joined<N>,
+        asked: bool,
+        has_history: bool,
+    ) -> Resumed {
+        self.connection_lost();
+        self.progress_at = now;
+        self.head = if made(Bug::HeadForgotten) { 0 } else { joined.seq };
+        self.silent_until = 0;
+        self.replay_until = joined.seq;
+        let start = joined.seq.saturating_sub(joined.replay);
+        let begin = |seq| Some(Cursor { epoch: joined.epoch.clone(), seq, id: None });
+        let Some(place) = &self.cursor else {
+            self.recent.clear();
+            self.cursor = begin(if asked || made(Bug::SilentShown) { start } else { joined.seq });
+            if !asked {
+                self.silent_until = joined.seq;
+            }
+            return Resumed { gap: None, new_epoch: true, silent: !asked };
+        };
+        let same = place.epoch == joined.epoch;
+        let within = same && place.seq <= joined.seq;
+        let contradicts = core::mem::take(&mut self.forked)
+            || matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
+        // Without `since` the replay still connects if it begins early enough, and leaves a hole if it does not.
+        let connects = start <= place.seq || (has_history && joined.reason == Some(JoinReason::Fresh));
+        if within && !contradicts && (joined.recovered || connects) {
+            if joined.recovered {
+                self.replay_until = if made(Bug::ReplayTakenTwice) {
+                    place.seq
+                } else {
+                    place.seq.saturating_add(joined.replay)
+                };
+            }
+            return Resumed { gap: None, new_epoch: false, silent: false };
+        }
+        let reason = match joined.reason {
+            _ if !same => GapReason::EpochChanged,
+            Some(JoinReason::Trimmed | JoinReason::Fresh | JoinReason::Other)
+                if within && !contradicts && !made(Bug::TrimmedSaidForked) =>
+            {
+                GapReason::Trimmed
+            }
+            _ => GapReason::Forked,
+        };
+        let trimmed = reason == GapReason::Trimmed;
+        let before = trimmed.then_some(start.saturating_add(1));
+        let gap = LogGap { epoch: place.epoch.clone(), after: place.seq, before, reason };
+        if !same && !made(Bug::RecentOutlivesEpoch) {
+            // After a fork they tell what the replay only repeats from what is new.
+            self.recent.clear();
+        }
+        self.cursor = begin(start);
+        Resumed {
+            gap: if made(Bug::NewEpochUntold) && !same { None } else { Some(gap) },
+            new_epoch: !same,
+            silent: false,
+        }
+    }
+}
+
+impl<P: Payload, N> RoomReceiver<P, N> {
+    /// The log is another one than it was.
+    fn report_fork(&mut self) -> Accepted<P, N> {
+        self.forked = self.cursor.as_ref().is_some_and(|place| place.id.is_none());
+        Accepted::Forked
+    }
+
+    /// Takes a message of the log. `live`: it came by itself on the current connection, neither replayed nor fetched.
+    /// `may_hold`: how much room there is behind a hole. `busy`: the application takes nothing now.
+    pub(crate) fn accept(
+        &mut self,
+        now: Timestamp,
+        logged: LogEntry<P, N>,
+        live: bool,
+        may_hold: Option<usize>,
+        busy: bool,
+    ) -> Accepted<P, N> {
+        let Some(stamp) = logged.meta() else { return Accepted::One(logged) };
+        let Some(place) = &mut self.cursor else { return Accepted::Nothing };
+        if stamp.epoch != place.epoch {
+            return Accepted::Forked;
+        }
+        let seq = stamp.seq;
+        self.progress_at = now;
+        if live {
+            if seq <= self.head && !made(Bug::NoForkCheck) {
+                // A live message grows the log. One that does not is either a frame said twice, or another log.
+                return match self.recent.is(seq, &stamp.id) {
+                    Some(true) => Accepted::Nothing,
+                    _ if self.buffered.iter().any(|(held, it)| {
+                        *held == seq && it.meta().is_some_and(|held| held.id == stamp.id)
+                    }) =>
+                    {
+                        Accepted::Nothing
+                    }
+                    _ => self.report_fork(),
+                };
+            }
+            self.head = self.head.max(seq);
+        }
+        if seq <= place.seq {
+            if self.recent.is(seq, &stamp.id) == Some(false) && !made(Bug::NoForkCheck) {
+                return self.report_fork();
+            }
+            if seq == place.seq && place.id.is_none() {
+                // Not among the recent ones: it has not been delivered, and after a fork it may be.
+                place.id = Some(stamp.id.clone());
+            }
+            if made(Bug::NoDedupe) && seq > self.silent_until {
+                return Accepted::One(logged);
+            }
+            return Accepted::Nothing;
+        }
+        if busy && !made(Bug::SkipWhenBusy) {
+            // It stays with the server and is fetched when the application has room.
+            self.head = self.head.max(seq);
+            return Accepted::Nothing;
+        }
+        if seq > place.seq + 1 && !made(Bug::IgnoreHole) {
+            self.head = self.head.max(seq);
+            self.has_gap = true;
+            if may_hold.is_some_and(|bytes| logged.byte_len() <= bytes) {
+                self.buffer(seq, logged);
+            }
+            return Accepted::Nothing;
+        }
+        // Only a place that a fork has moved back can come to a message that was delivered before.
+        let again = self.recent.is(seq, &stamp.id) == Some(true);
+        place.seq = seq;
+        place.id = Some(stamp.id.clone());
+        self.recent.add(seq, &stamp.id);
+        if busy {
+            return Accepted::Nothing;
+        }
+        self.tries = 0;
+        self.refusals = 0;
+        if self.has_gap && seq >= self.head {
+            self.has_gap = false;
+        }
+        if self.buffered.is_empty() {
+            return if again { Accepted::Nothing } else { Accepted::One(logged) };
+        }
+        let mut ready = if again { Vec::new() } else { Vec::from([logged]) };
+        self.release(&mut ready);
+        if made(Bug::ForgetHeld) {
+            ready.truncate(1);
+        }
+        Accepted::Deliver(ready)
+    }
+
+    fn buffer(&mut self, seq: u64, logged: LogEntry<P, N>) {
+        let at = self.buffered.partition_point(|(held, _)| *held < seq);
+        if self.buffered.get(at).is_none_or(|(held, _)| *held != seq) {
+            self.buffered_bytes += logged.byte_len();
+            self.buffered.insert(at, (seq, logged));
+        }
+    }
+
+    /// Moves what now follows without a hole.
+    fn release(&mut self, ready: &mut Vec<LogEntry<P, N>>) {
+        let Some(place) = &mut self.cursor else { return };
+        if self.buffered.first().is_none_or(|(seq, _)| *seq > place.seq + 1) {
+            return;
+        }
+        for (seq, logged) in core::mem::take(&mut self.buffered) {
+            if seq > place.seq + 1 {
+                self.buffered.push((seq, logged));
+                continue;
+            }
+            self.buffered_bytes -= logged.byte_len();
+            if let Some(stamp) = logged.meta().filter(|_| seq == place.seq + 1) {
+                let again = self.recent.is(seq, &stamp.id) == Some(true);
+                place.seq = seq;
+                place.id = Some(stamp.id.clone());
+                self.recent.add(seq, &stamp.id);
+                if !again {
+                    ready.push(logged);
+                }
+            }
+        }
+    }
+
+    /// Whether the next messages have to be asked for: there is a hole, or the replay is over or has stopped coming.
+    pub(crate) fn wants_fetch(&self, now: Timestamp) -> bool {
+        let stalled = now >= self.progress_at + PROGRESS_TIMEOUT;
+        let replayed = self.seq().is_some_and(|seq| seq >= self.replay_until);
+        self.is_behind() && (self.has_gap || replayed || stalled)
+    }
+
+    /// Messages were left on the server: they are asked for without waiting.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.fetch.is_none() && !self.is_caught_up()
+    }
+
+    /// A request has been written. Gives what it has to say: the epoch, and after which message.
+    pub(crate) fn fetch_started(&mut self, now: Timestamp, request: u64, frame: u64) -> Option<(Epoch, u64)> {
+        let place = self.cursor.as_ref()?;
+        self.fetch = Some(Fetch { request: Some((request, frame)), until: now + PROGRESS_TIMEOUT });
+        Some((place.epoch.clone(), place.seq))
+    }
+
+    /// The answer to a request has come; `false` if it is not the one that is waited for.
+    pub(crate) fn fetched(&mut self, now: Timestamp, request: u64) -> bool {
+        let awaited = self.awaited().is_some_and(|(awaited, _)| awaited == request);
+        if awaited {
+            self.fetch = None;
+            self.progress_at = now;
+        }
+        awaited
+    }
+
+    /// The request without an answer: its number, and that of its frame.
+    pub(crate) fn awaited(&self) -> Option<(u64, u64)> {
+        self.fetch.and_then(|fetch| fetch.request)
+    }
+
+    /// The server will answer a request only after a while.
+    pub(crate) fn fetch_later(&mut self, now: Timestamp, least: Nanos) {
+        self.fetch = Some(Fetch { request: None, until: now + retry_delay(self.refusals, least) });
+        self.refusals = self.refusals.saturating_add(1);
+    }
+
+    /// The hole before the next message that is at hand, `first`, or before everything the server has. Moves behind it.
+    pub(crate) fn skip_gap(&mut self, first: Option<u64>, reason: GapReason) -> Option<LogGap> {
+        let held = self.buffered.first().map(|(seq, _)| *seq);
+        let before = match (first, held) {
+            (Some(first), Some(held)) => first.min(held),
+            (one, other) => one.or(other).unwrap_or(self.head.saturating_add(1)),
+        };
+        let place = self.cursor.as_mut()?;
+        if before <= place.seq + 1 {
+            return None;
+        }
+        let hole = LogGap {
+            epoch: place.epoch.clone(),
+            after: place.seq,
+            before: Some(before + u64::from(made(Bug::GapEndsTooLate))),
+            reason,
+        };
+        place.seq = before - 1;
+        place.id = None;
+        self.tries = if made(Bug::TriesKept) { self.tries } else { 0 };
+        Some(hole)
+    }
+
+    /// What is ready after a hole has been skipped.
+    pub(crate) fn ready(&mut self) -> Vec<LogEntry<P, N>> {
+        let mut ready = Vec::new();
+        self.release(&mut ready);
+        ready
+    }
+
+    /// A request brought nothing that helps; says whether it is time to give the hole up.
+    pub(crate) fn failed_again(&mut self) -> bool {
+        self.tries += 1;
+        self.tries >= if made(Bug::GivesUpEarly) { 1 } else { MAX_FETCHES }
+    }
+
+    /// Ends the wait for an answer that is over; whether one was asked for and did not come.
+    pub(crate) fn is_overdue(&mut self, now: Timestamp) -> bool {
+        self.fetch.take_if(|fetch| fetch.until <= now).is_some_and(|fetch| fetch.request.is_some())
+    }
+
+    pub(crate) fn deadline(&self, busy: bool) -> Timestamp {
+        match self.fetch {
+            Some(_) if made(Bug::OverdueUnnoticed) => Timestamp::NEVER,
+            Some(fetch) => fetch.until,
+            None if made(Bug::StallUnnoticed) => Timestamp::NEVER,
+            None if busy || self.cursor.is_none() || self.is_caught_up() => Timestamp::NEVER,
+            None => self.progress_at + PROGRESS_TIMEOUT,
+        }
+    }
+}

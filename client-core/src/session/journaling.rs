@@ -1,0 +1,89 @@
+//! What has changed, for a store that keeps changes instead of the whole each time.
+
+use super::Session;
+use crate::bug::{Bug, made};
+use crate::change::Change;
+use crate::event::SendId;
+use crate::outbox::Payload;
+use crate::persisted::SavedPosition;
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Clocks that differ by less have not been set.
+const JITTER_MS: u64 = 10;
+
+impl<P: Payload, N: Clone + Ord> Session<P, N> {
+    /// From here on [`Session::take_changes`] has something to give. Before the first input.
+    pub fn track_changes(&mut self) {
+        self.outbox.change_log.enable();
+    }
+
+    /// What has changed in [`Session::saved`] since the last call, one thing at a time. A store that has all of it in
+    /// order has the state: see [`JournalState`](crate::machine::JournalState). [`Output::Save`](super::Output::Save) says when it must have
+    /// it.
+    pub fn take_changes(&mut self) -> Vec<Change<P, N, SendId>> {
+        let mut changes = self.outbox.change_log.take();
+        let (wall, lived) = (self.now.wall, self.uptime);
+        for change in &mut changes {
+            if let Change::Transmitted { transmitted, .. } = change {
+                let age = lived.after(Timestamp::from_millis(transmitted.at_ms));
+                transmitted.at_ms = (wall - age).millis();
+            }
+        }
+        let (wall_then, lived_then) = self.recorded_at;
+        let lost = lived.after(lived_then).minus(wall.after(wall_then)).plus(wall_then.after(wall)).millis();
+        if wall_then == Timestamp::ZERO {
+            self.recorded_at = (wall, lived);
+        } else if lost >= JITTER_MS {
+            self.recorded_at = (wall, lived);
+            changes.insert(0, Change::ClockSetBack { ms: lost });
+        }
+        if made(Bug::CommitReceived) {
+            for room in self.rooms.iter() {
+                let position = room.receiver.since().map(|position| (room.name.clone(), position));
+                changes.extend(
+                    position.map(|(room, position)| Change::Committed(SavedPosition { room, position })),
+                );
+            }
+        }
+        changes
+    }
+
+    /// Notes the state as a whole: it is another one than the notes say.
+    pub(super) fn record_all(&mut self) {
+        let saved = self.saved();
+        self.outbox.change_log.record(|| Change::Replaced(Box::new(saved)));
+    }
+
+    /// Notes what is known of the server.
+    pub(super) fn record_server(&mut self) {
+        let known = &self.server;
+        self.outbox.change_log.record(|| Change::Server {
+            user: known.user.clone(),
+            extended: known.extended,
+            worked: known.was_reached,
+            window_ms: known.window.millis(),
+            dedupe_window_ms: known.dedupe.millis(),
+        });
+    }
+
+    /// Notes that the application is nowhere in a room any more, or where an earlier run was if this one never asked for
+    /// it.
+    pub(super) fn record_position_cleared(&mut self, room: &N) {
+        let stored = self.stored.iter().find(|saved| saved.room == *room).cloned();
+        let room = room.clone();
+        if made(Bug::LeftRoomKept) {
+            return;
+        }
+        self.outbox.change_log.record(|| stored.map_or(Change::PositionCleared { room }, Change::Committed));
+    }
+
+    /// Notes how far the application is in the room there.
+    pub(super) fn record_committed(&mut self, at: usize) {
+        let Some(room) = self.rooms.at(at) else { return };
+        let Some(position) = room.committed.clone().filter(|_| !made(Bug::PlaceUnnoted)) else { return };
+        let room = room.name.clone();
+        self.outbox.change_log.record(|| Change::Committed(SavedPosition { room, position }));
+    }
+}

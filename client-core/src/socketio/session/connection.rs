@@ -1,0 +1,130 @@
+//! The connection that counts, from the open socket on.
+
+use crate::link::ConnId;
+use crate::messages::ServerMessage;
+use crate::outbox::Payload;
+use crate::socketio::offset::Offset;
+use crate::socketio::{Handshake, ServerEvent};
+use crate::time::{Nanos, Timestamp};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Named after what is awaited.
+#[derive(Debug)]
+pub(super) enum HandshakeState<P, N> {
+    /// The engine's first word.
+    AwaitingOpen,
+    /// The namespace's consent. What a recovered session has missed comes before it.
+    AwaitingConnect {
+        /// The session asked for.
+        pid: Option<Box<str>>,
+        /// How far it will have been received by the consent.
+        offset: Offset,
+        early: EarlyEvents<P, N>,
+    },
+    /// Nothing: the namespace has let us in.
+    Up,
+}
+
+/// Events that came before the consent.
+#[derive(Debug)]
+pub(super) struct EarlyEvents<P, N> {
+    pub(super) events: Vec<ServerEvent<P, N>>,
+    bytes: usize,
+    /// There were more than are held.
+    pub(super) overflown: bool,
+}
+
+/// What an event costs beside its texts.
+const OVERHEAD: usize = 64;
+
+impl<P: Payload, N> EarlyEvents<P, N> {
+    pub(super) fn new() -> Self {
+        Self { events: Vec::new(), bytes: 0, overflown: false }
+    }
+
+    /// Holds one more, or lets go of all: a replay with a hole in it is none.
+    pub(super) fn buffer(&mut self, event: ServerEvent<P, N>, most: usize, most_bytes: usize) {
+        self.bytes += weight(&event.message);
+        if self.overflown || self.events.len() >= most || self.bytes > most_bytes {
+            self.overflown = true;
+            self.events = Vec::new();
+            self.bytes = 0;
+        } else {
+            self.events.push(event);
+        }
+    }
+}
+
+fn weight<P: Payload, N>(message: &ServerMessage<P, N>) -> usize {
+    let optional = |payload: &Option<P>| payload.as_ref().map_or(0, Payload::byte_len);
+    OVERHEAD
+        + match message {
+            ServerMessage::Message(message) => {
+                message.content.byte_len() + message.timestamp.byte_len() + optional(&message.data)
+            }
+            ServerMessage::Error { message, .. } => message.byte_len(),
+            ServerMessage::Notification(notification) => optional(&notification.data),
+            #[cfg(feature = "frames")]
+            ServerMessage::Custom(frame) => frame.payload().map_or(0, Payload::byte_len),
+            _ => 0,
+        }
+}
+
+/// Its frames are numbered from 1.
+#[derive(Debug)]
+pub(super) struct ActiveConnection<P, N> {
+    pub(super) conn: ConnId,
+    pub(super) handshake: HandshakeState<P, N>,
+    pub(super) last_frame: u64,
+    /// What came in that is no packet: the first is told.
+    pub(super) malformed: u64,
+    /// The last frame that the operating system has taken.
+    pub(super) flushed: u64,
+    pub(super) ready: bool,
+    /// It goes on with a session that was lost.
+    pub(super) recovered: bool,
+    /// Since when nothing has come in although a message was written.
+    pub(super) silent_since: Timestamp,
+    /// Longer silence is death.
+    pub(super) idle_timeout: Nanos,
+    /// Most bytes that the server takes in one message.
+    pub(super) max_payload: usize,
+}
+
+impl<P, N> ActiveConnection<P, N> {
+    pub(super) fn new(conn: ConnId) -> Self {
+        Self {
+            conn,
+            handshake: HandshakeState::AwaitingOpen,
+            last_frame: 0,
+            malformed: 0,
+            flushed: 0,
+            ready: false,
+            recovered: false,
+            silent_since: Timestamp::NEVER,
+            idle_timeout: Nanos::MAX,
+            max_payload: usize::MAX,
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.handshake, HandshakeState::Up)
+    }
+
+    pub(super) fn buffered(&self) -> (usize, usize) {
+        match &self.handshake {
+            HandshakeState::AwaitingConnect { early: held, .. } => (held.events.len(), held.bytes),
+            _ => (0, 0),
+        }
+    }
+
+    /// What the server says of the connection, within what a client accepts.
+    pub(super) fn apply_handshake(&mut self, handshake: Handshake) {
+        let within = |ms: u64| Nanos::from_millis(ms.clamp(1_000, 120_000));
+        self.idle_timeout = within(handshake.ping_interval_ms).plus(within(handshake.ping_timeout_ms));
+        if let Some(most) = handshake.max_payload {
+            self.max_payload = usize::try_from(most.max(1 << 10)).unwrap_or(usize::MAX);
+        }
+    }
+}
