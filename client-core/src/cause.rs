@@ -1,4 +1,4 @@
-//! Why a connection ended or could not be made: what the driver reports, and what the application is told.
+//! Causes of disconnects and failed dials: what a driver reports, and what an application receives. Decides nothing.
 
 use crate::name::is_invisible;
 use alloc::boxed::Box;
@@ -296,7 +296,7 @@ impl Cause {
     }
 }
 
-/// Most characters of a text that is shown.
+/// Maximum characters of a text that is shown.
 const SHOWN_CHARS: usize = 300;
 
 /// Words that follow others, shown on one line: bounded, and what would act on a terminal is escaped.

@@ -1,4 +1,4 @@
-//! What changes in a stored state, one thing at a time.
+//! The single changes of a stored state.
 
 use crate::event::{DeliveryStatus, SendReply};
 use crate::name::Name;

@@ -1,5 +1,5 @@
-//! What has changed in a session, noted for a store that keeps changes. Without the feature `journal`, and until a store
-//! asks for it, nothing is noted.
+//! Records a session's changes for a store that appends them. Records nothing without the feature `journal`, or before
+//! a store asks for it.
 
 #[cfg(feature = "journal")]
 use crate::change::Change;

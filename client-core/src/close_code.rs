@@ -1,4 +1,5 @@
-//! What each way of ending means for what comes next: the table of protocol.md §2.5, overridable.
+//! Maps close codes and dial errors to actions of the link: the table of protocol.md §2.5, with overrides. Holds no
+//! connection state.
 
 use crate::bug::{Bug, made};
 use crate::cause::{DialErrorKind, Disconnect};

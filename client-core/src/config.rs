@@ -1,4 +1,4 @@
-//! What can be chosen about a session, with the defaults.
+//! The options of a session, with their defaults.
 
 use crate::link::LinkConfig;
 use crate::outbox::OutboxLimits;
@@ -19,16 +19,16 @@ pub struct Config {
     pub outbox: OutboxLimits,
     /// Offer the extended protocol. `true` by default; a server that does not speak it never notices.
     pub extended: bool,
-    /// Most messages held back while a hole before them is being filled, or, on a Socket.IO server, until it is known
+    /// Maximum messages buffered while a gap before them is being filled, or, on a Socket.IO server, until it is known
     /// what they belong to: 1,024 by default.
     pub max_buffered: usize,
-    /// Most bytes of them: 1 MiB by default.
+    /// Maximum bytes of them: 1 MiB by default.
     pub max_buffered_bytes: usize,
-    /// Most rooms at once: 256 by default.
+    /// Maximum rooms at once: 256 by default.
     pub max_rooms: usize,
-    /// Most bytes of one message's content: 1 MiB by default. A server may allow less.
+    /// Maximum bytes of one message's content: 1 MiB by default. A server may allow less.
     pub max_content: usize,
-    /// Most bytes given to a connection that the operating system has not taken: 256 KiB by default. Sends
+    /// Maximum bytes given to a connection that the operating system has not taken: 256 KiB by default. Sends
     /// beyond wait in the outbox, where they can still be cancelled and survive the connection.
     pub max_unflushed: usize,
 }

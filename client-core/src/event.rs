@@ -58,7 +58,7 @@ pub enum Event<P = String, N = Name> {
     Signal(Box<Signal<P, N>>),
     /// Extended and Socket.IO: something for this user alone.
     Notification(Box<Notification<P, N>>),
-    /// A frame of the application's own. Natively only where [`ClientBuilder::frames`](crate::ClientBuilder::frames) asks for
+    /// A custom frame. Natively only where [`ClientBuilder::frames`](crate::ClientBuilder::frames) asks for
     /// them.
     #[cfg(feature = "frames")]
     Frame(crate::frame::Frame<P, N>),
@@ -168,7 +168,7 @@ impl<N> JoinedRoom<N> {
 pub struct Restored<P = String, N = Name> {
     /// Its number in this run.
     pub id: SendId,
-    /// Where it goes; natively empty for a frame of the application's own.
+    /// Where it goes; natively empty for a custom frame.
     pub room: N,
     /// What it says.
     pub content: P,
@@ -185,7 +185,7 @@ pub struct Restored<P = String, N = Name> {
 pub struct RoomChange<P = String, N = Name> {
     /// The room.
     pub room: N,
-    /// How it stands with it now.
+    /// The state of it now.
     pub state: RoomState,
     /// The server has refused to let us in for now, for this reason, and is asked again by itself. Told once for each
     /// reason; the state is [`RoomState::Joining`].
@@ -209,7 +209,7 @@ impl<P, N> RoomChange<P, N> {
     }
 }
 
-/// How it stands with a room.
+/// The state of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RoomState {
@@ -249,7 +249,7 @@ pub struct Gap<N = Name> {
     pub room: N,
     /// The life of the log that the numbers belong to.
     pub epoch: Option<Epoch>,
-    /// The last message before the hole; `None`: not known.
+    /// The last message before the gap; `None`: not known.
     pub after: Option<u64>,
     /// The first message behind it; `None`: not known, maybe none is missing.
     pub before: Option<u64>,
@@ -258,12 +258,12 @@ pub struct Gap<N = Name> {
 }
 
 impl<N> Gap<N> {
-    /// A hole of which nothing is known but the reason.
+    /// A gap of which nothing is known but the reason.
     pub fn unknown(room: N, reason: GapReason) -> Self {
         Self::new(room, None, None, None, reason)
     }
 
-    /// A hole behind one message of this life of the log and before another one, as far as they are known.
+    /// A gap behind one message of this life of the log and before another one, as far as they are known.
     pub fn new(
         room: N,
         epoch: Option<Epoch>,

@@ -1,5 +1,5 @@
-//! A frame of the application's own: what a server says, or is to be told, beside the contract. Holds a frame as it came,
-//! and reads it only when it is asked to.
+//! Custom frames: the application's own messages, which the protocol does not define. Keeps a frame as received and
+//! parses it on request.
 
 use crate::name::Name;
 use alloc::boxed::Box;

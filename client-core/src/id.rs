@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::ops::Deref;
 
-/// Most characters an id may have (protocol.md §2.2).
+/// Maximum characters an id may have (protocol.md §2.2).
 pub const ID_CHARS: usize = 64;
 /// What fits without an allocation: everything this project makes does.
 const INLINE: usize = 22;

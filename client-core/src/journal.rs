@@ -1,4 +1,4 @@
-//! A stored state in memory: what it was when it was read, and every change since.
+//! A stored state in memory: the state as it was read, with every later change applied.
 
 use crate::change::Change;
 use crate::event::{DeliveryStatus, SendId, SendReply};
@@ -13,7 +13,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Most outcomes that are remembered, those that nobody has dealt with among them; the oldest go first.
+/// Maximum outcomes that are remembered, those that nobody has dealt with among them; the oldest go first.
 const MAX_OUTCOMES: usize = 10_000;
 /// Most of them that are remembered with the server's answer, which is up to 4 KiB and as many of words.
 const MAX_REPLIES: usize = 256;
@@ -69,9 +69,9 @@ impl<P, N: Ord> Default for JournalState<P, N> {
 impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
     /// A ledger that begins with what a store has.
     pub fn new(saved: Saved<P, N>) -> Self {
-        let mut ledger = Self::default();
-        ledger.replace(saved);
-        ledger
+        let mut journal = Self::default();
+        journal.replace(saved);
+        journal
     }
 
     /// The names under which a session knows what it takes up from [`JournalState::saved`]: to be said once, before its first
@@ -323,7 +323,7 @@ mod tests {
     use alloc::format;
     use alloc::string::ToString as _;
 
-    fn added(ledger: &mut JournalState, id: u64, reference: Option<&str>) {
+    fn added(journal: &mut JournalState, id: u64, reference: Option<&str>) {
         let send = SavedSend {
             number: 0,
             room: "r".into(),
@@ -332,36 +332,36 @@ mod tests {
             reference: reference.map(Into::into),
             transmitted: None,
         };
-        assert!(ledger.record(Change::Added { key: SendId(id), send }).is_some());
+        assert!(journal.record(Change::Added { key: SendId(id), send }).is_some());
     }
 
-    fn resolved(ledger: &mut JournalState, id: u64) {
+    fn resolved(journal: &mut JournalState, id: u64) {
         let status = DeliveryStatus::Written;
-        assert!(ledger.record(Change::Resolved { key: SendId(id), status }).is_some());
+        assert!(journal.record(Change::Resolved { key: SendId(id), status }).is_some());
     }
 
     #[test]
     fn what_was_kept_and_done_again_is_what_it_was() {
-        let mut ledger = JournalState::default();
+        let mut journal = JournalState::default();
         let mut kept = Vec::new();
         let mut copy = JournalState::default();
         for id in 1..=9 {
-            added(&mut ledger, id, (id % 2 == 0).then_some("ref"));
+            added(&mut journal, id, (id % 2 == 0).then_some("ref"));
         }
-        for (number, send) in ledger.sends.clone() {
+        for (number, send) in journal.sends.clone() {
             kept.push(Change::Added { key: number, send });
         }
         for id in 1..=6 {
             let status = DeliveryStatus::Unknown;
-            kept.extend(ledger.record(Change::Resolved { key: SendId(id), status }));
+            kept.extend(journal.record(Change::Resolved { key: SendId(id), status }));
         }
         for id in 1..=3 {
-            kept.extend(ledger.record(Change::Confirmed { key: SendId(id) }));
+            kept.extend(journal.record(Change::Confirmed { key: SendId(id) }));
         }
         for change in kept {
             copy.apply(change);
         }
-        assert_eq!(copy.saved(), ledger.saved());
+        assert_eq!(copy.saved(), journal.saved());
         let outcomes: Vec<(u64, bool)> =
             copy.saved().outcomes.iter().map(|outcome| (outcome.number, outcome.confirmed)).collect();
         assert_eq!(outcomes, [(2, true), (4, false), (5, false), (6, false)]);
@@ -369,26 +369,26 @@ mod tests {
 
     #[test]
     fn the_last_ten_thousand_outcomes_are_remembered() {
-        let mut ledger = JournalState::default();
+        let mut journal = JournalState::default();
         for id in 1..=MAX_OUTCOMES as u64 + 5 {
-            added(&mut ledger, id, Some(&format!("{id}")));
-            resolved(&mut ledger, id);
-            assert!(ledger.record(Change::Confirmed { key: SendId(id) }).is_some());
+            added(&mut journal, id, Some(&format!("{id}")));
+            resolved(&mut journal, id);
+            assert!(journal.record(Change::Confirmed { key: SendId(id) }).is_some());
         }
-        assert_eq!(ledger.saved().outcomes.len(), MAX_OUTCOMES);
-        assert_eq!(ledger.saved().outcomes[0].reference.as_deref(), Some("6"));
+        assert_eq!(journal.saved().outcomes.len(), MAX_OUTCOMES);
+        assert_eq!(journal.saved().outcomes[0].reference.as_deref(), Some("6"));
     }
 
     #[test]
     fn the_last_answers_are_remembered_with_their_outcomes_over_a_restart() {
-        let mut ledger = JournalState::default();
+        let mut journal = JournalState::default();
         let mut copy = JournalState::default();
         for id in 1..=MAX_REPLIES as u64 + 2 {
-            added(&mut ledger, id, Some(&format!("{id}")));
-            resolved(&mut ledger, id);
+            added(&mut journal, id, Some(&format!("{id}")));
+            resolved(&mut journal, id);
             let reply = Box::new(SendReply::new(Some(id.to_string()), None));
-            assert!(ledger.record(Change::Replied { key: SendId(id), reply }).is_some());
-            copy = JournalState::new(ledger.saved());
+            assert!(journal.record(Change::Replied { key: SendId(id), reply }).is_some());
+            copy = JournalState::new(journal.saved());
         }
         let outcomes = copy.saved().outcomes;
         let answers: Vec<_> =
@@ -399,10 +399,10 @@ mod tests {
 
     #[test]
     fn what_was_handed_over_and_never_answered_is_unknown_in_the_next_run() {
-        let mut ledger = JournalState::default();
-        added(&mut ledger, 1, None);
-        assert!(ledger.record(Change::SentOnce { key: SendId(1) }).is_some());
-        let mut next = JournalState::new(ledger.saved());
+        let mut journal = JournalState::default();
+        added(&mut journal, 1, None);
+        assert!(journal.record(Change::SentOnce { key: SendId(1) }).is_some());
+        let mut next = JournalState::new(journal.saved());
         next.assign_restored_ids();
         let (id, status) = next.outcomes().map(|(id, outcome)| (id, outcome.status.clone())).next().unwrap();
         assert_eq!(DeliveryStatus::from(status), DeliveryStatus::Unknown);
@@ -412,24 +412,24 @@ mod tests {
 
     #[test]
     fn what_was_handed_over_and_refused_for_certain_waits_again_under_its_number() {
-        let mut ledger = JournalState::default();
-        added(&mut ledger, 1, None);
-        added(&mut ledger, 2, None);
-        assert!(ledger.record(Change::SentOnce { key: SendId(1) }).is_some());
-        added(&mut ledger, 1, None);
-        let saved = ledger.saved();
+        let mut journal = JournalState::default();
+        added(&mut journal, 1, None);
+        added(&mut journal, 2, None);
+        assert!(journal.record(Change::SentOnce { key: SendId(1) }).is_some());
+        added(&mut journal, 1, None);
+        let saved = journal.saved();
         assert_eq!(saved.sends.iter().map(|send| send.number).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(saved.outcomes, []);
     }
 
     #[test]
     fn an_outcome_says_what_was_sent_as_a_number() {
-        let mut ledger = JournalState::default();
-        added(&mut ledger, 1, Some("a"));
-        added(&mut ledger, 2, None);
-        resolved(&mut ledger, 1);
-        resolved(&mut ledger, 2);
-        let kept: Vec<_> = ledger.saved().outcomes.iter().map(|outcome| outcome.digest).collect();
+        let mut journal = JournalState::default();
+        added(&mut journal, 1, Some("a"));
+        added(&mut journal, 2, None);
+        resolved(&mut journal, 1);
+        resolved(&mut journal, 2);
+        let kept: Vec<_> = journal.saved().outcomes.iter().map(|outcome| outcome.digest).collect();
         let one = "1".to_owned();
         assert_eq!(kept, [Some(digest(&one, None)), None]);
         let others =
@@ -441,39 +441,39 @@ mod tests {
 
     #[test]
     fn what_another_user_has_not_been_told_is_kept_without_its_name() {
-        let mut ledger = JournalState::default();
+        let mut journal = JournalState::default();
         for (id, reference) in [(1, "a"), (2, "b")] {
-            added(&mut ledger, id, Some(reference));
-            resolved(&mut ledger, id);
+            added(&mut journal, id, Some(reference));
+            resolved(&mut journal, id);
         }
-        assert!(ledger.record(Change::Confirmed { key: SendId(1) }).is_some());
-        assert!(ledger.record(Change::UserChanged).is_some());
-        let kept = ledger.saved().outcomes;
+        assert!(journal.record(Change::Confirmed { key: SendId(1) }).is_some());
+        assert!(journal.record(Change::UserChanged).is_some());
+        let kept = journal.saved().outcomes;
         assert_eq!(
             kept.iter().map(|kept| (kept.number, kept.reference.clone())).collect::<Vec<_>>(),
             [(2, None)]
         );
-        assert!(ledger.record(Change::Confirmed { key: SendId(2) }).is_some());
-        assert_eq!(ledger.saved().outcomes, []);
+        assert!(journal.record(Change::Confirmed { key: SendId(2) }).is_some());
+        assert_eq!(journal.saved().outcomes, []);
     }
 
     #[test]
     fn a_change_about_an_unknown_send_is_none() {
-        let mut ledger: JournalState = JournalState::default();
+        let mut journal: JournalState = JournalState::default();
         let status = DeliveryStatus::Unknown;
-        assert_eq!(ledger.record(Change::Resolved { key: SendId(7), status }), None);
-        assert_eq!(ledger.record(Change::Confirmed { key: SendId(7) }), None);
+        assert_eq!(journal.record(Change::Resolved { key: SendId(7), status }), None);
+        assert_eq!(journal.record(Change::Confirmed { key: SendId(7) }), None);
     }
 
     #[test]
     fn a_replaced_state_keeps_the_outcomes_and_never_gives_a_number_twice() {
-        let mut ledger = JournalState::default();
-        added(&mut ledger, 1, Some("a"));
-        resolved(&mut ledger, 1);
-        added(&mut ledger, 2, Some("b"));
-        assert!(ledger.record(Change::Replaced(Box::default())).is_some());
-        assert_eq!((ledger.saved().outcomes.len(), ledger.saved().sends.len()), (1, 0));
-        added(&mut ledger, 3, Some("c"));
-        assert_eq!(ledger.saved().sends[0].number, 3);
+        let mut journal = JournalState::default();
+        added(&mut journal, 1, Some("a"));
+        resolved(&mut journal, 1);
+        added(&mut journal, 2, Some("b"));
+        assert!(journal.record(Change::Replaced(Box::default())).is_some());
+        assert_eq!((journal.saved().outcomes.len(), journal.saved().sends.len()), (1, 0));
+        added(&mut journal, 3, Some("c"));
+        assert_eq!(journal.saved().sends[0].number, 3);
     }
 }

@@ -1,5 +1,5 @@
-//! The frames that each connection begins with: what is kept, within which bounds, and what the connection has of it. Writes
-//! nothing itself.
+//! The custom frames that are written first on each connection: their bounds, and which of them the present connection
+//! has. Writes nothing itself.
 
 use crate::bug::{Bug, made};
 use crate::event::SendFailure;
@@ -8,9 +8,9 @@ use crate::outbox::Payload;
 use crate::persisted::SavedFrame;
 use alloc::vec::Vec;
 
-/// Most frames that are kept for each connection.
+/// Maximum frames that are kept for each connection.
 pub const MAX_KEPT_FRAMES: usize = 64;
-/// Most bytes of them together.
+/// Maximum bytes of them together.
 pub const MAX_KEPT_BYTES: usize = 64 << 10;
 
 /// In the order in which their keys were first kept.
@@ -43,11 +43,11 @@ impl<P: Payload, N: Clone + Ord> KeptFrames<P, N> {
     pub(crate) fn keep(&mut self, key: N, frame: P, most: usize) -> Result<(), SendFailure> {
         let list = &mut self.list;
         let at = list.iter().position(|kept| kept.key == key);
-        let weight = frame.byte_len();
+        let size = frame.byte_len();
         let others =
             list.iter().filter(|kept| kept.key != key).map(|kept| kept.frame.byte_len()).sum::<usize>();
-        let too_many = at.is_none() && list.len() >= MAX_KEPT_FRAMES || others + weight > MAX_KEPT_BYTES;
-        if weight > most || weight > MAX_KEPT_BYTES {
+        let too_many = at.is_none() && list.len() >= MAX_KEPT_FRAMES || others + size > MAX_KEPT_BYTES;
+        if size > most || size > MAX_KEPT_BYTES {
             return Err(SendFailure::TooLarge);
         }
         if too_many && !made(Bug::KeepsTooMany) {
@@ -68,7 +68,7 @@ impl<P: Payload, N: Clone + Ord> KeptFrames<P, N> {
         Ok(())
     }
 
-    /// Says whether there was one.
+    /// Returns whether there was one.
     pub(crate) fn drop_kept(&mut self, key: &N) -> bool {
         let before = self.list.len();
         if !made(Bug::KeptForEver) {
@@ -106,8 +106,8 @@ impl<P: Payload, N: Clone + Ord> KeptFrames<P, N> {
     }
 
     /// A send of so many bytes has been given to the connection.
-    pub(crate) fn record_send(&mut self, weight: usize) {
-        self.largest_send = self.largest_send.max(weight);
+    pub(crate) fn record_send(&mut self, size: usize) {
+        self.largest_send = self.largest_send.max(size);
     }
 
     /// Bytes of the largest frame or send that the connection has been given.

@@ -117,7 +117,7 @@
 //!   window), or the server lost its memory; the message may be there or not, and is never sent again.
 //! - Acknowledged sends of one room arrive in their order.
 //! - Messages are delivered in the order of the log, none twice within a process. A room that was left behind catches
-//!   up by itself; a hole that cannot be filled is an [`Event::Gap`] before anything later.
+//!   up by itself; a gap that cannot be filled is an [`Event::Gap`] before anything later.
 //! - With a stored state ([`Session::saved`], [`Output::Save`], [`Input::Restore`]) sends keep their numbers over a
 //!   restart, and messages after the committed position come again: at least once.
 //! - A slow application loses nothing that the server's log still has: what it has no room for stays with the server

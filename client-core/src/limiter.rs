@@ -1,4 +1,4 @@
-//! At most six dials in any thirty seconds, whatever asks for them (reconnecting.md, rule 4; invariant 11).
+//! Limits dials to six in any thirty seconds, whatever triggers them (reconnecting.md, rule 4; invariant 11).
 
 use crate::bug::{Bug, made};
 use crate::time::{Nanos, Timestamp};

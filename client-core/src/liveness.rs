@@ -1,4 +1,4 @@
-//! Finds out whether the server still answers (reconnecting.md, "Liveness"). Sends nothing itself.
+//! Detects a server that no longer answers (reconnecting.md, "Liveness"). Sends nothing itself.
 
 use crate::bug::{Bug, made};
 use crate::time::{Nanos, Timestamp};
@@ -34,7 +34,7 @@ impl Default for LivenessConfig {
     }
 }
 
-/// A timer this late was held back: the process was stopped, or the machine slept.
+/// A timer this late was buffered: the process was stopped, or the machine slept.
 pub(crate) const TIMER_SLACK: Nanos = Nanos::from_secs(2);
 
 /// What to do now.
@@ -110,7 +110,7 @@ impl Liveness {
         }
     }
 
-    /// An answer to a ping came in. Gives the round trip, if one was under way.
+    /// An answer to a ping came in. Returns the round trip, if one was under way.
     pub(crate) fn pong(&mut self, now: Timestamp) -> Option<Nanos> {
         let rtt = match self.phase {
             Phase::Probing { at, .. } => Some(now.after(at)),

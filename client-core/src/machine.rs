@@ -1,6 +1,5 @@
-//! The machines, for those who bring a driver of their own: what goes in, what comes out, and the state that is stored. An
-//! application needs none of it; the store of its own that [`ClientBuilder::state_store`](crate::ClientBuilder::state_store)
-//! takes needs the types of a stored state.
+//! The state machines for other drivers: their inputs, outputs and stored state. An application does not need them; an
+//! own store for [`ClientBuilder::state_store`](crate::ClientBuilder::state_store) needs the types of a stored state.
 //!
 //! [`Session`] is the one for plain and extended servers, [`socketio::Session`](crate::socketio::Session) the one for
 //! Socket.IO, and [`Feed`] reads a room from server-sent events. Frames are in [`messages`](crate::messages), and what the

@@ -86,7 +86,7 @@ impl PartialEq<&str> for Name {
     }
 }
 
-/// Most characters a room name may have (protocol.md §1).
+/// Maximum characters a room name may have (protocol.md §1).
 pub const ROOM_NAME_CHARS: usize = 128;
 
 /// The name of every user's own stream, where a room's name would stand (protocol.md §2.2).

@@ -1,4 +1,4 @@
-//! What survives the end of a process: the sends on their way and the committed positions (protocol.md §2.3, §2.4).
+//! The stored form of a session's state: unresolved sends and committed positions (protocol.md §2.3, §2.4).
 
 use crate::event::{DeliveryStatus, SendFailure, SendReply};
 use crate::id::Id;
@@ -65,7 +65,7 @@ impl<P, N> Default for Saved<P, N> {
     }
 }
 
-/// A frame of the application's own that each connection begins with.
+/// A custom frame that each connection begins with.
 #[cfg(feature = "frames")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedFrame<P = String, N = Name> {

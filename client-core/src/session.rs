@@ -1,4 +1,5 @@
-//! The machine: link, rooms and outbox behind one `handle`, one `poll` and one deadline.
+//! The session for plain and extended servers: link, rooms and outbox behind one `handle`, one `poll` and one deadline.
+//! Does no I/O.
 
 mod connection;
 #[cfg(feature = "frames")]
@@ -188,9 +189,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     // Whatever it is, it is no `hello`.
                     self.first_frame(now);
                     // Once for each connection: some servers say something of the kind all the time.
-                    if let Some(wire) = &mut self.connection {
-                        wire.malformed += 1;
-                        if wire.malformed == 1 {
+                    if let Some(connection) = &mut self.connection {
+                        connection.malformed += 1;
+                        if connection.malformed == 1 {
                             self.event(Event::Malformed { error });
                         }
                     }
@@ -239,7 +240,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.outputs.pop_front()
     }
 
-    /// Gives back the memory of queues that are empty: most connections are quiet most of the time. For a driver that
+    /// Returns back the memory of queues that are empty: most connections are quiet most of the time. For a driver that
     /// is about to wait.
     pub fn shrink_to_fit(&mut self) {
         if self.outputs.is_empty() {
@@ -254,12 +255,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let now = self.now.monotonic;
         let outbox = self.outbox.deadline(now, self.uptime, self.server.horizon());
-        let wire = self.connection.as_ref().map_or(Timestamp::NEVER, |wire| {
-            let undecided = wire.mode.is_none() && (wire.mode_deadline > now || self.may_decide(wire));
-            let decision = if undecided { wire.mode_deadline } else { Timestamp::NEVER };
-            decision.min(self.rooms_deadline(wire)).min(self.stall_deadline(wire))
+        let connection = self.connection.as_ref().map_or(Timestamp::NEVER, |connection| {
+            let undecided =
+                connection.mode.is_none() && (connection.mode_deadline > now || self.may_decide(connection));
+            let decision = if undecided { connection.mode_deadline } else { Timestamp::NEVER };
+            decision.min(self.rooms_deadline(connection)).min(self.stall_deadline(connection))
         });
-        self.link.deadline().min(outbox).min(wire).into_option()
+        self.link.deadline().min(outbox).min(connection).into_option()
     }
 
     /// The state of the connection.
@@ -269,12 +271,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Whether the mode is decided and every wanted room joined (plain: the joins are written).
     pub fn is_ready(&self) -> bool {
-        self.connection.as_ref().is_some_and(|wire| wire.ready)
+        self.connection.as_ref().is_some_and(|connection| connection.ready)
     }
 
-    /// What the present connection can promise, once that is known.
+    /// What the current connection can promise, once that is known.
     pub fn mode(&self) -> Option<Mode> {
-        self.connection.as_ref().and_then(|wire| wire.mode)
+        self.connection.as_ref().and_then(|connection| connection.mode)
     }
 
     /// The wanted rooms and how it stands with them, by name.
@@ -322,7 +324,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             buffered_bytes: held_bytes,
             rtt: self.link.rtt().map(Nanos::duration),
             content_limit: {
-                let peer = self.connection.as_ref().map_or(usize::MAX, |wire| wire.limits.content);
+                let peer =
+                    self.connection.as_ref().map_or(usize::MAX, |connection| connection.limits.content);
                 // What the last connection was told holds until the next one is told something.
                 #[cfg(feature = "native")]
                 let peer = match self.diagnostics.content_limit {
@@ -357,8 +360,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if current {
             self.diagnostics.frames_in += 1;
             self.link.activity(now);
-            if let Some(wire) = &mut self.connection {
-                wire.silent_since = Timestamp::NEVER;
+            if let Some(connection) = &mut self.connection {
+                connection.silent_since = Timestamp::NEVER;
             }
         }
         current
@@ -406,10 +409,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn write(&mut self, message: ClientMessage<P, N>) {
-        let Some(wire) = &mut self.connection else { return };
-        wire.last_frame += 1;
+        let Some(connection) = &mut self.connection else { return };
+        connection.last_frame += 1;
         self.diagnostics.frames_out += 1;
-        let (conn, frame) = (wire.conn, wire.last_frame);
+        let (conn, frame) = (connection.conn, connection.last_frame);
         #[cfg(feature = "native")]
         self.link.traffic(self.now.monotonic);
         self.outputs.push_back(Output::Send { conn, frame, message });
@@ -505,10 +508,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 return;
             }
             Action::Ping(conn) => {
-                if self.connection.as_ref().is_some_and(|wire| wire.conn == conn && wire.is_extended()) {
+                if self
+                    .connection
+                    .as_ref()
+                    .is_some_and(|connection| connection.conn == conn && connection.is_extended())
+                {
                     self.write(ClientMessage::Ping { t: 0 });
-                    if let Some(wire) = &mut self.connection {
-                        wire.last_ping_frame = wire.last_frame;
+                    if let Some(connection) = &mut self.connection {
+                        connection.last_ping_frame = connection.last_frame;
                     }
                     return;
                 }

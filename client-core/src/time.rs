@@ -1,4 +1,4 @@
-//! Time as the machine sees it: a number that came with the input. Nothing here reads a clock.
+//! Time as a number that comes with each input. Reads no clock.
 
 use core::ops::{Add, AddAssign, Sub};
 use core::time::Duration;

@@ -1,4 +1,4 @@
-//! The secret a connection is opened with.
+//! The access token of a connection, and where it comes from.
 
 use alloc::boxed::Box;
 use core::fmt;

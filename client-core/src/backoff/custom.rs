@@ -1,5 +1,4 @@
-//! A rule of the application's own for the delay before a dial: what it is told, and the bounds its answer is kept in. Reads
-//! no clock and draws no entropy.
+//! The application's own delay rule: its inputs, and the bounds of its result. Reads no clock and draws no entropy.
 
 use super::MAX_HINT;
 use crate::time::Nanos;

@@ -1,5 +1,5 @@
-//! Where in a room's log a reader is, when each message comes with its place in its id: what is new, what is said
-//! again, what is missing.
+//! The cursor of a feed in a room's log, moved by the event ids. Decides for each message whether it is new, a
+//! repetition or behind a gap.
 //!
 //! The ids are the server's `epoch:seq:id`. One of another form is passed back as it is, and nothing is concluded
 //! from it.
@@ -83,7 +83,7 @@ fn log_gap(at: &Position, after: u64, before: Option<u64>, reason: GapReason) ->
 /// How far the server has said that something is missing, while no message has come since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Announced {
-    /// The first message behind the hole, in the log that is being read; `None`: whatever comes.
+    /// The first message behind the gap, in the log that is being read; `None`: whatever comes.
     before: Option<u64>,
 }
 
@@ -95,7 +95,7 @@ pub(super) struct Cursor {
     last_id: Option<Arc<str>>,
     recent: RecentIds,
     announced: Option<Announced>,
-    /// The hole told last, while no message has come since: a server says it again on each connection.
+    /// The gap told last, while no message has come since: a server says it again on each connection.
     reported: Option<LogGap>,
     /// The highest number seen on this connection: a smaller one that is not a repetition is of another log.
     seen: u64,
@@ -123,7 +123,7 @@ impl Cursor {
         self.position.is_some()
     }
 
-    /// The stream is open, for the first time or again. Gives what that leaves unknown: a server whose ids say nothing
+    /// The stream is open, for the first time or again. Returns what that leaves unknown: a server whose ids say nothing
     /// about places may or may not go on where it was.
     pub(super) fn opened(&mut self) -> Option<LogGap> {
         self.seen = if made(Bug::SeenKept) { self.seen } else { 0 };
@@ -225,7 +225,7 @@ impl Cursor {
     /// The server names a place without saying anything else.
     pub(super) fn move_to_id(&mut self, id: &str) {
         match (Position::from_event_id(id), &self.position) {
-            // A place to begin at, or behind a hole that has been told.
+            // A place to begin at, or behind a gap that has been told.
             (Some(now), None) => self.arrive(now, id.into()),
             (Some(now), Some(_)) if self.announced.is_some() && !made(Bug::GapWithoutPlace) => {
                 self.announced = None;

@@ -34,7 +34,7 @@ pub struct StreamEvent {
 /// The reader of one stream. Each response has its own.
 #[derive(Debug)]
 pub struct EventStream {
-    /// Most bytes of an event, its field names included.
+    /// Maximum bytes of an event, its field names included.
     most: usize,
     line: Vec<u8>,
     /// Bytes of the lines before this one that belong to the event.

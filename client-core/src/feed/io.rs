@@ -1,4 +1,4 @@
-//! What goes into a feed and what comes out of it.
+//! The inputs and outputs of a feed.
 
 use crate::cause::{DialError, Disconnect};
 use crate::event::Gap;

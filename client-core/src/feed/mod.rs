@@ -5,7 +5,7 @@
 //! messages, and hands them over. Nothing is written: there is nothing to lose upwards, and no way to ask the server
 //! whether it is there.
 //!
-//! Where the ids of the events are the server's `epoch:seq:id`, messages are delivered in order, each once, and a hole
+//! Where the ids of the events are the server's `epoch:seq:id`, messages are delivered in order, each once, and a gap
 //! is told before what comes behind it, whether the server tells it or not. Ids of another form are passed back to the
 //! server as they are, and after each reconnect a gap of unknown size says that nobody knows. An event that is no message
 //! of the contract is told with its name, its data and its id.
@@ -164,7 +164,7 @@ impl<P, N: Clone> Feed<P, N> {
     }
 
     fn message(&mut self, id: Option<&str>, message: Message<P, N>) {
-        // The message is not dealt with when the hole before it is.
+        // The message is not dealt with when the gap before it is.
         let before = self.last();
         let step = self.cursor.take(id);
         let before = if made(Bug::FeedPlaceAhead) { self.last() } else { before };

@@ -1,4 +1,4 @@
-//! From what a stream holds to what it means, for drivers that have `serde_json`.
+//! Parses the items of an event stream with `serde_json`.
 
 use super::{FeedItem, StreamEvent, StreamItem};
 use crate::messages::json::ServerDecoder;

@@ -82,7 +82,7 @@ fn what_is_to_be_gone_on_from_is_behind_a_message_only_when_that_has_been_told()
 }
 
 #[test]
-fn a_hole_that_the_server_tells_is_told_once_and_in_this_sides_numbers() {
+fn a_gap_that_the_server_tells_is_told_once_and_in_this_sides_numbers() {
     let mut rig = Rig::connected();
     rig.says(&message("e", 3));
     rig.told();
@@ -101,7 +101,7 @@ fn a_hole_that_the_server_tells_is_told_once_and_in_this_sides_numbers() {
 }
 
 #[test]
-fn behind_a_hole_with_a_place_of_its_own_the_reader_goes_on_from_there() {
+fn behind_a_gap_with_a_place_of_its_own_the_reader_goes_on_from_there() {
     let mut rig = Rig::connected();
     rig.says(&message("e", 3));
     rig.reconnect(Disconnect::Lost);
@@ -223,7 +223,7 @@ fn ids_of_another_form_are_passed_back_and_nothing_is_concluded_from_them() {
 }
 
 #[test]
-fn an_event_that_cannot_be_read_is_told_and_its_hole_too() {
+fn an_event_that_cannot_be_read_is_told_and_its_gap_too() {
     let mut rig = Rig::connected();
     rig.says(&message("e", 1));
     rig.says("id: e:2:m2\ndata: unreadable\n\n");

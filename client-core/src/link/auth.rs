@@ -1,4 +1,4 @@
-//! The token in use, and how often a new one may be asked for (protocol.md §2.5).
+//! The token in use, and the limits on refreshing it (protocol.md §2.5).
 
 use crate::bug::{Bug, made};
 use crate::close_code::CloseAction;

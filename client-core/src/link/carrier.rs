@@ -1,5 +1,4 @@
-//! A link over a connection that another link makes and watches: it is told when there is one, and never dials, pings or
-//! judges by itself.
+//! A link whose connection belongs to another link, the carrier. It never dials, pings or evaluates close codes itself.
 
 use super::state::Outage;
 use super::{Link, Phase};

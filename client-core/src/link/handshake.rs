@@ -1,5 +1,5 @@
-//! Protocols with a handshake of their own above the WebSocket's: to the link their dial lasts until that is done. Socket.IO
-//! is the only one.
+//! Protocols with a handshake above the WebSocket's: for the link the dial lasts until that handshake is done. Only
+//! Socket.IO has one.
 
 use super::retry::cause;
 use super::{Action, ConnId, Link, Phase};

@@ -1,5 +1,5 @@
-//! Finds an idle timeout on the way: two connections in a row that broke after the same time without traffic. Says so,
-//! and changes nothing else.
+//! Detects an idle timeout of a proxy: two connections in a row that broke after the same time without traffic. Reports
+//! it, and changes nothing else.
 
 use super::ConnId;
 use crate::time::{Nanos, Timestamp};
@@ -29,7 +29,7 @@ impl IdleTimeoutDetector {
         self.traffic_at = None;
     }
 
-    /// The connection in use broke without a close frame. Gives the timeout, if one explains this loss and the one before.
+    /// The connection in use broke without a close frame. Returns the timeout, if one explains this loss and the one before.
     pub(super) fn lost(&mut self, now: Timestamp, conn: ConnId) -> Option<Nanos> {
         let idle = self.traffic_at.take().map(|at| now.after(at)).filter(|idle| *idle >= MIN_IDLE)?;
         let (before, silence) = self.last.replace((conn, idle))?;

@@ -1,4 +1,4 @@
-//! Moving to another connection before the present one goes away: the new one first (protocol.md §2.2 `going_away`).
+//! Migration to a replacement connection before the present one closes (protocol.md §2.2 `going_away`).
 //!
 //! At most two connections exist meanwhile. If the new dial fails the old connection serves on; if the old one breaks
 //! first, the dial under way becomes the reconnection.
@@ -191,7 +191,7 @@ impl Link {
         self.old.take_if(|retiring| retiring.conn == conn).is_some()
     }
 
-    /// The present connection is lost while the next is being dialled: that dial is the reconnection.
+    /// The current connection is lost while the next is being dialled: that dial is the reconnection.
     pub(super) fn take_replacement_dial(&mut self) -> Option<(ConnId, Timestamp)> {
         match self.replacement.take() {
             Some(Replacement { step: Step::Dialing { conn, until }, .. }) => Some((conn, until)),

@@ -1,5 +1,5 @@
-//! The reconnecting connection: when to dial, when to give a connection up, and why. It knows nothing of
-//! rooms or messages, so other protocols run over it too.
+//! The reconnecting connection: decides when to dial, when to give a connection up, and with which cause. Knows nothing
+//! of rooms or messages, so that other protocols use it too.
 //!
 //! ```text
 //!            connect()            token            opened
@@ -485,7 +485,7 @@ impl Link {
         self.actions.push(Action::Down);
     }
 
-    /// Gives the open connection up for a reason on this side and dials again.
+    /// Returns the open connection up for a reason on this side and dials again.
     fn replace(&mut self, now: Timestamp, code: CauseCode) {
         let Phase::Open { conn, since, .. } = self.phase else { return };
         let wire_code =

@@ -1,4 +1,5 @@
-//! What the platform notices: wakes, network changes. It causes questions, never decisions.
+//! Reactions to hints of the platform: wakes and network changes. Hints trigger a liveness probe; they never close a
+//! connection.
 
 use super::{Action, Link, Phase};
 use crate::bug::{Bug, made};

@@ -1,4 +1,4 @@
-//! The link after a connection has ended or could not be made: gives up, or chooses when to dial again.
+//! Chooses what follows a closed connection or a failed dial: fail, or dial again after a delay.
 
 use super::auth::Refresh;
 use super::state::Outage;

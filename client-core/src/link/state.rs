@@ -1,4 +1,4 @@
-//! The connection as an application sees it.
+//! The states of a connection, as an application sees them.
 
 use crate::cause::Cause;
 use crate::time::{Nanos, Timestamp};

@@ -93,7 +93,7 @@ pub struct SendTag {
 pub struct ProducerTag {
     /// The producer.
     pub pid: Id,
-    /// The number in the line, from 1 without holes. 0 is what is read from a tag that is not whole, so that a server
+    /// The number in the line, from 1 without gaps. 0 is what is read from a tag that is not whole, so that a server
     /// refuses it instead of taking it for a send that cannot be repeated.
     pub pseq: u64,
     /// The room's epoch at the first transmission.
@@ -128,15 +128,15 @@ pub struct Hello<N = Name> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// Most bytes of a frame.
+    /// Maximum bytes of a frame.
     pub frame_bytes: u64,
-    /// Most bytes of a message's content and data together.
+    /// Maximum bytes of a message's content and data together.
     pub content_bytes: u64,
-    /// Most rooms of one connection.
+    /// Maximum rooms of one connection.
     pub rooms: u64,
-    /// Most unanswered sends of one connection.
+    /// Maximum unanswered sends of one connection.
     pub in_flight: u64,
-    /// Most messages of a replay or a history answer.
+    /// Maximum messages of a replay or a history answer.
     pub replay: u64,
     /// Sends per second; 0: not limited.
     #[serde(default)]

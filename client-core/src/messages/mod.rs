@@ -24,7 +24,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-/// Most levels of arrays and objects in a message's `data`: `1` has none, `[]` one, `[{"a": 1}]` two. A server refuses
+/// Maximum levels of arrays and objects in a message's `data`: `1` has none, `[]` one, `[{"a": 1}]` two. A server refuses
 /// more for good, and a client does not send it: parsers in other languages break on it, at every replay again.
 pub const MAX_DATA_LEVELS: usize = 64;
 
@@ -78,7 +78,7 @@ pub enum ClientMessage<P = String, N = Name> {
         /// Comes back in the answer.
         t: u64,
     },
-    /// A frame of the application's own: its JSON, written as it is. It is sent at most once.
+    /// A custom frame: its JSON, written as it is. It is sent at most once.
     #[cfg(feature = "frames")]
     Custom(P),
     /// One that each connection begins with.
@@ -169,7 +169,7 @@ pub enum ServerMessage<P = String, N = Name> {
     GoingAway(Box<GoingAway>),
     /// Extended: something for this user alone.
     Notification(Box<Notification<P, N>>),
-    /// A frame of the application's own, where the driver was asked for them.
+    /// A custom frame, where the driver was asked for them.
     #[cfg(feature = "frames")]
     Custom(crate::frame::Frame<P, N>),
     /// A `type` this version does not know; tolerated and counted.
@@ -233,8 +233,8 @@ impl<P, N> Message<P, N> {
     }
 
     /// The same with a place in the room's log, or without one.
-    pub fn with_entry(self, stamp: Option<Box<EntryMeta>>) -> Self {
-        Self { entry: stamp, ..self }
+    pub fn with_entry(self, meta: Option<Box<EntryMeta>>) -> Self {
+        Self { entry: meta, ..self }
     }
 
     /// Whether this client's own user said it, on whatever device: `None` where the server has not said who that is. An

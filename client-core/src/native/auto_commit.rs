@@ -1,4 +1,4 @@
-//! What an application has taken from the event stream and is dealing with.
+//! The positions and outcomes of the events that an application has read, to be committed when it reads on.
 
 use crate::event::{Event, SendId};
 use crate::messages::Position;
@@ -20,7 +20,7 @@ impl AutoCommit {
                 None => return,
             },
             Event::Notification(notification) => match &notification.entry {
-                Some(stamp) => (Name::from(PERSONAL_ROOM), stamp.position()),
+                Some(meta) => (Name::from(PERSONAL_ROOM), meta.position()),
                 None => return,
             },
             Event::Delivery(delivery) => return self.outcomes.push(delivery.id),
@@ -47,20 +47,20 @@ mod tests {
     use crate::id::Id;
     use crate::messages::{EntryMeta, Message, Notification};
 
-    fn stamp(seq: u64) -> EntryMeta {
+    fn meta(seq: u64) -> EntryMeta {
         let id = Id::new("x").unwrap();
         EntryMeta { id: id.clone(), epoch: id, seq, replay: false, producer: None }
     }
 
     fn message(room: &str, seq: Option<u64>) -> Event {
         let plain = Message::plain(room.into(), "u".into(), String::new(), String::new());
-        Event::Message(Message { entry: seq.map(stamp).map(Box::new), ..plain })
+        Event::Message(Message { entry: seq.map(meta).map(Box::new), ..plain })
     }
 
     #[test]
     fn the_last_position_of_each_room_is_committed_once() {
         let mut taken = AutoCommit::default();
-        let notification = Notification { entry: Some(stamp(5)), kind: "k".into(), data: None };
+        let notification = Notification { entry: Some(meta(5)), kind: "k".into(), data: None };
         for event in [
             message("a", Some(1)),
             message("b", Some(7)),

@@ -1,4 +1,4 @@
-//! A user name and password before a URL's host, as HTTP's Basic authentication has them (RFC 7617).
+//! The user name and password of a URL, for HTTP's Basic authentication (RFC 7617).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

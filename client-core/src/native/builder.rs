@@ -1,4 +1,4 @@
-//! The builder of a client: its options, and the task that they become.
+//! The builder of a client: its options, and the start of its driver.
 
 use super::client::{Client, ConnectionStatus, RestoredOutcome, Shared, check_join};
 use super::clock::Clock;
@@ -184,7 +184,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The field of a frame of your own that the server repeats in its answer, for [`Client::request`]: `"id"` for instance.
+    /// The field of a custom frame that the server repeats in its answer, for [`Client::request`]: `"id"` for instance.
     /// None by default, and then there are no requests. A Socket.IO server answers with an ack, and needs none.
     pub fn correlate(mut self, field: impl Into<Box<str>>) -> Self {
         self.correlate = Some(field.into());
@@ -261,7 +261,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Gives a close code another meaning than the default one; may be called several times.
+    /// Returns a close code another meaning than the default one; may be called several times.
     ///
     /// ```no_run
     /// use rejoin::close_code::CloseAction;
@@ -310,7 +310,7 @@ impl ClientBuilder {
         check_subprotocols(&self.subprotocols)?;
         // Toward Socket.IO the token goes into the `auth` object.
         let default_location = (!is_socket_io).then_some(TokenLocation::Header);
-        let Resolved { connector: route, credentials, source, request: options, connect_timeout, seed } =
+        let Resolved { connector: connector, credentials, source, request: options, connect_timeout, seed } =
             self.options.resolve(&endpoints, in_urls, default_location)?;
         let mut config = self.config;
         config.link.dial_timeout = connect_timeout.unwrap_or(config.link.dial_timeout);
@@ -323,7 +323,7 @@ impl ClientBuilder {
             .max_message_size(Some(self.max_message))
             .max_frame_size(Some(self.max_message));
         let dialer = WebSocketConnector {
-            connector: route,
+            connector: connector,
             options,
             subprotocols: self.subprotocols.into(),
             websocket,
@@ -336,20 +336,20 @@ impl ClientBuilder {
         let url = endpoints.first().map(Endpoint::to_string).unwrap_or_default();
         let saved = store.as_mut().map(|store| store.load(&url)).transpose()?.flatten();
         let commits = store.is_some() && !self.manual_commit;
-        let ledger = JournalState::new(saved.unwrap_or_default());
-        let earlier = restored_outcomes(&ledger);
-        let stored_user = ledger.user().cloned();
-        let saved = store.is_some().then(|| Saved { outcomes: Vec::new(), ..ledger.saved() });
-        let keeper = store.map(|store| Box::new(Persister::new(store, ledger)));
+        let journal = JournalState::new(saved.unwrap_or_default());
+        let earlier = restored_outcomes(&journal);
+        let stored_user = journal.user().cloned();
+        let saved = store.is_some().then(|| Saved { outcomes: Vec::new(), ..journal.saved() });
+        let persister = store.map(|store| Box::new(Persister::new(store, journal)));
         let clock = Clock::start();
-        let inbox = Arc::new(CommandQueue::new(keeper.is_some()));
+        let commands = Arc::new(CommandQueue::new(persister.is_some()));
         let queue = Arc::new(EventQueue::default());
         let subscriptions = Arc::new(Subscriptions::default());
         let connecting = ConnectionStatus { state: State::Connecting, cause: None, ready: None, user: None };
         let (status, statuses) = watch::channel(connecting);
         let requests = self.correlate.map(|field| Arc::new(Requests::new(field)));
         let shared = Arc::new(Shared {
-            commands: Arc::clone(&inbox),
+            commands: Arc::clone(&commands),
             events: Arc::clone(&queue),
             subscriptions: Arc::clone(&subscriptions),
             status: statuses,
@@ -365,20 +365,20 @@ impl ClientBuilder {
             parent: None,
         });
         let client = Client::new(shared);
-        let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox), commits);
+        let events = Events::new(Arc::clone(&queue), Arc::clone(&commands), commits);
         let span = endpoints.first().map_or_else(Span::none, trace::client_span);
         let endpoints = endpoints.into();
         let around = DriverParts {
             endpoints,
             dialer,
             source,
-            commands: inbox,
+            commands,
             queue,
             subscriptions,
             capacity: OutboxCapacity::new(&config),
             status,
             clock,
-            persister: keeper,
+            persister,
             requests: requests.clone(),
         };
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
@@ -413,8 +413,8 @@ fn most_written(config: &Config, is_socket_io: bool) -> usize {
 }
 
 /// What the stored state knows of sends of earlier runs that have their outcome.
-fn restored_outcomes(ledger: &JournalState) -> Vec<RestoredOutcome> {
-    let earlier = ledger.outcomes().map(|(id, outcome)| RestoredOutcome {
+fn restored_outcomes(journal: &JournalState) -> Vec<RestoredOutcome> {
+    let earlier = journal.outcomes().map(|(id, outcome)| RestoredOutcome {
         id,
         room: outcome.room.clone(),
         reference: outcome.reference.clone(),

@@ -1,4 +1,4 @@
-//! The handle an application holds.
+//! The handle of an application to a client.
 
 use super::builder::ClientBuilder;
 use super::clock::Clock;

@@ -1,4 +1,4 @@
-//! The clocks of a driver. The machines read none.
+//! The clocks of a driver. The machines read no clock.
 
 use crate::time::{ClockReading, Timestamp};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

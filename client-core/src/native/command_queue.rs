@@ -1,4 +1,4 @@
-//! What the handles have for the driver: commands in order, and who waits for which outcome.
+//! The commands of the handles for the driver, in order, and the sends that wait for an outcome.
 //!
 //! One lock and one wake for any number of commands, because the driver takes all that are there at once. A
 //! channel costs as much again per message as the message itself.
@@ -19,10 +19,10 @@ use std::task::{Context, Poll, Waker};
 
 /// Ids of sends whose outcome is an event rather than a receipt have this bit.
 const REPORTED_BY_EVENT: u64 = 1 << 63;
-/// Most commands that may wait for the driver; sends beyond fail with `queue_full`. The driver takes them all
+/// Maximum commands that may wait for the driver; sends beyond fail with `queue_full`. The driver takes them all
 /// each time it runs, and the session's own bounds apply from there on.
 const MAX_INPUTS: usize = 65_536;
-/// Most bytes of content that may wait for the driver.
+/// Maximum bytes of content that may wait for the driver.
 const MAX_BYTES: usize = 64 << 20;
 
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ impl State {
 pub(crate) enum Target<'a> {
     /// To a room, if it is one.
     Room(&'a str),
-    /// To the server, as a frame of the application's own.
+    /// To the server, as a custom frame.
     Custom,
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn is_reported_by_event(id: SendId) -> bool {
 }
 
 impl CommandQueue {
-    /// An inbox whose driver keeps outcomes until they have been dealt with, or not.
+    /// An command queue whose driver keeps outcomes until they have been dealt with, or not.
     pub(crate) fn new(keeps_outcomes: bool) -> Self {
         Self { state: Mutex::new(State { keeps_outcomes, ..State::default() }), ..Self::default() }
     }
@@ -219,22 +219,22 @@ impl CommandQueue {
     pub(crate) fn push_with_receipt<'a>(
         &self,
         target: impl Into<Target<'a>>,
-        weight: usize,
+        size: usize,
         commit: Option<Input>,
         input: impl FnOnce(SendId, Name) -> Input,
     ) -> Result<SendId, SendFailure> {
-        self.push_send(target.into(), weight, commit, input, |state| state.pending_sends.insert())
+        self.push_send(target.into(), size, commit, input, |state| state.pending_sends.insert())
     }
 
     /// Queues a send whose outcome comes back as an event.
     pub(crate) fn push_by_event<'a>(
         &self,
         target: impl Into<Target<'a>>,
-        weight: usize,
+        size: usize,
         commit: Option<Input>,
         input: impl FnOnce(SendId, Name) -> Input,
     ) -> Result<SendId, SendFailure> {
-        self.push_send(target.into(), weight, commit, input, |state| {
+        self.push_send(target.into(), size, commit, input, |state| {
             state.next_by_event += 1;
             Some(SendId(REPORTED_BY_EVENT | state.next_by_event))
         })
@@ -243,7 +243,7 @@ impl CommandQueue {
     fn push_send(
         &self,
         target: Target<'_>,
-        weight: usize,
+        size: usize,
         commit: Option<Input>,
         input: impl FnOnce(SendId, Name) -> Input,
         number: impl FnOnce(&mut State) -> Option<SendId>,
@@ -252,7 +252,7 @@ impl CommandQueue {
         if state.ended {
             return Err(SendFailure::Closed);
         }
-        if state.inputs.len() >= MAX_INPUTS || state.bytes.saturating_add(weight) > MAX_BYTES {
+        if state.inputs.len() >= MAX_INPUTS || state.bytes.saturating_add(size) > MAX_BYTES {
             return Err(SendFailure::QueueFull);
         }
         let room = match (target, &state.last_room) {
@@ -264,7 +264,7 @@ impl CommandQueue {
             }
         };
         let id = number(&mut state).ok_or(SendFailure::QueueFull)?;
-        state.bytes += weight;
+        state.bytes += size;
         let first = state.is_empty();
         // Both are taken together, and so they are stored together.
         state.inputs.extend(commit);
@@ -424,25 +424,25 @@ mod tests {
 
     #[test]
     fn ids_by_event_are_told_from_receipts() {
-        let inbox = CommandQueue::default();
-        let by_event = inbox.push_by_event("r", 0, None, cancel).unwrap();
-        let receipt = inbox.push_with_receipt("r", 0, None, cancel).unwrap();
+        let commands = CommandQueue::default();
+        let by_event = commands.push_by_event("r", 0, None, cancel).unwrap();
+        let receipt = commands.push_with_receipt("r", 0, None, cancel).unwrap();
         assert!(is_reported_by_event(by_event) && !is_reported_by_event(receipt));
     }
 
     #[test]
     fn of_the_commits_of_a_room_the_last_counts_and_comes_before_what_was_asked_after_it() {
-        let inbox = CommandQueue::default();
+        let commands = CommandQueue::default();
         let id = crate::id::Id::new("e").unwrap();
         let position = |seq| Position { epoch: id.clone(), seq, id: id.clone() };
-        inbox.push(Input::Command(Command::Reconnect));
+        commands.push(Input::Command(Command::Reconnect));
         for seq in 1..=3 {
-            inbox.commit("a".into(), position(seq));
-            inbox.commit("b".into(), position(seq));
+            commands.commit("a".into(), position(seq));
+            commands.commit("b".into(), position(seq));
         }
-        inbox.push(Input::Command(Command::Close));
+        commands.push(Input::Command(Command::Close));
         let mut inputs = Vec::new();
-        inbox.drain(&mut inputs, &mut Vec::new(), &Context::from_waker(Waker::noop()));
+        commands.drain(&mut inputs, &mut Vec::new(), &Context::from_waker(Waker::noop()));
         let commit = |room: &str| Command::Commit { room: room.into(), position: position(3) };
         let expected = [commit("a"), commit("b"), Command::Reconnect, Command::Close];
         assert_eq!(inputs.len(), expected.len());
@@ -453,26 +453,26 @@ mod tests {
 
     #[test]
     fn after_the_end_a_send_fails_as_closed_and_no_receipt_is_waited_for() {
-        let inbox = CommandQueue::default();
-        let receipt = inbox.push_with_receipt("r", 0, None, cancel).unwrap();
-        inbox.end();
-        assert_eq!(inbox.push_by_event("r", 0, None, cancel), Err(SendFailure::Closed));
+        let commands = CommandQueue::default();
+        let receipt = commands.push_with_receipt("r", 0, None, cancel).unwrap();
+        commands.end();
+        assert_eq!(commands.push_by_event("r", 0, None, cancel), Err(SendFailure::Closed));
         let cx = Context::from_waker(Waker::noop());
-        assert_eq!(inbox.poll_receipt(receipt, &cx), Poll::Ready(Some(DeliveryStatus::Unknown.into())));
+        assert_eq!(commands.poll_receipt(receipt, &cx), Poll::Ready(Some(DeliveryStatus::Unknown.into())));
     }
 
     #[test]
     fn a_send_to_what_is_no_room_is_refused_at_once() {
-        let inbox = CommandQueue::default();
+        let commands = CommandQueue::default();
         for room in ["", "@me", "a\nb"] {
-            assert_eq!(inbox.push_by_event(room, 0, None, cancel), Err(SendFailure::BadRoom), "{room:?}");
+            assert_eq!(commands.push_by_event(room, 0, None, cancel), Err(SendFailure::BadRoom), "{room:?}");
         }
     }
 
     #[test]
     fn what_waits_for_the_driver_is_bounded_in_bytes() {
-        let inbox = CommandQueue::default();
-        assert!(inbox.push_by_event("r", MAX_BYTES, None, cancel).is_ok());
-        assert_eq!(inbox.push_by_event("r", 1, None, cancel), Err(SendFailure::QueueFull));
+        let commands = CommandQueue::default();
+        assert!(commands.push_by_event("r", MAX_BYTES, None, cancel).is_ok());
+        assert_eq!(commands.push_by_event("r", 1, None, cancel), Err(SendFailure::QueueFull));
     }
 }

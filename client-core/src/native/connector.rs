@@ -1,4 +1,5 @@
-//! The way to a server: name, TCP, proxy, TLS; or the application's own stream in the place of the first three.
+//! The transport to a server: name resolution, TCP, proxy and TLS; or the application's own stream in place of the
+//! first three.
 
 use super::endpoint::Endpoint;
 use super::http::dial_error;

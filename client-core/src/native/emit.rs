@@ -1,5 +1,5 @@
-//! Events of the application's own on their way to a Socket.IO server, and answers to those that came from it. Checks and
-//! queues them; the session does the rest.
+//! Sends the application's own Socket.IO events, and answers the server's. Validates and queues; the session does the
+//! rest.
 
 use super::client::Client;
 use super::event_json;

@@ -1,4 +1,4 @@
-//! A server's address, checked once, without secrets in it.
+//! A server's address, validated once, without secrets.
 
 use super::basic::Basic;
 use crate::token::Token;

@@ -1,4 +1,4 @@
-//! The JSON of an event of the application's own, as it is queued: put together, and whether it may be sent.
+//! Builds and validates the JSON of an application's own Socket.IO event.
 
 use crate::event::SendFailure;
 use crate::messages::MAX_DATA_LEVELS;

@@ -1,4 +1,4 @@
-//! Events on their way to the application: in batches, bounded, and never holding up the socket.
+//! The event queue of an application: batched and bounded. Never blocks the socket.
 
 use super::auto_commit::AutoCommit;
 use super::command_queue::CommandQueue;
@@ -13,9 +13,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Most events that wait for the application: beyond, messages are dropped and [`Event::Lagged`] says how many.
+/// Maximum events that wait for the application: beyond, messages are dropped and [`Event::Lagged`] says how many.
 const MAX_EVENTS: usize = 65_536;
-/// Most bytes of message content that wait.
+/// Maximum bytes of message content that wait.
 const MAX_BYTES: usize = 16 << 20;
 /// What an application that never looks cannot be spared: states and outcomes come on top of the bound, up to
 /// this many.
@@ -122,7 +122,7 @@ impl State {
                 // The outcome stays, what the server said to it is dropped.
                 delivery.reply = None;
             }
-            let weight = byte_len(&event);
+            let size = byte_len(&event);
             if (full && is_droppable(&event)) || self.events >= HARD_MAX_EVENTS {
                 self.skipped += 1;
                 continue;
@@ -131,7 +131,7 @@ impl State {
                 self.events += 1;
                 kept.push(Event::Lagged { skipped: std::mem::take(&mut self.skipped) });
             }
-            self.bytes += weight;
+            self.bytes += size;
             self.events += 1;
             kept.push(event);
         }
@@ -231,9 +231,9 @@ pub struct Events {
 }
 
 impl Events {
-    pub(crate) fn new(queue: Arc<EventQueue>, inbox: Arc<CommandQueue>, commits: bool) -> Self {
+    pub(crate) fn new(queue: Arc<EventQueue>, commands: Arc<CommandQueue>, commits: bool) -> Self {
         let taken = commits.then(AutoCommit::default);
-        Self { queue, commands: inbox, batch: Vec::new().into_iter(), auto_commit: taken }
+        Self { queue, commands, batch: Vec::new().into_iter(), auto_commit: taken }
     }
 
     /// The next event; `None` when the client is closed or has failed, and everything has been read.
@@ -404,7 +404,7 @@ mod tests {
 
     fn stamped(n: usize) -> Event {
         let id = crate::id::Id::new("x").unwrap();
-        let stamp = crate::messages::EntryMeta {
+        let meta = crate::messages::EntryMeta {
             id: id.clone(),
             epoch: id,
             seq: n as u64,
@@ -412,7 +412,7 @@ mod tests {
             producer: None,
         };
         match message(n) {
-            Event::Message(message) => Event::Message(Message { entry: Some(Box::new(stamp)), ..message }),
+            Event::Message(message) => Event::Message(Message { entry: Some(Box::new(meta)), ..message }),
             other => other,
         }
     }

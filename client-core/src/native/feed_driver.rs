@@ -1,4 +1,4 @@
-//! The task around a feed: it moves bytes and events and decides nothing.
+//! The task around a feed: moves bytes and events. Decides nothing.
 
 use super::clock::Clock;
 use super::feed_request::{StreamBody, StreamRequest};
@@ -156,7 +156,7 @@ impl FeedDriver {
         PendingEvent::new(event, last_event_id)
     }
 
-    /// Gives the application what there is room for. A silence while there is none is this side's own.
+    /// Returns the application what there is room for. A silence while there is none is this side's own.
     fn publish(&mut self) {
         while let Some(waiting) = self.waiting.pop_front() {
             if let Some(waiting) = self.sender.try_send(waiting) {

@@ -1,4 +1,4 @@
-//! The request for a stream of events, and the body of its answer.
+//! The HTTP request of a feed, and the body of its response.
 
 use super::connector::Connector;
 use super::endpoint::Endpoint;

@@ -1,4 +1,4 @@
-//! The handle of an application that reads a room, and the queue behind it.
+//! The handle to a feed, and its event queue.
 
 use super::clock::Clock;
 use crate::feed::{FeedEvent, FeedInput};

@@ -1,4 +1,4 @@
-//! Frames of the application's own on their way to a server. Checks and queues them; the session does the rest.
+//! The builder of a custom frame. Validates and queues; the session does the rest.
 
 use super::client::{Client, Shared};
 use super::command_queue::{CommandQueue, Target};
@@ -21,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a frame of the application's own has in the place of a room: no room has such a name.
+/// What a custom frame has in the place of a room: no room has such a name.
 pub(crate) const CUSTOM_ROOM: &str = "";
 /// Longest key of a kept frame, in characters.
 const MAX_KEY_CHARS: usize = 64;
@@ -58,7 +58,7 @@ enum SendMode {
     Idempotent,
 }
 
-/// A frame of the application's own that is not queued yet: [`FrameBuilder::send`] or [`FrameBuilder::submit`] does that.
+/// A custom frame that is not queued yet: [`FrameBuilder::send`] or [`FrameBuilder::submit`] does that.
 #[must_use = "a frame is not sent before send() or submit()"]
 pub struct FrameBuilder<'a> {
     pub(super) commands: &'a Arc<CommandQueue>,
@@ -75,10 +75,10 @@ pub struct FrameBuilder<'a> {
 
 impl<'a> FrameBuilder<'a> {
     pub(super) fn new(client: &'a Client, frame: Result<String, SendFailure>) -> Self {
-        let Shared { commands: inbox, custom: own, .. } = &*client.shared;
+        let Shared { commands, custom: own, .. } = &*client.shared;
         let is_event = own.are_events();
         Self {
-            commands: inbox,
+            commands,
             frame,
             is_event,
             asks: false,
@@ -164,15 +164,15 @@ impl<'a> FrameBuilder<'a> {
 
     /// Queues it and gives its outcome, as [`Client::send_json`] does.
     pub fn send(self) -> SendFuture {
-        let inbox = Arc::clone(self.commands);
-        let queued = self.queue(|inbox, weight, input| {
-            inbox.push_with_receipt(Target::Custom, weight, None, |id, room| input.with(id, room))
+        let commands = Arc::clone(self.commands);
+        let queued = self.queue(|commands, size, input| {
+            commands.push_with_receipt(Target::Custom, size, None, |id, room| input.with(id, room))
         });
         let state = match queued {
             Ok(id) => SendState::Queued(id),
             Err(why) => SendState::Refused(why),
         };
-        SendFuture { commands: inbox, state }
+        SendFuture { commands, state }
     }
 
     /// Queues it; its outcome comes as [`Event::Delivery`](crate::Event::Delivery) with an empty room, in order with all
@@ -181,8 +181,8 @@ impl<'a> FrameBuilder<'a> {
     /// # Errors
     /// When it is refused at once; then no event comes.
     pub fn submit(self) -> Result<SendId, SendFailure> {
-        self.queue(|inbox, weight, input| {
-            inbox.push_by_event(Target::Custom, weight, None, |id, room| input.with(id, room))
+        self.queue(|commands, size, input| {
+            commands.push_by_event(Target::Custom, size, None, |id, room| input.with(id, room))
         })
     }
 
@@ -190,11 +190,11 @@ impl<'a> FrameBuilder<'a> {
         self,
         push: impl FnOnce(&CommandQueue, usize, QueuedFrame) -> Result<SendId, SendFailure>,
     ) -> Result<SendId, SendFailure> {
-        let Self { commands: inbox, frame, asks, reference, timeout, mode: manner, reserved, .. } = self;
+        let Self { commands, frame, asks, reference, timeout, mode: manner, reserved, .. } = self;
         // Until it is queued.
         let _reserved = reserved;
         let frame = frame?;
-        push(inbox, frame.len(), QueuedFrame { frame, asks, reference, timeout, mode: manner })
+        push(commands, frame.len(), QueuedFrame { frame, asks, reference, timeout, mode: manner })
     }
 }
 
@@ -229,7 +229,7 @@ impl fmt::Debug for FrameBuilder<'_> {
 }
 
 impl Client {
-    /// Queues a frame of your own, written as JSON, and gives its outcome: [`Receipt::Written`](super::Receipt::Written)
+    /// Queues a custom frame, written as JSON, and gives its outcome: [`Receipt::Written`](super::Receipt::Written)
     /// when the operating system has taken every byte, which is all that can be known of it on plain and extended servers.
     /// It shares the outbox, its bounds and the order with the messages: on a plain server all arrive as they were sent; on
     /// an extended one frames do not wait for messages to rooms that are not joined yet. It is sent at most once.
@@ -257,7 +257,7 @@ impl Client {
         self.frame(frame).send()
     }
 
-    /// Begins a frame of your own that has more to it: a timeout, a reference, or that it is volatile.
+    /// Begins a custom frame that has more to it: a timeout, a reference, or that it is volatile.
     ///
     /// ```no_run
     /// # fn f(client: rejoin::Client, pointer: serde_json::Value) {
@@ -268,7 +268,7 @@ impl Client {
         FrameBuilder::new(self, self.custom_json(frame))
     }
 
-    /// Has each connection begin with a frame of your own, before anything that waits, and sends it now if there is one. What
+    /// Has each connection begin with a custom frame, before anything that waits, and sends it now if there is one. What
     /// is kept under the same key is replaced, and only the newest is sent. For what a server forgets with the connection,
     /// such as a subscription. It is part of a stored state.
     ///

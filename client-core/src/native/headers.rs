@@ -1,4 +1,4 @@
-//! Header fields that the application adds to its requests. Their values are secrets: no text shows them.
+//! The application's own header fields. Their values are secrets: no text shows them.
 
 use core::fmt;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};

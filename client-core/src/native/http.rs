@@ -1,5 +1,5 @@
-//! One HTTP/1.1 request over an open transport, and its answer. Bounds the answer's head; knows nothing of what is
-//! asked for. The deadline is the caller's, who drops the future.
+//! One HTTP/1.1 request over an open transport, and its response. Bounds the response's head; knows nothing of the
+//! request's purpose. The caller owns the deadline and drops the future.
 
 use super::endpoint::Endpoint;
 use super::status_hint::is_tls;

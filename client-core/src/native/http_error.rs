@@ -1,5 +1,5 @@
-//! An HTTP answer that is not the one asked for, as the error it means: with the target of a redirect and the first
-//! line of an explanation, bounded, printable and without secrets. It decides nothing about what comes next.
+//! Turns an unexpected HTTP response into an error: with the target of a redirect and the first line of an explanation,
+//! bounded, printable and without secrets. Does not decide what follows.
 
 use super::endpoint::Endpoint;
 use super::http::HttpResponse;

@@ -1,4 +1,4 @@
-//! A message being written, with what it has beside its text.
+//! The builder of one message.
 
 use super::command_queue::CommandQueue;
 use super::permit::{Permit, Reservation};
@@ -51,9 +51,9 @@ pub(crate) fn json(data: &(impl Serialize + ?Sized)) -> Result<String, SendFailu
 }
 
 impl<'a> MessageBuilder<'a> {
-    pub(crate) fn new(inbox: &'a Arc<CommandQueue>, room: &'a str, content: String) -> Self {
+    pub(crate) fn new(commands: &'a Arc<CommandQueue>, room: &'a str, content: String) -> Self {
         Self {
-            commands: inbox,
+            commands,
             room,
             content,
             data: None,
@@ -119,18 +119,19 @@ impl<'a> MessageBuilder<'a> {
 
     /// Queues it and gives its outcome, as [`Client::send`](super::Client::send) does.
     pub fn send(mut self) -> SendFuture {
-        let inbox = Arc::clone(self.commands);
+        let commands = Arc::clone(self.commands);
         // Until it is queued.
         let _reserved = self.reserved.take();
         let (room, content) = (self.room, self.content());
         let queued = content.and_then(|(content, commit)| {
-            inbox.push_with_receipt(room, content.byte_len(), commit, |id, room| content.into_input(id, room))
+            commands
+                .push_with_receipt(room, content.byte_len(), commit, |id, room| content.into_input(id, room))
         });
         let state = match queued {
             Ok(id) => SendState::Queued(id),
             Err(why) => SendState::Refused(why),
         };
-        SendFuture { commands: inbox, state }
+        SendFuture { commands, state }
     }
 
     /// Queues it; its outcome comes as [`Event::Delivery`](crate::Event::Delivery), in order with all other events.
@@ -140,9 +141,9 @@ impl<'a> MessageBuilder<'a> {
     pub fn submit(mut self) -> Result<SendId, SendFailure> {
         // Until it is queued.
         let _reserved = self.reserved.take();
-        let (inbox, room) = (self.commands, self.room);
+        let (commands, room) = (self.commands, self.room);
         let (content, commit) = self.content()?;
-        inbox.push_by_event(room, content.byte_len(), commit, |id, room| content.into_input(id, room))
+        commands.push_by_event(room, content.byte_len(), commit, |id, room| content.into_input(id, room))
     }
 
     /// What there is to send, and what is dealt with by it.

@@ -1,4 +1,4 @@
-//! A handle to one more namespace of a Socket.IO server, and its builder. Checks; the machine does the rest.
+//! The handle to one more Socket.IO namespace, and its builder. Validates; the machine does the rest.
 
 use super::builder::{BuildError, bad_room};
 use super::client::{Client, ConnectionStatus, Shared, check_join};
@@ -19,7 +19,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
-/// Most bytes of an `auth` object.
+/// Maximum bytes of an `auth` object.
 const MAX_AUTH_BYTES: usize = 64 << 10;
 
 /// Why a namespace cannot be opened.
@@ -168,12 +168,12 @@ impl NamespaceBuilder {
             None => Credentials::Anonymous,
         };
         registry.add(&namespace)?;
-        let (inbox, queue) = (Arc::new(CommandQueue::new(false)), Arc::new(EventQueue::default()));
+        let (commands, queue) = (Arc::new(CommandQueue::new(false)), Arc::new(EventQueue::default()));
         let subscriptions = Arc::new(Subscriptions::default());
         let connecting = ConnectionStatus { state: State::Connecting, cause: None, ready: None, user: None };
         let (status, statuses) = watch::channel(connecting);
         let shared = Shared {
-            commands: Arc::clone(&inbox),
+            commands: Arc::clone(&commands),
             events: Arc::clone(&queue),
             subscriptions: Arc::clone(&subscriptions),
             status: statuses,
@@ -187,13 +187,13 @@ impl NamespaceBuilder {
             parent: Some((client.clone(), namespace.clone())),
         };
         let handle = Client::new(Arc::new(shared));
-        let events = Events::new(Arc::clone(&queue), Arc::clone(&inbox), false);
+        let events = Events::new(Arc::clone(&queue), Arc::clone(&commands), false);
         let waiters = Waiters::new(OutboxCapacity::new(registry.config()));
         let rest = NamespaceBuffers::default();
         let credentials = Some(credentials);
         #[rustfmt::skip]
         let space = OpenNamespace {
-            namespace, credentials, joins, source, commands: inbox, queue, subscriptions, status, waiters, registry, buffers: rest,
+            namespace, credentials, joins, source, commands, queue, subscriptions, status, waiters, registry, buffers: rest,
         };
         if first.commands.open(space) { Ok((handle, events)) } else { Err(OpenNamespaceError::Closed) }
     }

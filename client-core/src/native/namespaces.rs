@@ -1,5 +1,4 @@
-//! One more namespace of a Socket.IO client, as the driver has it: where its handles ask, and where they are told. Decides
-//! nothing.
+//! The driver's part of one more Socket.IO namespace: its command queue and its event queue. Decides nothing.
 
 use super::client::ConnectionStatus;
 use super::command_queue::{CommandQueue, is_reported_by_event};
@@ -123,13 +122,13 @@ impl OpenNamespace {
         Some(result)
     }
 
-    /// Something happened. Gives the bytes that it holds, about.
+    /// Something happened. Returns the bytes that it holds, about.
     pub(crate) fn event(&mut self, event: Event, now: Timestamp) -> usize {
         trace::event(&event, now);
         if !self.waiters.is_empty() {
             self.waiters.observe(&event);
         }
-        let weight = events::byte_len(&event);
+        let size = events::byte_len(&event);
         match event {
             Event::Delivery(delivery) if !is_reported_by_event(delivery.id) => {
                 self.buffers.outcomes.push(delivery)
@@ -148,7 +147,7 @@ impl OpenNamespace {
             }
             event => self.buffers.events.push(event),
         }
-        weight
+        size
     }
 
     fn show_state(&self, change: &StateChange) {
@@ -159,7 +158,7 @@ impl OpenNamespace {
         });
     }
 
-    /// Gives outcomes and events to those who wait for them. Says whether the namespace has been left, so that nothing
+    /// Gives outcomes and events to those who wait for them. Returns whether the namespace has been left, so that nothing
     /// comes behind them.
     pub(crate) fn publish(&mut self, session: Option<&Session>) -> bool {
         let NamespaceBuffers { events, outcomes, wakers, closed, .. } = &mut self.buffers;

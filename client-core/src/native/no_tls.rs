@@ -1,5 +1,5 @@
-//! In the place of the module `tls` where the feature of that name is off: no TLS stream can exist, and an address that
-//! needs one is refused when a client is built.
+//! Replaces the module `tls` where no TLS is built in: no TLS stream can exist, and an address that needs one is
+//! refused when a client is built.
 
 use super::tls_error::TlsError;
 use super::transport::RawStream;

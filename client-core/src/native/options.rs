@@ -1,5 +1,5 @@
-//! The options by which every builder of this library reaches a server: credentials, header fields, trust, the way
-//! there, the deadline of a dial; and the seed. Checks them before anything is dialled.
+//! The connection options that every builder has: credentials, header fields, trust, proxy, dial deadline and seed.
+//! Validates them before the first dial.
 
 use super::builder::BuildError;
 use super::connector::{Connector, CustomConnector};

@@ -1,4 +1,4 @@
-//! Who waits for the outcome of which send.
+//! The sends whose outcome a handle awaits.
 //!
 //! A slab instead of a channel for each send: a channel is an allocation on one thread and a release on
 //! another, which together cost more than the frame. A send's id is its slot and the slot's generation, so that
@@ -75,7 +75,7 @@ impl PendingSends {
         }
     }
 
-    /// An outcome is known. Gives whoever has to be woken, outside the lock.
+    /// An outcome is known. Returns whoever has to be woken, outside the lock.
     pub(crate) fn resolve(&mut self, id: SendId, resolved: Resolved) -> Option<Waker> {
         let (_, slot) = self.slot(id)?;
         match std::mem::replace(&mut slot.outcome, Outcome::Known(resolved)) {
@@ -112,7 +112,7 @@ impl PendingSends {
         }
     }
 
-    /// Nobody will ask any more. Says whether the outcome is known.
+    /// Nobody will ask any more. Returns whether the outcome is known.
     pub(crate) fn unwatch(&mut self, id: SendId) -> bool {
         let Some((_, slot)) = self.slot(id) else { return false };
         let is_known = matches!(slot.outcome, Outcome::Known(_));
@@ -130,7 +130,7 @@ impl PendingSends {
     }
 
     /// Nothing will be resolved any more: who has no outcome yet gets `Unknown`, known ones wait to be asked for.
-    /// Gives the wakers of all who wait.
+    /// Returns the wakers of all who wait.
     pub(crate) fn end(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for slot in &mut self.slots {
@@ -151,47 +151,50 @@ mod tests {
 
     #[test]
     fn an_id_is_never_valid_twice() {
-        let mut receipts = PendingSends::default();
-        let first = receipts.insert().unwrap();
-        receipts.resolve(first, WRITTEN.into());
-        assert_eq!(receipts.poll(first, Waker::noop()), Poll::Ready(Some(WRITTEN.into())));
-        let second = receipts.insert().unwrap();
+        let mut pending_sends = PendingSends::default();
+        let first = pending_sends.insert().unwrap();
+        pending_sends.resolve(first, WRITTEN.into());
+        assert_eq!(pending_sends.poll(first, Waker::noop()), Poll::Ready(Some(WRITTEN.into())));
+        let second = pending_sends.insert().unwrap();
         assert_ne!(first, second);
-        assert_eq!(receipts.poll(first, Waker::noop()), Poll::Ready(None));
-        assert_eq!(receipts.poll(second, Waker::noop()), Poll::Pending);
+        assert_eq!(pending_sends.poll(first, Waker::noop()), Poll::Ready(None));
+        assert_eq!(pending_sends.poll(second, Waker::noop()), Poll::Pending);
     }
 
     #[test]
     fn at_the_end_known_outcomes_stay_and_open_ones_are_unknown() {
-        let mut receipts = PendingSends::default();
-        let (known, open) = (receipts.insert().unwrap(), receipts.insert().unwrap());
-        receipts.resolve(known, WRITTEN.into());
-        assert!(receipts.poll(open, Waker::noop()).is_pending());
-        assert_eq!(receipts.end().len(), 1);
-        assert_eq!(receipts.poll(known, Waker::noop()), Poll::Ready(Some(WRITTEN.into())));
-        assert_eq!(receipts.poll(open, Waker::noop()), Poll::Ready(Some(DeliveryStatus::Unknown.into())));
+        let mut pending_sends = PendingSends::default();
+        let (known, open) = (pending_sends.insert().unwrap(), pending_sends.insert().unwrap());
+        pending_sends.resolve(known, WRITTEN.into());
+        assert!(pending_sends.poll(open, Waker::noop()).is_pending());
+        assert_eq!(pending_sends.end().len(), 1);
+        assert_eq!(pending_sends.poll(known, Waker::noop()), Poll::Ready(Some(WRITTEN.into())));
+        assert_eq!(
+            pending_sends.poll(open, Waker::noop()),
+            Poll::Ready(Some(DeliveryStatus::Unknown.into()))
+        );
     }
 
     #[test]
     fn the_first_outcome_stands() {
-        let mut receipts = PendingSends::default();
-        let id = receipts.insert().unwrap();
-        receipts.resolve(id, WRITTEN.into());
-        receipts.resolve(id, DeliveryStatus::Unknown.into());
-        assert_eq!(receipts.poll(id, Waker::noop()), Poll::Ready(Some(WRITTEN.into())));
+        let mut pending_sends = PendingSends::default();
+        let id = pending_sends.insert().unwrap();
+        pending_sends.resolve(id, WRITTEN.into());
+        pending_sends.resolve(id, DeliveryStatus::Unknown.into());
+        assert_eq!(pending_sends.poll(id, Waker::noop()), Poll::Ready(Some(WRITTEN.into())));
     }
 
     #[test]
     fn a_slot_nobody_watches_is_used_again_once_its_outcome_is_known() {
-        let mut receipts = PendingSends::default();
+        let mut pending_sends = PendingSends::default();
         for _ in 0..10 {
-            let id = receipts.insert().unwrap();
-            receipts.unwatch(id);
-            receipts.resolve(id, WRITTEN.into());
-            let id = receipts.insert().unwrap();
-            receipts.resolve(id, WRITTEN.into());
-            receipts.unwatch(id);
+            let id = pending_sends.insert().unwrap();
+            pending_sends.unwatch(id);
+            pending_sends.resolve(id, WRITTEN.into());
+            let id = pending_sends.insert().unwrap();
+            pending_sends.resolve(id, WRITTEN.into());
+            pending_sends.unwatch(id);
         }
-        assert_eq!(receipts.slots.len(), 1);
+        assert_eq!(pending_sends.slots.len(), 1);
     }
 }

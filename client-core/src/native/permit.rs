@@ -1,4 +1,4 @@
-//! Room in the outbox for one message, waited for. The driver grants it; sending nothing gives it back.
+//! A reservation in the outbox for one message. The driver grants it; dropping it releases it.
 
 use super::client::{Client, ClosedError};
 use super::command_queue::CommandQueue;
@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 pub(crate) struct Reservation(Arc<CommandQueue>);
 
 impl Reservation {
-    pub(super) fn new(inbox: &Arc<CommandQueue>) -> Self {
-        Self(Arc::clone(inbox))
+    pub(super) fn new(commands: &Arc<CommandQueue>) -> Self {
+        Self(Arc::clone(commands))
     }
 }
 

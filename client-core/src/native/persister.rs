@@ -1,5 +1,5 @@
-//! When the state of a session is stored: before a first transmission and before an outcome is told, and behind
-//! everything else.
+//! Schedules the saves of a session's state: before a first transmission, before an outcome is published, and in the
+//! background otherwise.
 //!
 //! What changes while a save is under way is gathered for the next one, so that many sends share an fsync and none waits
 //! for company.
@@ -69,12 +69,12 @@ pub(crate) struct Persister {
 
 impl Persister {
     /// `ledger` is what the store has.
-    pub(crate) fn new(store: Box<dyn StateStore>, mut ledger: JournalState) -> Self {
-        ledger.assign_restored_ids();
+    pub(crate) fn new(store: Box<dyn StateStore>, mut journal: JournalState) -> Self {
+        journal.assign_restored_ids();
         Self {
             store,
-            stored_through: ledger.last_number(),
-            journal: ledger,
+            stored_through: journal.last_number(),
+            journal,
             changes: Vec::new(),
             bytes: 0,
             whole: false,
@@ -175,7 +175,7 @@ impl Persister {
         self.end.is_some() && !self.lost && (self.has_changes() || self.saving.is_some())
     }
 
-    /// Goes on with what there is to store. Says whether something that waited is free, or why the store failed, once:
+    /// Goes on with what there is to store. Returns whether something that waited is free, or why the store failed, once:
     /// then it is asked again after a while.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<bool, StateError> {
         let mut freed = false;

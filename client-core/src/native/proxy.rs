@@ -1,4 +1,4 @@
-//! An HTTP proxy that is asked to `CONNECT` (RFC 9110 §9.3.6).
+//! HTTP proxies by `CONNECT` (RFC 9110 §9.3.6).
 
 use super::basic::Basic;
 use super::endpoint::Endpoint;

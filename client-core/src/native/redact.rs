@@ -1,5 +1,4 @@
-//! What must not appear in an error's text, though a server may send it back: in the target of a redirect, or in the
-//! page that explains a refusal.
+//! Removes secrets from the texts of errors: a server may echo them in a redirect or an error page.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! A request to the server with the credentials and header fields that belong to it.
+//! An HTTP request with its credentials and header fields.
 
 use super::endpoint::Endpoint;
 use super::headers::Headers;

@@ -1,4 +1,4 @@
-//! Frames that want an answer. Finds the answer by the field that it repeats; sends nothing again.
+//! Requests by custom frames: matches an answer by the field that it repeats. Sends nothing again.
 
 use super::client::{Client, ClosedError};
 use super::frame_builder::FrameBuilder;
@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Most requests without an answer.
+/// Maximum requests without an answer.
 const MAX_REQUESTS: usize = 1_024;
 /// How long an answer is waited for, if the application says nothing.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -147,15 +147,15 @@ impl Requests {
     /// nothing when the client has ended.
     fn send(
         &self,
-        mut draft: FrameBuilder<'_>,
+        mut builder: FrameBuilder<'_>,
     ) -> Result<(String, SendFuture, oneshot::Receiver<Answer>), RequestError> {
-        let text = draft.frame.clone().map_err(RequestError::NotSent)?;
+        let text = builder.frame.clone().map_err(RequestError::NotSent)?;
         let mut state = self.lock();
         if state.open.len() >= MAX_REQUESTS {
             return Err(RequestError::TooMany);
         }
-        let (key, draft) = match value(&text, &self.field) {
-            FieldValue::Value(key) => (key, draft),
+        let (key, builder) = match value(&text, &self.field) {
+            FieldValue::Value(key) => (key, builder),
             FieldValue::Other => return Err(RequestError::BadCorrelation),
             FieldValue::Nothing => {
                 let chosen = loop {
@@ -166,15 +166,15 @@ impl Requests {
                     }
                 };
                 let frame = with_field(&text, &self.field, &chosen).ok_or(RequestError::BadCorrelation)?;
-                draft.frame = Ok(frame);
-                (chosen, draft)
+                builder.frame = Ok(frame);
+                (chosen, builder)
             }
         };
         if state.open.contains_key(&key) {
             return Err(RequestError::BadCorrelation);
         }
         // With the lock held: neither the outcome nor the answer can come before the request is known.
-        let sending = draft.send();
+        let sending = builder.send();
         let id = match sending.state {
             SendState::Queued(id) => id,
             SendState::Refused(why) => return Err(RequestError::NotSent(why)),
@@ -241,17 +241,17 @@ impl<'a> IntoFuture for Request<'a> {
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { client, frame: draft, timeout } = self;
+        let Self { client, frame: builder, timeout } = self;
         Box::pin(async move {
             let until = Instant::now() + timeout;
             if client.shared.custom.are_events() {
-                let asked = EventRequest::send(client, draft.timeout(timeout))?;
+                let asked = EventRequest::send(client, builder.timeout(timeout))?;
                 return asked.answer(until).await.unwrap_or_else(|| Err(client.ended().into()));
             }
             let Some(requests) = client.shared.requests.clone() else {
                 return Err(RequestError::NoCorrelation);
             };
-            let (key, sending, answered) = requests.send(draft.timeout(timeout))?;
+            let (key, sending, answered) = requests.send(builder.timeout(timeout))?;
             let under_way = FrameRequest { requests, key, sending };
             under_way.answer(answered, until).await.unwrap_or_else(|| Err(client.ended().into()))
         })
@@ -310,12 +310,12 @@ struct EventRequest {
 }
 
 impl EventRequest {
-    fn send(client: &Client, draft: FrameBuilder<'_>) -> Result<Self, RequestError> {
+    fn send(client: &Client, builder: FrameBuilder<'_>) -> Result<Self, RequestError> {
         let open = Arc::clone(&client.shared.open_requests);
         let is_one_more = |open| (open < MAX_REQUESTS).then_some(open + 1);
         open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_one_more)
             .map_err(|_| RequestError::TooMany)?;
-        Ok(Self { open, sending: draft.with_ack().send() })
+        Ok(Self { open, sending: builder.with_ack().send() })
     }
 
     /// The answer; `None` when the client has ended.
@@ -348,7 +348,7 @@ impl Client {
         Request { client: self, frame: self.event(name, arguments), timeout: TIMEOUT }
     }
 
-    /// Begins a request: a frame of your own that the server answers with one that repeats a field of it, which
+    /// Begins a request: a custom frame that the server answers with one that repeats a field of it, which
     /// [`ClientBuilder::correlate`](super::ClientBuilder::correlate) names. A frame without that field gets one, with a text
     /// that no other request has. The answer is given to the request, and is no event.
     ///

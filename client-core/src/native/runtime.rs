@@ -1,4 +1,4 @@
-//! The tokio runtime that a task is started on. Refuses one on which the task could not run.
+//! The tokio runtime of a task. Refuses a runtime on which the task could not run.
 
 use super::builder::BuildError;
 use std::net::{Ipv4Addr, UdpSocket};

@@ -1,4 +1,4 @@
-//! A send under way and what becomes of it.
+//! The future of a send, and its outcome.
 
 use super::command_queue::CommandQueue;
 use super::pending_sends::Resolved;

@@ -1,4 +1,4 @@
-//! One open WebSocket: frames in and out, typed.
+//! One open WebSocket with typed frames.
 
 use super::driven_session::{Codec, InputOf};
 use super::transport::Transport;

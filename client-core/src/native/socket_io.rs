@@ -1,4 +1,4 @@
-//! A Socket.IO server, as the builder is told of it, and the text of its packets.
+//! The options of a Socket.IO client, and the codec of its packets.
 
 use super::driven_session::{Codec, InputOf};
 use super::frame_builder::CUSTOM_ROOM;
@@ -39,7 +39,7 @@ pub struct SocketIo {
     pub options: Options,
     /// What an ack means that is nothing but a text: a success, unless told otherwise.
     pub ack_text: AckText,
-    /// An event of your own that wants an answer waits for [`Client::answer`](super::Client::answer), 256 of them at most.
+    /// A custom event that wants an answer waits for [`Client::answer`](super::Client::answer), 256 of them at most.
     /// By default, and beyond that, it gets an empty answer at once.
     pub manual_acks: bool,
 }

@@ -1,4 +1,4 @@
-//! The open sockets: one, or two while a server that goes away hands over to another.
+//! The open sockets: one, or two during a migration.
 
 use super::driven_session::{Codec, InputOf};
 use super::socket::Socket;

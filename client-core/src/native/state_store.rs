@@ -1,4 +1,4 @@
-//! Where the state of a client outlives its process: the seam, and why it can fail.
+//! The trait of a store for the client's state, and its errors.
 
 use crate::change::Change;
 use crate::persisted::Saved;

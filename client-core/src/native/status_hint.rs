@@ -1,4 +1,4 @@
-//! What an HTTP status means to somebody who asked for a connection, and what to do about it. Does no I/O.
+//! Hints for HTTP statuses: the probable cause, and what to do about it. Does no I/O.
 
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};

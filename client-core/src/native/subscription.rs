@@ -1,5 +1,5 @@
-//! Consumers of single rooms: a bounded queue for each, which the driver fills beside the one of
-//! [`Events`](super::Events). Never holds up the driver.
+//! Subscriptions to single rooms: a bounded queue for each consumer, filled by the driver beside the one of
+//! [`Events`](super::Events). Never blocks the driver.
 
 use super::client::Client;
 use super::command_queue::CommandQueue;
@@ -15,9 +15,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Most items that wait in one subscription.
+/// Maximum items that wait in one subscription.
 const MAX_ITEMS: usize = 4096;
-/// Most bytes of their messages. One message alone may be larger.
+/// Maximum bytes of their messages. One message alone may be larger.
 const MAX_BYTES: usize = 4 << 20;
 
 /// Why messages of a room are missing in a [`Subscription`]. It does not end the stream.
@@ -103,7 +103,7 @@ impl Subscriptions {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a batch of events to those whom it concerns, and with it whether the connection has failed: then there is
+    /// Returns a batch of events to those whom it concerns, and with it whether the connection has failed: then there is
     /// nothing behind the batch.
     pub(crate) fn publish(&self, batch: &[Event], has_failed: bool) {
         let mut registry = self.lock();

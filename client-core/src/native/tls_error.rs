@@ -1,4 +1,4 @@
-//! Why TLS cannot be set up.
+//! Errors in the TLS options.
 
 /// Why there is no TLS configuration. Nothing has been dialled.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,5 @@
-//! What a driver does, for `tracing`: a span for each client or stream, and an event for each thing that happens to the
-//! connection and its rooms. Names rooms and addresses; no token, no header's value and no content at any level.
+//! The driver's `tracing` output: a span for each client or feed, and an event for each change of the connection and
+//! its rooms. Contains names of rooms and addresses, but no token, header value or content at any level.
 
 use super::endpoint::Endpoint;
 use crate::cause::Cause;

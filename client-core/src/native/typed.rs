@@ -1,4 +1,4 @@
-//! Frames of the application's own, read as its own type.
+//! Custom frames parsed into the application's own type.
 
 use super::events::Events;
 #[cfg(feature = "socketio")]
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Typed<T> {
-    /// A frame of the application's own.
+    /// A custom frame.
     Frame(T),
     /// Anything else that happened.
     Event(Event),

@@ -1,5 +1,4 @@
-//! An event of a Socket.IO server as a value of the application's own type: its name says which variant, its arguments what
-//! is in it.
+//! Deserialises a Socket.IO event: its name selects the variant, its arguments are the fields.
 
 use crate::frame::{Frame, FrameError};
 use serde::Deserializer;

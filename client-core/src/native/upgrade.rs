@@ -1,4 +1,4 @@
-//! The WebSocket handshake (RFC 6455 §4): the request, and whether an answer accepts it. Does no I/O.
+//! The WebSocket handshake (RFC 6455 §4): builds the request and validates the response. Does no I/O.
 
 use crate::cause::{DialError, DialErrorKind, Remedy};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};

@@ -1,5 +1,5 @@
-//! Handles that wait for the session to reach a state: ready, a room joined, earlier sends resolved. Looks at the
-//! session after each round of the driver; changes nothing in it.
+//! Resolves the futures that wait for a state of the session: ready, a room joined, earlier sends resolved. Inspects
+//! the session after each round of the driver; changes nothing in it.
 
 use super::client::ClosedError;
 use super::command_queue::CommandQueue;
@@ -164,7 +164,7 @@ impl Waiters {
         &mut self,
         session: &M,
         cause: Option<&Cause>,
-        inbox: &Arc<CommandQueue>,
+        commands: &Arc<CommandQueue>,
     ) {
         let ended = matches!(session.state(), State::Closing | State::Closed | State::Failed)
             .then(|| ClosedError { cause: cause.cloned() });
@@ -189,7 +189,7 @@ impl Waiters {
             let left = answered(done, flushed.or(ended.clone().map(Err)));
             self.flushed.extend(left.map(|done| (through, done)));
         }
-        self.grant(session, ended.as_ref(), inbox);
+        self.grant(session, ended.as_ref(), commands);
     }
 
     /// Gives permits, in the order in which they were asked for, as far as there is room.
@@ -197,7 +197,7 @@ impl Waiters {
         &mut self,
         session: &M,
         ended: Option<&ClosedError>,
-        inbox: &Arc<CommandQueue>,
+        commands: &Arc<CommandQueue>,
     ) {
         // Who has given up waiting holds up nobody, and is not kept.
         self.reserved.retain(|done| !done.is_closed());
@@ -211,7 +211,7 @@ impl Waiters {
                 Err(ended.clone())
             } else {
                 self.room.granted += 1;
-                Ok(Reservation::new(inbox))
+                Ok(Reservation::new(commands))
             };
             // Nobody may wait any more: then it comes back by being dropped.
             drop(done.send(result));
@@ -219,7 +219,7 @@ impl Waiters {
     }
 }
 
-/// Gives an answer, if there is one. Gives back who has to go on waiting.
+/// Gives an answer, if there is one. Returns back who has to go on waiting.
 fn answered<T>(done: Sender<T>, result: Option<T>) -> Option<Sender<T>> {
     match result {
         Some(result) => {

@@ -1,5 +1,4 @@
-//! One dial of a WebSocket: the route to the server, and the upgrade. Its deadline is the session's, which drops the
-//! future.
+//! Opens one WebSocket: transport and upgrade. Has no deadline of its own: the session drops the future.
 
 use super::connector::Connector;
 use super::endpoint::Endpoint;

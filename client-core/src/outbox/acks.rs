@@ -29,42 +29,43 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         if made(Bug::ForgetAnswer) && self.answers.is_multiple_of(10) {
             return;
         }
-        let Some((serial, _)) = ack.reference.parse_numbered('s') else { return };
+        let Some((send_no, _)) = ack.reference.parse_numbered('s') else { return };
         let status = DeliveryStatus::Acked { id: ack.id.clone(), seq: ack.seq };
         let oldest = made(Bug::AnswerResolvesOldest);
-        if let Some(lane) = self.queue_mut(&ack.room) {
-            let at = if oldest { (!lane.unanswered.is_empty()).then_some(0) } else { lane.position(serial) };
-            if let Some(sent) = at.and_then(|at| lane.take_unanswered(at)) {
-                lane.answered();
+        if let Some(queue) = self.queue_mut(&ack.room) {
+            let at =
+                if oldest { (!queue.unanswered.is_empty()).then_some(0) } else { queue.position(send_no) };
+            if let Some(sent) = at.and_then(|at| queue.take_unanswered(at)) {
+                queue.answered();
                 return self.resolve_unanswered(sent, status, out);
             }
-            if let Some(at) = lane
+            if let Some(at) = queue
                 .unrecoverable
                 .iter()
-                .position(|doomed| doomed.send_no == serial && !made(Bug::LateAckIgnored))
+                .position(|unrecoverable| unrecoverable.send_no == send_no && !made(Bug::LateAckIgnored))
             {
-                let Unrecoverable { send, .. } = lane.unrecoverable.remove(at);
+                let Unrecoverable { send, .. } = queue.unrecoverable.remove(at);
                 return self.resolve_send(send, status, out);
             }
         }
-        self.resolve_unconfirmed(serial, status, out);
+        self.resolve_unconfirmed(send_no, status, out);
     }
 
     /// The answer to a send that was made before the mode was known.
-    fn resolve_unconfirmed(&mut self, serial: u64, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
-        if let Some(sent) = self.take_unconfirmed(serial) {
-            self.resolve(sent.id, sent.room, sent.weight, status, out);
+    fn resolve_unconfirmed(&mut self, send_no: u64, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
+        if let Some(sent) = self.take_unconfirmed(send_no) {
+            self.resolve(sent.id, sent.room, sent.size, status, out);
         }
     }
 
-    fn take_unconfirmed(&mut self, serial: u64) -> Option<Unnumbered<P, N>> {
-        match self.unconfirmed.iter().position(|sent| sent.send_no == serial) {
+    fn take_unconfirmed(&mut self, send_no: u64) -> Option<Unnumbered<P, N>> {
+        match self.unconfirmed.iter().position(|sent| sent.send_no == send_no) {
             Some(at) => Some(self.unconfirmed.remove(at)),
             // The answer was faster than the report of the flush.
             None => self
                 .unflushed_frames
                 .iter_mut()
-                .find_map(|hand| hand.unnumbered.take_if(|sent| sent.send_no == serial)),
+                .find_map(|hand| hand.unnumbered.take_if(|sent| sent.send_no == send_no)),
         }
     }
 
@@ -72,19 +73,19 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// still to be joined; elsewhere it has failed.
     fn unconfirmed_refused(
         &mut self,
-        serial: u64,
+        send_no: u64,
         nack: &Nack<P>,
         wanted: impl Fn(&N) -> bool,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Rejoin<N>> {
-        let sent = self.take_unconfirmed(serial)?;
+        let sent = self.take_unconfirmed(send_no)?;
         let code = nack.code;
         let sent = if code == Code::NotJoined && wanted(&sent.room) { self.requeue(sent) } else { Err(sent) };
         match sent {
             Ok(room) => Some(Rejoin(room)),
             Err(sent) => {
                 let status = DeliveryStatus::Failed(SendFailure::Refused(code));
-                self.resolve(sent.id, sent.room, sent.weight, status, out);
+                self.resolve(sent.id, sent.room, sent.size, status, out);
                 add_message(out, &nack.message, &nack.server_code);
                 None
             }
@@ -98,8 +99,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let until = again.expires_at;
         #[cfg(feature = "journal")]
         let saved = SavedSend::waiting(&again.send);
-        if let Some(lane) = self.queue_for(&sent.room) {
-            lane.requeue(again);
+        if let Some(queue) = self.queue_for(&sent.room) {
+            queue.requeue(again);
         }
         note!(self.change_log, Added { key: sent.id, send: saved });
         self.next_expiry = self.next_expiry.min(until);
@@ -136,19 +137,21 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         if made(Bug::EchoIgnored) {
             return;
         }
-        let Some(lane) = self.queue_mut(room) else { return };
+        let Some(queue) = self.queue_mut(room) else { return };
         let status = DeliveryStatus::Acked { id: id.clone(), seq };
         let here =
-            lane.producer.as_ref().is_some_and(|(pid, _)| *pid == origin.pid || made(Bug::EchoOfAnyLine));
-        let at = lane.unanswered.iter().position(|sent| here && sent.pseq == origin.pseq);
-        if let Some(sent) = at.and_then(|at| lane.take_unanswered(at)) {
-            lane.answered();
+            queue.producer.as_ref().is_some_and(|(pid, _)| *pid == origin.pid || made(Bug::EchoOfAnyLine));
+        let at = queue.unanswered.iter().position(|sent| here && sent.pseq == origin.pseq);
+        if let Some(sent) = at.and_then(|at| queue.take_unanswered(at)) {
+            queue.answered();
             return self.resolve_unanswered(sent, status, out);
         }
         // A line can go on without the sends of it that are given up.
-        let same = |doomed: &Unrecoverable<P, N>| doomed.pid == origin.pid && doomed.pseq == origin.pseq;
-        if let Some(at) = lane.unrecoverable.iter().position(same) {
-            let Unrecoverable { send, .. } = lane.unrecoverable.remove(at);
+        let same = |unrecoverable: &Unrecoverable<P, N>| {
+            unrecoverable.pid == origin.pid && unrecoverable.pseq == origin.pseq
+        };
+        if let Some(at) = queue.unrecoverable.iter().position(same) {
+            let Unrecoverable { send, .. } = queue.unrecoverable.remove(at);
             self.resolve_send(send, status, out);
         }
     }
@@ -162,85 +165,85 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         access: impl Fn(&N) -> Readiness<'a>,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<Rejoin<N>> {
-        let (serial, attempt) = nack.reference.as_ref()?.parse_numbered('s')?;
+        let (send_no, attempt) = nack.reference.as_ref()?.parse_numbered('s')?;
         let wanted = |room: &N| !matches!(access(room), Readiness::NotWanted);
         let any = made(Bug::OldRefusalCounts);
-        let found = self.queues.iter().enumerate().find_map(|(index, lane)| {
-            let at = lane.position(serial)?;
-            let sent = lane.unanswered.get(at)?;
+        let found = self.queues.iter().enumerate().find_map(|(index, queue)| {
+            let at = queue.position(send_no)?;
+            let sent = queue.unanswered.get(at)?;
             let latest = sent.latest.is_some_and(|latest| latest.conn == conn);
             (any || latest && Some(sent.attempts % 1_000_000) == attempt).then_some((index, at))
         });
         if found.is_none() && made(Bug::HintOfBehind) {
             let wait = Nanos::from_millis(nack.retry_after_ms.unwrap_or(0));
-            for lane in self.queues.iter_mut().filter(|lane| lane.position(serial).is_some()) {
-                lane.resume_at = lane.resume_at.max(Some(now + wait));
+            for queue in self.queues.iter_mut().filter(|queue| queue.position(send_no).is_some()) {
+                queue.resume_at = queue.resume_at.max(Some(now + wait));
             }
         }
         let Some((index, at)) = found else {
             return match attempt {
-                Some(0) => self.unconfirmed_refused(serial, nack, wanted, out),
+                Some(0) => self.unconfirmed_refused(send_no, nack, wanted, out),
                 _ => None,
             };
         };
-        let lane = self.queues.get_mut(index)?;
+        let queue = self.queues.get_mut(index)?;
         if nack.retry || nack.code == Code::NotJoined {
-            lane.unanswered.get_mut(at)?.refused = true;
-            if nack.code != Code::SequenceGap || lane.transient_refusal.is_none() {
+            queue.unanswered.get_mut(at)?.refused = true;
+            if nack.code != Code::SequenceGap || queue.transient_refusal.is_none() {
                 let (words, server_code) = (nack.message.clone(), nack.server_code.clone());
-                lane.transient_refusal =
+                queue.transient_refusal =
                     Some(TransientRefusal { code: nack.code, message: words, server_code });
             }
         }
-        let sent = lane.unanswered.get(at)?;
+        let sent = queue.unanswered.get(at)?;
         let pseq = sent.pseq;
         match nack.code {
             Code::UnknownProducer => {
                 // A line begins in any server that is in its epoch.
                 let epoch_is_over = pseq == 1
-                    && matches!(access(&lane.room), Readiness::Ready(epoch) if *epoch == sent.epoch);
+                    && matches!(access(&queue.room), Readiness::Ready(epoch) if *epoch == sent.epoch);
                 self.unknown_producer(now, index, at, pseq);
-                let lane = self.queues.get_mut(index)?;
-                lane.needs_join |= epoch_is_over;
-                return epoch_is_over.then(|| Rejoin(lane.room.clone()));
+                let queue = self.queues.get_mut(index)?;
+                queue.needs_join |= epoch_is_over;
+                return epoch_is_over.then(|| Rejoin(queue.room.clone()));
             }
             Code::SequenceGap => {
                 let expected = nack.expected.unwrap_or(pseq);
-                if lane.unanswered.iter().any(|sent| sent.pseq == expected) && expected <= pseq {
+                if queue.unanswered.iter().any(|sent| sent.pseq == expected) && expected <= pseq {
                     let from = if made(Bug::GapGoesBackTooLittle) { pseq } else { expected };
-                    lane.refused_from(now, from, Nanos::ZERO);
+                    queue.refused_from(now, from, Nanos::ZERO);
                 } else {
                     // What the server misses has been answered before: it has lost the line.
                     self.unknown_producer(now, index, at, expected);
                 }
             }
-            Code::NotJoined if wanted(&lane.room) => {
-                lane.refused_from(now, pseq, Nanos::ZERO);
-                lane.needs_join = true;
-                return Some(Rejoin(lane.room.clone()));
+            Code::NotJoined if wanted(&queue.room) => {
+                queue.refused_from(now, pseq, Nanos::ZERO);
+                queue.needs_join = true;
+                return Some(Rejoin(queue.room.clone()));
             }
             // Nobody will join the room again. The number is not used up, so the line ends here.
             Code::NotJoined => {
                 self.unknown_producer(now, index, at, pseq);
                 // Nothing is to be sent again: what waits fails now, before another connection could take it.
-                if let Some(lane) = self.queues.get_mut(index) {
-                    lane.resume_at = None;
+                if let Some(queue) = self.queues.get_mut(index) {
+                    queue.resume_at = None;
                 }
             }
             _ if nack.retry => {
                 let hint = if made(Bug::PauseIgnored) { None } else { nack.retry_after_ms };
                 let pause = hint.map_or(RETRY_DELAY, Nanos::from_millis).min(MAX_RETRY_DELAY);
                 let pause = if made(Bug::HintHalved) { pause.half() } else { pause };
-                lane.refused_from(now, pseq, pause.max(Nanos::from_millis(10)));
+                queue.refused_from(now, pseq, pause.max(Nanos::from_millis(10)));
             }
             code => {
-                let sent = lane.take_unanswered(at)?;
+                let sent = queue.take_unanswered(at)?;
                 if made(Bug::RefusalTakesNext) && nack.code == Code::TooLarge {
-                    lane.take_unanswered(at);
+                    queue.take_unanswered(at);
                 }
-                lane.answered();
+                queue.answered();
                 if made(Bug::ReuseNumberAfterRefusal)
-                    && let Some((_, next)) = &mut lane.producer
+                    && let Some((_, next)) = &mut queue.producer
                 {
                     *next -= 1;
                 }
@@ -263,65 +266,59 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// an answer of its own. So it is with what should have been answered before: the answer is lost.
     fn unknown_producer(&mut self, now: Timestamp, index: usize, at: usize, lost: u64) {
         let renumber_all = made(Bug::RenumberTransmitted);
-        let Some(lane) = self.queues.get_mut(index) else { return };
-        let is_known_lost = lane.unanswered.get(at).is_some_and(|sent| !sent.earlier_unresolved);
+        let Some(queue) = self.queues.get_mut(index) else { return };
+        let is_known_lost = queue.unanswered.get(at).is_some_and(|sent| !sent.earlier_unresolved);
         if !is_known_lost && !renumber_all {
             return self.mark_unrecoverable(now, index, at);
         }
-        let Some((pid, _)) = lane.producer.take() else { return };
-        note!(self.change_log, ProducerEnded { room: lane.room.clone() });
-        lane.pause(now, Nanos::ZERO);
-        let later = core::mem::take(&mut lane.queued);
-        for sent in lane.take_all_unanswered() {
+        let Some((pid, _)) = queue.producer.take() else { return };
+        note!(self.change_log, ProducerEnded { room: queue.room.clone() });
+        queue.pause(now, Nanos::ZERO);
+        let later = core::mem::take(&mut queue.queued);
+        for sent in queue.take_all_unanswered() {
             if sent.resolved {
                 continue;
             }
             if !sent.earlier_unresolved && sent.pseq >= lost + u64::from(made(Bug::LostNotMadeAgain))
                 || renumber_all
             {
-                let Unanswered {
-                    send,
-                    send_no: serial,
-                    attempts,
-                    expires_at: until,
-                    expiry_failure: late,
-                    ..
-                } = sent;
+                let Unanswered { send, send_no, attempts, expires_at: until, expiry_failure: late, .. } =
+                    sent;
                 note!(self.change_log, Requeued { key: send.id });
                 self.next_expiry = self.next_expiry.min(until);
                 self.queued += 1;
-                lane.queued.push_back(QueuedSend {
+                queue.queued.push_back(QueuedSend {
                     send,
-                    send_no: serial,
+                    send_no,
                     expires_at: until,
                     expiry_failure: late,
                     attempts,
                 });
             } else {
-                lane.unrecoverable.push(sent.into_unrecoverable(pid.clone(), now + REPLAY_TIMEOUT));
+                queue.unrecoverable.push(sent.into_unrecoverable(pid.clone(), now + REPLAY_TIMEOUT));
             }
         }
         for waiting in later {
-            lane.queued.push_back(waiting);
+            queue.queued.push_back(waiting);
         }
         self.changes += 1;
     }
 
     /// What became of the send there is not known, and it is not transmitted again.
     fn mark_unrecoverable(&mut self, now: Timestamp, index: usize, at: usize) {
-        let Some(lane) = self.queues.get_mut(index) else { return };
-        let Some((sent, (pid, _))) = lane.take_unanswered(at).zip(lane.producer.clone()) else { return };
+        let Some(queue) = self.queues.get_mut(index) else { return };
+        let Some((sent, (pid, _))) = queue.take_unanswered(at).zip(queue.producer.clone()) else { return };
         if !sent.resolved {
             #[cfg(feature = "journal")]
             let given_up =
                 Transmitted { pid: pid.clone(), pseq: sent.pseq, epoch: sent.epoch.clone(), at_ms: 0 };
             note!(self.change_log, Transmitted { key: sent.send.id, transmitted: given_up });
-            lane.unrecoverable.push(sent.into_unrecoverable(pid, now + REPLAY_TIMEOUT));
+            queue.unrecoverable.push(sent.into_unrecoverable(pid, now + REPLAY_TIMEOUT));
         }
-        if lane.unanswered.is_empty() {
+        if queue.unanswered.is_empty() {
             // Nothing new is begun on a line of which the server lacks a number.
-            note!(self.change_log, ProducerEnded { room: lane.room.clone() });
-            lane.producer = None;
+            note!(self.change_log, ProducerEnded { room: queue.room.clone() });
+            queue.producer = None;
         }
         self.changes += 1;
     }
@@ -329,20 +326,20 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// A frame of ours was too large for the server (1009): the largest one on its way is to blame.
     pub(crate) fn too_large(&mut self, now: Timestamp, conn: ConnId, out: &mut Vec<Delivery<P, N>>) {
         let mut largest: Option<(usize, usize, usize)> = None;
-        for (index, lane) in self.queues.iter().enumerate() {
-            for (at, sent) in lane.unanswered.iter().enumerate() {
-                let weight = sent.send.queued_len();
+        for (index, queue) in self.queues.iter().enumerate() {
+            for (at, sent) in queue.unanswered.iter().enumerate() {
+                let size = sent.send.queued_len();
                 let on_its_way = sent.latest.is_some_and(|latest| latest.conn == conn);
                 if on_its_way
-                    && largest.is_none_or(|(_, _, most)| (weight > most) != made(Bug::SmallestToBlame))
+                    && largest.is_none_or(|(_, _, most)| (size > most) != made(Bug::SmallestToBlame))
                 {
-                    largest = Some((index, at, weight));
+                    largest = Some((index, at, size));
                 }
             }
         }
         let Some((index, at, _)) = largest else { return };
-        let Some(lane) = self.queues.get_mut(index) else { return };
-        let Some(sent) = lane.take_unanswered(at) else { return };
+        let Some(queue) = self.queues.get_mut(index) else { return };
+        let Some(sent) = queue.take_unanswered(at) else { return };
         self.resolve_unanswered(sent, unknown(), out);
         self.end_producer(index, now + REPLAY_TIMEOUT, out);
     }
@@ -351,18 +348,18 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// is given.
     pub(crate) fn oldest_unanswered(&self, conn: ConnId, room: Option<&N>) -> Option<(u64, Id)> {
         let mut oldest: Option<(u64, u64, u32)> = None;
-        let mut see = |of: &N, frame: u64, serial: u64, attempts: u32| {
+        let mut see = |of: &N, frame: u64, send_no: u64, attempts: u32| {
             let is_older = oldest.is_none_or(|(least, ..)| frame < least);
             if is_older && room.is_none_or(|room| room == of) {
-                oldest = Some((frame, serial, attempts));
+                oldest = Some((frame, send_no, attempts));
             }
         };
-        for lane in &self.queues {
-            if let Some(sent) = lane.unanswered.iter().find(|sent| sent.latest.is_some())
+        for queue in &self.queues {
+            if let Some(sent) = queue.unanswered.iter().find(|sent| sent.latest.is_some())
                 && let Some(latest) = sent.latest
                 && latest.conn == conn
             {
-                see(&lane.room, latest.frame, sent.send_no, sent.attempts);
+                see(&queue.room, latest.frame, sent.send_no, sent.attempts);
             }
         }
         for sent in self.unconfirmed.iter().filter(|sent| sent.conn == conn) {
@@ -377,15 +374,15 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 see(&sent.room, sent.frame, sent.send_no, 0);
             }
         }
-        oldest.map(|(frame, serial, attempts)| (frame, Id::numbered('s', serial, Some(attempts))))
+        oldest.map(|(frame, send_no, attempts)| (frame, Id::numbered('s', send_no, Some(attempts))))
     }
 
     /// When the oldest of what is not answered was transmitted on `conn`.
     pub(crate) fn oldest_transmission(&self, conn: ConnId) -> Timestamp {
         let mut oldest = Timestamp::NEVER;
-        for lane in &self.queues {
-            // Each lane is transmitted in its order, so its first one is its oldest.
-            if let Some(latest) = lane.unanswered.front().and_then(|sent| sent.latest)
+        for queue in &self.queues {
+            // Each queue is transmitted in its order, so its first one is its oldest.
+            if let Some(latest) = queue.unanswered.front().and_then(|sent| sent.latest)
                 && latest.conn == conn
             {
                 oldest = oldest.min(latest.at);
@@ -397,21 +394,21 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// What has been unanswered for long is transmitted again on the same connection. What another room has sent since may
     /// still be answered.
     pub(crate) fn resend(&mut self, now: Timestamp) {
-        for lane in self.queues.iter_mut().filter(|lane| lane.is_quiet(now)) {
-            lane.go_back(0, made(Bug::ResentCertain));
+        for queue in self.queues.iter_mut().filter(|queue| queue.is_quiet(now)) {
+            queue.go_back(0, made(Bug::ResentCertain));
         }
     }
 
-    /// The line of a lane ends; what it has transmitted waits for its last chance, but what the server has refused for now
+    /// The line of a queue ends; what it has transmitted waits for its last chance, but what the server has refused for now
     /// has failed.
     pub(super) fn end_producer(&mut self, index: usize, until: Timestamp, out: &mut Vec<Delivery<P, N>>) {
         self.changes += 1;
-        let Some(lane) = self.queues.get_mut(index) else { return };
-        let Some((pid, _)) = lane.producer.take() else { return };
-        note!(self.change_log, ProducerEnded { room: lane.room.clone() });
-        lane.resume_at = None;
-        let for_now = lane.transient_refusal.clone().filter(|_| !made(Bug::RefusedSaidUnknown));
-        for sent in lane.take_all_unanswered() {
+        let Some(queue) = self.queues.get_mut(index) else { return };
+        let Some((pid, _)) = queue.producer.take() else { return };
+        note!(self.change_log, ProducerEnded { room: queue.room.clone() });
+        queue.resume_at = None;
+        let for_now = queue.transient_refusal.clone().filter(|_| !made(Bug::RefusedSaidUnknown));
+        for sent in queue.take_all_unanswered() {
             if sent.resolved {
                 continue;
             }
@@ -419,8 +416,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 && sent.is_refused()
             {
                 self.refused_for_now(sent, why, out);
-            } else if let Some(lane) = self.queues.get_mut(index) {
-                lane.unrecoverable.push(sent.into_unrecoverable(pid.clone(), until));
+            } else if let Some(queue) = self.queues.get_mut(index) {
+                queue.unrecoverable.push(sent.into_unrecoverable(pid.clone(), until));
             }
         }
     }
@@ -438,7 +435,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// The replay of a room has come to its end: what it has not shown is not known.
     pub(crate) fn caught_up(&mut self, room: &N, out: &mut Vec<Delivery<P, N>>) {
-        if let Ok(index) = self.queues.binary_search_by(|lane| lane.room.cmp(room)) {
+        if let Ok(index) = self.queues.binary_search_by(|queue| queue.room.cmp(room)) {
             self.resolve_unrecoverable(index, Timestamp::NEVER, out);
         }
     }
@@ -446,8 +443,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The same of all rooms of which this is said.
     pub(crate) fn caught_up_where(&mut self, over: impl Fn(&N) -> bool, out: &mut Vec<Delivery<P, N>>) {
         for index in 0..self.queues.len() {
-            let doomed = self.queues.get(index).filter(|lane| !lane.unrecoverable.is_empty());
-            if doomed.is_some_and(|lane| over(&lane.room)) {
+            let unrecoverable = self.queues.get(index).filter(|queue| !queue.unrecoverable.is_empty());
+            if unrecoverable.is_some_and(|queue| over(&queue.room)) {
                 self.resolve_unrecoverable(index, Timestamp::NEVER, out);
             }
         }
@@ -461,14 +458,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         out: &mut Vec<Delivery<P, N>>,
     ) {
         let mut at = 0;
-        while let Some(lane) = self.queues.get_mut(index)
-            && let Some(doomed) = lane.unrecoverable.get(at)
+        while let Some(queue) = self.queues.get_mut(index)
+            && let Some(unrecoverable) = queue.unrecoverable.get(at)
         {
-            if doomed.until > until {
+            if unrecoverable.until > until {
                 at += 1;
                 continue;
             }
-            let Unrecoverable { send, .. } = lane.unrecoverable.remove(at);
+            let Unrecoverable { send, .. } = queue.unrecoverable.remove(at);
             self.resolve_send(send, unknown(), out);
         }
     }

@@ -1,5 +1,5 @@
-//! The lane of the application's own frames. They have no room and no number: each is given to a connection once, and is
-//! settled when the operating system has taken it, whatever kind of server is there.
+//! The queue of custom frames. They have no room and no number: each is given to one connection, and resolved when the
+//! operating system has taken it, on every kind of server.
 
 #[cfg(feature = "native")]
 use super::OutboundMessage;
@@ -22,7 +22,7 @@ impl<N: Eq> CustomRoom<N> {
 }
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
-    /// From here on sends to `room` are frames of the application's own.
+    /// From here on sends to `room` are custom frames.
     pub(crate) fn custom_frames(&mut self, room: N) {
         self.custom.0 = Some(room);
     }
@@ -43,11 +43,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     ) -> Option<OutboundFrame<P, N>> {
         let own = self.custom.0.clone()?;
         let head = self.queue_mut(&own)?.head()?;
-        let is_older = self.queues.iter().any(|lane| {
-            lane.head().is_some_and(|other| other < head || made(Bug::OwnWaitsForMessages) && other > head)
-                && !lane.is_paused(now)
-                && !matches!(access(&lane.room), Readiness::AwaitingJoin)
-                && lane.span() < gate.in_flight
+        let is_older = self.queues.iter().any(|queue| {
+            queue.head().is_some_and(|other| other < head || made(Bug::OwnWaitsForMessages) && other > head)
+                && !queue.is_paused(now)
+                && !matches!(access(&queue.room), Readiness::AwaitingJoin)
+                && queue.span() < gate.in_flight
         });
         if is_older && !made(Bug::OwnOvertakes) {
             return None;
@@ -69,19 +69,19 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// A frame that is no send has been given to the connection.
-    pub(crate) fn frame_written(&mut self, frame: u64, weight: usize) {
-        self.unflushed_bytes += weight;
-        self.unflushed_frames.push(Unflushed { frame, weight, unnumbered: None });
+    pub(crate) fn frame_written(&mut self, frame: u64, size: usize) {
+        self.unflushed_bytes += size;
+        self.unflushed_frames.push(Unflushed { frame, size, unnumbered: None });
     }
 
     /// Whether a connection that may have so much unflushed takes as much more. One that has nothing takes anything.
-    pub(crate) fn takes(&self, weight: usize, most: usize) -> bool {
-        self.unflushed_frames.is_empty() || self.unflushed_bytes.saturating_add(weight) <= most
+    pub(crate) fn takes(&self, size: usize, most: usize) -> bool {
+        self.unflushed_frames.is_empty() || self.unflushed_bytes.saturating_add(size) <= most
     }
 
     /// Whether another send would fit without driving one out.
-    pub(crate) fn has_space(&self, weight: usize) -> bool {
-        self.fits(weight)
+    pub(crate) fn has_space(&self, size: usize) -> bool {
+        self.fits(size)
     }
 
     /// A send that still waits is dropped.

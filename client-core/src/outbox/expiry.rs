@@ -1,4 +1,4 @@
-//! The deadlines of sends, and the outcomes of those whose time is over.
+//! Expiry and retry timers of queued and transmitted sends.
 
 use super::limits::Payload;
 use super::room_queue::QueuedSend;
@@ -26,17 +26,17 @@ pub(super) enum Cancelled {
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The next moment at which time alone changes something. `horizon`: how long a send is transmitted again.
-    pub(crate) fn deadline(&self, now: Timestamp, lived: Timestamp, horizon: Nanos) -> Timestamp {
+    pub(crate) fn deadline(&self, now: Timestamp, uptime: Timestamp, horizon: Nanos) -> Timestamp {
         let mut earliest = self.next_expiry;
-        for lane in &self.queues {
-            if let Some(oldest) = lane.unanswered.front() {
-                earliest = earliest.min(now + (oldest.first_sent_at + horizon).after(lived));
+        for queue in &self.queues {
+            if let Some(oldest) = queue.unanswered.front() {
+                earliest = earliest.min(now + (oldest.first_sent_at + horizon).after(uptime));
             }
-            for doomed in &lane.unrecoverable {
-                earliest = earliest.min(doomed.until);
+            for unrecoverable in &queue.unrecoverable {
+                earliest = earliest.min(unrecoverable.until);
             }
-            if let Some(resume) = lane.resume_at
-                && !(lane.unanswered.is_empty() && lane.queued.is_empty())
+            if let Some(resume) = queue.resume_at
+                && !(queue.unanswered.is_empty() && queue.queued.is_empty())
                 && !made(Bug::ResumeUnnoticed)
             {
                 earliest = earliest.min(resume);
@@ -52,7 +52,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn tick(
         &mut self,
         now: Timestamp,
-        lived: Timestamp,
+        uptime: Timestamp,
         horizon: Nanos,
         out: &mut Vec<Delivery<P, N>>,
     ) {
@@ -61,9 +61,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             self.next_expiry = self.cancel_matching(Cancelled::Late(now), out);
         }
         for at in 0..self.queues.len() {
-            let Some(lane) = self.queues.get_mut(at) else { break };
-            lane.resume_at.take_if(|resume| *resume <= now);
-            if lane.unanswered.front().is_some_and(|sent| sent.first_sent_at + horizon <= lived) {
+            let Some(queue) = self.queues.get_mut(at) else { break };
+            queue.resume_at.take_if(|resume| *resume <= now);
+            if queue.unanswered.front().is_some_and(|sent| sent.first_sent_at + horizon <= uptime) {
                 let until = if made(Bug::UnknownTooEarly) { now } else { now + REPLAY_TIMEOUT };
                 self.end_producer(at, until, out);
             }
@@ -77,13 +77,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    /// Resolves what was transmitted and is not wanted any longer, then takes what waits out of the lanes and resolves it in
-    /// the order of the sends. Gives when the first of the rest expires.
+    /// Resolves what was transmitted and is not wanted any longer, then takes what waits out of the queues and resolves it in
+    /// the order of the sends. Returns when the first of the rest expires.
     pub(super) fn cancel_matching(&mut self, which: Cancelled, out: &mut Vec<Delivery<P, N>>) -> Timestamp {
         let mut next = self.cancel_transmitted(which, out);
         let mut failed = Vec::new();
-        for lane in &mut self.queues {
-            for waiting in core::mem::take(&mut lane.queued) {
+        for queue in &mut self.queues {
+            for waiting in core::mem::take(&mut queue.queued) {
                 let why = match which {
                     Cancelled::All(why) => Some(why),
                     Cancelled::One(id) => (waiting.send.id == id && !made(Bug::CancelForgotten))
@@ -106,7 +106,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     failed.push((why, waiting));
                 } else {
                     next = next.min(waiting.expires_at);
-                    lane.queued.push_back(waiting);
+                    queue.queued.push_back(waiting);
                 }
             }
         }
@@ -124,8 +124,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let mut next = Timestamp::NEVER;
         for index in 0..self.queues.len() {
             let mut at = 0;
-            while let Some(lane) = self.queues.get_mut(index)
-                && let Some(sent) = lane.unanswered.get_mut(at)
+            while let Some(queue) = self.queues.get_mut(index)
+                && let Some(sent) = queue.unanswered.get_mut(at)
             {
                 let (has_time, refused) = (sent.expiry_failure == SendFailure::Timeout, sent.is_refused());
                 let why = match which {
@@ -148,8 +148,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     let refused = (refused || made(Bug::CancelTakesSent)) && !made(Bug::RefusedSaidUnknown);
                     // What kept it from being sent says more than that its time is over.
                     let for_now =
-                        lane.transient_refusal.clone().filter(|_| refused && why == SendFailure::Timeout);
-                    if let Some(sent) = lane.take_unanswered(at) {
+                        queue.transient_refusal.clone().filter(|_| refused && why == SendFailure::Timeout);
+                    if let Some(sent) = queue.take_unanswered(at) {
                         if let Some(for_now) = for_now {
                             self.refused_for_now(sent, &for_now, out);
                             continue;
@@ -161,8 +161,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 } else {
                     sent.resolved = true;
                     at += 1;
-                    let (id, room, weight) = (sent.send.id, sent.send.room.clone(), sent.send.queued_len());
-                    self.resolve(id, room, weight, DeliveryStatus::Unknown, out);
+                    let (id, room, size) = (sent.send.id, sent.send.room.clone(), sent.send.queued_len());
+                    self.resolve(id, room, size, DeliveryStatus::Unknown, out);
                 }
             }
         }

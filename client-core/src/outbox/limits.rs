@@ -1,4 +1,4 @@
-//! What an application hands to the outbox, and how much of it.
+//! The message that an application hands to the outbox, and the bounds of the outbox.
 
 use crate::event::{SendFailure, SendId};
 use crate::time::Nanos;
@@ -58,9 +58,9 @@ pub enum Overflow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutboxLimits {
-    /// Most unresolved sends: 4,096 by default.
+    /// Maximum unresolved sends: 4,096 by default.
     pub count: usize,
-    /// Most bytes of unresolved sends: 4 MiB by default.
+    /// Maximum bytes of unresolved sends: 4 MiB by default.
     pub bytes: usize,
     /// What happens beyond.
     pub overflow: Overflow,
@@ -100,7 +100,7 @@ pub struct OutboundMessage<P, N> {
     /// By when it has its outcome, if that is shorter than the outbox's limit: one that was not sent by then fails, one
     /// that is on its way without an answer is unknown.
     pub timeout: Option<Duration>,
-    /// Socket.IO, of an event of the application's own: the server can tell when it comes twice, so that it is sent again on the
+    /// Socket.IO, of a custom event: the server can tell when it comes twice, so that it is sent again on the
     /// next connection when this one is lost.
     #[cfg(feature = "frames")]
     pub idempotent: bool,

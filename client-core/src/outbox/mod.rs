@@ -1,7 +1,7 @@
-//! Sends on their way: bounded in count and bytes, each resolved exactly once (protocol.md §2.3, invariant 7).
+//! Sends without an outcome: bounded in count and bytes, each resolved exactly once (protocol.md §2.3, invariant 7).
 //!
-//! A send waits in the [`Lane`] of its room. A plain connection takes the oldest of all lanes and needs nothing more
-//! than to be flushed. An extended one numbers it, and keeps it until the server has answered.
+//! A send is queued in the [`RoomQueue`] of its room. A plain connection takes the oldest of all queues and needs
+//! nothing more than its flush. An extended one numbers the send, and keeps it until the server has answered.
 
 mod acks;
 #[cfg(feature = "frames")]
@@ -42,7 +42,7 @@ const ACK_TIMEOUT: Nanos = Nanos::from_secs(30);
 #[derive(Debug)]
 struct Unflushed<P, N> {
     frame: u64,
-    weight: usize,
+    size: usize,
     /// A send that the flush may settle; none for one that waits for an answer.
     unnumbered: Option<Unnumbered<P, N>>,
 }
@@ -53,7 +53,7 @@ struct Unnumbered<P, N> {
     id: SendId,
     room: N,
     send_no: u64,
-    weight: usize,
+    size: usize,
     /// Bytes of its text.
     #[cfg(feature = "native")]
     content: usize,
@@ -127,12 +127,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     fn queue_mut(&mut self, room: &N) -> Option<&mut RoomQueue<P, N>> {
-        let at = self.queues.binary_search_by(|lane| lane.room.cmp(room)).ok()?;
+        let at = self.queues.binary_search_by(|queue| queue.room.cmp(room)).ok()?;
         self.queues.get_mut(at)
     }
 
     fn queue_for(&mut self, room: &N) -> Option<&mut RoomQueue<P, N>> {
-        let at = match self.queues.binary_search_by(|lane| lane.room.cmp(room)) {
+        let at = match self.queues.binary_search_by(|queue| queue.room.cmp(room)) {
             Ok(at) => at,
             Err(at) => {
                 if self.queues.is_empty() {
@@ -151,12 +151,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         &mut self,
         id: SendId,
         room: N,
-        weight: usize,
+        size: usize,
         status: DeliveryStatus,
         out: &mut Vec<Delivery<P, N>>,
     ) {
         self.len -= 1;
-        self.bytes -= weight;
+        self.bytes -= size;
         self.changes += 1;
         out.push(Delivery::new(id, room, status));
     }
@@ -179,8 +179,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         status: DeliveryStatus,
         out: &mut Vec<Delivery<P, N>>,
     ) {
-        let weight = send.queued_len();
-        self.resolve(send.id, send.room, weight, status, out);
+        let size = send.queued_len();
+        self.resolve(send.id, send.room, size, status, out);
     }
 
     /// Takes a send, or resolves it (and others) at once. Outcomes go to `out`, and are noted.
@@ -190,12 +190,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         send: OutboundMessage<P, N>,
         out: &mut Vec<Delivery<P, N>>,
     ) {
-        let weight = send.queued_len();
-        while !self.fits(weight) {
-            let oldest = if !self.may_evict(weight) {
+        let size = send.queued_len();
+        while !self.fits(size) {
+            let oldest = if !self.may_evict(size) {
                 None
             } else if made(Bug::NewestGivesWay) {
-                let newest = self.queues.iter_mut().find_map(|lane| lane.queued.pop_back());
+                let newest = self.queues.iter_mut().find_map(|queue| queue.queued.pop_back());
                 self.queued -= usize::from(newest.is_some());
                 newest
             } else {
@@ -226,11 +226,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         if !made(Bug::NotedTooLate) {
             note!(self.change_log, Added { key: send.id, send: SavedSend::waiting(&send) });
         }
-        let serial = self.last_send_no;
-        if let Some(lane) = self.queue_for(&send.room.clone()) {
-            lane.queued.push_back(QueuedSend {
+        let send_no = self.last_send_no;
+        if let Some(queue) = self.queue_for(&send.room.clone()) {
+            queue.queued.push_back(QueuedSend {
                 send,
-                send_no: serial,
+                send_no,
                 expires_at: until,
                 expiry_failure: late,
                 attempts: 0,
@@ -238,30 +238,30 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    fn fits(&self, weight: usize) -> bool {
+    fn fits(&self, size: usize) -> bool {
         self.len < self.limits.count + usize::from(made(Bug::QueueOneMore))
-            && (made(Bug::QueueBytesUnbounded) || self.bytes.saturating_add(weight) <= self.limits.bytes)
+            && (made(Bug::QueueBytesUnbounded) || self.bytes.saturating_add(size) <= self.limits.bytes)
     }
 
     /// Whether there is room once enough that waits has gone: one that never fits evicts nobody.
-    fn may_evict(&self, weight: usize) -> bool {
+    fn may_evict(&self, size: usize) -> bool {
         let waiting =
-            self.queues.iter().flat_map(|lane| &lane.queued).map(|waiting| waiting.send.queued_len());
+            self.queues.iter().flat_map(|queue| &queue.queued).map(|waiting| waiting.send.queued_len());
         self.limits.overflow == Overflow::DropOldest
             && !made(Bug::OverflowRejects)
             && self.limits.count > self.len - self.queued
-            && self.limits.bytes.saturating_sub(self.bytes - waiting.sum::<usize>()) >= weight
+            && self.limits.bytes.saturating_sub(self.bytes - waiting.sum::<usize>()) >= size
             || made(Bug::OverflowEmpties) && self.limits.overflow == Overflow::DropOldest
     }
 
     fn pop_oldest(&mut self) -> Option<QueuedSend<P, N>> {
-        let lanes = self.queues.iter_mut().filter(|lane| lane.head().is_some());
+        let queues = self.queues.iter_mut().filter(|queue| queue.head().is_some());
         #[cfg(feature = "frames")]
-        let lane =
-            lanes.min_by_key(|lane| (made(Bug::OwnOvertakes) && !self.custom.is(&lane.room), lane.head()))?;
+        let queue = queues
+            .min_by_key(|queue| (made(Bug::OwnOvertakes) && !self.custom.is(&queue.room), queue.head()))?;
         #[cfg(not(feature = "frames"))]
-        let lane = lanes.min_by_key(|lane| room_queue.head())?;
-        let oldest = lane.queued.pop_front()?;
+        let queue = queues.min_by_key(|queue| room_queue.head())?;
+        let oldest = queue.queued.pop_front()?;
         self.queued -= 1;
         Some(oldest)
     }
@@ -273,13 +273,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             .unflushed_frames
             .partition_point(|hand| hand.frame <= through + u64::from(made(Bug::WrittenTooEarly)));
         for hand in self.unflushed_frames.drain(..taken) {
-            self.unflushed_bytes -= hand.weight;
+            self.unflushed_bytes -= hand.size;
             #[cfg(feature = "frames")]
             let plain = plain || hand.unnumbered.as_ref().is_some_and(|sent| self.custom.is(&sent.room));
             match hand.unnumbered {
                 Some(sent) if plain => {
                     self.len -= 1;
-                    self.bytes -= sent.weight;
+                    self.bytes -= sent.size;
                     note!(self.change_log, Resolved { key: sent.id, status: DeliveryStatus::Written });
                     out(Delivery::new(sent.id, sent.room, DeliveryStatus::Written));
                 }
@@ -318,7 +318,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         out: &mut Vec<Delivery<P, N>>,
     ) {
         for sent in sent {
-            self.resolve(sent.id, sent.room, sent.weight, status.clone(), out);
+            self.resolve(sent.id, sent.room, sent.size, status.clone(), out);
         }
     }
 
@@ -338,16 +338,16 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let sent = core::mem::take(&mut self.unconfirmed);
         let lost = if made(Bug::LostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
         self.resolve_unnumbered(sent, &lost, out);
-        for lane in &mut self.queues {
-            lane.connection_lost();
-            lane.resume_at = None;
-            lane.awaiting_old_connection = false;
+        for queue in &mut self.queues {
+            queue.connection_lost();
+            queue.resume_at = None;
+            queue.awaiting_old_connection = false;
             if made(Bug::NewLineEachConnection)
-                && let Some((pid, next)) = &mut lane.producer
+                && let Some((pid, next)) = &mut queue.producer
             {
                 *pid = Id::from_bits(u64::MAX / (self.changes + 1), 7);
                 *next = 1;
-                for sent in &mut lane.unanswered {
+                for sent in &mut queue.unanswered {
                     sent.pseq = *next;
                     *next += 1;
                 }
@@ -358,9 +358,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The connection is replaced by another while answers may still come on it.
     pub(crate) fn connection_migrated(&mut self) {
         self.treat_as_flushed();
-        for lane in &mut self.queues {
-            lane.connection_lost();
-            lane.awaiting_old_connection = true;
+        for queue in &mut self.queues {
+            queue.connection_lost();
+            queue.awaiting_old_connection = true;
         }
     }
 
@@ -371,8 +371,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// No answers come on that connection any more: what has none is transmitted again.
     pub(crate) fn stop_awaiting_old_connection(&mut self) {
-        for lane in &mut self.queues {
-            lane.awaiting_old_connection = false;
+        for queue in &mut self.queues {
+            queue.awaiting_old_connection = false;
         }
     }
 
@@ -421,20 +421,23 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// Whether sends to `room` up to `serial` are unresolved.
-    pub(crate) fn is_pending(&self, room: &N, serial: u64) -> bool {
-        let lane =
-            self.queues.binary_search_by(|lane| lane.room.cmp(room)).ok().and_then(|at| self.queues.get(at));
-        let here = |sent: &Unnumbered<P, N>| sent.send_no <= serial && sent.room == *room;
-        lane.is_some_and(|lane| lane.is_pending(serial) && !made(Bug::LeavesTooEarly))
+    pub(crate) fn is_pending(&self, room: &N, send_no: u64) -> bool {
+        let queue = self
+            .queues
+            .binary_search_by(|queue| queue.room.cmp(room))
+            .ok()
+            .and_then(|at| self.queues.get(at));
+        let here = |sent: &Unnumbered<P, N>| sent.send_no <= send_no && sent.room == *room;
+        queue.is_some_and(|queue| queue.is_pending(send_no) && !made(Bug::LeavesTooEarly))
             || self.unflushed_frames.iter().filter_map(|hand| hand.unnumbered.as_ref()).any(here)
             || self.unconfirmed.iter().any(here)
     }
 
     /// Whether sends to any room up to `serial` are unresolved.
     #[cfg(feature = "native")]
-    pub(crate) fn has_pending(&self, serial: u64) -> bool {
-        let here = |sent: &Unnumbered<P, N>| sent.send_no <= serial;
-        self.queues.iter().any(|lane| lane.is_pending(serial))
+    pub(crate) fn has_pending(&self, send_no: u64) -> bool {
+        let here = |sent: &Unnumbered<P, N>| sent.send_no <= send_no;
+        self.queues.iter().any(|queue| queue.is_pending(send_no))
             || self.unflushed_frames.iter().filter_map(|hand| hand.unnumbered.as_ref()).any(here)
             || self.unconfirmed.iter().any(here)
     }
@@ -442,21 +445,21 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The room is joined, in this epoch, or never will be: what waited for that may go, or fail. A line that is used up by
     /// another epoch ends.
     pub(crate) fn join_decided(&mut self, room: &N, new_epoch: bool) {
-        if let Some(lane) = self.queue_mut(room) {
-            lane.needs_join = false;
-            if new_epoch && lane.unanswered.is_empty() {
-                lane.producer = None;
+        if let Some(queue) = self.queue_mut(room) {
+            queue.needs_join = false;
+            if new_epoch && queue.unanswered.is_empty() {
+                queue.producer = None;
             }
         }
     }
 
     /// The room has been left: its line is not needed any more, once nothing is on its way.
     pub(crate) fn left(&mut self, room: &N) {
-        if let Some(lane) = self.queue_mut(room).filter(|_| !made(Bug::LeftStillWaits)) {
+        if let Some(queue) = self.queue_mut(room).filter(|_| !made(Bug::LeftStillWaits)) {
             // No join is waited for any more: what was sent since fails.
-            lane.needs_join = false;
+            queue.needs_join = false;
         }
-        self.queues.retain(|lane| lane.room != *room || !lane.is_empty());
+        self.queues.retain(|queue| queue.room != *room || !queue.is_empty());
     }
 }
 

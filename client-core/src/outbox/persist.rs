@@ -1,4 +1,4 @@
-//! The sends as they are stored, and as they are taken up again (protocol.md §2.3, last item).
+//! Converts sends to and from their stored form (protocol.md §2.3, last item).
 
 use super::room_queue::{QueuedSend, Unanswered, Unrecoverable};
 use super::{OutboundMessage, Outbox, Payload, REPLAY_TIMEOUT};
@@ -17,83 +17,84 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn stored(
         &self,
         wall: Timestamp,
-        lived: Timestamp,
+        uptime: Timestamp,
     ) -> (Vec<SavedProducer<N>>, Vec<SavedSend<P, N>>) {
-        let mut lines = Vec::new();
+        let mut producers = Vec::new();
         let mut sends = Vec::new();
-        for lane in &self.queues {
-            let mut add = |serial: u64, send: &OutboundMessage<P, N>, transmitted: Option<Transmitted>| {
+        for queue in &self.queues {
+            let mut add = |send_no: u64, send: &OutboundMessage<P, N>, transmitted: Option<Transmitted>| {
                 let saved = SavedSend {
                     number: 0,
-                    room: lane.room.clone(),
+                    room: queue.room.clone(),
                     content: send.content.clone(),
                     data: send.data.clone(),
                     reference: send.reference.clone(),
                     transmitted,
                 };
-                sends.push((serial, saved));
+                sends.push((send_no, saved));
             };
-            for doomed in lane.unrecoverable.iter().filter(|_| !made(Bug::GivenUpUnstored)) {
+            for unrecoverable in queue.unrecoverable.iter().filter(|_| !made(Bug::GivenUpUnstored)) {
                 // Too old to be transmitted again, whenever it is taken up.
-                let (pid, pseq, epoch) = (doomed.pid.clone(), doomed.pseq, doomed.epoch.clone());
-                let line = Transmitted { pid, pseq, epoch, at_ms: 0 };
-                add(doomed.send_no, &doomed.send, Some(line));
+                let (pid, pseq, epoch) =
+                    (unrecoverable.pid.clone(), unrecoverable.pseq, unrecoverable.epoch.clone());
+                let producer = Transmitted { pid, pseq, epoch, at_ms: 0 };
+                add(unrecoverable.send_no, &unrecoverable.send, Some(producer));
             }
-            if let Some((pid, next_pseq)) = &lane.producer {
-                for sent in lane.unanswered.iter().filter(|sent| !sent.resolved) {
-                    let at_ms = (wall - lived.after(sent.first_sent_at)).millis();
+            if let Some((pid, next_pseq)) = &queue.producer {
+                for sent in queue.unanswered.iter().filter(|sent| !sent.resolved) {
+                    let at_ms = (wall - uptime.after(sent.first_sent_at)).millis();
                     let (pid, pseq, epoch) = (pid.clone(), sent.pseq, sent.epoch.clone());
                     add(sent.send_no, &sent.send, Some(Transmitted { pid, pseq, epoch, at_ms }));
                 }
-                if !lane.unanswered.is_empty() {
-                    lines.push(SavedProducer {
-                        room: lane.room.clone(),
+                if !queue.unanswered.is_empty() {
+                    producers.push(SavedProducer {
+                        room: queue.room.clone(),
                         pid: pid.clone(),
                         next_pseq: *next_pseq,
                     });
                 }
             }
-            for waiting in &lane.queued {
+            for waiting in &queue.queued {
                 add(waiting.send_no, &waiting.send, None);
             }
         }
         crate::sort::sort(&mut sends, |(one, _), (other, _)| one < other);
-        (lines, sends.into_iter().map(|(_, send)| send).collect())
+        (producers, sends.into_iter().map(|(_, send)| send).collect())
     }
 
-    /// Takes up what an earlier run left. Gives each send with its number in this run.
+    /// Takes up what an earlier run left. Returns each send with its number in this run.
     pub(crate) fn restore(
         &mut self,
         now: Timestamp,
         wall: Timestamp,
-        lived: Timestamp,
-        lines: Vec<SavedProducer<N>>,
+        uptime: Timestamp,
+        producers: Vec<SavedProducer<N>>,
         sends: Vec<SavedSend<P, N>>,
     ) -> Vec<(SendId, SavedSend<P, N>)> {
-        for line in lines {
-            if let Some(lane) = self.queue_for(&line.room) {
-                lane.producer = Some((line.pid, line.next_pseq));
+        for producer in producers {
+            if let Some(queue) = self.queue_for(&producer.room) {
+                queue.producer = Some((producer.pid, producer.next_pseq));
             }
         }
         let mut taken = Vec::with_capacity(sends.len());
         for saved in sends {
             let (wait, late) = self.limits.ttl(None);
             self.last_send_no += 1;
-            let serial = self.last_send_no;
-            let id = SendId(RESTORED | serial);
+            let send_no = self.last_send_no;
+            let id = SendId(RESTORED | send_no);
             let send = OutboundMessage {
                 data: saved.data.clone(),
                 reference: saved.reference.clone(),
                 ..OutboundMessage::new(id, saved.room.clone(), saved.content.clone())
             };
-            let weight = send.queued_len();
+            let size = send.queued_len();
             let Some(place) = self.queue_for(&saved.room) else { continue };
             match saved.transmitted.clone() {
                 None if made(Bug::WaitingNotTakenUp) => continue,
                 None => {
                     place.queued.push_back(QueuedSend {
                         send,
-                        send_no: serial,
+                        send_no,
                         expires_at: now + wait,
                         expiry_failure: late,
                         attempts: 0,
@@ -104,8 +105,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 }
                 Some(Transmitted { pid, pseq, epoch, at_ms }) => {
                     let at = Timestamp::from_millis(at_ms);
-                    let in_line =
-                        place.producer.as_ref().is_some_and(|(line, next)| *line == pid && pseq < *next);
+                    let in_line = place
+                        .producer
+                        .as_ref()
+                        .is_some_and(|(producer, next)| *producer == pid && pseq < *next);
                     // A number out of order was not written by us: its line cannot be gone on with.
                     let in_order = place.unanswered.back().is_none_or(|last| last.pseq < pseq);
                     // A clock set back says nothing about the age: as if it were too old.
@@ -113,13 +116,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                         place.needs_retransmit = true;
                         place.unanswered.push_back(Unanswered {
                             send,
-                            send_no: serial,
+                            send_no,
                             pseq,
                             epoch,
                             first_sent_at: if made(Bug::AgeForgotten) {
-                                lived
+                                uptime
                             } else {
-                                lived - wall.after(at)
+                                uptime - wall.after(at)
                             },
                             attempts: 0,
                             latest: None,
@@ -132,19 +135,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                         });
                     } else {
                         let until = now + REPLAY_TIMEOUT;
-                        place.unrecoverable.push(Unrecoverable {
-                            send,
-                            send_no: serial,
-                            pid,
-                            pseq,
-                            epoch,
-                            until,
-                        });
+                        place.unrecoverable.push(Unrecoverable { send, send_no, pid, pseq, epoch, until });
                     }
                 }
             }
             self.len += 1;
-            self.bytes += weight;
+            self.bytes += size;
             taken.push((id, saved));
         }
         self.changes += 1;

@@ -1,6 +1,6 @@
-//! The sends to one room: waiting, transmitted and unanswered, given up. Each queue in the order of the sends.
+//! The sends to one room: queued, unanswered, unrecoverable. Each list is in the order of the sends.
 //!
-//! The numbers that make a send repeatable are given at the first transmission; a lane has one line at a time
+//! The numbers that make a send repeatable are given at the first transmission; a queue has one producer at a time
 //! (protocol.md §2.3).
 
 use super::limits::OutboundMessage;
@@ -75,8 +75,8 @@ impl<P, N> Unanswered<P, N> {
     pub(super) fn into_unrecoverable(self, pid: Id, until: Timestamp) -> Unrecoverable<P, N> {
         let own = self.expiry_failure == SendFailure::Timeout && !made(Bug::OwnTimeForgotten);
         let until = if own { until.min(self.expires_at) } else { until };
-        let Self { send, send_no: serial, pseq, epoch, .. } = self;
-        Unrecoverable { send, send_no: serial, pid, pseq, epoch, until }
+        let Self { send, send_no, pseq, epoch, .. } = self;
+        Unrecoverable { send, send_no, pid, pseq, epoch, until }
     }
 }
 
@@ -122,7 +122,7 @@ pub(super) struct RoomQueue<P, N> {
     pub(super) refusals: u32,
     /// Why the last of them did.
     pub(super) transient_refusal: Option<TransientRefusal<P>>,
-    /// Most sends in flight: one after a refusal, one more with each answer. What follows a refused send is refused too.
+    /// Maximum sends in flight: one after a refusal, one more with each answer. What follows a refused send is refused too.
     window: usize,
     /// The server said that the connection is no member: nothing goes before the next `joined`.
     pub(super) needs_join: bool,
@@ -198,16 +198,16 @@ impl<P, N> RoomQueue<P, N> {
             || self.resume_at.is_some_and(|at| at > now)
     }
 
-    pub(super) fn is_pending(&self, serial: u64) -> bool {
+    pub(super) fn is_pending(&self, send_no: u64) -> bool {
         // Each queue is in order, and what is in a later stage has a lower serial.
-        self.unrecoverable.iter().any(|doomed| doomed.send_no <= serial)
-            || self.unanswered.iter().find(|sent| !sent.resolved).is_some_and(|sent| sent.send_no <= serial)
-            || self.head().is_some_and(|head| head <= serial)
+        self.unrecoverable.iter().any(|unrecoverable| unrecoverable.send_no <= send_no)
+            || self.unanswered.iter().find(|sent| !sent.resolved).is_some_and(|sent| sent.send_no <= send_no)
+            || self.head().is_some_and(|head| head <= send_no)
     }
 
-    pub(super) fn position(&self, serial: u64) -> Option<usize> {
-        let at = self.unanswered.partition_point(|sent| sent.send_no < serial);
-        self.unanswered.get(at).is_some_and(|sent| sent.send_no == serial).then_some(at)
+    pub(super) fn position(&self, send_no: u64) -> Option<usize> {
+        let at = self.unanswered.partition_point(|sent| sent.send_no < send_no);
+        self.unanswered.get(at).is_some_and(|sent| sent.send_no == send_no).then_some(at)
     }
 
     /// Takes out the unanswered send there. Almost always it is the first one; another is brought to the front, because a
@@ -226,12 +226,12 @@ impl<P, N> RoomQueue<P, N> {
 
     /// A send waits again, in the order of the sends: almost always the last one is its neighbour.
     pub(super) fn requeue(&mut self, waiting: QueuedSend<P, N>) {
-        let serial = waiting.send_no;
+        let send_no = waiting.send_no;
         self.queued.push_back(waiting);
         let mut at = self.queued.len() - 1;
         while at > 0
             && !made(Bug::PutBackLast)
-            && self.queued.get(at - 1).is_some_and(|before| before.send_no > serial)
+            && self.queued.get(at - 1).is_some_and(|before| before.send_no > send_no)
         {
             self.queued.swap(at, at - 1);
             at -= 1;

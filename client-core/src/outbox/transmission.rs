@@ -1,4 +1,4 @@
-//! Chooses the send that is transmitted next, and in which form.
+//! Selects the next send to transmit, and its form.
 
 use super::limits::Payload;
 use super::room_queue::{QueuedSend, Transmission, Unanswered};
@@ -16,7 +16,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use fastrand::Rng;
 
-/// How it stands with a room that has something to send.
+/// The state of a room that has something to send.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Readiness<'a> {
     /// Joined; new lines begin in this epoch.
@@ -31,11 +31,11 @@ pub(crate) enum Readiness<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SendWindow {
     pub(crate) conn: ConnId,
-    /// Most unanswered sends.
+    /// Maximum unanswered sends.
     pub(crate) in_flight: usize,
-    /// Most bytes of content and data of one.
+    /// Maximum bytes of content and data of one.
     pub(crate) content: usize,
-    /// Most bytes that are not flushed.
+    /// Maximum bytes that are not flushed.
     pub(crate) unflushed: usize,
 }
 
@@ -69,14 +69,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let tagged = tagged && !self.custom.is(&oldest.send.room);
         // Where it is refused as no member's, so is all that follows it until the room is joined.
         let kept = (tagged && asked(&oldest.send.room)).then(|| oldest.clone());
-        let serial = oldest.send_no;
+        let send_no = oldest.send_no;
         let send = self.transmit_unnumbered(oldest, (gate.conn, frame), now + ACK_TIMEOUT, kept);
         let tag = tagged
-            .then(|| Box::new(SendTag { reference: Id::numbered('s', serial, Some(0)), producer: None }));
+            .then(|| Box::new(SendTag { reference: Id::numbered('s', send_no, Some(0)), producer: None }));
         Some(OutboundFrame { room: send.room, content: send.content, data: send.data, tag, fresh: false })
     }
 
-    /// Gives a send that is made once to a connection, as its frame with this number. An answer is waited for until `until`.
+    /// Returns a send that is made once to a connection, as its frame with this number. An answer is waited for until `until`.
     pub(super) fn transmit_unnumbered(
         &mut self,
         oldest: QueuedSend<P, N>,
@@ -84,9 +84,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         until: Timestamp,
         kept: Option<QueuedSend<P, N>>,
     ) -> OutboundMessage<P, N> {
-        let QueuedSend { send, send_no: serial, expires_at: expires, expiry_failure: late, .. } = oldest;
-        let weight = send.queued_len();
-        self.unflushed_bytes += weight;
+        let QueuedSend { send, send_no, expires_at: expires, expiry_failure: late, .. } = oldest;
+        let size = send.queued_len();
+        self.unflushed_bytes += size;
         self.changes += 1;
         if !made(Bug::WriteAgain) {
             note!(self.change_log, SentOnce { key: send.id });
@@ -96,8 +96,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let plain = Some(Unnumbered {
             id: send.id,
             room: send.room.clone(),
-            send_no: serial,
-            weight,
+            send_no,
+            size,
             #[cfg(feature = "native")]
             content: self.limited_content(&send),
             conn,
@@ -106,17 +106,17 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             expires_at: expires,
             requeueable: kept,
         });
-        self.unflushed_frames.push(Unflushed { frame, weight, unnumbered: plain });
+        self.unflushed_frames.push(Unflushed { frame, size, unnumbered: plain });
         send
     }
 
     /// Whether [`Outbox::transmit`] may have something to do.
     pub(crate) fn has_work(&self) -> bool {
-        self.queued > 0 || self.queues.iter().any(|lane| lane.needs_retransmit)
+        self.queued > 0 || self.queues.iter().any(|queue| queue.needs_retransmit)
     }
 
     /// The next send for an extended connection as its frame number `frame`: first what has to be transmitted again,
-    /// then what is new, each lane in its order.
+    /// then what is new, each queue in its order.
     #[expect(
         clippy::too_many_arguments,
         reason = "one caller; the clocks, the generator and the bounds come from it"
@@ -124,14 +124,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn transmit<'a>(
         &mut self,
         now: Timestamp,
-        lived: Timestamp,
+        uptime: Timestamp,
         frame: u64,
         gate: &SendWindow,
         rng: &mut Rng,
         access: impl Fn(&N) -> Readiness<'a>,
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<OutboundFrame<P, N>> {
-        let in_flight = self.queues.iter().map(|lane| lane.holds_back(now)).sum::<usize>();
+        let in_flight = self.queues.iter().map(|queue| queue.holds_back(now)).sum::<usize>();
         let is_flight_full = in_flight >= gate.in_flight + usize::from(made(Bug::FlightOneMore));
         if is_flight_full || self.unflushed_bytes >= gate.unflushed && !made(Bug::UnflushedUnbounded) {
             return None;
@@ -143,12 +143,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         {
             return Some(own);
         }
-        let (transmit, weight) = match again {
+        let (transmit, size) = match again {
             Some(again) => again,
-            None => self.transmit_new(now, lived, frame, gate, rng, &access, out)?,
+            None => self.transmit_new(now, uptime, frame, gate, rng, &access, out)?,
         };
-        self.unflushed_bytes += weight;
-        self.unflushed_frames.push(Unflushed { frame, weight, unnumbered: None });
+        self.unflushed_bytes += size;
+        self.unflushed_frames.push(Unflushed { frame, size, unnumbered: None });
         Some(transmit)
     }
 
@@ -159,24 +159,24 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         gate: &SendWindow,
         access: &impl Fn(&N) -> Readiness<'a>,
     ) -> Option<(OutboundFrame<P, N>, usize)> {
-        for lane in self.queues.iter_mut().filter(|lane| lane.needs_retransmit) {
-            let full = lane.in_flight >= gate.in_flight;
+        for queue in self.queues.iter_mut().filter(|queue| queue.needs_retransmit) {
+            let full = queue.in_flight >= gate.in_flight;
             if full
-                || lane.is_paused(now)
-                || matches!(access(&lane.room), Readiness::AwaitingJoin) && !made(Bug::AgainBeforeJoin)
+                || queue.is_paused(now)
+                || matches!(access(&queue.room), Readiness::AwaitingJoin) && !made(Bug::AgainBeforeJoin)
             {
                 continue;
             }
-            let next = lane.unanswered.iter_mut().find(|sent| sent.latest.is_none());
-            let Some((sent, (pid, _))) = next.zip(lane.producer.as_ref()) else {
-                lane.needs_retransmit = false;
+            let next = queue.unanswered.iter_mut().find(|sent| sent.latest.is_none());
+            let Some((sent, (pid, _))) = next.zip(queue.producer.as_ref()) else {
+                queue.needs_retransmit = false;
                 continue;
             };
             sent.attempts = sent.attempts.saturating_add(1);
             sent.latest = Some(Transmission { conn: gate.conn, frame, at: now });
             sent.refused = false;
-            lane.in_flight += 1;
-            return Some((sent.transmit(&lane.room, pid, false), sent.send.queued_len()));
+            queue.in_flight += 1;
+            return Some((sent.transmit(&queue.room, pid, false), sent.send.queued_len()));
         }
         None
     }
@@ -185,7 +185,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     fn transmit_new<'a>(
         &mut self,
         now: Timestamp,
-        lived: Timestamp,
+        uptime: Timestamp,
         frame: u64,
         gate: &SendWindow,
         rng: &mut Rng,
@@ -196,21 +196,21 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             if self.queued == 0 {
                 return None;
             }
-            let lanes = self.queues.iter_mut();
+            let queues = self.queues.iter_mut();
             #[cfg(feature = "frames")]
-            let lanes = lanes.filter(|lane| !self.custom.is(&lane.room));
-            let lane = lanes
-                .filter(|lane| lane.head().is_some() && !lane.is_paused(now))
-                .filter(|lane| !matches!(access(&lane.room), Readiness::AwaitingJoin))
+            let queues = queues.filter(|queue| !self.custom.is(&queue.room));
+            let queue = queues
+                .filter(|queue| queue.head().is_some() && !queue.is_paused(now))
+                .filter(|queue| !matches!(access(&queue.room), Readiness::AwaitingJoin))
                 // The server keeps as many answers of a line, counted from its newest.
-                .filter(|lane| lane.span() < gate.in_flight)
-                .min_by_key(|lane| lane.head())?;
-            let epoch = match access(&lane.room) {
+                .filter(|queue| queue.span() < gate.in_flight)
+                .min_by_key(|queue| queue.head())?;
+            let epoch = match access(&queue.room) {
                 Readiness::Ready(epoch) => Some(epoch.clone()),
                 _ => None,
             };
-            let QueuedSend { send, send_no: serial, attempts, expires_at: until, expiry_failure: late } =
-                lane.queued.pop_front()?;
+            let QueuedSend { send, send_no, attempts, expires_at: until, expiry_failure: late } =
+                queue.queued.pop_front()?;
             self.queued -= 1;
             let why = match &epoch {
                 None => Some(SendFailure::Refused(Code::NotJoined)),
@@ -224,10 +224,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 self.resolve_send(send, DeliveryStatus::Failed(why), out);
                 continue;
             };
-            let (pid, next) = lane.producer.get_or_insert_with(|| (Id::random(rng), 1));
+            let (pid, next) = queue.producer.get_or_insert_with(|| (Id::random(rng), 1));
             let (pid, pseq) = (pid.clone(), *next);
             *next += 1;
-            let weight = send.queued_len();
+            let size = send.queued_len();
             note!(
                 self.change_log,
                 Transmitted {
@@ -237,16 +237,16 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                         pid: pid.clone(),
                         pseq,
                         epoch: epoch.clone(),
-                        at_ms: lived.millis(),
+                        at_ms: uptime.millis(),
                     }
                 }
             );
             let sent = Unanswered {
                 send,
-                send_no: serial,
+                send_no,
                 pseq,
                 epoch,
-                first_sent_at: lived,
+                first_sent_at: uptime,
                 attempts: attempts.saturating_add(1),
                 latest: Some(Transmission { conn: gate.conn, frame, at: now }),
                 earlier_unresolved: false,
@@ -256,12 +256,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 expires_at: until,
                 expiry_failure: late,
             };
-            lane.in_flight += 1;
-            let transmit = sent.transmit(&lane.room, &pid, true);
-            lane.awaiting_old_connection = false;
-            lane.unanswered.push_back(sent);
+            queue.in_flight += 1;
+            let transmit = sent.transmit(&queue.room, &pid, true);
+            queue.awaiting_old_connection = false;
+            queue.unanswered.push_back(sent);
             self.changes += 1;
-            return Some((transmit, weight));
+            return Some((transmit, size));
         }
     }
 }
@@ -269,7 +269,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 impl<P: Clone, N: Clone> Unanswered<P, N> {
     fn transmit(&self, room: &N, pid: &Id, fresh: bool) -> OutboundFrame<P, N> {
         let reference = Id::numbered('s', self.send_no, Some(self.attempts));
-        let line = Some(ProducerTag {
+        let producer = Some(ProducerTag {
             pid: pid.clone(),
             pseq: self.pseq,
             epoch: if made(Bug::OldEpochNamed) && !fresh { pid.clone() } else { self.epoch.clone() },
@@ -278,7 +278,7 @@ impl<P: Clone, N: Clone> Unanswered<P, N> {
             room: room.clone(),
             content: self.send.content.clone(),
             data: if made(Bug::DataLostOnRepeat) && !fresh { None } else { self.send.data.clone() },
-            tag: Some(Box::new(SendTag { reference, producer: line })),
+            tag: Some(Box::new(SendTag { reference, producer })),
             fresh,
         }
     }

@@ -1,5 +1,5 @@
-//! Wanted versus confirmed membership, and how far each room has been received. What is wanted survives connections,
-//! what is confirmed does not.
+//! Desired and confirmed membership of each room, and its receiver. What is desired survives a connection, what is
+//! confirmed does not.
 //!
 //! A sorted `Vec` instead of a map: a client has few rooms, and a map costs 6 KB of wasm.
 
@@ -25,7 +25,7 @@ pub(crate) enum DesiredMembership {
     Left,
 }
 
-/// How it stands with a room on the current connection.
+/// The state of a room on the current connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Membership {
     /// Not asked yet.
@@ -198,8 +198,8 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
         });
     }
 
-    /// Bytes that one more message of the room there may have to be held back: the bound is one for all rooms. The first
-    /// one behind a hole is not held: what fetches the hole brings it too, and so this is counted only where there is
+    /// Bytes that one more message of the room there may have to be buffered: the bound is one for all rooms. The first
+    /// one behind a gap is not held: what fetches the gap brings it too, and so this is counted only where there is
     /// one.
     pub(crate) fn buffer_space(&self, at: usize, most: usize, most_bytes: usize) -> Option<usize> {
         self.at(at).filter(|room| !room.receiver.is_caught_up())?;
@@ -208,7 +208,7 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
             .then(|| if made(Bug::HoldsTooManyBytes) { usize::MAX } else { most_bytes.saturating_sub(bytes) })
     }
 
-    /// Messages held back in all rooms, and their bytes.
+    /// Messages buffered in all rooms, and their bytes.
     pub(crate) fn buffered(&self) -> (usize, usize) {
         self.rooms
             .iter()

@@ -1,7 +1,6 @@
-//! How far a room has been received: what comes next, what is held back behind a hole, what has to be fetched
-//! (protocol.md §2.4).
+//! Receives one room's log: the next message, what is buffered behind a gap, what has to be fetched (protocol.md §2.4).
 //!
-//! The place only moves forward within an epoch, one message at a time or over a hole that has been announced.
+//! The cursor only moves forward within an epoch, by one message or over a gap that has been reported.
 
 use super::recent_ids::RecentIds;
 use crate::backoff::retry_delay;
@@ -68,7 +67,7 @@ pub(crate) enum Accepted<P, N> {
     Forked,
 }
 
-/// A hole that cannot be filled.
+/// A gap that cannot be filled.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LogGap {
     pub(crate) epoch: Epoch,
@@ -89,7 +88,7 @@ pub(crate) struct Resumed {
 
 /// How long a replay or an answer may make no progress before it is asked for (again).
 const PROGRESS_TIMEOUT: Nanos = Nanos::from_secs(10);
-/// Requests for the same hole before it is given up.
+/// Requests for the same gap before it is given up.
 const MAX_FETCHES: u8 = 2;
 
 #[derive(Debug)]
@@ -102,7 +101,7 @@ pub(crate) struct RoomReceiver<P, N> {
     replay_until: u64,
     /// Replayed messages up to here are not for the application: only the last one's id is wanted.
     silent_until: u64,
-    /// Behind a hole, in order.
+    /// Behind a gap, in order.
     buffered: Vec<(u64, LogEntry<P, N>)>,
     buffered_bytes: usize,
     /// A message beyond the next one has come.
@@ -156,13 +155,13 @@ impl<P, N> RoomReceiver<P, N> {
         if made(Bug::SinceForgotten) {
             return None;
         }
-        let place = self.cursor.as_ref()?;
-        let id = match &place.id {
+        let cursor = self.cursor.as_ref()?;
+        let id = match &cursor.id {
             Some(id) => id.clone(),
-            None if place.seq == 0 => place.epoch.clone(),
+            None if cursor.seq == 0 => cursor.epoch.clone(),
             None => return None,
         };
-        Some(Position { epoch: place.epoch.clone(), seq: place.seq, id })
+        Some(Position { epoch: cursor.epoch.clone(), seq: cursor.seq, id })
     }
 
     /// Where a first join has begun, while nothing has been delivered yet.
@@ -171,16 +170,16 @@ impl<P, N> RoomReceiver<P, N> {
     }
 
     pub(crate) fn seq(&self) -> Option<u64> {
-        self.cursor.as_ref().map(|place| place.seq)
+        self.cursor.as_ref().map(|cursor| cursor.seq)
     }
 
     pub(crate) fn epoch(&self) -> Option<&Epoch> {
-        self.cursor.as_ref().map(|place| &place.epoch)
+        self.cursor.as_ref().map(|cursor| &cursor.epoch)
     }
 
     /// Whether everything that the server is known to have has been received.
     pub(crate) fn is_caught_up(&self) -> bool {
-        self.cursor.as_ref().is_some_and(|place| place.seq >= self.head)
+        self.cursor.as_ref().is_some_and(|cursor| cursor.seq >= self.head)
     }
 
     pub(crate) fn buffered(&self) -> (usize, usize) {
@@ -214,7 +213,7 @@ impl<P, N> RoomReceiver<P, N> {
         self.replay_until = joined.seq;
         let start = joined.seq.saturating_sub(joined.replay);
         let begin = |seq| Some(Cursor { epoch: joined.epoch.clone(), seq, id: None });
-        let Some(place) = &self.cursor else {
+        let Some(cursor) = &self.cursor else {
             self.recent.clear();
             self.cursor = begin(if asked || made(Bug::SilentShown) { start } else { joined.seq });
             if !asked {
@@ -222,18 +221,18 @@ impl<P, N> RoomReceiver<P, N> {
             }
             return Resumed { gap: None, new_epoch: true, silent: !asked };
         };
-        let same = place.epoch == joined.epoch;
-        let within = same && place.seq <= joined.seq;
+        let same = cursor.epoch == joined.epoch;
+        let within = same && cursor.seq <= joined.seq;
         let contradicts = core::mem::take(&mut self.forked)
             || matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
-        // Without `since` the replay still connects if it begins early enough, and leaves a hole if it does not.
-        let connects = start <= place.seq || (has_history && joined.reason == Some(JoinReason::Fresh));
+        // Without `since` the replay still connects if it begins early enough, and leaves a gap if it does not.
+        let connects = start <= cursor.seq || (has_history && joined.reason == Some(JoinReason::Fresh));
         if within && !contradicts && (joined.recovered || connects) {
             if joined.recovered {
                 self.replay_until = if made(Bug::ReplayTakenTwice) {
-                    place.seq
+                    cursor.seq
                 } else {
-                    place.seq.saturating_add(joined.replay)
+                    cursor.seq.saturating_add(joined.replay)
                 };
             }
             return Resumed { gap: None, new_epoch: false, silent: false };
@@ -249,7 +248,7 @@ impl<P, N> RoomReceiver<P, N> {
         };
         let trimmed = reason == GapReason::Trimmed;
         let before = trimmed.then_some(start.saturating_add(1));
-        let gap = LogGap { epoch: place.epoch.clone(), after: place.seq, before, reason };
+        let gap = LogGap { epoch: cursor.epoch.clone(), after: cursor.seq, before, reason };
         if !same && !made(Bug::RecentOutlivesEpoch) {
             // After a fork they tell what the replay only repeats from what is new.
             self.recent.clear();
@@ -266,34 +265,34 @@ impl<P, N> RoomReceiver<P, N> {
 impl<P: Payload, N> RoomReceiver<P, N> {
     /// The log is another one than it was.
     fn report_fork(&mut self) -> Accepted<P, N> {
-        self.forked = self.cursor.as_ref().is_some_and(|place| place.id.is_none());
+        self.forked = self.cursor.as_ref().is_some_and(|cursor| cursor.id.is_none());
         Accepted::Forked
     }
 
     /// Takes a message of the log. `live`: it came by itself on the current connection, neither replayed nor fetched.
-    /// `may_hold`: how much room there is behind a hole. `busy`: the application takes nothing now.
+    /// `may_hold`: how much room there is behind a gap. `busy`: the application takes nothing now.
     pub(crate) fn accept(
         &mut self,
         now: Timestamp,
-        logged: LogEntry<P, N>,
+        entry: LogEntry<P, N>,
         live: bool,
         may_hold: Option<usize>,
         busy: bool,
     ) -> Accepted<P, N> {
-        let Some(stamp) = logged.meta() else { return Accepted::One(logged) };
-        let Some(place) = &mut self.cursor else { return Accepted::Nothing };
-        if stamp.epoch != place.epoch {
+        let Some(meta) = entry.meta() else { return Accepted::One(entry) };
+        let Some(cursor) = &mut self.cursor else { return Accepted::Nothing };
+        if meta.epoch != cursor.epoch {
             return Accepted::Forked;
         }
-        let seq = stamp.seq;
+        let seq = meta.seq;
         self.progress_at = now;
         if live {
             if seq <= self.head && !made(Bug::NoForkCheck) {
                 // A live message grows the log. One that does not is either a frame said twice, or another log.
-                return match self.recent.is(seq, &stamp.id) {
+                return match self.recent.is(seq, &meta.id) {
                     Some(true) => Accepted::Nothing,
-                    _ if self.buffered.iter().any(|(held, it)| {
-                        *held == seq && it.meta().is_some_and(|held| held.id == stamp.id)
+                    _ if self.buffered.iter().any(|(buffered, it)| {
+                        *buffered == seq && it.meta().is_some_and(|buffered| buffered.id == meta.id)
                     }) =>
                     {
                         Accepted::Nothing
@@ -303,16 +302,16 @@ impl<P: Payload, N> RoomReceiver<P, N> {
             }
             self.head = self.head.max(seq);
         }
-        if seq <= place.seq {
-            if self.recent.is(seq, &stamp.id) == Some(false) && !made(Bug::NoForkCheck) {
+        if seq <= cursor.seq {
+            if self.recent.is(seq, &meta.id) == Some(false) && !made(Bug::NoForkCheck) {
                 return self.report_fork();
             }
-            if seq == place.seq && place.id.is_none() {
+            if seq == cursor.seq && cursor.id.is_none() {
                 // Not among the recent ones: it has not been delivered, and after a fork it may be.
-                place.id = Some(stamp.id.clone());
+                cursor.id = Some(meta.id.clone());
             }
             if made(Bug::NoDedupe) && seq > self.silent_until {
-                return Accepted::One(logged);
+                return Accepted::One(entry);
             }
             return Accepted::Nothing;
         }
@@ -321,19 +320,19 @@ impl<P: Payload, N> RoomReceiver<P, N> {
             self.head = self.head.max(seq);
             return Accepted::Nothing;
         }
-        if seq > place.seq + 1 && !made(Bug::IgnoreHole) {
+        if seq > cursor.seq + 1 && !made(Bug::IgnoreHole) {
             self.head = self.head.max(seq);
             self.has_gap = true;
-            if may_hold.is_some_and(|bytes| logged.byte_len() <= bytes) {
-                self.buffer(seq, logged);
+            if may_hold.is_some_and(|bytes| entry.byte_len() <= bytes) {
+                self.buffer(seq, entry);
             }
             return Accepted::Nothing;
         }
         // Only a place that a fork has moved back can come to a message that was delivered before.
-        let again = self.recent.is(seq, &stamp.id) == Some(true);
-        place.seq = seq;
-        place.id = Some(stamp.id.clone());
-        self.recent.add(seq, &stamp.id);
+        let again = self.recent.is(seq, &meta.id) == Some(true);
+        cursor.seq = seq;
+        cursor.id = Some(meta.id.clone());
+        self.recent.add(seq, &meta.id);
         if busy {
             return Accepted::Nothing;
         }
@@ -343,9 +342,9 @@ impl<P: Payload, N> RoomReceiver<P, N> {
             self.has_gap = false;
         }
         if self.buffered.is_empty() {
-            return if again { Accepted::Nothing } else { Accepted::One(logged) };
+            return if again { Accepted::Nothing } else { Accepted::One(entry) };
         }
-        let mut ready = if again { Vec::new() } else { Vec::from([logged]) };
+        let mut ready = if again { Vec::new() } else { Vec::from([entry]) };
         self.release(&mut ready);
         if made(Bug::ForgetHeld) {
             ready.truncate(1);
@@ -353,39 +352,39 @@ impl<P: Payload, N> RoomReceiver<P, N> {
         Accepted::Deliver(ready)
     }
 
-    fn buffer(&mut self, seq: u64, logged: LogEntry<P, N>) {
-        let at = self.buffered.partition_point(|(held, _)| *held < seq);
-        if self.buffered.get(at).is_none_or(|(held, _)| *held != seq) {
-            self.buffered_bytes += logged.byte_len();
-            self.buffered.insert(at, (seq, logged));
+    fn buffer(&mut self, seq: u64, entry: LogEntry<P, N>) {
+        let at = self.buffered.partition_point(|(buffered, _)| *buffered < seq);
+        if self.buffered.get(at).is_none_or(|(buffered, _)| *buffered != seq) {
+            self.buffered_bytes += entry.byte_len();
+            self.buffered.insert(at, (seq, entry));
         }
     }
 
-    /// Moves what now follows without a hole.
+    /// Moves what now follows without a gap.
     fn release(&mut self, ready: &mut Vec<LogEntry<P, N>>) {
-        let Some(place) = &mut self.cursor else { return };
-        if self.buffered.first().is_none_or(|(seq, _)| *seq > place.seq + 1) {
+        let Some(cursor) = &mut self.cursor else { return };
+        if self.buffered.first().is_none_or(|(seq, _)| *seq > cursor.seq + 1) {
             return;
         }
-        for (seq, logged) in core::mem::take(&mut self.buffered) {
-            if seq > place.seq + 1 {
-                self.buffered.push((seq, logged));
+        for (seq, entry) in core::mem::take(&mut self.buffered) {
+            if seq > cursor.seq + 1 {
+                self.buffered.push((seq, entry));
                 continue;
             }
-            self.buffered_bytes -= logged.byte_len();
-            if let Some(stamp) = logged.meta().filter(|_| seq == place.seq + 1) {
-                let again = self.recent.is(seq, &stamp.id) == Some(true);
-                place.seq = seq;
-                place.id = Some(stamp.id.clone());
-                self.recent.add(seq, &stamp.id);
+            self.buffered_bytes -= entry.byte_len();
+            if let Some(meta) = entry.meta().filter(|_| seq == cursor.seq + 1) {
+                let again = self.recent.is(seq, &meta.id) == Some(true);
+                cursor.seq = seq;
+                cursor.id = Some(meta.id.clone());
+                self.recent.add(seq, &meta.id);
                 if !again {
-                    ready.push(logged);
+                    ready.push(entry);
                 }
             }
         }
     }
 
-    /// Whether the next messages have to be asked for: there is a hole, or the replay is over or has stopped coming.
+    /// Whether the next messages have to be asked for: there is a gap, or the replay is over or has stopped coming.
     pub(crate) fn wants_fetch(&self, now: Timestamp) -> bool {
         let stalled = now >= self.progress_at + PROGRESS_TIMEOUT;
         let replayed = self.seq().is_some_and(|seq| seq >= self.replay_until);
@@ -397,11 +396,11 @@ impl<P: Payload, N> RoomReceiver<P, N> {
         self.fetch.is_none() && !self.is_caught_up()
     }
 
-    /// A request has been written. Gives what it has to say: the epoch, and after which message.
+    /// A request has been written. Returns what it has to say: the epoch, and after which message.
     pub(crate) fn fetch_started(&mut self, now: Timestamp, request: u64, frame: u64) -> Option<(Epoch, u64)> {
-        let place = self.cursor.as_ref()?;
+        let cursor = self.cursor.as_ref()?;
         self.fetch = Some(Fetch { request: Some((request, frame)), until: now + PROGRESS_TIMEOUT });
-        Some((place.epoch.clone(), place.seq))
+        Some((cursor.epoch.clone(), cursor.seq))
     }
 
     /// The answer to a request has come; `false` if it is not the one that is waited for.
@@ -425,37 +424,37 @@ impl<P: Payload, N> RoomReceiver<P, N> {
         self.refusals = self.refusals.saturating_add(1);
     }
 
-    /// The hole before the next message that is at hand, `first`, or before everything the server has. Moves behind it.
+    /// The gap before the next message that is at hand, `first`, or before everything the server has. Moves behind it.
     pub(crate) fn skip_gap(&mut self, first: Option<u64>, reason: GapReason) -> Option<LogGap> {
-        let held = self.buffered.first().map(|(seq, _)| *seq);
-        let before = match (first, held) {
-            (Some(first), Some(held)) => first.min(held),
+        let buffered = self.buffered.first().map(|(seq, _)| *seq);
+        let before = match (first, buffered) {
+            (Some(first), Some(buffered)) => first.min(buffered),
             (one, other) => one.or(other).unwrap_or(self.head.saturating_add(1)),
         };
-        let place = self.cursor.as_mut()?;
-        if before <= place.seq + 1 {
+        let cursor = self.cursor.as_mut()?;
+        if before <= cursor.seq + 1 {
             return None;
         }
-        let hole = LogGap {
-            epoch: place.epoch.clone(),
-            after: place.seq,
+        let gap = LogGap {
+            epoch: cursor.epoch.clone(),
+            after: cursor.seq,
             before: Some(before + u64::from(made(Bug::GapEndsTooLate))),
             reason,
         };
-        place.seq = before - 1;
-        place.id = None;
+        cursor.seq = before - 1;
+        cursor.id = None;
         self.tries = if made(Bug::TriesKept) { self.tries } else { 0 };
-        Some(hole)
+        Some(gap)
     }
 
-    /// What is ready after a hole has been skipped.
+    /// What is ready after a gap has been skipped.
     pub(crate) fn ready(&mut self) -> Vec<LogEntry<P, N>> {
         let mut ready = Vec::new();
         self.release(&mut ready);
         ready
     }
 
-    /// A request brought nothing that helps; says whether it is time to give the hole up.
+    /// A request brought nothing that helps; says whether it is time to give the gap up.
     pub(crate) fn failed_again(&mut self) -> bool {
         self.tries += 1;
         self.tries >= if made(Bug::GivesUpEarly) { 1 } else { MAX_FETCHES }

@@ -1,4 +1,4 @@
-//! Which ids the last messages of a room had, so that a forked log or a repeated frame is recognised.
+//! The ids of a room's last messages, by which a forked log or a repeated frame is recognised.
 
 use crate::bug::{Bug, made};
 use crate::hash;

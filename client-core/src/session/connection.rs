@@ -1,4 +1,4 @@
-//! The connection in use: what has been written to it, what it can promise, and what its server takes.
+//! The connection in use: its frames, its mode, and the limits of its server.
 
 use crate::event::Mode;
 use crate::link::ConnId;
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 /// Asides that are remembered.
 const MAX_UNTRACKED_REQUESTS: usize = 32;
 
-/// The present connection. Its frames are numbered from 1.
+/// The current connection. Its frames are numbered from 1.
 #[derive(Debug)]
 pub(super) struct ActiveConnection {
     pub(super) conn: ConnId,

@@ -1,5 +1,5 @@
-//! Frames of the application's own: sent through the outbox, without room and number, and the kept ones, which each
-//! connection begins with.
+//! Custom frames in a session: sent through the outbox without room and number; and the kept frames, which are written
+//! first on each connection.
 
 use super::Session;
 use crate::bug::{Bug, made};
@@ -11,7 +11,7 @@ use crate::outbox::{OutboundMessage, Payload};
 use crate::time::Timestamp;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
-    /// From here on sends to `room`, which no room can have as its name, are frames of the application's own: their content is
+    /// From here on sends to `room`, which no room can have as its name, are custom frames: their content is
     /// written as it is. Before the first input.
     pub fn custom_frames(&mut self, room: N) {
         self.outbox.custom_frames(room);
@@ -19,7 +19,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     pub(super) fn send_volatile(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
         let most = self.settings.max_unflushed;
-        let is_decided = |wire: &super::ActiveConnection| wire.mode.is_some() || !self.server.extended;
+        let is_decided =
+            |connection: &super::ActiveConnection| connection.mode.is_some() || !self.server.extended;
         let may_go = self.connection.as_ref().is_some_and(is_decided)
             && self.outbox.takes(send.queued_len(), most)
             && self.outbox.has_space(send.queued_len());
@@ -68,24 +69,24 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.write_kept_frames();
     }
 
-    /// Writes what this connection has not. Says whether all of it is written: what waits goes after it.
+    /// Writes what this connection has not. Returns whether all of it is written: what waits goes after it.
     pub(super) fn write_kept_frames(&mut self) -> bool {
-        let Some(wire) = &self.connection else { return true };
-        if wire.mode.is_none() && self.server.extended {
+        let Some(connection) = &self.connection else { return true };
+        if connection.mode.is_none() && self.server.extended {
             // Where a `hello` has been heard before, it is waited for: it says whose connection it is.
             return true;
         }
         while let Some(frame) = self.kept_frames.next().cloned() {
-            let weight = frame.byte_len();
-            if !self.outbox.takes(weight, self.settings.max_unflushed) {
+            let size = frame.byte_len();
+            if !self.outbox.takes(size, self.settings.max_unflushed) {
                 return made(Bug::KeptOvertaken);
             }
             self.kept_frames.mark_next_written();
             self.write(ClientMessage::Kept(frame));
             // A refusal that does not say what it is about may be about it.
             self.add_untracked_request();
-            if let Some(wire) = &self.connection {
-                self.outbox.frame_written(wire.last_frame, weight);
+            if let Some(connection) = &self.connection {
+                self.outbox.frame_written(connection.last_frame, size);
             }
         }
         true
@@ -94,7 +95,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A frame was too large for the server. If it was a kept one, each connection would end by it: it is kept no longer. Says
     /// whether it was.
     pub(super) fn drop_oversized_kept_frame(&mut self, conn: ConnId) -> bool {
-        let is_here = self.connection.as_ref().is_some_and(|wire| wire.conn == conn);
+        let is_here = self.connection.as_ref().is_some_and(|connection| connection.conn == conn);
         let Some(key) = self.kept_frames.oversized_key().filter(|_| is_here) else { return false };
         self.drop_kept(&key);
         self.event(Event::NotKept { key, why: SendFailure::TooLarge });

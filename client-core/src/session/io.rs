@@ -1,4 +1,4 @@
-//! What goes into a session and what comes out of it.
+//! The inputs and outputs of a session.
 
 use crate::cause::{DialError, Disconnect};
 use crate::event::{Event, SendId};
@@ -29,11 +29,11 @@ pub enum Command<P = String, N = Name> {
     Leave(N),
     /// Send a message. Its one outcome comes as [`Event::Delivery`].
     Send(OutboundMessage<P, N>),
-    /// Send a frame of the application's own, whose room is the one of [`Session::custom_frames`](super::Session::custom_frames),
+    /// Send a custom frame, whose room is the one of [`Session::custom_frames`](super::Session::custom_frames),
     /// if the connection takes it at once; otherwise it fails with [`SendFailure::Dropped`](crate::SendFailure::Dropped).
     #[cfg(feature = "frames")]
     SendVolatile(OutboundMessage<P, N>),
-    /// Begin each connection, and go on with this one, by a frame of the application's own: at most
+    /// Begin each connection, and go on with this one, by a custom frame: at most
     /// [`MAX_KEPT_FRAMES`](crate::MAX_KEPT_FRAMES), each with a key. What is kept under the same key is replaced.
     #[cfg(feature = "frames")]
     Keep {
@@ -268,7 +268,7 @@ pub struct Diagnostics {
     pub forks: u64,
     /// Requests for messages of a log.
     pub fetches: u64,
-    /// Messages held back behind a hole.
+    /// Messages buffered behind a gap.
     pub buffered: usize,
     /// Bytes of them.
     pub buffered_bytes: usize,
@@ -278,6 +278,6 @@ pub struct Diagnostics {
     pub outbox_bytes: usize,
     /// The last measured round trip.
     pub rtt: Option<Duration>,
-    /// Most bytes of a message's content and data: those of the client's own limit, or of the server's if that is less.
+    /// Maximum bytes of a message's content and data: those of the client's own limit, or of the server's if that is less.
     pub content_limit: usize,
 }

@@ -1,4 +1,4 @@
-//! Rooms: asked for, confirmed, refused, left.
+//! Room membership: joins, refusals, leaves.
 
 use super::connection::ActiveConnection;
 use super::unreferenced::is_of_a_send;
@@ -76,13 +76,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Asks for the room there, if it is to be joined.
     fn write_join(&mut self, now: Timestamp, at: usize) {
-        let Some(wire) = &mut self.connection else { return };
-        let (mode, frame, replay) = (wire.mode, wire.last_frame + 1, wire.limits.replay);
+        let Some(connection) = &mut self.connection else { return };
+        let (mode, frame, replay) = (connection.mode, connection.last_frame + 1, connection.limits.replay);
         let Some(entry) = self.rooms.at_mut(at).filter(|entry| entry.is_to_join()) else { return };
-        if entry.personal && !wire.is_extended() && !made(Bug::StreamAskedEarly) {
+        if entry.personal && !connection.is_extended() && !made(Bug::StreamAskedEarly) {
             return;
         }
-        wire.ready = false;
+        connection.ready = false;
         self.requests += 1;
         let request = self.requests;
         entry.membership = Membership::Joining { frame, request, at: now };
@@ -111,12 +111,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.write(message);
     }
 
-    /// Joins a room of the present connection once more: something about it is not as it should be. At once the first time,
+    /// Joins a room of the current connection once more: something about it is not as it should be. At once the first time,
     /// later and later while nothing comes of it.
     pub(super) fn join_again(&mut self, now: Timestamp, at: usize) {
-        let Some(wire) = &mut self.connection else { return };
-        wire.rejoins += 1;
-        if wire.rejoins > MAX_REJOINS {
+        let Some(connection) = &mut self.connection else { return };
+        connection.rejoins += 1;
+        if connection.rejoins > MAX_REJOINS {
             // A server that contradicts itself for ever is not talked to for ever.
             self.link.give_up(now, CauseCode::ProtocolError);
         } else if let Some(entry) = self.rooms.at_mut(at) {
@@ -128,7 +128,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 return self.write_join(now, at);
             }
             entry.membership = Membership::RetryAt { at: now + delay };
-            wire.ready = false;
+            connection.ready = false;
         }
     }
 
@@ -164,19 +164,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             members: joined.members,
             member_count: joined.member_count,
         }));
-        if let Some(hole) = resumed.gap {
-            self.gap(room.clone(), hole);
+        if let Some(gap) = resumed.gap {
+            self.gap(room.clone(), gap);
         }
         self.outbox.join_decided(&room, resumed.new_epoch);
         self.check_receiver(now, at);
         self.check_ready(now);
     }
 
-    pub(super) fn gap(&mut self, room: N, hole: LogGap) {
+    pub(super) fn gap(&mut self, room: N, gap: LogGap) {
         if made(Bug::NoGap) {
             return;
         }
-        let LogGap { epoch, after, before, reason } = hole;
+        let LogGap { epoch, after, before, reason } = gap;
         self.event(Event::Gap(Gap { room, epoch: Some(epoch), after: Some(after), before, reason }));
     }
 
@@ -271,7 +271,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Plain: an error with a code about a room that has been asked for, and of which nothing has come since, is a refusal
-    /// for good. Says whether it was that; `message` are its words.
+    /// for good. Returns whether it was that; `message` are its words.
     pub(super) fn plain_join_refused(&mut self, message: &P, refusal: &ErrorDetail<N>) -> bool {
         let Some(at) = refusal.room.as_ref().and_then(|room| self.rooms.position(room)) else { return false };
         let is_asked = |entry: &&Room<P, N>| !entry.has_received && entry.is_to_join();
@@ -299,9 +299,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn leave(&mut self, room: &N) {
-        let serial = self.outbox.last_send_no();
+        let send_no = self.outbox.last_send_no();
         let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_wanted()) else { return };
-        entry.desired = DesiredMembership::Leaving { send_no: serial };
+        entry.desired = DesiredMembership::Leaving { send_no };
         self.leaving = true;
     }
 
@@ -312,8 +312,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let mut at = 0;
         while let Some(room) = self.rooms.at_mut(at) {
             at += 1;
-            let DesiredMembership::Leaving { send_no: serial } = room.desired else { continue };
-            if self.outbox.is_pending(&room.name, serial) {
+            let DesiredMembership::Leaving { send_no } = room.desired else { continue };
+            if self.outbox.is_pending(&room.name, send_no) {
                 self.leaving = true;
                 continue;
             }
@@ -347,8 +347,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Plain: the joins that the operating system has taken are as good as done.
     pub(super) fn confirm_flushed(&mut self) {
-        let Some(wire) = self.connection.as_ref().filter(|wire| wire.is_plain()) else { return };
-        let flushed = wire.flushed;
+        let Some(connection) = self.connection.as_ref().filter(|connection| connection.is_plain()) else {
+            return;
+        };
+        let flushed = connection.flushed;
         for at in 0..self.rooms.len() {
             if let Some(room) = self.rooms.at_mut(at)
                 && let Membership::Joining { frame, .. } = room.membership
@@ -365,9 +367,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Says once that the mode is decided and every wanted room joined.
     pub(super) fn check_ready(&mut self, now: Timestamp) {
-        let Some(wire) = &self.connection else { return };
-        let Some(mode) = wire.mode.filter(|_| !wire.ready) else { return };
-        let extended = wire.is_extended();
+        let Some(connection) = &self.connection else { return };
+        let Some(mode) = connection.mode.filter(|_| !connection.ready) else { return };
+        let extended = connection.is_extended();
         let joined = self.rooms.iter().all(|room| {
             !room.is_wanted()
                 || room.membership == Membership::Member
@@ -375,8 +377,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 || (room.personal && !extended)
         });
         if joined {
-            if let Some(wire) = &mut self.connection {
-                wire.ready = true;
+            if let Some(connection) = &mut self.connection {
+                connection.ready = true;
             }
             self.close_old_connection(now);
             if !made(Bug::ReadyUntold) {
@@ -420,8 +422,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// When some room wants to be looked at.
-    pub(super) fn rooms_deadline(&self, wire: &ActiveConnection) -> Timestamp {
-        let extended = wire.is_extended();
+    pub(super) fn rooms_deadline(&self, connection: &ActiveConnection) -> Timestamp {
+        let extended = connection.is_extended();
         self.rooms.iter().fold(Timestamp::NEVER, |earliest, room| {
             earliest.min(match room.membership {
                 Membership::RetryAt { .. } if made(Bug::LaterUnnoticed) => Timestamp::NEVER,
@@ -434,8 +436,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn tick_rooms(&mut self, now: Timestamp) {
-        let Some(wire) = &self.connection else { return };
-        if self.rooms_deadline(wire) > now {
+        let Some(connection) = &self.connection else { return };
+        if self.rooms_deadline(connection) > now {
             return;
         }
         let mut unanswered = false;

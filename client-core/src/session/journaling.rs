@@ -1,4 +1,4 @@
-//! What has changed, for a store that keeps changes instead of the whole each time.
+//! Reports a session's changes to a store that appends them instead of saving the whole state each time.
 
 use super::Session;
 use crate::bug::{Bug, made};
@@ -24,19 +24,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// it.
     pub fn take_changes(&mut self) -> Vec<Change<P, N, SendId>> {
         let mut changes = self.outbox.change_log.take();
-        let (wall, lived) = (self.now.wall, self.uptime);
+        let (wall, uptime) = (self.now.wall, self.uptime);
         for change in &mut changes {
             if let Change::Transmitted { transmitted, .. } = change {
-                let age = lived.after(Timestamp::from_millis(transmitted.at_ms));
+                let age = uptime.after(Timestamp::from_millis(transmitted.at_ms));
                 transmitted.at_ms = (wall - age).millis();
             }
         }
         let (wall_then, lived_then) = self.recorded_at;
-        let lost = lived.after(lived_then).minus(wall.after(wall_then)).plus(wall_then.after(wall)).millis();
+        let lost = uptime.after(lived_then).minus(wall.after(wall_then)).plus(wall_then.after(wall)).millis();
         if wall_then == Timestamp::ZERO {
-            self.recorded_at = (wall, lived);
+            self.recorded_at = (wall, uptime);
         } else if lost >= JITTER_MS {
-            self.recorded_at = (wall, lived);
+            self.recorded_at = (wall, uptime);
             changes.insert(0, Change::ClockSetBack { ms: lost });
         }
         if made(Bug::CommitReceived) {

@@ -1,4 +1,4 @@
-//! What a connection can promise: decided anew for each of them, by the first frame or by silence (protocol.md §2.1).
+//! Decides the mode of each connection: by its first frame, or by a timeout (protocol.md §2.1).
 
 use super::Session;
 use super::connection::{ActiveConnection, ServerLimits, ServerTimings};
@@ -47,7 +47,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Whether a connection ended as one does whose token is refused (protocol.md §1), before anything came on it.
     pub(super) fn is_refused(&self, conn: ConnId, how: &Disconnect) -> bool {
-        let silent = self.connection.as_ref().is_some_and(|wire| wire.conn == conn && wire.mode.is_none());
+        let silent = self
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.conn == conn && connection.mode.is_none());
         silent && matches!(how, Disconnect::Closed { code: 4001, .. })
     }
 
@@ -73,31 +76,31 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// A frame that is no `hello` has come.
     pub(super) fn first_frame(&mut self, now: Timestamp) {
-        if self.connection.as_ref().is_some_and(|wire| wire.mode.is_none()) {
+        if self.connection.as_ref().is_some_and(|connection| connection.mode.is_none()) {
             self.set_plain_mode();
             self.check_ready(now);
         }
     }
 
     pub(super) fn ponged(&mut self, now: Timestamp) {
-        let Some(wire) = &mut self.connection else { return };
-        if wire.mode.is_some() {
+        let Some(connection) = &mut self.connection else { return };
+        if connection.mode.is_some() {
             return;
         }
-        wire.ponged = true;
+        connection.ponged = true;
         // The first frame of an extended server is its `hello`, but a proxy may have answered in its place.
-        if now >= wire.mode_deadline {
+        if now >= connection.mode_deadline {
             self.first_frame(now);
         }
     }
 
-    pub(super) fn may_decide(&self, wire: &ActiveConnection) -> bool {
-        wire.ponged || !self.settings.can_ping
+    pub(super) fn may_decide(&self, connection: &ActiveConnection) -> bool {
+        connection.ponged || !self.settings.can_ping
     }
 
     pub(super) fn apply_mode_deadline(&mut self, now: Timestamp) {
-        let silent = |wire: &ActiveConnection| {
-            wire.mode.is_none() && wire.mode_deadline <= now && self.may_decide(wire)
+        let silent = |connection: &ActiveConnection| {
+            connection.mode.is_none() && connection.mode_deadline <= now && self.may_decide(connection)
         };
         if self.connection.as_ref().is_some_and(silent) {
             self.first_frame(now);
@@ -106,8 +109,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// The server is a plain one: what was missed is gone, and where rooms were means nothing here.
     fn set_plain_mode(&mut self) {
-        let Some(wire) = &mut self.connection else { return };
-        wire.mode = Some(Mode::Plain);
+        let Some(connection) = &mut self.connection else { return };
+        connection.mode = Some(Mode::Plain);
         self.event(Event::Mode(Mode::Plain));
         for at in 0..self.rooms.len() {
             let Some(room) = self.rooms.at_mut(at) else { break };
@@ -129,17 +132,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// The server speaks the extended protocol.
     pub(super) fn hello(&mut self, now: Timestamp, hello: Hello<N>) {
-        let Some(wire) = &mut self.connection else { return };
-        let before = wire.mode.replace(Mode::Extended);
-        wire.limits = ServerLimits::of(&hello);
+        let Some(connection) = &mut self.connection else { return };
+        let before = connection.mode.replace(Mode::Extended);
+        connection.limits = ServerLimits::of(&hello);
         let times = ServerTimings::of(&hello);
         if before == Some(Mode::Extended) {
             // Said again, because there are many more clients now than there were, or less time.
             return self.apply_timings(times);
         }
-        wire.ready = false;
+        connection.ready = false;
         #[cfg(feature = "native")]
-        let conn = wire.conn;
+        let conn = connection.conn;
         #[cfg(feature = "native")]
         let content = usize::try_from(hello.limits.content_bytes).unwrap_or(usize::MAX).max(1);
         if self.server.user.as_ref().is_some_and(|user| *user != hello.user_id)

@@ -1,4 +1,5 @@
-//! What comes in: messages in the order of the log, without holes that are not announced (protocol.md §2.4).
+//! Applies the server's frames: messages in the order of the log, every gap reported before any later message
+//! (protocol.md §2.4).
 
 use super::Session;
 use super::connection::ActiveConnection;
@@ -183,11 +184,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// A message of the log of the room at this place.
-    fn receive_entry(&mut self, now: Timestamp, at: Option<usize>, logged: LogEntry<P, N>, from_wire: bool) {
-        if let LogEntry::Message(Message { room, entry: Some(stamp), .. }) = &logged
-            && let Some(origin) = &stamp.producer
+    fn receive_entry(&mut self, now: Timestamp, at: Option<usize>, entry: LogEntry<P, N>, from_wire: bool) {
+        if let LogEntry::Message(Message { room, entry: Some(meta), .. }) = &entry
+            && let Some(origin) = &meta.producer
         {
-            self.outbox.seen(room, origin, &stamp.id, stamp.seq, &mut self.outcomes);
+            self.outbox.seen(room, origin, &meta.id, meta.seq, &mut self.outcomes);
         }
         let Some(at) = at else { return };
         let may_hold =
@@ -197,16 +198,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if entry.membership != Membership::Member && !early {
             return;
         }
-        let live = from_wire && logged.meta().is_some_and(|stamp| !stamp.replay);
-        match entry.receiver.accept(now, logged, live, may_hold, self.backpressured) {
-            Accepted::One(logged) => {
+        let live = from_wire && entry.meta().is_some_and(|meta| !meta.replay);
+        match entry.receiver.accept(now, entry, live, may_hold, self.backpressured) {
+            Accepted::One(entry) => {
                 entry.refusals = 0;
-                self.deliver(logged);
+                self.deliver(entry);
             }
             Accepted::Deliver(ready) => {
                 entry.refusals = 0;
-                for logged in ready {
-                    self.deliver(logged);
+                for entry in ready {
+                    self.deliver(entry);
                 }
             }
             Accepted::Nothing => {
@@ -227,16 +228,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    fn deliver(&mut self, logged: LogEntry<P, N>) {
+    fn deliver(&mut self, entry: LogEntry<P, N>) {
         // A send is settled before its own message is shown.
         self.emit_deliveries();
-        self.event(match logged {
+        self.event(match entry {
             LogEntry::Message(message) => Event::Message(message),
             LogEntry::Notification(notification) => Event::Notification(notification),
         });
     }
 
-    /// After something came in: is there a hole to fill, or is the replay over?
+    /// After something came in: is there a gap to fill, or is the replay over?
     pub(super) fn check_receiver(&mut self, now: Timestamp, at: usize) {
         let Some(entry) = self.rooms.at(at) else { return };
         if entry.receiver.is_caught_up() {
@@ -247,8 +248,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn fetch(&mut self, now: Timestamp, at: usize) {
-        let Some(wire) = self.connection.as_ref().filter(|wire| wire.is_extended()) else { return };
-        let (limit, frame) = (wire.limits.replay, wire.last_frame + 1);
+        let Some(connection) = self.connection.as_ref().filter(|connection| connection.is_extended()) else {
+            return;
+        };
+        let (limit, frame) = (connection.limits.replay, connection.last_frame + 1);
         let request = self.next_request();
         let Some(entry) = self.member_room(at) else { return };
         if entry.personal {
@@ -284,7 +287,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         let before = entry.receiver.seq().unwrap_or(0);
-        let first = messages.first().and_then(|message| message.entry.as_ref()).map(|stamp| stamp.seq);
+        let first = messages.first().and_then(|message| message.entry.as_ref()).map(|meta| meta.seq);
         let reason = if complete { GapReason::Unavailable } else { GapReason::Trimmed };
         if first.is_some_and(|first| first > before + 1) || (first.is_none() && !complete) {
             self.skip_gap(at, first, reason);
@@ -317,7 +320,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// The hole cannot be filled: say so, and go on behind it.
+    /// The gap cannot be filled: say so, and go on behind it.
     pub(super) fn give_up_gap(&mut self, now: Timestamp, at: usize) {
         self.skip_gap(at, None, GapReason::Unavailable);
         self.check_receiver(now, at);
@@ -325,12 +328,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn skip_gap(&mut self, at: usize, first: Option<u64>, reason: GapReason) {
         let Some(entry) = self.rooms.at_mut(at) else { return };
-        let Some(hole) = entry.receiver.skip_gap(first, reason) else { return };
+        let Some(gap) = entry.receiver.skip_gap(first, reason) else { return };
         let ready = entry.receiver.ready();
         let room = entry.name.clone();
-        self.gap(room, hole);
-        for logged in ready {
-            self.deliver(logged);
+        self.gap(room, gap);
+        for entry in ready {
+            self.deliver(entry);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is kept for another run, and taken up by it.
+//! Saves a session's state for a later run, and restores it.
 
 use super::Session;
 use crate::bug::{Bug, made};
@@ -25,7 +25,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.rooms.get(&saved.room).is_none_or(|room| room.committed.is_none())
         };
         let positions = rooms.chain(self.stored.iter().filter(is_apart).cloned()).collect();
-        let (lines, sends) = match &self.final_sends {
+        let (producers, sends) = match &self.final_sends {
             Some(kept) => kept.clone(),
             None => self.outbox.stored(self.now.wall, self.uptime),
         };
@@ -36,7 +36,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             window_ms: self.server.window.millis(),
             dedupe_window_ms: self.server.dedupe.millis(),
             positions,
-            producers: lines,
+            producers,
             sends,
             outcomes: Vec::new(),
             #[cfg(feature = "frames")]
@@ -63,7 +63,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             window_ms,
             dedupe_window_ms,
             positions,
-            producers: lines,
+            producers,
             sends,
             outcomes: _,
             #[cfg(feature = "frames")]
@@ -101,9 +101,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.recorded_at = (self.now.wall, self.uptime);
         }
         let now = self.now.monotonic;
-        for (id, send) in self.outbox.restore(now, self.now.wall, self.uptime, lines, sends) {
+        for (id, send) in self.outbox.restore(now, self.now.wall, self.uptime, producers, sends) {
             // The room is joined for the sake of its sends, and left after them unless the application wants it.
-            let serial = self.outbox.last_send_no();
+            let send_no = self.outbox.last_send_no();
             #[cfg(feature = "frames")]
             let needs_room = !self.outbox.custom.is(&send.room);
             #[cfg(not(feature = "frames"))]
@@ -114,7 +114,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 && let Some(at) = self.rooms.entry(send.room.clone())
                 && let Some(room) = self.rooms.at_mut(at)
             {
-                room.desired = DesiredMembership::Leaving { send_no: serial };
+                room.desired = DesiredMembership::Leaving { send_no };
                 // Where the application was stays what it was, whatever is received meanwhile.
                 let place = self.stored.iter().find(|saved| saved.room == send.room);
                 room.committed = place.map(|saved| saved.position.clone());

@@ -1,4 +1,4 @@
-//! Sends: refused at once, transmitted when possible, answered, asked about (protocol.md §2.3).
+//! Sends: validation, transmission, answers, and the timeout of unanswered ones (protocol.md §2.3).
 
 use super::Session;
 use super::connection::{ActiveConnection, Stall};
@@ -37,9 +37,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn flushed(&mut self, conn: ConnId, through: u64) {
-        let Some(wire) = self.connection.as_mut().filter(|wire| wire.conn == conn) else { return };
-        wire.flushed = wire.flushed.max(through);
-        let plain = wire.is_plain();
+        let Some(connection) = self.connection.as_mut().filter(|connection| connection.conn == conn) else {
+            return;
+        };
+        connection.flushed = connection.flushed.max(through);
+        let plain = connection.is_plain();
         let outputs = &mut self.outputs;
         self.outbox.flushed(through, plain, |delivery| {
             outputs.push_back(Output::Event(Event::Delivery(delivery)));
@@ -63,14 +65,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if !self.outbox.has_work() {
             return;
         }
-        let Some(wire) = &self.connection else { return };
+        let Some(connection) = &self.connection else { return };
         let gate = SendWindow {
-            conn: wire.conn,
-            in_flight: wire.limits.in_flight,
-            content: wire.limits.content,
+            conn: connection.conn,
+            in_flight: connection.limits.in_flight,
+            content: connection.limits.content,
             unflushed: self.settings.max_unflushed,
         };
-        match wire.mode {
+        match connection.mode {
             Some(crate::event::Mode::Extended) => self.transmit_extended(now, &gate),
             Some(_) => {
                 if made(Bug::ResendIntoPlain) {
@@ -86,8 +88,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn transmit_plain(&mut self, now: Timestamp, gate: &SendWindow, tagged: bool) {
         let mut stored = false;
-        while let Some(wire) = &self.connection {
-            let frame = wire.last_frame + 1;
+        while let Some(connection) = &self.connection {
+            let frame = connection.last_frame + 1;
             let rooms = &self.rooms;
             let asked = |room: &N| {
                 let room = rooms.get(room).filter(|room| room.is_to_join());
@@ -106,8 +108,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 continue;
             }
             self.write_send(transmit);
-            if let Some(wire) = &mut self.connection {
-                wire.silent_since = wire.silent_since.min(now);
+            if let Some(connection) = &mut self.connection {
+                connection.silent_since = connection.silent_since.min(now);
             }
         }
     }
@@ -117,8 +119,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let mut stored = made(Bug::SaveLate);
         let late = stored;
         let mut fresh = false;
-        while let Some(wire) = &self.connection {
-            let frame = wire.last_frame + 1;
+        while let Some(connection) = &self.connection {
+            let frame = connection.last_frame + 1;
             let rooms = &self.rooms;
             let access = |room: &N| readiness(rooms.get(room));
             let out = &mut self.outcomes;
@@ -151,14 +153,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// The server works.
     pub(super) fn answered(&mut self, conn: ConnId) {
-        let Some(wire) = &mut self.connection else { return };
-        wire.stall = None;
-        wire.resent = false;
-        if !wire.untracked_requests.is_empty()
+        let Some(connection) = &mut self.connection else { return };
+        connection.stall = None;
+        connection.resent = false;
+        if !connection.untracked_requests.is_empty()
             && let Some((frame, _)) = self.outbox.oldest_unanswered(conn, None)
         {
             // Answers come in the order of the frames.
-            wire.processed_through(frame);
+            connection.processed_through(frame);
         }
     }
 
@@ -192,19 +194,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn stall_pong(&mut self, now: Timestamp) {
-        let Some(wire) = &mut self.connection else { return };
-        wire.processed_through(wire.last_ping_frame);
-        if let Some(stall) = &mut wire.stall {
+        let Some(connection) = &mut self.connection else { return };
+        connection.processed_through(connection.last_ping_frame);
+        if let Some(stall) = &mut connection.stall {
             stall.pong_at.get_or_insert(now);
         }
     }
 
-    pub(super) fn stall_deadline(&self, wire: &ActiveConnection) -> Timestamp {
-        if !wire.is_extended() {
-            return wire.silent_since + UNANSWERED_TIMEOUT;
+    pub(super) fn stall_deadline(&self, connection: &ActiveConnection) -> Timestamp {
+        if !connection.is_extended() {
+            return connection.silent_since + UNANSWERED_TIMEOUT;
         }
-        let oldest = self.outbox.oldest_transmission(wire.conn);
-        match wire.stall {
+        let oldest = self.outbox.oldest_transmission(connection.conn);
+        match connection.stall {
             None if made(Bug::QuietUnnoticed) => Timestamp::NEVER,
             None => oldest + UNANSWERED_TIMEOUT,
             // The link itself ends a connection on which nothing comes at all.
@@ -213,34 +215,34 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn tick_sends(&mut self, now: Timestamp) {
-        let Some(wire) = &mut self.connection else { return };
-        if !wire.is_extended() {
+        let Some(connection) = &mut self.connection else { return };
+        if !connection.is_extended() {
             // A plain server answers a message with the message itself, if at all.
-            if wire.silent_since + UNANSWERED_TIMEOUT <= now {
-                wire.silent_since = Timestamp::NEVER;
+            if connection.silent_since + UNANSWERED_TIMEOUT <= now {
+                connection.silent_since = Timestamp::NEVER;
                 self.link.probe(now);
             }
             return;
         }
-        let oldest = self.outbox.oldest_transmission(wire.conn);
+        let oldest = self.outbox.oldest_transmission(connection.conn);
         if oldest == Timestamp::NEVER {
-            wire.stall = None;
+            connection.stall = None;
             return;
         }
-        match wire.stall {
+        match connection.stall {
             None if made(Bug::SilenceForgiven) => self.link.activity(now),
             None if oldest + UNANSWERED_TIMEOUT <= now => {
-                wire.stall = Some(Stall { probed_at: now, pong_at: None });
+                connection.stall = Some(Stall { probed_at: now, pong_at: None });
                 self.link.probe(now);
             }
             Some(Stall { probed_at: asked, pong_at: ponged })
                 if ponged.unwrap_or(asked) + REPLY_TIMEOUT <= now =>
             {
-                wire.stall = None;
-                if wire.resent {
+                connection.stall = None;
+                if connection.resent {
                     self.link.give_up(now, CauseCode::Unanswered);
                 } else {
-                    wire.resent = true;
+                    connection.resent = true;
                     self.outbox.resend(now);
                 }
             }

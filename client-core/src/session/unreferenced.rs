@@ -1,5 +1,5 @@
-//! Refusals that do not say what they refuse: each is matched to the oldest request without an answer that it can be about,
-//! because frames are dealt with in their order (protocol.md §2.2).
+//! Errors without a `ref`: each is matched to the oldest unanswered request that it can concern, because servers
+//! process frames in order (protocol.md §2.2).
 
 use super::Session;
 use crate::event::Event;
@@ -13,8 +13,8 @@ use crate::time::Timestamp;
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A request has just been written that no answer is awaited for.
     pub(super) fn add_untracked_request(&mut self) {
-        if let Some(wire) = &mut self.connection {
-            wire.add_untracked_request();
+        if let Some(connection) = &mut self.connection {
+            connection.add_untracked_request();
         }
     }
 
@@ -29,11 +29,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     ) {
         let code = refusal.code;
         if let Some((frame, reference)) = self.oldest_request(conn, &refusal)
-            && let Some(wire) = &mut self.connection
+            && let Some(connection) = &mut self.connection
         {
-            let aside =
-                wire.untracked_requests.first().copied().filter(|aside| *aside < frame && may_be_aside(code));
-            wire.processed_through(aside.unwrap_or(frame));
+            let aside = connection
+                .untracked_requests
+                .first()
+                .copied()
+                .filter(|aside| *aside < frame && may_be_aside(code));
+            connection.processed_through(aside.unwrap_or(frame));
             if aside.is_none() {
                 let refusal = ErrorDetail { reference: Some(reference), room: None, ..refusal };
                 return self.refused(now, conn, message, refusal);

@@ -1,15 +1,15 @@
-//! Binary attachments on their way: a packet whose JSON has holes, and then the frames that fill them.
+//! Assembles packets with binary attachments: the JSON with placeholders, and the binary frames that follow it.
 
 use super::PacketError;
 use super::packet::MAX_ATTACHMENTS;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Most attachments that are skipped with a packet that has more than are taken. One that announces still more puts the
+/// Maximum attachments that are skipped with a packet that has more than are taken. One that announces still more puts the
 /// connection out of step.
 #[cfg(feature = "json")]
 pub(super) const MAX_SKIPPED: usize = 1_000;
-/// Most bytes of all attachments of one packet.
+/// Maximum bytes of all attachments of one packet.
 const MAX_BYTES: usize = 16 << 20;
 
 /// A packet with its attachments.
@@ -69,7 +69,7 @@ impl Attachments {
         Ok(())
     }
 
-    /// A binary frame. Gives the packet with its last attachment.
+    /// A binary frame. Returns the packet with its last attachment.
     ///
     /// # Errors
     /// When none is waited for: the connection is out of step then. When they grow too large: the packet is left out, and

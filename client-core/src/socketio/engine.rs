@@ -1,5 +1,5 @@
-//! Engine.IO v4 packets: one digit, and what it is about (one packet in each WebSocket frame; a binary frame is an
-//! attachment and has no digit).
+//! Engine.IO v4 packets: one digit and its content. Each WebSocket frame has one packet; a binary frame is an
+//! attachment and has no digit.
 
 use super::PacketError;
 use alloc::string::String;

@@ -1,4 +1,4 @@
-//! How a server calls the events of the contract.
+//! The names of the contract's events on a given server.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -112,7 +112,7 @@ impl EventMap {
         self.names.iter().find(|(known, _)| *known == kind).map_or(kind.as_str(), |(_, name)| name)
     }
 
-    /// Whether an event of the application's own cannot be called so: Socket.IO keeps the name for itself, it is empty, or
+    /// Whether a custom event cannot be called so: Socket.IO keeps the name for itself, it is empty, or
     /// this server calls an event of the contract so.
     pub fn is_taken(&self, name: &str) -> bool {
         let goes_up = EventKind::ALL.iter().any(|(kind, _)| kind.is_up() && self.name(*kind) == name);

@@ -1,5 +1,5 @@
-//! Several namespaces over one connection: the session that makes it, and a bounded list of sessions that it carries.
-//! Routes packets and the end of the connection, and numbers frames; what they mean is the sessions' business.
+//! Several namespaces over one connection: the session that makes it, and a bounded list of carried sessions. Routes
+//! packets and disconnects, and numbers frames; the sessions interpret them.
 
 mod member_state;
 mod members;

@@ -1,5 +1,4 @@
-//! The typed packets that the machine moves. What they say about rooms is what the other protocol says
-//! ([`ServerMessage`]); their text is the driver's job.
+//! The typed packets of Socket.IO. Their content about rooms is that of [`ServerMessage`]; the driver converts text.
 
 use super::namespace::Namespace;
 use crate::id::Id;
@@ -10,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Most characters of a session's id that are remembered; a longer one is taken for none.
+/// Maximum characters of a session's id that are remembered; a longer one is taken for none.
 pub const MAX_PID_CHARS: usize = 128;
 
 /// What the reference server says to a namespace it does not have.
@@ -69,7 +68,7 @@ pub struct Handshake {
     pub ping_interval_ms: u64,
     /// How long the answer may take.
     pub ping_timeout_ms: u64,
-    /// Most bytes of one message, if it says.
+    /// Maximum bytes of one message, if it says.
     pub max_payload: Option<u64>,
 }
 
@@ -106,7 +105,7 @@ pub struct ServerEvent<P = String, N = Name> {
     pub trailing: Option<TrailingArg>,
     /// What happened. Without stamps: a place in a log is not of this protocol.
     pub message: ServerMessage<P, N>,
-    /// Of a notification with several arguments its data, and of an event of the application's own its arguments, if the last
+    /// Of a notification with several arguments its data, and of a custom event its arguments, if the last
     /// of them is the place to recover from.
     pub data_before_trailing: Option<P>,
 }
@@ -187,7 +186,7 @@ pub enum ClientPacket<P = String, N = Name> {
         /// Which.
         id: u64,
     },
-    /// An event of the application's own: natively the JSON list of its name and its arguments.
+    /// A custom event: natively the JSON list of its name and its arguments.
     #[cfg(feature = "frames")]
     Custom {
         /// Where an answer is wanted.

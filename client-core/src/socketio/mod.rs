@@ -25,7 +25,7 @@
 //!   missed is delivered; if it does not, they are joined again and each is told a [`Gap`](crate::Gap) of unknown size.
 //!   The notifications of the user are a stream like a room, [`PERSONAL_ROOM`](crate::PERSONAL_ROOM), once one has come
 //!   or they have been asked for.
-//! - An event of the server's that wants an answer gets an empty one, unless it is one of the application's own and the
+//! - An event of the server's that wants an answer gets an empty one, unless it is a custom one and the
 //!   application answers ([`Session::manual_acks`]).
 
 mod attachments;

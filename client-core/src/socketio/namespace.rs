@@ -1,9 +1,9 @@
-//! The name of a namespace.
+//! The validated name of a namespace.
 
 use alloc::sync::Arc;
 use core::fmt;
 
-/// Most characters of a namespace's name.
+/// Maximum characters of a namespace's name.
 const MAX_CHARS: usize = 128;
 
 /// A namespace: `/`, or `/admin`.

@@ -1,4 +1,4 @@
-//! Which trailing text of an event is the place to recover from.
+//! Recognises the offset for connection state recovery among the trailing texts of events.
 //!
 //! A server that recovers appends one to every event but volatile ones and those that want an answer, and does not say
 //! which it was: a volatile `["status", {…}, "busy"]` looks the same. So the first text behind an object, in one of the
@@ -83,7 +83,7 @@ impl Offset {
         self.last.as_ref().map(|place| &*place.text)
     }
 
-    /// Looks at the last text of an event that wants no answer. Says whether it is a place.
+    /// Looks at the last text of an event that wants no answer. Returns whether it is a place.
     pub(super) fn take(&mut self, now: ClockReading, trailing: TrailingArg) -> bool {
         let Some(form) = Form::of(&trailing.text) else { return false };
         let is_place = match &self.last {

@@ -1,7 +1,8 @@
-//! Sends on their way: bounded in count and bytes, in order, each resolved exactly once.
+//! Sends without an outcome: bounded in count and bytes, in order, each resolved exactly once.
 //!
-//! Nothing is made twice, because a Socket.IO server knows no numbers by which it could tell: what was on its way when
-//! the connection broke is `unknown`, unless the application says that the server can tell: then it is sent again, in its place.
+//! Nothing is transmitted twice, because a Socket.IO server cannot recognise a repetition: a send in flight when the
+//! connection breaks is `unknown`. The exception is a send that the application declares idempotent: it is sent again,
+//! in its place.
 
 use crate::bug::{Bug, made};
 use crate::change_log::{ChangeLog, note};
@@ -14,7 +15,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// Most sends that wait for an answer at once: a server is not to take ten seconds for what is given to it at once.
+/// Maximum sends that wait for an answer at once: a server is not to take ten seconds for what is given to it at once.
 const MAX_IN_FLIGHT: usize = 256;
 
 #[derive(Debug)]
@@ -41,7 +42,7 @@ struct InFlightSend<P, N> {
     id: SendId,
     room: N,
     send_no: u64,
-    weight: usize,
+    size: usize,
     frame: u64,
     /// The number its answer comes under, and until when; none where no answer is wanted.
     ack: Option<(u64, Timestamp)>,
@@ -60,9 +61,9 @@ pub(super) struct SendWindow {
     pub(super) ack: (u64, Timestamp),
     /// Messages want answers.
     pub(super) acks: bool,
-    /// Most bytes that the operating system has not taken.
+    /// Maximum bytes that the operating system has not taken.
     pub(super) unflushed: usize,
-    /// Most bytes of one message.
+    /// Maximum bytes of one message.
     pub(super) content: usize,
 }
 
@@ -74,7 +75,7 @@ pub(super) struct Outbox<P, N> {
     in_flight: VecDeque<InFlightSend<P, N>>,
     /// How many of them want no answer.
     without_ack: usize,
-    /// What stands for a room where an event of the application's own has none.
+    /// What stands for a room where a custom event has none.
     #[cfg(feature = "frames")]
     custom: Option<N>,
     /// The frames that are not flushed, with their bytes.
@@ -147,16 +148,16 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// Whether sends to `room` up to `serial` are unresolved.
-    pub(super) fn is_pending(&self, room: &N, serial: u64) -> bool {
-        self.queued.iter().any(|waiting| waiting.send_no <= serial && waiting.send.room == *room)
-            || self.in_flight.iter().any(|sent| sent.send_no <= serial && sent.room == *room)
+    pub(super) fn is_pending(&self, room: &N, send_no: u64) -> bool {
+        self.queued.iter().any(|waiting| waiting.send_no <= send_no && waiting.send.room == *room)
+            || self.in_flight.iter().any(|sent| sent.send_no <= send_no && sent.room == *room)
     }
 
     /// Whether sends to any room up to `serial` are unresolved.
     #[cfg(feature = "native")]
-    pub(super) fn has_pending(&self, serial: u64) -> bool {
-        self.queued.iter().any(|waiting| waiting.send_no <= serial)
-            || self.in_flight.iter().any(|sent| sent.send_no <= serial)
+    pub(super) fn has_pending(&self, send_no: u64) -> bool {
+        self.queued.iter().any(|waiting| waiting.send_no <= send_no)
+            || self.in_flight.iter().any(|sent| sent.send_no <= send_no)
     }
 
     pub(super) fn deadline(&self) -> Timestamp {
@@ -165,7 +166,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         answers.min().unwrap_or(Timestamp::NEVER).min(self.next_expiry)
     }
 
-    /// Whether a send is an event of the application's own.
+    /// Whether a send is a custom event.
     pub(super) fn is_custom(&self, room: &N) -> bool {
         #[cfg(feature = "frames")]
         return self.custom.as_ref() == Some(room);
@@ -183,10 +184,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         send: OutboundMessage<P, N>,
         out: &mut Vec<Delivery<P, N>>,
     ) {
-        let weight = send.queued_len();
+        let size = send.queued_len();
         let most = self.limits.count + usize::from(made(Bug::SioQueueOneMore));
-        while self.len() >= most || self.bytes.saturating_add(weight) > self.limits.bytes {
-            let oldest = if self.may_evict(weight) { self.queued.pop_front() } else { None };
+        while self.len() >= most || self.bytes.saturating_add(size) > self.limits.bytes {
+            let oldest = if self.may_evict(size) { self.queued.pop_front() } else { None };
             let Some(oldest) = oldest else {
                 let full = DeliveryStatus::Failed(SendFailure::QueueFull);
                 out.push(Delivery::new(send.id, send.room, full));
@@ -222,11 +223,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// Whether there is room once enough that waits has gone: one that never fits evicts nobody.
-    fn may_evict(&self, weight: usize) -> bool {
+    fn may_evict(&self, size: usize) -> bool {
         let waiting: usize = self.queued.iter().map(|waiting| waiting.send.queued_len()).sum();
         self.limits.overflow == Overflow::DropOldest
             && self.limits.count > self.in_flight.len()
-            && self.limits.bytes.saturating_sub(self.bytes - waiting) >= weight
+            && self.limits.bytes.saturating_sub(self.bytes - waiting) >= size
     }
 
     fn resolve_queued(
@@ -247,7 +248,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         status: DeliveryStatus,
         out: &mut Vec<Delivery<P, N>>,
     ) {
-        self.bytes -= sent.weight;
+        self.bytes -= sent.size;
         self.without_ack -= usize::from(sent.ack.is_none());
         out.push(Delivery::new(sent.id, sent.room, status));
     }
@@ -286,14 +287,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 return None;
             }
             let waiting = self.queued.pop_front()?;
-            let weight = waiting.send.queued_len();
-            if weight > gate.content && !made(Bug::SioOversizedSent) {
+            let size = waiting.send.queued_len();
+            if size > gate.content && !made(Bug::SioOversizedSent) {
                 let status = waiting.unsent(SendFailure::TooLarge);
                 self.resolve_queued(waiting, status, out);
                 continue;
             }
-            let QueuedSend { send, send_no: serial, expires_at: until, expiry_failure: late, tried } =
-                waiting;
+            let QueuedSend { send, send_no, expires_at: until, expiry_failure: late, tried } = waiting;
             let (id, room, frame) = (send.id, send.room.clone(), gate.frame);
             if !tried {
                 note!(self.change_log, SentOnce { key: id });
@@ -301,7 +301,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let again = || {
                 Box::new(QueuedSend {
                     send: send.clone(),
-                    send_no: serial,
+                    send_no,
                     expires_at: until,
                     expiry_failure: late,
                     tried: true,
@@ -317,15 +317,15 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             self.in_flight.push_back(InFlightSend {
                 id,
                 room,
-                send_no: serial,
-                weight,
+                send_no,
+                size,
                 frame,
                 ack,
                 expires_at: expires,
                 requeueable: again,
             });
-            self.unflushed_frames.push_back((gate.frame, weight));
-            self.unflushed_bytes += weight;
+            self.unflushed_frames.push_back((gate.frame, size));
+            self.unflushed_bytes += size;
             self.changes += 1;
             return Some((send, is_asked.then_some(number)));
         }
@@ -334,7 +334,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The operating system took every frame up to `through`: what wants no answer is as settled as it can be.
     pub(super) fn flushed(&mut self, through: u64, out: &mut Vec<Delivery<P, N>>) {
         let taken = self.unflushed_frames.partition_point(|(frame, _)| *frame <= through);
-        self.unflushed_bytes -= self.unflushed_frames.drain(..taken).map(|(_, weight)| weight).sum::<usize>();
+        self.unflushed_bytes -= self.unflushed_frames.drain(..taken).map(|(_, size)| size).sum::<usize>();
         let early = made(Bug::SioWrittenTooEarly);
         let is_written = |sent: &InFlightSend<P, N>| sent.frame <= through && (sent.ack.is_none() || early);
         if self.without_ack > 0 || early {
@@ -459,7 +459,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.queued.iter().filter(|waiting| !waiting.tried).map(saved).collect()
     }
 
-    /// Takes up what an earlier run left. Gives its number in this run, and whether it waits: what another protocol
+    /// Takes up what an earlier run left. Returns its number in this run, and whether it waits: what another protocol
     /// has transmitted cannot be gone on with.
     #[cfg(feature = "stored")]
     pub(super) fn restore(&mut self, now: Timestamp, saved: SavedSend<P, N>) -> (SendId, bool) {
@@ -475,13 +475,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         (id, transmitted.is_none())
     }
 
-    /// From here on sends to `room` are events of the application's own, and want an answer if they have data.
+    /// From here on sends to `room` are custom events, and want an answer if they have data.
     #[cfg(feature = "frames")]
     pub(super) fn custom_events(&mut self, room: N) {
         self.custom = Some(room);
     }
 
-    /// Whether the answer under this number is to an event of the application's own.
+    /// Whether the answer under this number is to a custom event.
     #[cfg(feature = "frames")]
     pub(super) fn is_custom_ack(&self, ack: u64) -> bool {
         let sent = self.position(ack).and_then(|at| self.in_flight.get(at));
@@ -490,20 +490,20 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// Whether a connection that may have so much unflushed takes as much more. One that has nothing takes anything.
     #[cfg(feature = "frames")]
-    pub(super) fn takes(&self, weight: usize, most: usize) -> bool {
+    pub(super) fn takes(&self, size: usize, most: usize) -> bool {
         let unflushed = self.unflushed_bytes + self.unflushed_elsewhere;
         (self.unflushed_frames.is_empty() && self.unflushed_elsewhere == 0)
-            || unflushed.saturating_add(weight) <= most
+            || unflushed.saturating_add(size) <= most
     }
 
     /// Whether a send would go at once and drive none out.
     #[cfg(feature = "frames")]
     pub(super) fn may_go(&self, send: &OutboundMessage<P, N>, most: usize) -> bool {
-        let weight = send.queued_len();
+        let size = send.queued_len();
         self.queued.is_empty()
-            && self.takes(weight, most)
+            && self.takes(size, most)
             && self.len() < self.limits.count
-            && self.bytes.saturating_add(weight) <= self.limits.bytes
+            && self.bytes.saturating_add(size) <= self.limits.bytes
     }
 
     /// A send that still waits is dropped.
@@ -516,12 +516,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// A frame that is no send has been given to the connection.
     #[cfg(feature = "frames")]
-    pub(super) fn frame_written(&mut self, frame: u64, weight: usize) {
-        self.unflushed_bytes += weight;
-        self.unflushed_frames.push_back((frame, weight));
+    pub(super) fn frame_written(&mut self, frame: u64, size: usize) {
+        self.unflushed_bytes += size;
+        self.unflushed_frames.push_back((frame, size));
     }
 
-    /// Gives back the memory of queues that are empty.
+    /// Returns back the memory of queues that are empty.
     pub(super) fn shrink_to_fit(&mut self) {
         if self.queued.is_empty() {
             self.queued = VecDeque::new();

@@ -1,5 +1,5 @@
-//! Socket.IO v5 packets: `<type>[<attachments>-][<namespace>,][<ack id>][<JSON>]`. The JSON stays text: who reads it
-//! depends on the driver.
+//! Socket.IO v5 packets: `<type>[<attachments>-][<namespace>,][<ack id>][<JSON>]`. Does not parse the JSON: each driver
+//! has its own parser.
 
 use super::PacketError;
 use crate::messages::MAX_INT;
@@ -8,7 +8,7 @@ use core::fmt::Write as _;
 
 /// The namespace that is not written.
 pub const MAIN_NAMESPACE: &str = "/";
-/// Most attachments of one packet, as in the reference parser.
+/// Maximum attachments of one packet, as in the reference parser.
 pub const MAX_ATTACHMENTS: u8 = 10;
 
 /// What a packet does.

@@ -1,4 +1,4 @@
-//! The notifications of the user: a stream beside the rooms, for which a server is not asked.
+//! The user's notifications: a stream beside the rooms, which needs no join.
 
 /// Whether somebody follows it, and whether something can have been missed.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Wanted versus confirmed membership. A sorted `Vec`: a client has few rooms.
+//! Desired and confirmed membership. A sorted `Vec`: a client has few rooms.
 
 use crate::bug::{Bug, made};
 use crate::messages::Code;
@@ -16,7 +16,7 @@ pub(super) enum DesiredMembership {
     Left,
 }
 
-/// How it stands with a room.
+/// The state of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Membership {
     /// Not asked for on this connection.

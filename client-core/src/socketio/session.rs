@@ -1,4 +1,5 @@
-//! The machine: link, rooms and sends behind one `handle`, one `poll` and one deadline.
+//! The session for Socket.IO servers: link, rooms and outbox behind one `handle`, one `poll` and one deadline. Does no
+//! I/O.
 
 mod carrier;
 mod connecting;
@@ -170,9 +171,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::Malformed(conn, error) => {
                 if self.activity(now, conn) {
                     self.diagnostics.malformed_frames += 1;
-                    if let Some(wire) = &mut self.connection {
-                        wire.malformed += 1;
-                        if wire.malformed == 1 {
+                    if let Some(connection) = &mut self.connection {
+                        connection.malformed += 1;
+                        if connection.malformed == 1 {
                             self.event(Event::Malformed { error });
                         }
                     }
@@ -207,7 +208,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.outputs.pop_front()
     }
 
-    /// Gives back the memory of queues that are empty. For a driver that is about to wait.
+    /// Returns back the memory of queues that are empty. For a driver that is about to wait.
     pub fn shrink_to_fit(&mut self) {
         if self.outputs.is_empty() {
             self.outputs = VecDeque::new();
@@ -220,8 +221,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// When to say [`Input::Tick`], if nothing else happens before. Ticks that come early do nothing.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let silence =
-            self.connection.as_ref().map_or(Timestamp::NEVER, |wire| wire.silent_since + UNANSWERED_TIMEOUT);
+        let silence = self
+            .connection
+            .as_ref()
+            .map_or(Timestamp::NEVER, |connection| connection.silent_since + UNANSWERED_TIMEOUT);
         self.link.deadline().min(self.outbox.deadline()).min(self.rooms_deadline()).min(silence).into_option()
     }
 
@@ -232,7 +235,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Whether the namespace has let us in and every wanted room is joined.
     pub fn is_ready(&self) -> bool {
-        self.connection.as_ref().is_some_and(|wire| wire.ready)
+        self.connection.as_ref().is_some_and(|connection| connection.ready)
     }
 
     /// The wanted rooms and how it stands with them, by name.
@@ -282,10 +285,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.event(Event::Room(RoomChange::new(room, state)));
     }
 
-    /// A sign of life. Says whether it is of the connection that counts.
+    /// A sign of life. Returns whether it is of the connection that counts.
     fn activity(&mut self, now: Timestamp, conn: ConnId) -> bool {
-        let Some(wire) = self.connection.as_mut().filter(|wire| wire.conn == conn) else { return false };
-        wire.silent_since = Timestamp::NEVER;
+        let Some(connection) = self.connection.as_mut().filter(|connection| connection.conn == conn) else {
+            return false;
+        };
+        connection.silent_since = Timestamp::NEVER;
         self.diagnostics.frames_in += 1;
         self.link.activity(now);
         true
@@ -333,17 +338,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.link.tick(now);
         self.outbox.tick(now, &mut self.outcomes);
         self.tick_rooms(now);
-        if let Some(wire) =
-            self.connection.as_mut().filter(|wire| wire.silent_since + UNANSWERED_TIMEOUT <= now)
+        if let Some(connection) =
+            self.connection.as_mut().filter(|connection| connection.silent_since + UNANSWERED_TIMEOUT <= now)
         {
-            wire.silent_since = Timestamp::NEVER;
+            connection.silent_since = Timestamp::NEVER;
             self.link.probe(now);
         }
     }
 
     fn flushed(&mut self, conn: ConnId, through: u64) {
-        let Some(wire) = self.connection.as_mut().filter(|wire| wire.conn == conn) else { return };
-        wire.flushed = wire.flushed.max(through);
+        let Some(connection) = self.connection.as_mut().filter(|connection| connection.conn == conn) else {
+            return;
+        };
+        connection.flushed = connection.flushed.max(through);
         self.outbox.flushed(through, &mut self.outcomes);
         self.confirm_flushed();
     }
@@ -359,10 +366,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn write(&mut self, message: ClientPacket<P, N>) {
-        let Some(wire) = &mut self.connection else { return };
-        wire.last_frame += 1;
+        let Some(connection) = &mut self.connection else { return };
+        connection.last_frame += 1;
         self.diagnostics.frames_out += 1;
-        let (conn, frame) = (wire.conn, wire.last_frame);
+        let (conn, frame) = (connection.conn, connection.last_frame);
         #[cfg(feature = "native")]
         self.link.traffic(self.now.monotonic);
         self.outputs.push_back(Output::Send { conn, frame, message });
@@ -376,13 +383,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         let mut stored = false;
-        while let Some(wire) = self.connection.as_ref().filter(|wire| wire.is_up()) {
+        while let Some(connection) = self.connection.as_ref().filter(|connection| connection.is_up()) {
             let gate = SendWindow {
-                frame: wire.last_frame + 1,
+                frame: connection.last_frame + 1,
                 ack: (self.acks, now + self.settings.ack_timeout),
                 acks: self.settings.acks,
                 unflushed: self.settings.max_unflushed,
-                content: wire.max_payload,
+                content: connection.max_payload,
             };
             let Some((send, ack)) = self.outbox.transmit(&gate, &mut self.outcomes) else { return };
             if !stored && !made(Bug::SioSaveLate) {
@@ -395,8 +402,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.custom.record_send(send.payload_len());
             let message = self.packet(send, ack);
             self.write(message);
-            if let Some(wire) = &mut self.connection {
-                wire.silent_since = wire.silent_since.min(now);
+            if let Some(connection) = &mut self.connection {
+                connection.silent_since = connection.silent_since.min(now);
             }
         }
     }
@@ -477,7 +484,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Action::Abort { conn, code } => {
                 // One that is up goes with `Action::Down`.
-                self.connection.take_if(|wire| wire.conn == conn && !wire.is_up());
+                self.connection.take_if(|connection| connection.conn == conn && !connection.is_up());
                 Output::Abort { conn, code }
             }
             Action::Up { .. } => return self.connection_ready(now),
@@ -507,7 +514,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         // For another run they are what they were before.
         self.unstored_changes += self.outbox.changes() - before;
         self.offset = Offset::default();
-        if self.connection.as_ref().is_none_or(|wire| !wire.is_up()) {
+        if self.connection.as_ref().is_none_or(|connection| !connection.is_up()) {
             self.rooms.begin_anew();
         }
     }

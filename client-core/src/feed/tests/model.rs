@@ -23,7 +23,7 @@ struct Server {
     made: u64,
     /// What the open stream has still to say.
     cursor: Cursor,
-    /// It names no holes. The numbers show them.
+    /// It names no gaps. The numbers show them.
     silent: bool,
 }
 

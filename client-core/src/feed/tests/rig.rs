@@ -19,7 +19,7 @@ use core::time::Duration;
 
 pub(super) type Told = FeedEvent;
 
-/// Most bytes of an event here.
+/// Maximum bytes of an event here.
 pub(super) const MOST: usize = 1000;
 
 /// A dial that the feed asks for.

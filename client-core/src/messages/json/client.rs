@@ -1,4 +1,4 @@
-//! Client frames.
+//! Client frames as JSON.
 
 use super::frames::{
     AuthFields, ClientSignalFields, JoinFields, LeaveFields, Out, PingFields, RoomFields, SendFields, as_raw,

@@ -1,4 +1,4 @@
-//! Texts that are not of the protocol: the application's own frames, down and up.
+//! Custom frames as JSON: checks that a text is not a frame of the protocol, and reads its `type`.
 
 use super::client::is_client_kind;
 use super::server::is_server_kind;
@@ -29,7 +29,7 @@ pub(crate) fn own_frame(text: &str) -> Option<Frame> {
     Some(Frame::new(kind, text.into_owned()))
 }
 
-/// Why a text cannot be sent as a frame of the application's own.
+/// Why a text cannot be sent as a custom frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotCustom {
     /// Not JSON, or its `type` is there twice.
@@ -38,7 +38,7 @@ pub(crate) enum NotCustom {
     Reserved,
 }
 
-/// Whether a JSON text may be sent as a frame of the application's own: what the protocol means by a name stays the
+/// Whether a JSON text may be sent as a custom frame: what the protocol means by a name stays the
 /// protocol's.
 pub(crate) fn check_own(text: &str) -> Result<(), NotCustom> {
     #[derive(Deserialize)]

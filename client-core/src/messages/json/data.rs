@@ -1,5 +1,5 @@
-//! Reads a message's data into a type of the application's, and writes a message as JSON. The frames of the wire are not
-//! written here.
+//! Parses a message's data into the application's type, and serialises a message. Does not write the frames of the
+//! wire.
 
 use crate::messages::{Message, Notification, Signal};
 use alloc::string::String;
@@ -44,10 +44,10 @@ impl<N: Serialize> Serialize for Message<String, N> {
             let data: &RawValue = serde_json::from_str(data).map_err(S::Error::custom)?;
             message.serialize_field("data", data)?;
         }
-        if let Some(stamp) = &self.entry {
-            message.serialize_field("id", &stamp.id)?;
-            message.serialize_field("epoch", &stamp.epoch)?;
-            message.serialize_field("seq", &stamp.seq)?;
+        if let Some(meta) = &self.entry {
+            message.serialize_field("id", &meta.id)?;
+            message.serialize_field("epoch", &meta.epoch)?;
+            message.serialize_field("seq", &meta.seq)?;
         }
         message.end()
     }

@@ -1,4 +1,4 @@
-//! What the JSON of the frequent frames looks like: borrowed on the way in, borrowed on the way out.
+//! The JSON fields of the frequent frames, borrowed in both directions.
 
 use super::interner::Interner;
 use super::optional::{OptionalField, lenient};
@@ -58,7 +58,7 @@ fn origin(pid: Option<Id>, pseq: Option<u64>) -> Option<Box<ProducerSeq>> {
 
 impl MessageFields<'_> {
     pub(super) fn message(self, names: &mut Interner) -> Message {
-        let stamp = match (self.id, self.epoch, self.seq) {
+        let meta = match (self.id, self.epoch, self.seq) {
             (Some(id), Some(epoch), Some(seq)) => {
                 let origin = origin(self.pid, self.pseq);
                 Some(Box::new(EntryMeta {
@@ -72,7 +72,7 @@ impl MessageFields<'_> {
             _ => None,
         };
         let (room, user) = (names.get(&self.room_id), names.get(&self.user_id));
-        Message::plain(room, user, self.content, self.timestamp).with_data(raw(self.data)).with_entry(stamp)
+        Message::plain(room, user, self.content, self.timestamp).with_data(raw(self.data)).with_entry(meta)
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) struct RoomUserFields<'a> {
     pub(super) user_id: Cow<'a, str>,
 }
 
-/// Most characters of a server's own code.
+/// Maximum characters of a server's own code.
 const MAX_CODE_CHARS: usize = 64;
 
 /// A code, and how it is written where the contract has none such.
@@ -505,13 +505,13 @@ impl<'a> Out<'a> {
         Self { room_id: Some(room), ..Self::new(r#type) }
     }
 
-    pub(super) fn stamped(mut self, stamp: Option<&'a EntryMeta>) -> Self {
-        if let Some(stamp) = stamp {
-            self.id = Some(&stamp.id);
-            self.epoch = Some(&stamp.epoch);
-            self.seq = Some(stamp.seq);
-            self.replay = stamp.replay.then_some(true);
-            if let Some(origin) = &stamp.producer {
+    pub(super) fn stamped(mut self, meta: Option<&'a EntryMeta>) -> Self {
+        if let Some(meta) = meta {
+            self.id = Some(&meta.id);
+            self.epoch = Some(&meta.epoch);
+            self.seq = Some(meta.seq);
+            self.replay = meta.replay.then_some(true);
+            if let Some(origin) = &meta.producer {
                 self.pid = Some(&origin.pid);
                 self.pseq = Some(origin.pseq);
             }

@@ -1,4 +1,4 @@
-//! Names that come again and again are shared instead of being allocated each time.
+//! Interns names that repeat, instead of allocating them for each frame.
 
 use crate::hash;
 use crate::name::Name;

@@ -1,4 +1,4 @@
-//! Server frames.
+//! Server frames as JSON.
 
 use super::frames::{
     AckFields, ErrorFields, ExpiringFields, HistoryFields, LeftFields, MessageFields, NackFields,

@@ -1,4 +1,4 @@
-//! The data of an event stream's events (protocol.md §4): messages, whose type the event may say instead, and gaps.
+//! The data of server-sent events (protocol.md §4): messages, whose type may be in the event's name, and gaps.
 
 use super::DecodeError;
 use super::frames::MessageFields;

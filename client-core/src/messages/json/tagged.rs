@@ -1,4 +1,4 @@
-//! Frames told apart by their `type`.
+//! Selects the structure of a frame by its `type`.
 //!
 //! No internally tagged serde enum: that form buffers every field before it knows the type, and costs half of
 //! what a frame costs altogether. Here the type, nearly always the first key, chooses the

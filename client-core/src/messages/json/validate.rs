@@ -1,5 +1,5 @@
-//! What JSON from elsewhere has to be so that every program that reads it later can: its text well-formed, its structure
-//! not too deep. Readers in Python and `jq` break on anything else, and at every replay again.
+//! Checks that JSON is well-formed Unicode and not nested too deeply, so that every later reader can parse it. Readers
+//! in Python and `jq` fail on anything else, at every replay again.
 
 use crate::messages::MAX_DATA_LEVELS;
 use alloc::borrow::Cow;

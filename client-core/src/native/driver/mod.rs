@@ -1,4 +1,4 @@
-//! The task around a session: it moves inputs and outputs and decides nothing.
+//! The task around a session: moves inputs and outputs. Decides nothing.
 
 #[cfg(feature = "socketio")]
 mod namespaces;
@@ -106,10 +106,9 @@ pub(crate) struct Driver<M: DrivenSession> {
 
 impl<M: DrivenSession> Driver<M> {
     pub(crate) fn new(mut session: M, codec: M::Codec, surroundings: DriverParts) -> Self {
-        let DriverParts { endpoints, dialer, source, commands: inbox, queue, subscriptions, .. } =
-            surroundings;
-        let DriverParts { capacity: room, status, clock, persister: keeper, requests, .. } = surroundings;
-        if keeper.is_some() {
+        let DriverParts { endpoints, dialer, source, commands, queue, subscriptions, .. } = surroundings;
+        let DriverParts { capacity: room, status, clock, persister, requests, .. } = surroundings;
+        if persister.is_some() {
             session.track_changes();
         }
         let mut driver = Self {
@@ -118,7 +117,7 @@ impl<M: DrivenSession> Driver<M> {
             endpoints,
             dialer,
             source,
-            commands: inbox,
+            commands,
             queue,
             subscriptions,
             status,
@@ -127,7 +126,7 @@ impl<M: DrivenSession> Driver<M> {
             dialing: None,
             fetching: None,
             sockets: Sockets::default(),
-            persister: keeper,
+            persister,
             requests,
             held_frames: Vec::new(),
             confirmed: Vec::new(),
@@ -156,7 +155,7 @@ impl<M: DrivenSession> Driver<M> {
         self.now = self.clock.now();
     }
 
-    /// One pass over everything that can be ready. Says whether anything was.
+    /// One pass over everything that can be ready. Returns whether anything was.
     fn round(&mut self, cx: &mut Context<'_>) -> bool {
         self.update_now();
         let mut busy = self.take_inputs(cx);
@@ -192,8 +191,8 @@ impl<M: DrivenSession> Driver<M> {
         #[cfg(feature = "socketio")]
         let busy = busy || !took.namespaces.is_empty();
         for id in self.confirmed.drain(..) {
-            if let Some(keeper) = &mut self.persister {
-                keeper.confirm(id);
+            if let Some(persister) = &mut self.persister {
+                persister.confirm(id);
             }
         }
         for input in inputs.drain(..) {
@@ -227,14 +226,14 @@ impl<M: DrivenSession> Driver<M> {
     /// Closing resolves every send; with a store those without an outcome are taken up again by the next run.
     fn begin_persisting_close(&mut self) {
         self.record_changes();
-        if let Some(keeper) = &mut self.persister {
-            keeper.begin_close();
+        if let Some(persister) = &mut self.persister {
+            persister.begin_close();
         }
     }
 
     fn record_changes(&mut self) {
-        if let Some(keeper) = &mut self.persister {
-            keeper.record(self.session.take_changes());
+        if let Some(persister) = &mut self.persister {
+            persister.record(self.session.take_changes());
         }
     }
 
@@ -299,14 +298,14 @@ impl<M: DrivenSession> Driver<M> {
     }
 
     fn is_holding(&self) -> bool {
-        self.persister.as_ref().is_some_and(|keeper| keeper.is_holding())
+        self.persister.as_ref().is_some_and(|persister| persister.is_holding())
     }
 
-    /// Gives outcomes and events to those who wait for them. Says whether that was so much that the session has
+    /// Gives outcomes and events to those who wait for them. Returns whether that was so much that the session has
     /// been told to be careful.
     fn publish(&mut self, cx: &mut Context<'_>) -> bool {
         // Outcomes are told when they are stored, and the end when everything is.
-        if self.persister.as_ref().is_some_and(|keeper| keeper.is_holding() || keeper.is_closing()) {
+        if self.persister.as_ref().is_some_and(|persister| persister.is_holding() || persister.is_closing()) {
             return false;
         }
         self.fail_unstored();
@@ -331,14 +330,14 @@ impl<M: DrivenSession> Driver<M> {
         became_busy
     }
 
-    /// Lets the store go on. Says whether something that waited is free.
+    /// Lets the store go on. Returns whether something that waited is free.
     fn store(&mut self, cx: &mut Context<'_>) -> bool {
         self.record_changes();
-        let Some(keeper) = &mut self.persister else { return false };
-        let was_ending = keeper.is_closing();
-        let result = keeper.poll(cx);
-        let is_settled = !keeper.is_closing();
-        if !keeper.holds_frames() || keeper.is_lost() {
+        let Some(persister) = &mut self.persister else { return false };
+        let was_ending = persister.is_closing();
+        let result = persister.poll(cx);
+        let is_settled = !persister.is_closing();
+        if !persister.holds_frames() || persister.is_lost() {
             self.release_frames();
         }
         let mut busy = match result {
@@ -365,7 +364,7 @@ impl<M: DrivenSession> Driver<M> {
     /// The end resolves what has no outcome as if another run would go on with it. Of what could not be stored that is
     /// not true: it was not sent, and never will be.
     fn fail_unstored(&mut self) {
-        let Some(keeper) = self.persister.as_ref().filter(|keeper| keeper.is_lost()) else { return };
+        let Some(persister) = self.persister.as_ref().filter(|persister| persister.is_lost()) else { return };
         let events = self.events.iter_mut().filter_map(|event| match event {
             Event::Delivery(delivery) => Some(delivery),
             _ => None,
@@ -375,7 +374,7 @@ impl<M: DrivenSession> Driver<M> {
                 delivery.status,
                 DeliveryStatus::Unknown | DeliveryStatus::Failed(SendFailure::Closed)
             );
-            if is_open && keeper.has_lost(delivery.id) {
+            if is_open && persister.has_lost(delivery.id) {
                 delivery.status = DeliveryStatus::Failed(SendFailure::NotStored);
             }
         }
@@ -389,7 +388,7 @@ impl<M: DrivenSession> Driver<M> {
     /// Stores what is left to be stored, lets go of the store, and only then says that all is over.
     fn finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.store(cx);
-        if self.persister.as_ref().is_some_and(|keeper| keeper.is_closing()) {
+        if self.persister.as_ref().is_some_and(|persister| persister.is_closing()) {
             return Poll::Pending;
         }
         self.fail_unstored();

@@ -1,5 +1,5 @@
-//! The other namespaces of a Socket.IO client: what their handles ask for goes into the machine, and what it tells of them
-//! goes back.
+//! The other Socket.IO namespaces in the driver: moves their commands into the machine, and its outputs to their
+//! handles.
 
 use super::Driver;
 use crate::link::State;
@@ -26,7 +26,7 @@ impl<M: DrivenSession> Driver<M> {
         self.namespaces.push(space);
     }
 
-    /// Takes what the handles of all other namespaces ask for, and what their token sources have answered. Says whether
+    /// Takes what the handles of all other namespaces ask for, and what their token sources have answered. Returns whether
     /// there was anything.
     pub(super) fn drain_namespaces(&mut self, cx: &mut Context<'_>) -> bool {
         let mut busy = false;

@@ -1,4 +1,4 @@
-//! What a session wants, done.
+//! Executes the session's outputs. Decides nothing.
 
 use super::{Dialing, Driver};
 use crate::cause::{DialError, DialErrorKind};
@@ -62,14 +62,14 @@ impl<M: DrivenSession> Driver<M> {
     /// What follows has to wait until the state is stored. What closing resolves is not stored any more.
     fn hold(&mut self) {
         self.record_changes();
-        if let Some(keeper) = &mut self.persister {
-            keeper.hold();
+        if let Some(persister) = &mut self.persister {
+            persister.hold();
         }
     }
 
     fn send(&mut self, conn: ConnId, frame: u64, message: <M::Codec as Codec>::Sent) {
         let Some(socket) = self.sockets.get(conn) else { return };
-        let Some(keeper) = self.persister.as_ref().filter(|keeper| keeper.holds_frames()) else {
+        let Some(persister) = self.persister.as_ref().filter(|persister| persister.holds_frames()) else {
             return socket.write(frame, &message);
         };
         // What is not stored is not sent, and nothing of its connection overtakes it.
@@ -78,7 +78,7 @@ impl<M: DrivenSession> Driver<M> {
             socket.write(frame, &message);
         } else if M::Codec::is_keep_alive(&message) {
             socket.write_beside(&message);
-        } else if !keeper.is_lost() {
+        } else if !persister.is_lost() {
             self.held_frames.push((conn, frame, message));
         }
     }

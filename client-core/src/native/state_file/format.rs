@@ -128,18 +128,18 @@ fn read_groups(bytes: &[u8], from: usize, mark: usize) -> Result<Content, Unread
     let (body, mut at) = group_at(bytes, from).ok_or(Unreadable::Damaged)?;
     let Stored { url, state } = serde_json::from_slice(body).map_err(|_| Unreadable::Damaged)?;
     let snapshot = at - from;
-    let mut ledger = JournalState::new(state);
+    let mut journal = JournalState::new(state);
     let mut lines = Lines::default();
     while at < bytes.len() {
         let Some((body, next)) = group_at(bytes, at) else { break };
-        lines.read(body, &mut ledger).map_err(|_| Unreadable::Damaged)?;
+        lines.read(body, &mut journal).map_err(|_| Unreadable::Damaged)?;
         at = next;
     }
     // What was complete once is not torn; and nothing is written behind a group before that group is complete.
     if at < mark || has_group(bytes.get(at..).unwrap_or_default()) {
         return Err(Unreadable::Damaged);
     }
-    Ok(Content { url, state: ledger.saved(), tail: Some(Tail { length: at, snapshot, lines }) })
+    Ok(Content { url, state: journal.saved(), tail: Some(Tail { length: at, snapshot, lines }) })
 }
 
 /// The body of the group there, and where the next one begins.

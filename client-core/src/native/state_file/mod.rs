@@ -1,4 +1,4 @@
-//! The state in a file: a whole state, and behind it what has changed since (`format.rs` has the bytes).
+//! A state in a file: one full state, followed by its changes (`format.rs` defines the bytes).
 //!
 //! What is behind grows by a group for each save and costs one fsync; once it is as long as the state itself, the whole
 //! is written anew beside the file and moved into its place. A crash leaves the old file or the new one, and of the last

@@ -1,4 +1,4 @@
-//! Where a state file is: what a link leads to, the lock beside it, and how a file takes another's place.
+//! The location of a state file: resolves links, locks, and replaces the file atomically.
 
 use crate::native::state_store::StateError;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -39,7 +39,7 @@ impl Place {
         Ok(Self { path, _lock: lock })
     }
 
-    /// Puts a file with these bytes in the place of the one that is there, durably, whole or not at all. Gives it, to be
+    /// Puts a file with these bytes in the place of the one that is there, durably, whole or not at all. Returns it, to be
     /// written on.
     pub(super) fn replace(&self, bytes: &[u8]) -> io::Result<File> {
         let fresh = beside(&self.path, ".new");

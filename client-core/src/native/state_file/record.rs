@@ -1,4 +1,4 @@
-//! Changes as a state file writes them: short, because each message costs four of them.
+//! The records of changes in a state file: short, because each message costs four of them.
 
 use crate::change::Change;
 use crate::event::SendReply;
@@ -117,10 +117,10 @@ impl Lines {
     }
 
     /// Does the changes of a group again.
-    pub(super) fn read(&mut self, body: &[u8], ledger: &mut JournalState) -> Result<(), Garbled> {
+    pub(super) fn read(&mut self, body: &[u8], journal: &mut JournalState) -> Result<(), Garbled> {
         let records: Vec<Record> = serde_json::from_slice(body).map_err(|_| Garbled)?;
         for record in records {
-            ledger.apply(match record {
+            journal.apply(match record {
                 Record::Add(send) => Change::Added { key: send.number, send },
                 Record::Line(pid, epoch, next) => {
                     self.named.push(Line { pid, epoch, next });

@@ -102,24 +102,24 @@ async fn a_file_cut_anywhere_or_with_any_byte_changed_is_refused_and_left_alone(
 /// A client that goes on with a file and says what has changed.
 struct Writer {
     file: StateFile,
-    ledger: JournalState,
+    journal: JournalState,
 }
 
 impl Writer {
     fn open(path: &Path) -> Self {
         let mut file = StateFile::open(path).unwrap();
-        let mut ledger = JournalState::new(file.load(URL).unwrap().unwrap_or_default());
-        ledger.assign_restored_ids();
-        Self { file, ledger }
+        let mut journal = JournalState::new(file.load(URL).unwrap().unwrap_or_default());
+        journal.assign_restored_ids();
+        Self { file, journal }
     }
 
-    /// Stores these changes as one group. Says whether the file took them as such.
+    /// Stores these changes as one group. Returns whether the file took them as such.
     async fn write(&mut self, changes: Vec<Change<String, crate::Name, SendId>>) -> bool {
         let changes: Vec<Change> =
-            changes.into_iter().filter_map(|change| self.ledger.record(change)).collect();
+            changes.into_iter().filter_map(|change| self.journal.record(change)).collect();
         match self.file.append(changes) {
             Some(appended) => appended.await.map(|()| true).unwrap(),
-            None => self.file.save(self.ledger.saved()).await.map(|()| false).unwrap(),
+            None => self.file.save(self.journal.saved()).await.map(|()| false).unwrap(),
         }
     }
 
@@ -147,10 +147,10 @@ async fn what_has_changed_is_added_and_a_tail_torn_at_any_byte_has_never_counted
     let folder = Folder::new();
     stored(&folder.file()).await;
     let mut writer = Writer::open(&folder.file());
-    let mut lengths = vec![(fs::metadata(folder.file()).unwrap().len(), writer.ledger.saved())];
+    let mut lengths = vec![(fs::metadata(folder.file()).unwrap().len(), writer.journal.saved())];
     for number in 1..=3 {
         writer.send(number).await;
-        lengths.push((fs::metadata(folder.file()).unwrap().len(), writer.ledger.saved()));
+        lengths.push((fs::metadata(folder.file()).unwrap().len(), writer.journal.saved()));
     }
     // As it is when the process is killed: nobody has given the file back.
     let whole = fs::read(folder.file()).unwrap();
@@ -166,7 +166,7 @@ async fn what_has_changed_is_added_and_a_tail_torn_at_any_byte_has_never_counted
         // And it is gone on with, as if nothing had been there.
         let mut next = Writer::open(&folder.file());
         next.send(9).await;
-        let expected = next.ledger.saved();
+        let expected = next.journal.saved();
         drop(next);
         assert_eq!(load(&folder.file(), URL).unwrap(), Some(expected), "cut at {cut}");
     }
@@ -212,7 +212,7 @@ async fn a_file_grows_by_what_changes_and_is_written_anew_when_that_is_more_than
         assert!(fs::metadata(folder.file()).unwrap().len() < 3 * LEAST_CHANGES as u64);
     }
     assert_eq!(appended.iter().filter(|appended| !**appended).count(), 1, "{appended:?}");
-    let expected = writer.ledger.saved();
+    let expected = writer.journal.saved();
     drop(writer);
     assert_eq!(load(&folder.file(), URL).unwrap(), Some(expected));
 }
@@ -231,9 +231,9 @@ async fn a_file_of_the_version_before_is_read_and_written_anew() {
     });
     fs::write(folder.file(), format!("rejoin-state 1 {} {sum:016x}\n{body}", body.len())).unwrap();
     let mut writer = Writer::open(&folder.file());
-    assert_eq!(writer.ledger.saved().sends[0].transmitted.as_ref().unwrap().pseq, 2);
+    assert_eq!(writer.journal.saved().sends[0].transmitted.as_ref().unwrap().pseq, 2);
     writer.send(7).await;
-    let expected = writer.ledger.saved();
+    let expected = writer.journal.saved();
     drop(writer);
     assert_eq!(load(&folder.file(), URL).unwrap(), Some(expected));
     assert!(fs::read_to_string(folder.file()).unwrap().starts_with("rejoin-state 2 "));

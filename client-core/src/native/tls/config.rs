@@ -1,5 +1,5 @@
-//! The configuration of rustls: roots, the client's own certificate, the crypto provider. Does no I/O besides reading the
-//! system's roots.
+//! The rustls configuration: roots, client certificate, crypto provider. Reads the system's roots, and does no other
+//! I/O.
 
 use super::super::tls_error::TlsError;
 use super::pinned::PinnedVerifier;

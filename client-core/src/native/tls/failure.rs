@@ -1,4 +1,4 @@
-//! A failed TLS handshake in words: what is wrong, with what, and what to do about it. Does no I/O.
+//! Messages for failed TLS handshakes: cause, details and remedy. Does no I/O.
 
 use crate::cause::{DialError, DialErrorKind};
 use crate::native::http::hung_up;

@@ -1,5 +1,5 @@
-//! Server certificates that the user gives by name: a server's own certificate is accepted as it is, though it may call
-//! itself an authority (what `openssl req -x509` makes) or name no host at all.
+//! Accepts pinned server certificates as they are, even one that claims to be an authority (what `openssl req -x509`
+//! makes) or names no host.
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

@@ -52,7 +52,7 @@ fn a_rejoin_goes_on_from_the_last_message_and_what_is_replayed_again_is_dropped(
 }
 
 #[test]
-fn messages_behind_a_hole_wait_until_it_is_fetched() {
+fn messages_behind_a_gap_wait_until_it_is_fetched() {
     let mut rig = Rig::joined();
     rig.receive(live("e", 13));
     rig.receive(live("e", 14));
@@ -65,7 +65,7 @@ fn messages_behind_a_hole_wait_until_it_is_fetched() {
 }
 
 #[test]
-fn a_hole_that_cannot_be_filled_is_announced_before_anything_later() {
+fn a_gap_that_cannot_be_filled_is_announced_before_anything_later() {
     let mut rig = Rig::joined();
     rig.receive(live("e", 14));
     let request = fetch(&mut rig).unwrap();
@@ -254,7 +254,7 @@ fn an_own_stream_whose_epoch_has_changed_goes_on_from_its_last_message() {
 }
 
 #[test]
-fn a_hole_in_an_own_stream_whose_last_id_is_not_known_is_filled_from_all_of_the_stream() {
+fn a_gap_in_an_own_stream_whose_last_id_is_not_known_is_filled_from_all_of_the_stream() {
     let mut rig = Rig::new(Config::default());
     let personal = Join { personal: true, history: Some(8), ..Join::from(crate::Name::from("@me")) };
     rig.command(Command::Join(personal));

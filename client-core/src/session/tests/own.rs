@@ -1,4 +1,4 @@
-//! Frames of the application's own: in order with the messages, and the kept ones first on each connection.
+//! Custom frames: in order with the messages, and the kept ones first on each connection.
 
 use super::rig::{Rig, hello};
 use crate::cause::Disconnect;

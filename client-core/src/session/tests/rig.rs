@@ -157,7 +157,7 @@ impl Rig {
         self.events().into_iter().filter_map(outcome).collect()
     }
 
-    /// Contents delivered and holes announced, in order: `m11`, `gap 11..14 trimmed`.
+    /// Contents delivered and gaps announced, in order: `m11`, `gap 11..14 trimmed`.
     pub(super) fn story(&mut self) -> Vec<String> {
         let told = |event| match event {
             Event::Message(message) => Some(message.content),

@@ -1,5 +1,5 @@
-//! Whether an ack says yes or no. Socket.IO has no form for it, so the usual ones are told apart by one table, which
-//! `client-wasm/js/socketio/ack_result.ts` repeats; `acks.json` holds both to the same answers.
+//! Classifies an ack as success or refusal. Socket.IO defines refusal form for it, so the usual ones are told apart by one table, which
+//! `client-wasm/js/socketio/ack_result.ts` repeats; `acks.json` holds both to the same results.
 //!
 //! | arguments | |
 //! |---|---|
@@ -38,7 +38,7 @@ const MAX_MEMBERS: usize = 1_000;
 pub(super) const MAX_SHOWN_BYTES: usize = 16 << 10;
 /// So many characters of it.
 const SHOWN_CHARS: usize = 1_000;
-/// Most characters of a refusal's words.
+/// Maximum characters of a refusal's words.
 const MAX_MESSAGE_CHARS: usize = 1_000;
 
 const SUCCESS: [&str; 14] = [

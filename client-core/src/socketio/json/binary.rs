@@ -1,4 +1,4 @@
-//! Attachments put where the JSON has holes for them, for JSON has no bytes, and taken out again.
+//! Replaces placeholders in JSON by attachments, and bytes by placeholders.
 
 use super::DecodeError;
 use super::objects::{prefix, replace_objects};
@@ -72,7 +72,7 @@ struct Encoded {
     base64: String,
 }
 
-/// A text with holes, and what belongs into them.
+/// A text with gaps, and what belongs into them.
 #[cfg(feature = "frames")]
 pub(crate) type Extracted = (String, Vec<Vec<u8>>);
 
@@ -80,13 +80,13 @@ pub(crate) type Extracted = (String, Vec<Vec<u8>>);
 #[cfg(feature = "frames")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BinaryError {
-    /// What stands for them is no base64, or somebody's own object would be taken for a hole.
+    /// What stands for them is no base64, or somebody's own object would be taken for a gap.
     Malformed,
     /// More than servers take in one event.
     TooMany,
 }
 
-/// The opposite, of the list of an event's name and arguments: the same with holes, and the attachments. Without bytes the
+/// The opposite, of the list of an event's name and arguments: the same with gaps, and the attachments. Without bytes the
 /// text is not needed again.
 #[cfg(feature = "frames")]
 pub(crate) fn take_out(json: &str) -> Result<Option<Extracted>, BinaryError> {
@@ -116,14 +116,14 @@ pub(crate) fn take_out(json: &str) -> Result<Option<Extracted>, BinaryError> {
     if attachments.is_empty() {
         return Ok(None);
     }
-    // Somebody's own object with that name would be taken for a hole.
+    // Somebody's own object with that name would be taken for a gap.
     let is_clear = serde_json::from_str(json).is_ok_and(|json| !has_hole(&json));
     if is_clear { Ok(Some((taken, attachments))) } else { Err(BinaryError::Malformed) }
 }
 
 /// Levels are the parser's to limit.
 #[cfg(feature = "frames")]
-fn has_hole(json: &Value) -> bool {
+fn has_gap(json: &Value) -> bool {
     match json {
         Value::Object(fields) => fields.contains_key("_placeholder") || fields.values().any(has_hole),
         Value::Array(items) => items.iter().any(has_hole),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_without_its_attachment_is_an_error() {
+    fn a_gap_without_its_attachment_is_an_error() {
         for num in ["1", "-1", "\"0\"", "0.5", "18446744073709551615", "null"] {
             let json = format!(r#"["e",{{"_placeholder":true,"num":{num}}}]"#);
             let hole = Err(DecodeError::Packet(PacketError::UnfilledPlaceholder));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_bytes_is_sent_as_it_is_and_what_would_be_taken_for_a_hole_is_not_sent() {
+    fn what_only_looks_like_bytes_is_sent_as_it_is_and_what_would_be_taken_for_a_gap_is_not_sent() {
         for json in [
             r#"["e",{"base64":7}]"#,
             r#"["e",{"base64":"AQID","more":1}]"#,

@@ -1,4 +1,4 @@
-//! Events of the application's own: from JSON to a frame.
+//! Parses the application's own events into custom frames.
 
 use super::DecodeError;
 use super::answer::listed;

@@ -1,4 +1,4 @@
-//! From text to typed packets.
+//! Parses text into typed packets.
 
 use super::binary::Written;
 #[cfg(feature = "frames")]
@@ -24,7 +24,7 @@ use serde_json::value::RawValue;
 
 /// The longest trailing text that may be a place to recover from.
 const MAX_TRAILING_CHARS: usize = 64;
-/// Most characters of a refusal that are kept.
+/// Maximum characters of a refusal that are kept.
 const MAX_MESSAGE_CHARS: usize = 256;
 
 #[derive(Deserialize)]
@@ -175,7 +175,7 @@ impl Codec {
         })
     }
 
-    /// Whether it is an event of the application's own.
+    /// Whether it is a custom event.
     #[cfg(feature = "frames")]
     fn is_own(&self, packet: &Packet<'_>) -> bool {
         let is_event = matches!(packet.kind, PacketType::BinaryEvent);

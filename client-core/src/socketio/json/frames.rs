@@ -1,4 +1,4 @@
-//! The fields of events as servers of all kinds write them: ids and timestamps may be numbers, the timestamp may be
+//! The fields of events, tolerant of the servers in use: ids and timestamps may be numbers, the timestamp may be
 //! missing.
 
 use crate::messages::Message;

@@ -1,5 +1,4 @@
-//! Objects in a JSON text, replaced without touching what stands around them: numbers and the order of fields stay as they
-//! were written.
+//! Replaces objects in a JSON text without touching the rest: numbers and the order of fields stay as written.
 
 use alloc::string::String;
 use memchr::memchr2;

@@ -99,7 +99,7 @@ fn attachments_of_two_namespaces_cannot_be_mixed() {
     let error = codec.decode(r#"451-["b",{"_placeholder":true,"num":0}]"#).unwrap_err();
     assert!(error.is_fatal(), "{error}");
     let mut codec = codec_of_two();
-    // One with a hole that nothing fills is lost, and what follows in either namespace is not.
+    // One with a gap that nothing fills is lost, and what follows in either namespace is not.
     assert_eq!(codec.decode(r#"451-/n,["a",{"_placeholder":true,"num":1}]"#), Ok(None));
     let error = codec.decode_binary(&[1]).unwrap_err();
     assert!(!error.is_fatal(), "{error}");
@@ -194,8 +194,8 @@ fn a_notification_has_the_kind_it_says_or_its_events_name() {
         Some(ServerPacket::Event(ServerEvent {
             message: ServerMessage::Notification(notification), ..
         })) => {
-            let Notification { entry: stamp, kind, data } = *notification;
-            assert_eq!(stamp, None);
+            let Notification { entry: meta, kind, data } = *notification;
+            assert_eq!(meta, None);
             (kind.to_string(), data)
         }
         other => panic!("{other:?}"),
@@ -293,7 +293,7 @@ fn ids_and_timestamps_may_be_numbers_and_a_timestamp_may_be_missing() {
 }
 
 #[test]
-fn attachments_come_as_base64_where_the_json_has_its_holes() {
+fn attachments_come_as_base64_where_the_json_has_its_gaps() {
     let mut codec = codec();
     let head = r#"451-["message",{"roomId":"r","userId":"bob","content":{"_placeholder":true,"num":0},"timestamp":"t"}]"#;
     assert_eq!(codec.decode(head), Ok(None));
@@ -504,7 +504,7 @@ mod own {
     }
 
     #[test]
-    fn bytes_stand_where_they_were_and_a_hole_costs_its_event_alone() {
+    fn bytes_stand_where_they_were_and_a_gap_costs_its_event_alone() {
         let mut codec = own();
         let head = |num| format!(r#"452-/n,["picture",{{"of":{{"_placeholder":true,"num":{num}}}}},"x"]"#);
         assert_eq!(codec.decode(&head(1)), Ok(None));

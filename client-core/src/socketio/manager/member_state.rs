@@ -1,4 +1,4 @@
-//! How it stands with a namespace on the connection, as the server sees it.
+//! The state of a namespace on the connection, as the server sees it.
 
 use crate::socketio::ClientPacket;
 use crate::time::Timestamp;

@@ -1,4 +1,4 @@
-//! The namespaces beside the first: their packets, and what their sessions want.
+//! The carried namespaces: their packets and their outputs.
 
 use super::member_state::{MemberState, REOPEN_DELAY};
 use super::{MAX_NAMESPACES, Manager, OpenError};

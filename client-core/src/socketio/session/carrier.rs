@@ -1,4 +1,4 @@
-//! A session in one more namespace, on the connection of another session: what the manager of both sets and asks.
+//! A session in one more namespace, on the connection of another session: the interface for the manager of both.
 
 use super::Session;
 use crate::cause::{Cause, Disconnect};
@@ -49,7 +49,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(in crate::socketio) fn carrier_failed(&mut self, now: ClockReading, cause: Cause) {
         self.begin(now);
         self.link.carrier_failed(now.monotonic, cause);
-        self.connection.take_if(|wire| !wire.is_up());
+        self.connection.take_if(|connection| !connection.is_up());
         self.process_actions();
     }
 
@@ -67,12 +67,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// The connection that it has, or is being let in on.
     pub(in crate::socketio) fn conn(&self) -> Option<ConnId> {
-        self.connection.as_ref().map(|wire| wire.conn)
+        self.connection.as_ref().map(|connection| connection.conn)
     }
 
     /// The connection on which the namespace has let us in.
     pub(in crate::socketio) fn conn_up(&self) -> Option<ConnId> {
-        self.connection.as_ref().filter(|wire| wire.is_up()).map(|wire| wire.conn)
+        self.connection.as_ref().filter(|connection| connection.is_up()).map(|connection| connection.conn)
     }
 
     /// Whether it has ended, by the application or for good.
@@ -82,13 +82,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// The number of the last frame of the connection.
     pub(in crate::socketio) fn last_frame(&self) -> u64 {
-        self.connection.as_ref().map_or(0, |wire| wire.last_frame)
+        self.connection.as_ref().map_or(0, |connection| connection.last_frame)
     }
 
     /// Frames are counted over all namespaces of the connection.
     pub(in crate::socketio) fn set_last_frame(&mut self, frame: u64) {
-        if let Some(wire) = &mut self.connection {
-            wire.last_frame = frame;
+        if let Some(connection) = &mut self.connection {
+            connection.last_frame = frame;
         }
     }
 

@@ -1,4 +1,4 @@
-//! From the open socket to the namespace's consent, and what ends a connection.
+//! The handshake from the open socket to the connected namespace, and the end of a connection.
 
 use super::Session;
 use super::connection::{ActiveConnection, EarlyEvents, HandshakeState};
@@ -33,7 +33,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.link.is_current(conn) && self.link.is_frame_too_large(&how) {
             self.drop_oversized_kept_event();
         }
-        if self.connection.take_if(|wire| wire.conn == conn && !wire.is_up()).is_some() {
+        if self.connection.take_if(|connection| connection.conn == conn && !connection.is_up()).is_some() {
             self.link.closed_in_handshake(now, conn, how);
         } else {
             self.link.closed(now, conn, how);
@@ -41,15 +41,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn engine_opened(&mut self, handshake: Handshake) {
-        let Some(wire) =
-            self.connection.as_mut().filter(|wire| matches!(wire.handshake, HandshakeState::AwaitingOpen))
+        let Some(connection) = self
+            .connection
+            .as_mut()
+            .filter(|connection| matches!(connection.handshake, HandshakeState::AwaitingOpen))
         else {
             return;
         };
-        wire.apply_handshake(handshake);
+        connection.apply_handshake(handshake);
         let resume = self.pid.clone().zip(self.offset.last().map(Box::from));
         let pid = resume.as_ref().map(|(pid, _)| pid.clone());
-        wire.handshake =
+        connection.handshake =
             HandshakeState::AwaitingConnect { pid, offset: self.offset.clone(), early: EarlyEvents::new() };
         let resume = resume.map(|(pid, offset)| Box::new(Resume { pid, offset }));
         self.write(ClientPacket::Connect { token: self.token.clone(), resume });
@@ -61,11 +63,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let text = "the server speaks Socket.IO 2 or older: this client needs version 3 or later";
             return self.ends(now, CloseAction::Terminal, CauseCode::Incompatible, text);
         }
-        let Some(wire) = &mut self.connection else { return };
-        let HandshakeState::AwaitingConnect { pid, offset, .. } = &mut wire.handshake else { return };
+        let Some(connection) = &mut self.connection else { return };
+        let HandshakeState::AwaitingConnect { pid, offset, .. } = &mut connection.handshake else { return };
         if pid.is_some() && *pid == connected.pid {
             self.offset = core::mem::take(offset);
-            wire.recovered = !made(Bug::SioRecoveryUnnoticed);
+            connection.recovered = !made(Bug::SioRecoveryUnnoticed);
         } else {
             if !made(Bug::SioPlaceKept) {
                 self.offset = Offset::default();
@@ -73,8 +75,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.rooms.begin_anew();
         }
         self.pid = connected.pid;
-        self.link.opened(now, wire.conn);
-        self.link.set_idle_timeout(wire.idle_timeout);
+        self.link.opened(now, connection.conn);
+        self.link.set_idle_timeout(connection.idle_timeout);
     }
 
     /// Let in: what was missed, what is wanted, and that it may begin.
@@ -82,9 +84,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.diagnostics.connections += 1;
         #[cfg(feature = "stored")]
         self.mark_reachable();
-        let Some(wire) = &mut self.connection else { return };
+        let Some(connection) = &mut self.connection else { return };
         let HandshakeState::AwaitingConnect { early: held, .. } =
-            core::mem::replace(&mut wire.handshake, HandshakeState::Up)
+            core::mem::replace(&mut connection.handshake, HandshakeState::Up)
         else {
             return;
         };
@@ -139,7 +141,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         let room = self.personal.name.clone();
-        if held.overflown || self.connection.as_ref().is_none_or(|wire| !wire.recovered) {
+        if held.overflown || self.connection.as_ref().is_none_or(|connection| !connection.recovered) {
             return self.event(Event::Gap(Gap::unknown(room, GapReason::Reconnected)));
         }
         let is_one = |event: &&ServerEvent<P, N>| matches!(event.message, ServerMessage::Notification(_));
@@ -177,8 +179,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn ended_by(&mut self, now: Timestamp, verdict: CloseAction, cause: Cause) {
-        if let Some(wire) = &self.connection {
-            self.link.closed_by_server(now, wire.conn, verdict, cause);
+        if let Some(connection) = &self.connection {
+            self.link.closed_by_server(now, connection.conn, verdict, cause);
         }
     }
 }

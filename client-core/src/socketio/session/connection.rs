@@ -1,4 +1,4 @@
-//! The connection that counts, from the open socket on.
+//! The connection in use: its handshake, its frames, and the limits of its server.
 
 use crate::link::ConnId;
 use crate::messages::ServerMessage;
@@ -43,9 +43,9 @@ impl<P: Payload, N> EarlyEvents<P, N> {
         Self { events: Vec::new(), bytes: 0, overflown: false }
     }
 
-    /// Holds one more, or lets go of all: a replay with a hole in it is none.
+    /// Holds one more, or lets go of all: a replay with a gap in it is none.
     pub(super) fn buffer(&mut self, event: ServerEvent<P, N>, most: usize, most_bytes: usize) {
-        self.bytes += weight(&event.message);
+        self.bytes += size(&event.message);
         if self.overflown || self.events.len() >= most || self.bytes > most_bytes {
             self.overflown = true;
             self.events = Vec::new();
@@ -56,7 +56,7 @@ impl<P: Payload, N> EarlyEvents<P, N> {
     }
 }
 
-fn weight<P: Payload, N>(message: &ServerMessage<P, N>) -> usize {
+fn size<P: Payload, N>(message: &ServerMessage<P, N>) -> usize {
     let optional = |payload: &Option<P>| payload.as_ref().map_or(0, Payload::byte_len);
     OVERHEAD
         + match message {
@@ -88,7 +88,7 @@ pub(super) struct ActiveConnection<P, N> {
     pub(super) silent_since: Timestamp,
     /// Longer silence is death.
     pub(super) idle_timeout: Nanos,
-    /// Most bytes that the server takes in one message.
+    /// Maximum bytes that the server takes in one message.
     pub(super) max_payload: usize,
 }
 

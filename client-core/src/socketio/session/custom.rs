@@ -1,5 +1,5 @@
-//! Events of the application's own: sent as messages are, without a room; the kept ones, which each connection begins with;
-//! and what the application answers.
+//! The application's own events: sent as messages are, without a room; the kept ones, which are written first on each
+//! connection; and the application's answers.
 
 use super::Session;
 use crate::bug::{Bug, made};
@@ -13,9 +13,9 @@ use crate::time::Timestamp;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// Most events of the server's that wait for the application's answer; those beyond get an empty one at once.
+/// Maximum events of the server's that wait for the application's answer; those beyond get an empty one at once.
 const MAX_OPEN_ACKS: usize = 256;
-/// Most bytes of answers that the connection has not taken yet. Each is as large as a message at most.
+/// Maximum bytes of answers that the connection has not taken yet. Each is as large as a message at most.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 #[derive(Debug)]
@@ -47,8 +47,8 @@ impl<P, N> Default for CustomEvents<P, N> {
 
 impl<P: Payload, N: Clone + Ord> CustomEvents<P, N> {
     /// A send of so many bytes has been given to the connection.
-    pub(super) fn record_send(&mut self, weight: usize) {
-        self.kept_frames.record_send(weight);
+    pub(super) fn record_send(&mut self, size: usize) {
+        self.kept_frames.record_send(size);
     }
 
     /// Nobody waits for the answers any more.
@@ -61,13 +61,13 @@ impl<P: Payload, N: Clone + Ord> CustomEvents<P, N> {
 }
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
-    /// From here on sends to `room`, which no room can have as its name, are events of the application's own: their content is
+    /// From here on sends to `room`, which no room can have as its name, are custom events: their content is
     /// written as it is, and an answer is wanted of those with data. Before the first input.
     pub fn custom_events(&mut self, room: N) {
         self.outbox.custom_events(room);
     }
 
-    /// Leaves the answers to events of the application's own that want one to the application ([`Command::Answer`]). By default
+    /// Leaves the answers to custom events that want one to the application ([`Command::Answer`]). By default
     /// they get an empty one at once. Before the first input.
     ///
     /// [`Command::Answer`]: crate::machine::Command::Answer
@@ -128,42 +128,46 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.write_custom();
     }
 
-    /// Writes the answers and the kept events that this connection has not. Says whether all of them are written: what waits
+    /// Writes the answers and the kept events that this connection has not. Returns whether all of them are written: what waits
     /// goes after them.
     pub(super) fn write_custom(&mut self) -> bool {
-        let Some(most) = self.connection.as_ref().filter(|wire| wire.is_up()).map(|wire| wire.max_payload)
+        let Some(most) = self
+            .connection
+            .as_ref()
+            .filter(|connection| connection.is_up())
+            .map(|connection| connection.max_payload)
         else {
             return true;
         };
         while let Some((_, arguments)) = self.custom.answers.front() {
-            let weight = arguments.byte_len();
-            if !self.outbox.takes(weight, self.settings.max_unflushed) {
+            let size = arguments.byte_len();
+            if !self.outbox.takes(size, self.settings.max_unflushed) {
                 return false;
             }
             if let Some((id, arguments)) = self.custom.answers.pop_front() {
-                self.write_beside(ClientPacket::Answer { id, arguments }, weight);
+                self.write_beside(ClientPacket::Answer { id, arguments }, size);
             }
         }
         while let Some(event) = self.custom.kept_frames.next().cloned() {
-            let weight = event.byte_len();
-            if !self.outbox.takes(weight, self.settings.max_unflushed) {
+            let size = event.byte_len();
+            if !self.outbox.takes(size, self.settings.max_unflushed) {
                 return false;
             }
             self.custom.kept_frames.mark_next_written();
-            if weight > most {
+            if size > most {
                 // The server has said that it would end the connection by it.
                 self.drop_oversized_kept_event();
             } else {
-                self.write_beside(ClientPacket::Kept(event), weight);
+                self.write_beside(ClientPacket::Kept(event), size);
             }
         }
         true
     }
 
-    fn write_beside(&mut self, packet: ClientPacket<P, N>, weight: usize) {
+    fn write_beside(&mut self, packet: ClientPacket<P, N>, size: usize) {
         self.write(packet);
-        if let Some(wire) = &self.connection {
-            self.outbox.frame_written(wire.last_frame, weight);
+        if let Some(connection) = &self.connection {
+            self.outbox.frame_written(connection.last_frame, size);
         }
     }
 
@@ -193,7 +197,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         };
         let at = if made(Bug::SioAnswersOldest) { 0 } else { at };
         let waiting: usize = self.custom.answers.iter().map(|(_, arguments)| arguments.byte_len()).sum();
-        let most = self.connection.as_ref().map_or(usize::MAX, |wire| wire.max_payload);
+        let most = self.connection.as_ref().map_or(usize::MAX, |connection| connection.max_payload);
         let why = if arguments.byte_len() > self.settings.max_content.min(most) {
             SendFailure::TooLarge
         } else if waiting.saturating_add(arguments.byte_len()) > MAX_ANSWER_BYTES {
@@ -213,7 +217,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.event(Event::NotAnswered { ack, why });
     }
 
-    /// The answer to an event of the application's own: what it means is the application's to say.
+    /// The answer to a custom event: what it means is the application's to say.
     pub(super) fn custom_ack(&mut self, id: u64, answer: Answer<P, N>, whole: Option<P>) {
         let (Answer::Done { answer, .. } | Answer::Refused { answer, .. }) = answer;
         let answer = whole.or(answer).filter(|_| !made(Bug::SioOwnAnswerLost));

@@ -1,4 +1,4 @@
-//! What comes in.
+//! Applies the server's packets.
 
 use super::Session;
 use super::connection::HandshakeState;
@@ -35,7 +35,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn receive_event(&mut self, mut event: ServerEvent<P, N>) {
-        match self.connection.as_mut().map(|wire| &mut wire.handshake) {
+        match self.connection.as_mut().map(|connection| &mut connection.handshake) {
             Some(HandshakeState::Up) => {
                 if self.pid.is_some() {
                     read_offset(&mut self.offset, self.now, &mut event);

@@ -1,4 +1,4 @@
-//! What is kept for another run, and taken up by it: what waited. There are no positions.
+//! Saves the queued sends for a later run, and restores them. Socket.IO has no positions to save.
 
 use super::Session;
 use crate::bug::{Bug, made};
@@ -105,13 +105,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 continue;
             }
             // The room is joined for the sake of its sends, and left after them unless the application wants it.
-            let serial = self.outbox.last_send_no();
+            let send_no = self.outbox.last_send_no();
             let is_known = self.rooms.get(&room).is_some_and(|room| room.wanted == DesiredMembership::Joined);
             if !is_known
                 && let Some(at) = self.rooms.entry(room)
                 && let Some(room) = self.rooms.at_mut(at)
             {
-                room.wanted = DesiredMembership::Leaving { serial };
+                room.wanted = DesiredMembership::Leaving { send_no };
                 self.leaving = true;
             }
         }

@@ -1,4 +1,4 @@
-//! Rooms: asked for, answered, left.
+//! Room membership: joins, their answers, leaves.
 
 use super::Session;
 use crate::backoff::{pause, retry_delay};
@@ -53,16 +53,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn write_join(&mut self, now: Timestamp, at: usize) {
         let ack = self.next_ack(now);
-        let Some(wire) = self.connection.as_mut().filter(|wire| wire.is_up()) else { return };
+        let Some(connection) = self.connection.as_mut().filter(|connection| connection.is_up()) else {
+            return;
+        };
         let Some(room) = self.rooms.at_mut(at) else { return };
         if !room.is_to_join() || room.is_joining() || room.membership == Membership::Member {
             return;
         }
-        wire.ready = false;
+        connection.ready = false;
         room.overdue = None;
         room.membership = match ack {
             Some((ack, until)) => Membership::Joining { ack, until },
-            None => Membership::Written { frame: wire.last_frame + 1 },
+            None => Membership::Written { frame: connection.last_frame + 1 },
         };
         let event = ClientEvent::Join { room: room.name.clone() };
         self.emit(ack, event);
@@ -166,7 +168,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Whether a recovery would bring the session back as it is now. One that has been recovered before may come back as
     /// it was then: the reference server keeps that until it has noticed the next loss.
     fn recovers_as_it_is(&self) -> bool {
-        self.connection.as_ref().is_some_and(|wire| !wire.recovered || made(Bug::SioRecoveredTwice))
+        self.connection
+            .as_ref()
+            .is_some_and(|connection| !connection.recovered || made(Bug::SioRecoveredTwice))
     }
 
     /// The room there is joined, as far as anybody can tell.
@@ -196,9 +200,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn leave(&mut self, room: &N) {
-        let serial = self.outbox.last_send_no();
+        let send_no = self.outbox.last_send_no();
         let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_wanted()) else { return };
-        entry.wanted = DesiredMembership::Leaving { serial };
+        entry.wanted = DesiredMembership::Leaving { send_no };
         self.leaving = true;
     }
 
@@ -217,7 +221,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 && is_up
                 && !made(Bug::SioRecoveredNotLeft);
             match room.wanted {
-                DesiredMembership::Leaving { serial } if self.outbox.is_pending(&room.name, serial) => {
+                DesiredMembership::Leaving { send_no } if self.outbox.is_pending(&room.name, send_no) => {
                     self.leaving = true;
                     continue;
                 }
@@ -253,7 +257,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Without answers the joins that the operating system has taken are as good as done.
     pub(super) fn confirm_flushed(&mut self) {
-        let Some(flushed) = self.connection.as_ref().map(|wire| wire.flushed) else { return };
+        let Some(flushed) = self.connection.as_ref().map(|connection| connection.flushed) else { return };
         self.confirm(|membership| matches!(membership, Membership::Written { frame } if frame <= flushed));
     }
 
@@ -297,10 +301,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Says once that every wanted room is joined.
     pub(super) fn check_ready(&mut self) {
-        let Some(wire) = self.connection.as_mut().filter(|wire| wire.is_up() && !wire.ready) else { return };
+        let Some(connection) =
+            self.connection.as_mut().filter(|connection| connection.is_up() && !connection.ready)
+        else {
+            return;
+        };
         let early = made(Bug::SioReadyTooEarly);
         if self.rooms.iter().all(|room| early || !room.is_wanted() || room.membership == Membership::Member) {
-            wire.ready = true;
+            connection.ready = true;
             if !made(Bug::SioReadyUntold) {
                 self.event(Event::Ready(Mode::SocketIo));
             }

@@ -1,4 +1,4 @@
-//! Events of the application's own: sent, kept, answered.
+//! Custom events: sent, kept, answered.
 
 use super::rig::{DONE, Rig, connected, event};
 use crate::event::{DeliveryStatus, Event, SendFailure, SendId};

@@ -275,7 +275,7 @@ impl World {
 }
 
 #[test]
-fn each_send_has_one_outcome_nothing_is_doubled_and_no_hole_goes_unannounced() {
+fn each_send_has_one_outcome_nothing_is_doubled_and_no_gap_goes_unannounced() {
     let (mut gaps, mut recoveries, mut unknown) = (0, 0, 0);
     for seed in 0..SEEDS {
         let run = || {
