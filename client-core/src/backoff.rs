@@ -117,7 +117,7 @@ pub(crate) struct Backoff {
     window: Nanos,
     /// What the server has asked everybody to wait at least; zero if nothing.
     least: Nanos,
-    /// The last connection was in sync for a while: its loss says nothing about the server's health.
+    /// The last connection was in sync for a while: its loss does not determine the server's health.
     stable: bool,
 }
 
@@ -236,7 +236,7 @@ impl Backoff {
         uniform(rng, hint.max(floor.half().half()), hint.plus(spread).max(floor)).min(MAX_HINT)
     }
 
-    /// What a rule of the application's own is told.
+    /// What a rule of the application's own is reported.
     #[cfg(feature = "native")]
     fn told(&self, attempt: u32, least: Nanos, rng: &mut Rng) -> Attempt {
         Attempt {

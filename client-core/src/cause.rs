@@ -237,7 +237,7 @@ impl fmt::Display for CauseCode {
 
 /// Why the state changed. Every change has one; "disconnected" without a reason does not exist here.
 ///
-/// [`Display`](fmt::Display) says it in one line, the server's words in it at most 300 characters long and without
+/// [`Display`](fmt::Display) says it in one line, the server's message in it at most 300 characters long and without
 /// control characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}{}", Words(text))]
@@ -256,12 +256,12 @@ pub struct Cause {
     /// Of a failed dial: what is known of a way out beside what `code` lets one guess.
     #[cfg(feature = "native")]
     pub remedy: Option<Remedy>,
-    /// Whether the machine goes on trying by itself.
+    /// Whether the machine continues trying by itself.
     pub will_retry: bool,
 }
 
 impl Cause {
-    /// A cause after which the machine goes on trying.
+    /// A cause after which the machine continues trying.
     pub fn new(code: CauseCode, text: impl Into<Box<str>>) -> Self {
         Self {
             code,
@@ -275,7 +275,7 @@ impl Cause {
         }
     }
 
-    /// The same, after which the machine does not go on by itself.
+    /// The same, after which the machine does not continue by itself.
     pub fn without_retry(self) -> Self {
         Self { will_retry: false, ..self }
     }

@@ -39,7 +39,7 @@ pub enum Change<P = String, N = Name, K = u64> {
     Resolved {
         /// Which one.
         key: K,
-        /// What became of it.
+        /// The outcome of it.
         status: DeliveryStatus,
     },
     /// Socket.IO: the outcome of a send came with this answer.
@@ -49,7 +49,7 @@ pub enum Change<P = String, N = Name, K = u64> {
         /// What the server's handler answered.
         reply: Box<SendReply<P>>,
     },
-    /// The application has dealt with the outcome of a send.
+    /// The application has processed the outcome of a send.
     Confirmed {
         /// Which one.
         key: K,
@@ -59,7 +59,7 @@ pub enum Change<P = String, N = Name, K = u64> {
         /// The room.
         room: N,
     },
-    /// The application has dealt with everything in a room up to here.
+    /// The application has processed everything in a room up to here.
     Committed(SavedPosition<N>),
     /// The position in a room means nothing any more.
     PositionCleared {
@@ -78,7 +78,7 @@ pub enum Change<P = String, N = Name, K = u64> {
         worked: bool,
         /// Its reconnect window.
         window_ms: u64,
-        /// How long it remembers a line.
+        /// How long it remembers a producer.
         dedupe_window_ms: u64,
     },
     /// The wall clock was set back by so much: what was transmitted before is older than it says.
@@ -86,7 +86,7 @@ pub enum Change<P = String, N = Name, K = u64> {
         /// By how much.
         ms: u64,
     },
-    /// Each connection begins with this frame, in the place of the one that was kept under its key.
+    /// Each connection begins with this frame, instead of the one that was kept under its key.
     #[cfg(feature = "frames")]
     Kept {
         /// What it is kept under.

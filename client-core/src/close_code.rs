@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 /// The close code sent to a server that does not answer.
 pub const DEAD_PEER: u16 = 4900;
-/// The close code sent when a page is hidden for good.
+/// The close code sent when a page is hidden permanently.
 pub const PAGE_HIDDEN: u16 = 4901;
 /// The close code of a connection this side replaced by another: after a sleep, a network change, on request.
 pub const REPLACED: u16 = 4902;

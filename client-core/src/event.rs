@@ -29,7 +29,7 @@ pub enum Event<P = String, N = Name> {
     Room(RoomChange<P, N>),
     /// Extended and Socket.IO: the server confirmed a membership. Comes before a gap, if there is one, and before the replay.
     Joined(JoinedRoom<N>),
-    /// Socket.IO: what the server's handler answered to a join. Comes before what became of it.
+    /// Socket.IO: what the server's handler answered to a join. Comes before the outcome of it.
     JoinReply {
         /// The room.
         room: N,
@@ -86,14 +86,14 @@ pub enum Event<P = String, N = Name> {
     Delivery(Delivery<P, N>),
     /// The server said `error`. On a plain connection it does not say what about.
     ServerError {
-        /// Its words. Hostile text.
+        /// Its message. Hostile text.
         message: P,
         /// Extended: why.
         code: Option<Code>,
         /// The server's own code, with which its words begin: one that the protocol does not name. Hostile text.
         server_code: ServerCode,
     },
-    /// The server sent something that is no frame; it was skipped, nothing else is lost. Told once for each connection; the
+    /// The server sent something that is no frame; it was skipped, nothing else is lost. Reported once for each connection; the
     /// rest is only counted in [`Diagnostics::malformed_frames`](crate::Diagnostics::malformed_frames).
     Malformed {
         /// What is wrong with it.
@@ -187,10 +187,10 @@ pub struct RoomChange<P = String, N = Name> {
     pub room: N,
     /// The state of it now.
     pub state: RoomState,
-    /// The server has refused to let us in for now, for this reason, and is asked again by itself. Told once for each
+    /// The server has refused to let us in for now, for this reason, and is asked again by itself. Reported once for each
     /// reason; the state is [`RoomState::Joining`].
     pub refused: Option<Code>,
-    /// The server's words, where it has refused to let us in and has given some. They begin with its own code. Hostile text.
+    /// The server's message, where it has refused to let us in and has given some. They begin with its own code. Hostile text.
     pub message: Option<P>,
     /// The server's own code, where it has refused to let us in, or has removed us, for a reason that the protocol does not
     /// name. Hostile text.
@@ -221,7 +221,7 @@ pub enum RoomState {
     Left,
     /// Never asked for: the name is no room name, or there are too many rooms.
     Refused,
-    /// The server refused the join for good. Not asked for again.
+    /// The server refused the join permanently. Not asked for again.
     Failed(Code),
     /// The server removed the user. Not rejoined.
     Removed(Code),
@@ -323,7 +323,7 @@ pub struct Delivery<P = String, N = Name> {
     pub id: SendId,
     /// Where it was to go.
     pub room: N,
-    /// What became of it.
+    /// The outcome of it.
     pub status: DeliveryStatus,
     /// Socket.IO: what the server's handler answered, if it answered anything. Extended: the words of a refusal.
     pub reply: Option<Box<SendReply<P>>>,
@@ -376,7 +376,7 @@ impl<P: Payload> SendReply<P> {
     }
 }
 
-/// What became of a send.
+/// The outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeliveryStatus {
@@ -431,7 +431,7 @@ pub enum SendFailure {
     /// The client is closed or failed.
     #[error("the client is closed")]
     Closed,
-    /// The server refused it: for good, or for now until there was no more time for it.
+    /// The server refused it: permanently, or for now until there was no more time for it.
     #[error("the server refused it: {}", .0.as_str())]
     Refused(Code),
     /// The stored state belongs to another user than the token.

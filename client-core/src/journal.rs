@@ -13,7 +13,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Maximum outcomes that are remembered, those that nobody has dealt with among them; the oldest go first.
+/// Maximum outcomes that are remembered, those that nobody has processed among them; the oldest go first.
 const MAX_OUTCOMES: usize = 10_000;
 /// Most of them that are remembered with the server's answer, which is up to 4 KiB and as many of words.
 const MAX_REPLIES: usize = 256;
@@ -30,13 +30,13 @@ pub struct JournalState<P = String, N = Name> {
     window_ms: u64,
     dedupe_window_ms: u64,
     positions: BTreeMap<N, SavedPosition<N>>,
-    /// The line of each room and the number of its next send.
+    /// The producer of each room and the number of its next send.
     producers: BTreeMap<N, (Id, u64)>,
     sends: BTreeMap<u64, SavedSend<P, N>>,
     outcomes: BTreeMap<u64, SavedOutcome<P, N>>,
     /// Those of them that have an answer, the oldest first.
     replied: VecDeque<u64>,
-    /// What the present run calls the sends and outcomes that are not dealt with, and the other way round.
+    /// What the present run calls the sends and outcomes that are not processed, and the other way round.
     keys: BTreeMap<SendId, u64>,
     ids: BTreeMap<u64, SendId>,
     last: u64,
@@ -89,7 +89,7 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
         self.outcomes.iter().map(|(number, outcome)| (SendId(EARLIER | number), outcome))
     }
 
-    /// Whose the state is, once a server has said so.
+    /// Whose the state is, once a server has announced it.
     pub fn user(&self) -> Option<&N> {
         self.user.as_ref()
     }
@@ -99,7 +99,7 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
         self.last
     }
 
-    /// The number of a send that is not dealt with.
+    /// The number of a send that is not processed.
     pub fn number(&self, id: SendId) -> Option<u64> {
         self.keys.get(&id).copied()
     }
@@ -135,7 +135,7 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
                 if let Some((pid, later)) = self.producers.get(&send.room)
                     && *pid == transmitted.pid
                 {
-                    // An older number of the same line leaves the next one as it is.
+                    // An older number of the same producer leaves the next one as it is.
                     next = next.max(*later);
                 }
                 self.producers.insert(send.room.clone(), (transmitted.pid.clone(), next));

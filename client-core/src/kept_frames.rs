@@ -39,7 +39,7 @@ impl<P, N> Default for KeptFrames<P, N> {
 }
 
 impl<P: Payload, N: Clone + Ord> KeptFrames<P, N> {
-    /// Keeps a frame of at most so many bytes, in the place of the one with its key.
+    /// Keeps a frame of at most so many bytes, instead of the one with its key.
     pub(crate) fn keep(&mut self, key: N, frame: P, most: usize) -> Result<(), SendFailure> {
         let list = &mut self.list;
         let at = list.iter().position(|kept| kept.key == key);

@@ -1,5 +1,5 @@
 //! A client for chat rooms that survives the network: it reconnects when and only when it should, joins its
-//! rooms again where it left off, and says honestly what became of every message.
+//! rooms again where it left off, and says honestly the outcome of every message.
 //!
 //! # A bot
 //!
@@ -9,7 +9,7 @@
 //! use rejoin::{Client, Event};
 //!
 //! let (client, mut events) = Client::builder("wss://chat.example/ws").token("secret").room("lobby").connect()?;
-//! client.ready().await?; // a refused token ends here, in words; an outage is waited out
+//! client.ready().await?; // a refused token is an error here; an outage is not
 //! client.send("lobby", "hello").await?; // resolves once the message is as safe as the connection can make it
 //! while let Some(event) = events.next().await {
 //!     match event {
@@ -144,7 +144,7 @@
 //! | `bugs` | deliberate mistakes, for proving the simulation | |
 //! | `native` (default) | `Client`, over `ws://` | tokio, tokio-tungstenite, hyper, url |
 //! | `tls` (default) | `wss://` and `https://`, with `ring` as crypto provider | rustls, rustls-native-certs |
-//! | `aws-lc-rs` | the same, with aws-lc-rs in the place of ring: without default features | rustls, aws-lc-rs |
+//! | `aws-lc-rs` | the same, with aws-lc-rs instead of ring: without default features | rustls, aws-lc-rs |
 //! | `rustls-no-provider` | the same, with the provider that the application has installed for its process | rustls |
 //! | `proxy` (default) | `ClientBuilder::proxy`: HTTP proxies | httparse |
 //! | `sse` (default) | `follow`: a room read by server-sent events | |

@@ -59,7 +59,7 @@ enum Phase {
 pub(crate) struct Liveness {
     config: LivenessConfig,
     last_activity: Timestamp,
-    /// What the server has said of its silences, in the place of the configuration's. By when within one its next word
+    /// What the server has said of its silences, instead of the configuration's. By when within one its next word
     /// is due it has not said, so that doubt shortens nothing.
     silence: Option<Nanos>,
     phase: Phase,
@@ -102,7 +102,7 @@ impl Liveness {
         quiet
     }
 
-    /// Anything came in: proof of life.
+    /// Anything was received: the server is alive.
     pub(crate) fn activity(&mut self, now: Timestamp) {
         self.last_activity = now;
         if !made(Bug::LifeUnnoticed) {
@@ -136,7 +136,7 @@ impl Liveness {
         }
     }
 
-    /// Expects a sign of life until then, and asks for one where there is a way to.
+    /// Expects activity until then, and pings where that is possible.
     fn start_probe(&mut self, now: Timestamp, until: Timestamp) -> ProbeResult {
         self.phase = Phase::Probing { at: now, until, probe: true };
         if self.config.can_ping { ProbeResult::Ask } else { ProbeResult::Fine }

@@ -3,7 +3,7 @@
 //!
 //! [`Session`] is the one for plain and extended servers, [`socketio::Session`](crate::socketio::Session) the one for
 //! Socket.IO, and [`Feed`] reads a room from server-sent events. Frames are in [`messages`](crate::messages), and what the
-//! application is told is [`Event`](crate::Event).
+//! application is reported is [`Event`](crate::Event).
 
 #[cfg(feature = "bugs")]
 pub use crate::bug::Bug;

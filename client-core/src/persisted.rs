@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", bound(deserialize = "P: Deserialize<'de>, N: Deserialize<'de>"))]
 pub struct Saved<P = String, N = Name> {
-    /// Whose it is, once a server has said so.
+    /// Whose it is, once a server has announced it.
     pub user: Option<N>,
     /// The server has spoken the extended protocol.
     pub extended: bool,
@@ -27,16 +27,16 @@ pub struct Saved<P = String, N = Name> {
     pub worked: bool,
     /// The server's reconnect window.
     pub window_ms: u64,
-    /// How long the server remembers a line.
+    /// How long the server remembers a producer.
     pub dedupe_window_ms: u64,
     /// The committed positions.
     pub positions: Vec<SavedPosition<N>>,
-    /// The lines that have unanswered sends.
+    /// The producer that have unanswered sends.
     #[serde(rename = "lines")]
     pub producers: Vec<SavedProducer<N>>,
     /// The sends without an outcome, in their order.
     pub sends: Vec<SavedSend<P, N>>,
-    /// Outcomes, the oldest first: those that the application has not dealt with, and those that it may ask for again by
+    /// Outcomes, the oldest first: those that the application has not processed, and those that it may ask for again by
     /// their reference. A session leaves them to its driver.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<SavedOutcome<P, N>>,
@@ -84,7 +84,7 @@ pub struct SavedPosition<N = Name> {
     pub position: Position,
 }
 
-/// A line.
+/// A producer: the numbered sequence of sends to one room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedProducer<N = Name> {
@@ -143,7 +143,7 @@ pub fn digest<P: crate::machine::Payload>(content: &P, data: Option<&P>) -> u64 
     content.digest().rotate_left(1) ^ data.map_or(0, |data| data.digest().rotate_left(17) | 1)
 }
 
-/// What became of a send.
+/// The outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(deserialize = "P: Deserialize<'de>, N: Deserialize<'de>"))]
 pub struct SavedOutcome<P = String, N = Name> {
@@ -158,13 +158,13 @@ pub struct SavedOutcome<P = String, N = Name> {
     #[cfg(feature = "journal")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<u64>,
-    /// What became of it.
+    /// The outcome of it.
     pub status: SavedStatus,
     /// Socket.IO: what the server's handler answered, as far as that is kept: the last 256 answers, and of them those of up
     /// to 4 KiB.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub reply: Option<Box<SendReply<P>>>,
-    /// The application has dealt with it.
+    /// The application has processed it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub confirmed: bool,
 }
@@ -221,7 +221,7 @@ impl From<SavedStatus> for DeliveryStatus {
 pub struct Transmitted {
     /// The producer.
     pub pid: Id,
-    /// The number in the line.
+    /// The number in the producer.
     pub pseq: u64,
     /// The room's epoch then.
     pub epoch: Epoch,

@@ -106,7 +106,7 @@ struct ServerInfo<N> {
     #[cfg(feature = "stored")]
     was_reached: bool,
     user: Option<N>,
-    /// Nobody has said so in this run.
+    /// Nobody has announced it in this run.
     from_store: bool,
     window: Nanos,
     dedupe: Nanos,
@@ -304,7 +304,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.server.user.as_ref()
     }
 
-    /// Who is in a room, by name, as far as an extended server says: `None` when it does not.
+    /// Who is in a room, by name, as far as an extended server reports: `None` when it does not.
     pub fn members(&self, room: &N) -> Option<&[N]> {
         self.rooms.get(room)?.members.as_deref()
     }
@@ -326,7 +326,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             content_limit: {
                 let peer =
                     self.connection.as_ref().map_or(usize::MAX, |connection| connection.limits.content);
-                // What the last connection was told holds until the next one is told something.
+                // What the last connection was told holds until the next one is reported something.
                 #[cfg(feature = "native")]
                 let peer = match self.diagnostics.content_limit {
                     told if peer == usize::MAX && told > 0 => told,
@@ -435,19 +435,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.connection.as_ref().is_some_and(ActiveConnection::is_extended) && !made(Bug::DoomedWait) {
             self.resolve_unrecoverable();
         }
-        // What is resolved is told before a state without it can be stored.
+        // What is resolved is reported before a state without it can be stored.
         self.emit_deliveries();
         self.transmit(now);
         #[cfg(feature = "frames")]
         self.drop_volatile();
         self.emit_deliveries();
         if self.leaving {
-            // That a room is left is told after the last outcome of what was sent to it.
+            // That a room is left is reported after the last outcome of what was sent to it.
             self.finish_leaving();
         }
     }
 
-    /// Outcomes are stored before they are told.
+    /// Outcomes are stored before they are reported.
     fn record_outcomes(&mut self) {
         #[cfg(feature = "journal")]
         for Delivery { id, status, .. } in self.outcomes.iter().skip(self.recorded) {

@@ -60,7 +60,7 @@ pub enum Credentials {
     /// None: the server does not ask for one.
     #[default]
     Anonymous,
-    /// One token for good. When the server refuses it the state is `failed`, until another is set.
+    /// One token permanently. When the server refuses it the state is `failed`, until another is set.
     Fixed(Token),
     /// The driver has a source: the machine asks it before the first dial and once per rejection.
     Source,

@@ -9,7 +9,7 @@ use core::time::Duration;
 /// The shortest delay that a rule of the application's own gives: no such retry is immediate.
 const SHORTEST: Nanos = Nanos::from_millis(100);
 
-/// What a rule of your own ([`Policy::custom`](super::Policy::custom)) is told of the attempt that it gives the delay for.
+/// What a rule of your own ([`Policy::custom`](super::Policy::custom)) is reported of the attempt that it gives the delay for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {

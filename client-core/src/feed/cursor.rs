@@ -14,7 +14,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 
 impl Position {
-    /// The place as the id of an event in a stream: `epoch:seq:id`.
+    /// The position as the id of an event in a stream: `epoch:seq:id`.
     pub fn to_event_id(&self) -> String {
         format!("{}:{}:{}", self.epoch.as_str(), self.seq, self.id.as_str())
     }
@@ -40,7 +40,7 @@ pub(super) struct Step {
     pub(super) gap: Option<LogGap>,
     /// It has not been delivered before.
     pub(super) is_new: bool,
-    /// The place is here now.
+    /// The position is here now.
     moves: bool,
 }
 
@@ -69,7 +69,7 @@ impl LogGap {
         Self { epoch: None, after: None, before: None, reason }
     }
 
-    /// As an application is told.
+    /// As an application is reported.
     pub(super) fn into_gap<N>(self, room: N) -> Gap<N> {
         let Self { epoch, after, before, reason } = self;
         Gap { room, epoch, after, before, reason }
@@ -89,9 +89,9 @@ struct Announced {
 
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
-    /// Where, if the last id has the form that says so.
+    /// Where, if the last id has the form that announces it.
     position: Option<Position>,
-    /// What to ask the server to go on from.
+    /// What to ask the server to continue from.
     last_id: Option<Arc<str>>,
     recent: RecentIds,
     announced: Option<Announced>,
@@ -124,7 +124,7 @@ impl Cursor {
     }
 
     /// The stream is open, for the first time or again. Returns what that leaves unknown: a server whose ids say nothing
-    /// about places may or may not go on where it was.
+    /// about positions may or may not continue where it was.
     pub(super) fn opened(&mut self) -> Option<LogGap> {
         self.seen = if made(Bug::SeenKept) { self.seen } else { 0 };
         if !made(Bug::FeedAnnouncedKept) {
@@ -175,7 +175,7 @@ impl Cursor {
             };
         }
         let known = self.recent.is(now.seq, &now.id);
-        // Only a place that a fork has moved back can come to a message that was delivered before.
+        // Only a position that a fork has moved back can come to a message that was delivered before.
         let is_new = known != Some(true);
         let next = match self.announced {
             Some(Announced { before: None }) => return Step::on(is_new),
@@ -198,7 +198,7 @@ impl Cursor {
         }
     }
 
-    /// The server says that something is missing; gives it in this side's own words, unless it has been told.
+    /// The server says that something is missing; gives it in this side's own words, unless it has been reported.
     pub(super) fn gap<N>(&mut self, gap: Gap<N>, id: Option<&str>) -> Option<LogGap> {
         let Gap { room: _, epoch, after, before, reason } = gap;
         let hole = match &self.position {
@@ -222,22 +222,22 @@ impl Cursor {
         Some(hole)
     }
 
-    /// The server names a place without saying anything else.
+    /// The server names a position without saying anything else.
     pub(super) fn move_to_id(&mut self, id: &str) {
         match (Position::from_event_id(id), &self.position) {
-            // A place to begin at, or behind a gap that has been told.
+            // A position to begin at, or behind a gap that has been reported.
             (Some(now), None) => self.arrive(now, id.into()),
             (Some(now), Some(_)) if self.announced.is_some() && !made(Bug::GapWithoutPlace) => {
                 self.announced = None;
                 self.arrive(now, id.into());
             }
-            // It goes on by messages, one by one: what it skips over would be lost without a word.
+            // It continues by messages, one by one: what it skips over would be lost without a word.
             (Some(_), Some(_)) => {}
             (None, _) => self.move_to(id.into()),
         }
     }
 
-    /// An event that is no message of the log has this id: it says nothing about the place of one that has a place.
+    /// An event that is no message of the log has this id: it says nothing about the position of one that has a position.
     pub(super) fn skip_event(&mut self, id: &str) {
         if let Some(now) = Position::from_event_id(id).filter(|_| made(Bug::FeedStrayMoves)) {
             self.arrive(now, id.into());

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 pub enum StreamItem {
     /// An event.
     Event(StreamEvent),
-    /// An id without an event: what is to be gone on from has moved, and nothing has happened.
+    /// An id without an event: what is to be resumed from has moved, and nothing has happened.
     Id(String),
     /// How many milliseconds to wait before coming back after the end.
     Retry(u64),

@@ -18,10 +18,10 @@ use core::time::Duration;
 pub struct FeedConfig {
     /// The connection. Its `liveness` is that of a stream: it cannot be asked, and is dead after a silence of 40 s.
     pub link: LinkConfig,
-    /// Go on behind the event with this id: what [`FeedOutput::Event`] said beside the last event that was dealt with,
+    /// Go on behind the event with this id: what [`FeedOutput::Event`] said beside the last event that was processed,
     /// maybe in another process. `None`: with what is said from now on, or with `history`.
     pub since: Option<Box<str>>,
-    /// Begin with the last so many messages, where there is nothing to go on from.
+    /// Begin with the last so many messages, where there is nothing to continue from.
     pub history: Option<u64>,
 }
 
@@ -77,7 +77,7 @@ pub enum FeedItem<P = String, N = Name> {
     Message {
         /// Its event's own id.
         id: Option<Box<str>>,
-        /// What it says. Room and place are the feed's to say.
+        /// What it says. Room and position are the feed's to say.
         message: Message<P, N>,
     },
     /// An event `gap`: something is missing before the next message.
@@ -113,7 +113,7 @@ pub enum FeedItem<P = String, N = Name> {
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FeedOutput<P = String, N = Name> {
-    /// Ask the token source; answer with [`FeedInput::Token`]. Replaces a question under way.
+    /// Call the token source; report [`FeedInput::Token`]. Replaces a call under way.
     FetchToken {
         /// The server refused the last token.
         rejected: bool,
@@ -136,22 +136,22 @@ pub enum FeedOutput<P = String, N = Name> {
         /// Which.
         conn: ConnId,
     },
-    /// Tell the application.
+    /// Give an event to the application.
     Event {
         /// What.
         event: FeedEvent<P, N>,
-        /// What to go on from when this has been dealt with.
+        /// What to continue from when this has been processed.
         last_event_id: Option<Arc<str>>,
     },
 }
 
-/// What an application is told.
+/// The events of a feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FeedEvent<P = String, N = Name> {
     /// The connection's state changed.
     State(StateChange),
-    /// The server has said where it begins: there is a place to go on from, before any message has come.
+    /// The server has said where it begins: there is a position to continue from, before any message has come.
     Started,
     /// A message in the room.
     Message(Message<P, N>),

@@ -6,9 +6,9 @@
 //! whether it is there.
 //!
 //! Where the ids of the events are the server's `epoch:seq:id`, messages are delivered in order, each once, and a gap
-//! is told before what comes behind it, whether the server tells it or not. Ids of another form are passed back to the
+//! is reported before what comes behind it, whether the server tells it or not. Ids of another form are passed back to the
 //! server as they are, and after each reconnect a gap of unknown size says that nobody knows. An event that is no message
-//! of the contract is told with its name, its data and its id.
+//! of the contract is reported with its name, its data and its id.
 
 mod cursor;
 mod event_stream;
@@ -109,7 +109,7 @@ impl<P, N: Clone> Feed<P, N> {
         self.link.state()
     }
 
-    /// What a reader that has dealt with everything told so far goes on from.
+    /// What a reader that has processed everything told so far continues from.
     pub fn last_event_id(&self) -> Option<&str> {
         self.cursor.last_id().map(|id| &**id)
     }
@@ -164,7 +164,7 @@ impl<P, N: Clone> Feed<P, N> {
     }
 
     fn message(&mut self, id: Option<&str>, message: Message<P, N>) {
-        // The message is not dealt with when the gap before it is.
+        // The message is not processed when the gap before it is.
         let before = self.last();
         let step = self.cursor.take(id);
         let before = if made(Bug::FeedPlaceAhead) { self.last() } else { before };

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 impl FeedItem {
     /// Reads an item of a stream of `room`. An event is a message when its data is one of the contract; any other event
-    /// is told as it is.
+    /// is reported as it is.
     pub fn read(item: StreamItem, room: &Name, decoder: &mut ServerDecoder) -> Self {
         let event = match item {
             StreamItem::Event(event) => event,

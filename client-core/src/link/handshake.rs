@@ -22,7 +22,7 @@ impl Link {
         }
     }
 
-    /// The server ends the connection, or refuses the dial under way, in words of its own protocol.
+    /// The server ends the connection, or refuses the dial under way, as text of its own protocol.
     pub(crate) fn closed_by_server(
         &mut self,
         now: Timestamp,

@@ -354,7 +354,7 @@ impl Link {
         self.probe(now);
     }
 
-    /// Asks the server for a sign of life, where there is a way to; none in time is the end of the connection.
+    /// Probes the server, where that is possible; without an answer in time the connection ends.
     pub(crate) fn probe(&mut self, now: Timestamp) {
         #[cfg(feature = "socketio")]
         if let Phase::Open { conn, .. } = self.phase
@@ -478,7 +478,7 @@ impl Link {
             self.refreshing = None;
         }
         if let Some(retiring) = self.old.take() {
-            // Not the end of a stay: the next connection goes on with it.
+            // Not the end of a stay: the next connection continues with it.
             self.actions.push(Action::Abort { conn: retiring.conn, code: close_code::REPLACED });
         }
         self.backoff.lost(if made(Bug::StabilityUnnoticed) { Nanos::ZERO } else { now.after(since) });

@@ -7,7 +7,7 @@ use crate::cause::CauseCode;
 use crate::liveness::ProbeResult;
 use crate::time::{ClockReading, Nanos, Timestamp};
 
-/// What the platform noticed about the network or the page. Hints cause questions, never decisions.
+/// An event of the network or the page, as the platform reports it. Hints trigger a liveness probe; they never close a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hint {

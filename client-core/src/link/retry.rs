@@ -156,7 +156,7 @@ impl Link {
     }
 }
 
-/// The end of an open connection, as the application is told.
+/// The end of an open connection, as the application receives it.
 pub(super) fn cause(how: Disconnect) -> Cause {
     match how {
         Disconnect::Closed { code, reason } => Cause::new(CauseCode::Closed(code), reason),

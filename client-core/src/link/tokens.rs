@@ -40,7 +40,7 @@ impl Link {
 
     pub(crate) fn token(&mut self, now: Timestamp, result: Result<Token, TokenError>) {
         if self.refreshing.take().is_some() && matches!(self.phase, Phase::Open { .. }) {
-            // Without one the connection goes on for as long as the server lets it.
+            // Without one the connection continues for as long as the server lets it.
             if let Ok(token) = result {
                 self.auth.fetched(token.clone());
                 if !made(Bug::RefreshUnshown) {

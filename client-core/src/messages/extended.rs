@@ -25,7 +25,7 @@ pub(crate) fn int<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u
     Ok(number)
 }
 
-/// A place in a room's log.
+/// A position in a room's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The log's life.
@@ -37,7 +37,7 @@ pub struct Position {
     pub id: Id,
 }
 
-/// A message's place in its room's log.
+/// A message's position in its room's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryMeta {
     /// The message's id, unique in the server.
@@ -53,13 +53,13 @@ pub struct EntryMeta {
 }
 
 impl EntryMeta {
-    /// The place alone.
+    /// The position alone.
     pub fn position(&self) -> Position {
         Position { epoch: self.epoch.clone(), seq: self.seq, id: self.id.clone() }
     }
 }
 
-/// A send's number in its line.
+/// A send's number in its producer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProducerSeq {
     /// The producer.
@@ -93,7 +93,7 @@ pub struct SendTag {
 pub struct ProducerTag {
     /// The producer.
     pub pid: Id,
-    /// The number in the line, from 1 without gaps. 0 is what is read from a tag that is not whole, so that a server
+    /// The number in the producer, from 1 without gaps. 0 is what is read from a tag that is not whole, so that a server
     /// refuses it instead of taking it for a send that cannot be repeated.
     pub pseq: u64,
     /// The room's epoch at the first transmission.
@@ -113,7 +113,7 @@ pub struct Hello<N = Name> {
     pub server_time: u64,
     /// Silence after which to ping.
     pub heartbeat_ms: u64,
-    /// How long the server remembers a line.
+    /// How long the server remembers a producer.
     pub dedupe_window_ms: u64,
     /// What it takes.
     pub limits: Limits,
@@ -171,7 +171,7 @@ pub struct Joined<N = Name> {
     pub room: N,
     /// The log's life.
     pub epoch: Epoch,
-    /// The log's head at the join; live messages go on from there.
+    /// The log's head at the join; live messages continue from there.
     #[serde(deserialize_with = "int")]
     pub seq: u64,
     /// How many messages are replayed.
@@ -190,7 +190,7 @@ pub struct Joined<N = Name> {
     pub member_count: Option<u64>,
 }
 
-/// Why a join did not go on from `since`.
+/// Why a join did not continue from `since`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JoinReason {
@@ -291,7 +291,7 @@ pub struct Nack<P = String> {
     /// It had been refused before: this answer is a repetition.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub dup: bool,
-    /// The server's words.
+    /// The server's message.
     #[serde(default)]
     pub message: P,
     /// What the code is written as, where it is one of the server's own.
@@ -405,7 +405,7 @@ pub struct GoingAway {
 /// `notification`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification<P = String, N = Name> {
-    /// Its place in the user's own stream; none on a server that keeps none.
+    /// Its position in the user's own stream; none on a server that keeps none.
     pub entry: Option<EntryMeta>,
     /// What kind of thing.
     pub kind: N,
@@ -425,7 +425,7 @@ pub enum Code {
     Internal,
     /// The connection is no member of the room. Temporary.
     NotJoined,
-    /// A number of the line is missing before this one. Temporary.
+    /// A number of the producer is missing before this one. Temporary.
     SequenceGap,
     /// Not allowed. Final.
     Forbidden,
@@ -433,7 +433,7 @@ pub enum Code {
     TooLarge,
     /// Malformed. Final.
     BadRequest,
-    /// The server knows nothing (any more) of the line.
+    /// The server knows nothing (any more) of the producer.
     UnknownProducer,
     /// This connection is in as many rooms as it may be. Final.
     TooManyRooms,

@@ -25,7 +25,7 @@ use alloc::string::String;
 use core::fmt;
 
 /// Maximum levels of arrays and objects in a message's `data`: `1` has none, `[]` one, `[{"a": 1}]` two. A server refuses
-/// more for good, and a client does not send it: parsers in other languages break on it, at every replay again.
+/// more permanently, and a client does not send it: parsers in other languages break on it, at every replay again.
 pub const MAX_DATA_LEVELS: usize = 64;
 
 /// What a client says.
@@ -36,7 +36,7 @@ pub enum ClientMessage<P = String, N = Name> {
     JoinRoom {
         /// The room to become a member of.
         room: N,
-        /// Extended: where to go on from.
+        /// Extended: where to continue from.
         request: Option<JoinRequest>,
     },
     /// `leave_room`
@@ -238,7 +238,7 @@ impl<P, N> Message<P, N> {
     }
 
     /// Whether this client's own user said it, on whatever device: `None` where the server has not said who that is. An
-    /// extended server says so first of all ([`Client::user`](crate::Client::user)); plain servers and Socket.IO servers never
+    /// extended server announces it first of all ([`Client::user`](crate::Client::user)); plain servers and Socket.IO servers never
     /// do, and a feed has no user. There a bot has to know its own name and compare it with `user`: what it says comes back to
     /// it, so that one that answers everything but `Some(true)` answers itself for ever.
     ///
@@ -255,7 +255,7 @@ impl<P, N> Message<P, N> {
         self.own
     }
 
-    /// Its position in the room's log: what a later `join` can go on from, and what is committed.
+    /// Its position in the room's log: what a later `join` can continue from, and what is committed.
     pub fn position(&self) -> Option<Position> {
         self.entry.as_deref().map(EntryMeta::position)
     }

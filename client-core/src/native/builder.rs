@@ -96,7 +96,7 @@ pub enum BuildError {
     /// The operating system gave no randomness for the seed.
     #[error("the operating system gave no randomness: {0}")]
     Randomness(String),
-    /// The stored state cannot be gone on from.
+    /// The stored state cannot be resumed from.
     #[error(transparent)]
     State(#[from] StateError),
     /// Called outside a tokio runtime.
@@ -161,14 +161,14 @@ impl ClientBuilder {
         self
     }
 
-    /// A room to join from the start, with a position to go on from or with history.
+    /// A room to join from the start, with a position to continue from or with history.
     pub fn join(mut self, join: Join) -> Self {
         self.joins.push(join);
         self
     }
 
     /// Receive what is for this user alone, as [`Event::Notification`](crate::Event::Notification). Extended
-    /// servers, and Socket.IO servers, from which it comes in any case: there it is told whether some was missed.
+    /// servers, and Socket.IO servers, from which it comes in any case: there it is reported whether some was missed.
     pub fn notifications(self) -> Self {
         self.join(Join { personal: true, ..Name::from(PERSONAL_ROOM).into() })
     }
@@ -216,7 +216,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Keep unresolved sends, outcomes that nobody has dealt with and committed positions in a file, so that they survive the end of the process. The file
+    /// Keep unresolved sends, outcomes that nobody has processed and committed positions in a file, so that they survive the end of the process. The file
     /// belongs to this server and one client at a time (`FILE.lock` beside it says which); it is created when there is
     /// something to keep.
     pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
@@ -230,7 +230,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Move the committed positions with [`Client::commit`] only: for a bot that has to have dealt with a message, and
+    /// Move the committed positions with [`Client::commit`] only: for a bot that has to have processed a message, and
     /// not only taken it, before it may be forgotten.
     pub fn manual_commit(mut self) -> Self {
         self.manual_commit = true;
@@ -426,7 +426,7 @@ fn restored_outcomes(journal: &JournalState) -> Vec<RestoredOutcome> {
     earlier.collect()
 }
 
-/// A driver that has been told all there is to know at the beginning.
+/// A driver that has been reported all there is to know at the beginning.
 fn begun<M: DrivenSession>(mut driver: Driver<M>, saved: Option<Saved>, joins: Vec<Join>) -> Driver<M> {
     if let Some(saved) = saved {
         driver.input(Input::Restore(Box::new(saved)));

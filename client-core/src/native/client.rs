@@ -110,11 +110,11 @@ pub struct RestoredOutcome {
     pub reference: Option<Box<str>>,
     /// What it said, as a number: see [`digest`](crate::machine::digest). `None` where an earlier version has stored it.
     pub digest: Option<u64>,
-    /// What became of it.
+    /// The outcome of it.
     pub status: DeliveryStatus,
     /// Socket.IO: what the server's handler answered; of the last 256 answers, and up to 4 KiB.
     pub reply: Option<Box<SendReply>>,
-    /// Whether the earlier run has dealt with it.
+    /// Whether the earlier run has processed it.
     pub confirmed: bool,
 }
 
@@ -189,7 +189,7 @@ impl Client {
     /// Cancel safe: the join stays asked for, without the waiting.
     ///
     /// # Errors
-    /// When `room` is no room name, the server refuses the join for good, the room is left, or the client ends.
+    /// When `room` is no room name, the server refuses the join permanently, the room is left, or the client ends.
     pub async fn join_and_wait(&self, room: &str) -> Result<JoinedRoom, JoinError> {
         check_room_name(room).map_err(|error| JoinError::BadRoom(room.chars().take(64).collect(), error))?;
         let name = Name::from(room);
@@ -199,7 +199,7 @@ impl Client {
         joined.await.unwrap_or_else(|_| Err(self.ended().into()))
     }
 
-    /// As [`Client::join`], with a position to go on from or with history:
+    /// As [`Client::join`], with a position to continue from or with history:
     /// `Join::room("lobby").history(20)`.
     ///
     /// # Errors
@@ -215,14 +215,14 @@ impl Client {
         self.command(Command::Leave(Name::from(room)));
     }
 
-    /// Says that everything in a room up to `position` has been dealt with: a later run with the same stored state
-    /// goes on behind it. For those who chose [`ClientBuilder::manual_commit`]; the room of notifications is
+    /// Says that everything in a room up to `position` has been processed: a later run with the same stored state
+    /// continues behind it. For those who chose [`ClientBuilder::manual_commit`]; the room of notifications is
     /// [`PERSONAL_ROOM`].
     pub fn commit(&self, room: &Name, position: Position) {
         self.shared.commands.commit(room.clone(), position);
     }
 
-    /// Says that the outcome of a submitted send has been dealt with: until then it is kept in the stored state, and
+    /// Says that the outcome of a submitted send has been processed: until then it is kept in the stored state, and
     /// [`Client::restored_outcomes`] of a later run has it. For those who chose [`ClientBuilder::manual_commit`], and for
     /// the outcomes of earlier runs.
     pub fn confirm(&self, id: SendId) {
@@ -230,12 +230,12 @@ impl Client {
     }
 
     /// What the stored state knows of sends of earlier runs that have their outcome, the oldest first: those that nobody
-    /// has dealt with, and the last 10,000 that had a reference. Given once; later it is empty.
+    /// has processed, and the last 10,000 that had a reference. Given once; later it is empty.
     pub fn restored_outcomes(&self) -> Vec<RestoredOutcome> {
         std::mem::take(&mut *self.shared.restored.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whose the stored state was when this run began, if an extended server has said so in an earlier one. Once the
+    /// Whose the stored state was when this run began, if an extended server has announced it in an earlier one. Once the
     /// server has said of this run who it is, too ([`Client::user`], from [`Event::Mode`](crate::Event::Mode) on),
     /// comparing the two says whether [`Client::restored_outcomes`] are this user's.
     pub fn stored_user(&self) -> Option<Name> {
@@ -288,7 +288,7 @@ impl Client {
         self.shared.status.borrow().clone()
     }
 
-    /// The user that the server takes the token for, once an extended server has said so; other servers do not.
+    /// The user that the server takes the token for, once an extended server has announced it; other servers do not.
     /// [`Message::is_own`](crate::Message::is_own) compares with it.
     pub fn user(&self) -> Option<Name> {
         self.shared.status.borrow().user.clone()
@@ -363,9 +363,9 @@ impl Client {
 
     /// Ends the connection with 1000 and waits until it is closed, at most 3 s, and then for the store, if there is
     /// one. Sends without an outcome resolve at once: [flush](Client::flush) first to lose none. In a store they stay, and
-    /// the next run goes on with them.
+    /// the next run continues with them.
     ///
-    /// The end is asked for when this returns, before the first poll; cancel safe: it goes on without the waiting.
+    /// The end is asked for when this returns, before the first poll; cancel safe: it continues without the waiting.
     pub fn close(&self) -> impl Future<Output = ()> + Send + use<> {
         self.command(Command::Close);
         let mut status = self.shared.status.clone();

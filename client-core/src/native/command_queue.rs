@@ -37,9 +37,9 @@ struct State {
     /// Inputs that the driver has taken and not reported as handled, which it does only while it has failed.
     taken: usize,
     bytes: usize,
-    /// What has been dealt with, the last position of each room: a quick reader commits faster than the driver runs.
+    /// What has been processed, the last position of each room: a quick reader commits faster than the driver runs.
     commits: Vec<(Name, Position)>,
-    /// Outcomes that have been dealt with, where they are kept until then.
+    /// Outcomes that have been processed, where they are kept until then.
     confirmed: Vec<SendId>,
     keeps_outcomes: bool,
     /// Handles that wait for something, with what they asked for before.
@@ -113,7 +113,7 @@ pub(crate) fn is_reported_by_event(id: SendId) -> bool {
 }
 
 impl CommandQueue {
-    /// An command queue whose driver keeps outcomes until they have been dealt with, or not.
+    /// A command queue whose driver keeps outcomes until they have been processed, or not.
     pub(crate) fn new(keeps_outcomes: bool) -> Self {
         Self { state: Mutex::new(State { keeps_outcomes, ..State::default() }), ..Self::default() }
     }
@@ -186,7 +186,7 @@ impl CommandQueue {
         }
     }
 
-    /// The application has dealt with everything in a room up to there.
+    /// The application has processed everything in a room up to there.
     pub(crate) fn commit(&self, room: Name, position: Position) {
         let mut state = self.lock();
         let first = state.is_empty();
@@ -203,7 +203,7 @@ impl CommandQueue {
         }
     }
 
-    /// The application has dealt with these outcomes.
+    /// The application has processed these outcomes.
     pub(crate) fn confirm(&self, ids: impl IntoIterator<Item = SendId>) {
         let mut state = self.lock();
         let first = state.is_empty();
@@ -306,7 +306,7 @@ impl CommandQueue {
         }
     }
 
-    /// Moves all inputs into `into` and the outcomes that have been dealt with into `confirmed` (both empty, their
+    /// Moves all inputs into `into` and the outcomes that have been processed into `confirmed` (both empty, their
     /// allocations are reused); the driver is woken by the next one.
     pub(crate) fn drain(
         &self,

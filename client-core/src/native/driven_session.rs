@@ -66,7 +66,7 @@ pub(crate) trait Codec: Send + Unpin + Sized + 'static {
     fn for_connection(&self) -> Self;
     fn text(&mut self, conn: ConnId, text: &str) -> InputOf<Self>;
     fn binary(&mut self, conn: ConnId, bytes: &[u8]) -> InputOf<Self>;
-    /// Writes a frame as UTF-8 in the place of what `text` held. Returns the binary frames that follow it.
+    /// Writes a frame as UTF-8 instead of what `text` held. Returns the binary frames that follow it.
     fn encode(&mut self, frame: &Self::Sent, text: &mut Vec<u8>) -> Vec<Vec<u8>>;
     /// Whether a frame carries a send, which is to be stored first.
     fn is_send(frame: &Self::Sent) -> bool;

@@ -211,7 +211,7 @@ impl EventQueue {
 /// [failed](crate::State::Failed) for a reason that trying again does not mend: the last event then is the change of state
 /// with its [`Cause`](crate::Cause), which [`Client::terminated`](super::Client::terminated) gives too. After
 /// [`Client::connect`](super::Client::connect), [`Client::reconnect`](super::Client::reconnect) or
-/// [`Client::set_token`](super::Client::set_token) a stream that ended by a failure goes on.
+/// [`Client::set_token`](super::Client::set_token) a stream that ended by a failure continues.
 ///
 /// Read it all the time: up to 65,536 events and 16 MiB of messages wait. Beyond that messages of extended rooms stay
 /// on the server until there is room, as long as the server keeps them: what it has meanwhile forgotten is an
@@ -220,8 +220,8 @@ impl EventQueue {
 ///
 /// [`Client::subscribe`](super::Client::subscribe) gives the messages of one room to any number of other consumers.
 ///
-/// With a stored state, asking for the next event or batch says that the ones before it have been dealt with, outcomes of
-/// sends among them: a later run goes on behind them ([`ClientBuilder::manual_commit`](super::ClientBuilder::manual_commit) leaves that to you).
+/// With a stored state, asking for the next event or batch says that the ones before it have been processed, outcomes of
+/// sends among them: a later run continues behind them ([`ClientBuilder::manual_commit`](super::ClientBuilder::manual_commit) leaves that to you).
 pub struct Events {
     queue: Arc<EventQueue>,
     commands: Arc<CommandQueue>,

@@ -59,7 +59,7 @@ impl FeedBuilder {
         self
     }
 
-    /// Begin with the last so many messages, where there is nothing to go on from.
+    /// Begin with the last so many messages, where there is nothing to continue from.
     pub fn history(mut self, count: u64) -> Self {
         self.config.history = Some(count);
         self

@@ -205,7 +205,7 @@ impl FeedDriver {
             self.feed.next_deadline().map(|deadline| self.clock.to_instant(self.clock.monotonic(), deadline));
         let unread = self.open.as_ref().is_some_and(|open| !open.piece.is_empty());
         let first = self.waiting.front();
-        // Looked at in this order: what has arrived is proof of life that a late deadline must not overlook.
+        // Looked at in this order: what has arrived is activity that a late deadline must not overlook.
         tokio::select! {
             biased;
             request = self.requests.recv() => Wakeup::Request(request),

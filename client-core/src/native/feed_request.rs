@@ -40,7 +40,7 @@ impl StreamRequest {
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // One that a header cannot carry is not the server's own making, and it is told that something may be missing.
+        // One that a header cannot carry is not the server's own making, and it is reported that something may be missing.
         if let Some(Ok(id)) = last_event_id.map(|id| HeaderValue::from_bytes(id.as_bytes())) {
             headers.insert(HeaderName::from_static("last-event-id"), id);
         }

@@ -110,7 +110,7 @@ pub(crate) fn feed_channel(clock: Clock) -> (FeedStream, EventSender, Receiver<F
 
 /// A room that is being read: its events, in order. A [`Stream`]; it ends when the reading has been
 /// [closed](FeedStream::close) or has [failed](State::Failed) for a reason that trying again does not mend: the last event
-/// then is the change of state with its cause, and after [`FeedStream::reconnect`] the stream goes on. Dropping it ends the
+/// then is the change of state with its cause, and after [`FeedStream::reconnect`] the stream continues. Dropping it ends the
 /// reading too.
 ///
 /// Up to 4 MiB of events wait for you; then the socket is not read any more, and the server keeps what follows.
@@ -147,7 +147,7 @@ impl FeedStream {
         }))
     }
 
-    /// What another process has to be given as [`since`](super::FeedBuilder::since) to go on behind the event that
+    /// What another process has to be given as [`since`](super::FeedBuilder::since) to continue behind the event that
     /// was taken last.
     pub fn last_event_id(&self) -> Option<&str> {
         self.last_event_id.as_deref()
@@ -185,7 +185,7 @@ impl FeedStream {
     /// Ends the reading, and waits until connection and task are gone, which takes no answer of the server's. What had
     /// come before can still be taken.
     ///
-    /// Cancel safe: the end goes on without the waiting.
+    /// Cancel safe: the end continues without the waiting.
     pub async fn close(&mut self) {
         self.requests = None;
         while self.states.changed().await.is_ok() {}

@@ -21,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a custom frame has in the place of a room: no room has such a name.
+/// What a custom frame has instead of a room: no room has such a name.
 pub(crate) const CUSTOM_ROOM: &str = "";
 /// Longest key of a kept frame, in characters.
 const MAX_KEY_CHARS: usize = 64;
@@ -298,7 +298,7 @@ impl Client {
         Ok(())
     }
 
-    /// No connection begins with the frame kept under this key any more. The server is told nothing.
+    /// No connection begins with the frame kept under this key any more. Nothing is sent.
     pub fn drop_kept(&self, key: &str) {
         self.shared.commands.push(Input::Command(Command::DropKept(Name::from(key))));
     }

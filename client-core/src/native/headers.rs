@@ -79,7 +79,7 @@ impl Headers {
         self.0.values().filter_map(|value| value.to_str().ok())
     }
 
-    /// Puts them into a request, in the place of fields of the same name.
+    /// Puts them into a request, instead of fields of the same name.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         for name in self.0.keys() {
             headers.remove(name);

@@ -86,7 +86,7 @@ impl<'a> MessageBuilder<'a> {
         self
     }
 
-    /// It is the answer to `message`, which has been dealt with by it. With a stored state both are stored in one step:
+    /// It is the answer to `message`, which has been processed by it. With a stored state both are stored in one step:
     /// whenever the process ends, the next run either receives the message again and has not answered it, or does not
     /// receive it and its answer is sent, once. Use it with
     /// [`manual_commit`](super::ClientBuilder::manual_commit), or before the next event is asked for. On a plain
@@ -146,7 +146,7 @@ impl<'a> MessageBuilder<'a> {
         commands.push_by_event(room, content.byte_len(), commit, |id, room| content.into_input(id, room))
     }
 
-    /// What there is to send, and what is dealt with by it.
+    /// What there is to send, and what is processed by it.
     fn content(self) -> Result<(Content, Option<Input>), SendFailure> {
         let Self { content, data, reference, timeout, commit, .. } = self;
         if content.is_empty() && data.is_none() {

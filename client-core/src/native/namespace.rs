@@ -82,7 +82,7 @@ impl Client {
 }
 
 impl NamespaceBuilder {
-    /// What the namespace is told of the client: a JSON object, `socket.handshake.auth` there. Nothing by default: the token
+    /// What the namespace is reported of the client: a JSON object, `socket.handshake.auth` there. Nothing by default: the token
     /// of the first namespace is not for others.
     pub fn auth(mut self, object: &(impl Serialize + ?Sized)) -> Self {
         self.auth = Some(object_of(object).ok_or(OpenNamespaceError::Auth));
@@ -143,7 +143,7 @@ impl NamespaceBuilder {
     /// its own, and what happens there is in its own [`Events`]:
     ///
     /// - Its [status](Client::status) is that of the namespace: [`Connected`](State::Connected) when the namespace has let it
-    ///   in, [`Failed`](State::Failed) with the server's words and data when it is refused, or when the server disconnects it.
+    ///   in, [`Failed`](State::Failed) with the server's message and data when it is refused, or when the server disconnects it.
     ///   The other namespaces stay as they are, and [`Client::connect`] asks for it again.
     /// - Rooms, sends, kept events and their bounds are those of the namespace, and so is the recovery after a loss. What
     ///   waits is not part of a [stored state](super::ClientBuilder::state_file).

@@ -30,7 +30,7 @@ pub(crate) struct NamespaceRegistry {
 }
 
 impl NamespaceRegistry {
-    /// That of a client of this server. Its own namespace stays for good; `config` is that of all.
+    /// That of a client of this server. Its own namespace stays permanently; `config` is that of all.
     pub(crate) fn of(server: Option<&SocketIo>, config: &Config) -> Option<Arc<Self>> {
         let open = Mutex::new(vec![server?.namespace.clone()]);
         Some(Arc::new(Self { open, config: config.clone() }))
@@ -192,7 +192,7 @@ impl OpenNamespace {
 }
 
 impl Drop for OpenNamespace {
-    /// However it ends, nobody goes on waiting.
+    /// However it ends, nobody continues waiting.
     fn drop(&mut self) {
         self.registry.remove(&self.namespace);
         self.commands.end();

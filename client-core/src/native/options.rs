@@ -124,7 +124,7 @@ impl ConnectOptions {
 /// The methods that set the options of a builder, which has them in its field `options`.
 macro_rules! option_methods {
     () => {
-        /// One token for good. A `?token=` in the URL does the same; this one wins.
+        /// One token permanently. A `?token=` in the URL does the same; this one wins.
         pub fn token(mut self, token: impl Into<$crate::token::Token>) -> Self {
             self.options.token = Some(token.into());
             self
@@ -278,7 +278,7 @@ macro_rules! link_methods {
             self
         }
 
-        /// The delays between attempts to connect by a rule of your own, in the place of [`backoff`](Self::backoff): its
+        /// The delays between attempts to connect by a rule of your own, instead of [`backoff`](Self::backoff): its
         /// answer is kept between 100 ms and 10 minutes, and is raised to what the server asks for. See
         /// [`Policy::custom`](crate::backoff::Policy::custom).
         ///
@@ -286,7 +286,7 @@ macro_rules! link_methods {
         /// use std::time::Duration;
         ///
         /// let builder = rejoin::Client::builder("wss://chat.example").backoff_with(|attempt| {
-        ///     attempt.between(Duration::from_secs(1), Duration::from_secs(5)) // for good
+        ///     attempt.between(Duration::from_secs(1), Duration::from_secs(5)) // permanently
         /// });
         /// ```
         pub fn backoff_with(

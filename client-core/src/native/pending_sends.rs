@@ -32,7 +32,7 @@ enum Outcome {
     Known(Resolved),
 }
 
-/// What became of a send, and what the server answered.
+/// The outcome of a send, and what the server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Resolved {
     pub(crate) status: DeliveryStatus,

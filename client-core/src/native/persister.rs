@@ -89,7 +89,7 @@ impl Persister {
         }
     }
 
-    /// The session has changed. What the end itself changes is not stored: another run goes on with it.
+    /// The session has changed. What the end itself changes is not stored: another run continues with it.
     pub(crate) fn record(&mut self, changes: Vec<Change<String, Name, SendId>>) {
         if self.end.is_none() {
             for change in changes {
@@ -98,7 +98,7 @@ impl Persister {
         }
     }
 
-    /// The application has dealt with an outcome.
+    /// The application has processed an outcome.
     pub(crate) fn confirm(&mut self, id: SendId) {
         self.add(Change::Confirmed { key: id });
     }
@@ -142,7 +142,7 @@ impl Persister {
     }
 
     /// Whether all outputs wait. While the store fails only frames do: what it cannot store must not be sent, and
-    /// everything else goes on.
+    /// everything else continues.
     pub(crate) fn is_holding(&self) -> bool {
         self.hold != HoldState::No && !self.failing
     }
@@ -235,7 +235,7 @@ impl Persister {
         frees
     }
 
-    /// Tells of a failure unless it has been told already.
+    /// Tells of a failure unless it has been reported already.
     fn save_failed(&mut self, error: StateError, was_whole: bool) -> Result<(), StateError> {
         self.require_full_save();
         if self.hold == HoldState::UntilCurrentSave {

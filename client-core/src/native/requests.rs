@@ -40,10 +40,10 @@ pub enum RequestError {
     /// It was not sent.
     #[error("the request was not sent: {0}")]
     NotSent(#[source] SendFailure),
-    /// The connection was lost before the answer came: the server may have dealt with it, or not.
+    /// The connection was lost before the answer came: the server may have processed it, or not.
     #[error("the connection was lost before the answer came")]
     ConnectionLost,
-    /// The time is over. If there was a connection, the server may have dealt with it, or may yet.
+    /// The time is over. If there was a connection, the server may have processed it, or may yet.
     #[error("no answer came in time")]
     Timeout,
     /// The client has ended.
@@ -114,7 +114,7 @@ impl Requests {
         }
     }
 
-    /// What became of a send, which may be a request.
+    /// The outcome of a send, which may be a request.
     pub(crate) fn delivered(&self, delivery: &Delivery) {
         if delivery.status == DeliveryStatus::Written {
             let mut state = self.lock();

@@ -77,7 +77,7 @@ pub enum SendError {
     Refused {
         /// Why, as far as it is a known reason.
         code: Code,
-        /// The server's words, if there are some. Hostile text.
+        /// The server's message, if there are some. Hostile text.
         message: Option<String>,
         /// Socket.IO: the whole answer, as in [`Receipt::Answered`]. Hostile text.
         answer: Option<String>,
@@ -90,7 +90,7 @@ pub enum SendError {
     Unknown,
 }
 
-/// The server's words, or the code that stands in for them.
+/// The server's message, or the code that stands in for them.
 fn message_or_code(message: Option<&str>, code: Code) -> &str {
     message.unwrap_or(code.as_str())
 }

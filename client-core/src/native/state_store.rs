@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// own has two promises to keep:
 ///
 /// - When the future of [`save`](StateStore::save) is ready, the state survives a crash of the machine. Sends are
-///   transmitted for the first time only after that, and outcomes are told only after that.
+///   transmitted for the first time only after that, and outcomes are reported only after that.
 /// - A state is stored whole or not at all: after a crash in the middle, the one before is still there.
 ///
 /// Saves never overlap, and each replaces the one before. After the last one the store is dropped, before the
@@ -26,7 +26,7 @@ pub trait StateStore: Send + 'static {
     /// Whatever makes it unwise to begin anew: then nothing is dialled.
     fn load(&mut self, url: &str) -> Result<Option<Saved>, StateError>;
 
-    /// Stores `state` in the place of the one before. Must not block; the work is the future's.
+    /// Stores `state` instead of the one before. Must not block; the work is the future's.
     fn save(&mut self, state: Saved) -> BoxFuture<'static, Result<(), StateError>>;
 
     /// Stores what has changed behind what is there, for a store that can do that now; a [`JournalState`](crate::machine::JournalState) does

@@ -157,7 +157,7 @@ impl Client {
     /// ```
     ///
     /// Up to 4,096 messages and 4 MiB of them wait in it. When it is full, what comes is dropped for this consumer only, and in
-    /// its place [`Missed::Lagged`] says how many were. A gap of the room is an item, too; all else is told by
+    /// its place [`Missed::Lagged`] says how many were. A gap of the room is an item, too; all else is reported by
     /// [`Events`](super::Events) alone, and so it has to be read as well, or dropped: one that is kept and not read holds up
     /// the messages of extended rooms, for the subscriptions as well. With a stored state only
     /// [`Events`](super::Events) and [`Client::commit`] move the committed positions.
@@ -183,7 +183,7 @@ pub struct Subscription {
 
 impl Subscription {
     /// The next message, or why some are missing; `None` when the client is closed or has failed, and everything has been
-    /// read. After a failure it goes on when the client does, as [`Events`](super::Events) do.
+    /// read. After a failure it continues when the client does, as [`Events`](super::Events) do.
     ///
     /// Cancel safe: an item not returned is still there.
     pub async fn next(&mut self) -> Option<Result<Message, Missed>> {

@@ -38,7 +38,7 @@ pub(crate) fn fetching_token() {
     debug!("fetching a token");
 }
 
-/// What the application is told; `now` is the driver's clock.
+/// What the application is reported; `now` is the driver's clock.
 pub(crate) fn event(event: &Event, now: Timestamp) {
     match event {
         Event::State(change) => state(change, now),
@@ -81,7 +81,7 @@ pub(crate) fn event(event: &Event, now: Timestamp) {
     }
 }
 
-/// What the reader of a stream is told.
+/// What the reader of a stream is reported.
 #[cfg(feature = "sse")]
 pub(crate) fn feed_event(event: &FeedEvent, now: Timestamp) {
     match event {

@@ -26,7 +26,7 @@ pub enum JoinError {
     /// There are as many rooms as the client's configuration allows.
     #[error("the client is in as many rooms as its configuration allows")]
     TooManyRooms,
-    /// The server refused it for good, or has removed the user.
+    /// The server refused it permanently, or has removed the user.
     #[error("the server refused the join: {}", .0.as_str())]
     Refused(Code),
     /// It was left before it was joined.
@@ -136,7 +136,7 @@ impl Waiters {
         self.ready.is_empty() && self.rooms.is_empty() && self.flushed.is_empty() && self.reserved.is_empty()
     }
 
-    /// What the application is told concerns those who wait, too.
+    /// What the application is reported concerns those who wait, too.
     pub(super) fn observe(&mut self, event: &Event) {
         match event {
             Event::Joined(joined) => {
@@ -219,7 +219,7 @@ impl Waiters {
     }
 }
 
-/// Gives an answer, if there is one. Returns back who has to go on waiting.
+/// Gives an answer, if there is one. Returns back who has to continue waiting.
 fn answered<T>(done: Sender<T>, result: Option<T>) -> Option<Sender<T>> {
     match result {
         Some(result) => {

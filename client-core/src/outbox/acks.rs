@@ -146,7 +146,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             queue.answered();
             return self.resolve_unanswered(sent, status, out);
         }
-        // A line can go on without the sends of it that are given up.
+        // A producer can continue without the sends of it that are given up.
         let same = |unrecoverable: &Unrecoverable<P, N>| {
             unrecoverable.pid == origin.pid && unrecoverable.pseq == origin.pseq
         };
@@ -199,7 +199,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let pseq = sent.pseq;
         match nack.code {
             Code::UnknownProducer => {
-                // A line begins in any server that is in its epoch.
+                // A producer begins in any server that is in its epoch.
                 let epoch_is_over = pseq == 1
                     && matches!(access(&queue.room), Readiness::Ready(epoch) if *epoch == sent.epoch);
                 self.unknown_producer(now, index, at, pseq);
@@ -213,7 +213,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     let from = if made(Bug::GapGoesBackTooLittle) { pseq } else { expected };
                     queue.refused_from(now, from, Nanos::ZERO);
                 } else {
-                    // What the server misses has been answered before: it has lost the line.
+                    // What the server misses has been answered before: it has lost the producer.
                     self.unknown_producer(now, index, at, expected);
                 }
             }
@@ -222,7 +222,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 queue.needs_join = true;
                 return Some(Rejoin(queue.room.clone()));
             }
-            // Nobody will join the room again. The number is not used up, so the line ends here.
+            // Nobody will join the room again. The number is not used up, so the producer ends here.
             Code::NotJoined => {
                 self.unknown_producer(now, index, at, pseq);
                 // Nothing is to be sent again: what waits fails now, before another connection could take it.
@@ -249,7 +249,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 }
                 let code = if made(Bug::RefusalOfOtherKind) { Code::Internal } else { code };
                 let status = DeliveryStatus::Failed(SendFailure::Refused(code));
-                // Its outcome may have been told before.
+                // Its outcome may have been reported before.
                 let told = out.len();
                 self.resolve_unanswered(sent, status, out);
                 if out.len() > told {
@@ -260,8 +260,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         None
     }
 
-    /// The server knows nothing of the line from number `lost` on, as it says of the send there. If that was its only
-    /// transmission, it will never be appended, nor will what follows it: the line ends, and they are numbered anew.
+    /// The server knows nothing of the producer from number `lost` on, as it says of the send there. If that was its only
+    /// transmission, it will never be appended, nor will what follows it: the producer ends, and they are numbered anew.
     /// Otherwise an earlier transmission may have been taken, or may still fill the numbers up, and each send behind it has
     /// an answer of its own. So it is with what should have been answered before: the answer is lost.
     fn unknown_producer(&mut self, now: Timestamp, index: usize, at: usize, lost: u64) {
@@ -304,7 +304,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.changes += 1;
     }
 
-    /// What became of the send there is not known, and it is not transmitted again.
+    /// The outcome of the send there is not known, and it is not transmitted again.
     fn mark_unrecoverable(&mut self, now: Timestamp, index: usize, at: usize) {
         let Some(queue) = self.queues.get_mut(index) else { return };
         let Some((sent, (pid, _))) = queue.take_unanswered(at).zip(queue.producer.clone()) else { return };
@@ -316,7 +316,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             queue.unrecoverable.push(sent.into_unrecoverable(pid, now + REPLAY_TIMEOUT));
         }
         if queue.unanswered.is_empty() {
-            // Nothing new is begun on a line of which the server lacks a number.
+            // Nothing new is begun on a producer of which the server lacks a number.
             note!(self.change_log, ProducerEnded { room: queue.room.clone() });
             queue.producer = None;
         }
@@ -399,7 +399,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    /// The line of a queue ends; what it has transmitted waits for its last chance, but what the server has refused for now
+    /// The producer of a queue ends; what it has transmitted waits for its last chance, but what the server has refused for now
     /// has failed.
     pub(super) fn end_producer(&mut self, index: usize, until: Timestamp, out: &mut Vec<Delivery<P, N>>) {
         self.changes += 1;
@@ -471,7 +471,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 }
 
-/// Puts the server's words of a refusal to the outcome that was found last.
+/// Puts the server's message of a refusal to the outcome that was found last.
 fn add_message<P: Payload, N>(out: &mut [Delivery<P, N>], words: &P, server_code: &ServerCode) {
     if let Some(delivery) = out.last_mut().filter(|_| !words.is_empty()) {
         let (message, server_code) = (Some(words.clone()), server_code.clone());

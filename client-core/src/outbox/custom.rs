@@ -11,7 +11,7 @@ use crate::event::{Delivery, DeliveryStatus, SendId};
 use crate::time::Timestamp;
 use alloc::vec::Vec;
 
-/// What stands for a room where a frame has none, once the application has said so.
+/// What stands for a room where a frame has none, once the application has announced it.
 #[derive(Debug)]
 pub(crate) struct CustomRoom<N>(pub(super) Option<N>);
 

@@ -19,7 +19,7 @@ pub trait Payload: Clone {
     fn is_empty(&self) -> bool {
         false
     }
-    /// The server's words about a room, if the machine is to tell them; a page has them in the frame that is being dealt with.
+    /// The server's message about a room, if the machine is to tell them; a page has them in the frame that is being processed.
     fn into_error_text(self) -> Option<Self> {
         None
     }

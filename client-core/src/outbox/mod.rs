@@ -161,7 +161,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         out.push(Delivery::new(id, room, status));
     }
 
-    /// A transmitted send is no longer the outbox's; its outcome may have been told before.
+    /// A transmitted send is no longer the outbox's; its outcome may have been reported before.
     fn resolve_unanswered(
         &mut self,
         sent: Unanswered<P, N>,
@@ -442,7 +442,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             || self.unconfirmed.iter().any(here)
     }
 
-    /// The room is joined, in this epoch, or never will be: what waited for that may go, or fail. A line that is used up by
+    /// The room is joined, in this epoch, or never will be: what waited for that may go, or fail. A producer that is used up by
     /// another epoch ends.
     pub(crate) fn join_decided(&mut self, room: &N, new_epoch: bool) {
         if let Some(queue) = self.queue_mut(room) {
@@ -453,7 +453,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    /// The room has been left: its line is not needed any more, once nothing is on its way.
+    /// The room has been left: its producer is not needed any more, once nothing is on its way.
     pub(crate) fn left(&mut self, room: &N) {
         if let Some(queue) = self.queue_mut(room).filter(|_| !made(Bug::LeftStillWaits)) {
             // No join is waited for any more: what was sent since fails.

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 pub(crate) const RESTORED: u64 = 1 << 62;
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
-    /// The sends without an outcome that a later run can go on with, and their lines. `wall` and `lived` are the same
+    /// The sends without an outcome that a later run can continue with, and their producers. `wall` and `lived` are the same
     /// moment on two clocks.
     pub(crate) fn stored(
         &self,
@@ -109,9 +109,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                         .producer
                         .as_ref()
                         .is_some_and(|(producer, next)| *producer == pid && pseq < *next);
-                    // A number out of order was not written by us: its line cannot be gone on with.
+                    // A number out of order was not written by us: its producer cannot be gone on with.
                     let in_order = place.unanswered.back().is_none_or(|last| last.pseq < pseq);
-                    // A clock set back says nothing about the age: as if it were too old.
+                    // A clock set back does not determine the age: as if it were too old.
                     if (at <= wall || made(Bug::FutureBelieved)) && in_line && in_order {
                         place.needs_retransmit = true;
                         place.unanswered.push_back(Unanswered {

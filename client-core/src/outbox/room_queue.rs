@@ -56,7 +56,7 @@ pub(super) struct Unanswered<P, N> {
     /// Not every transmission has been refused: the server may have taken one. Unlike `stray` it is no reason to give a
     /// number up.
     pub(super) possibly_accepted: bool,
-    /// Its outcome has been told as unknown, because its time was over. It is not transmitted again, but keeps its number for
+    /// Its outcome has been reported as unknown, because its time was over. It is not transmitted again, but keeps its number for
     /// as long as it need not be.
     pub(super) resolved: bool,
     /// When its time is over, if the application has set one.
@@ -80,7 +80,7 @@ impl<P, N> Unanswered<P, N> {
     }
 }
 
-/// A send that is not transmitted again: only the replay of its room can still tell what became of it.
+/// A send that is not transmitted again: only the replay of its room can still tell the outcome of it.
 #[derive(Debug)]
 pub(super) struct Unrecoverable<P, N> {
     pub(super) send: OutboundMessage<P, N>,
@@ -107,7 +107,7 @@ const UNANSWERED_TIMEOUT: Nanos = Nanos::from_secs(5);
 #[derive(Debug)]
 pub(super) struct RoomQueue<P, N> {
     pub(super) room: N,
-    /// The line in use, and the number of its next send.
+    /// The producer in use, and the number of its next send.
     pub(super) producer: Option<(Id, u64)>,
     pub(super) queued: VecDeque<QueuedSend<P, N>>,
     pub(super) unanswered: VecDeque<Unanswered<P, N>>,
@@ -127,7 +127,7 @@ pub(super) struct RoomQueue<P, N> {
     /// The server said that the connection is no member: nothing goes before the next `joined`.
     pub(super) needs_join: bool,
     /// What is unanswered was transmitted on a connection that has been moved away from, and may still be answered there:
-    /// nothing goes on the new one before.
+    /// nothing continues the new one before.
     pub(super) awaiting_old_connection: bool,
     /// For the mistakes about it.
     #[cfg(feature = "bugs")]
@@ -279,7 +279,7 @@ impl<P, N> RoomQueue<P, N> {
     }
 
     /// Everything from `pseq` on has to be transmitted again, in order: `refused`, so that the server certainly has none of it,
-    /// or not answered. Where the server misses a number that is given up, it says so.
+    /// or not answered. Where the server misses a number that is given up, it announces it.
     pub(super) fn go_back(&mut self, pseq: u64, refused: bool) {
         self.needs_retransmit = true;
         for sent in self.unanswered.iter().filter(|sent| sent.pseq >= pseq && sent.resolved) {

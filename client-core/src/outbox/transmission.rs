@@ -19,7 +19,7 @@ use fastrand::Rng;
 /// The state of a room that has something to send.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Readiness<'a> {
-    /// Joined; new lines begin in this epoch.
+    /// Joined; new producer begin in this epoch.
     Ready(&'a Epoch),
     /// Not joined yet.
     AwaitingJoin,
@@ -202,7 +202,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let queue = queues
                 .filter(|queue| queue.head().is_some() && !queue.is_paused(now))
                 .filter(|queue| !matches!(access(&queue.room), Readiness::AwaitingJoin))
-                // The server keeps as many answers of a line, counted from its newest.
+                // The server keeps as many answers of a producer, counted from its newest.
                 .filter(|queue| queue.span() < gate.in_flight)
                 .min_by_key(|queue| queue.head())?;
             let epoch = match access(&queue.room) {

@@ -45,7 +45,7 @@ pub(crate) struct Room<P, N> {
     pub(crate) membership: Membership,
     /// Joins that were refused for now or had to be repeated, since something last came of one.
     pub(crate) refusals: u32,
-    /// The refusal that the application has been told of.
+    /// The refusal that the application has been reported of.
     pub(crate) reported_refusal: Option<Code>,
     /// The user's own stream.
     pub(crate) personal: bool,
@@ -57,7 +57,7 @@ pub(crate) struct Room<P, N> {
     pub(crate) has_received: bool,
     /// How far it has been received.
     pub(crate) receiver: RoomReceiver<P, N>,
-    /// How far the application has dealt with it.
+    /// How far the application has processed it.
     pub(crate) committed: Option<Position>,
     /// Who is in it, as far as the server says.
     pub(crate) members: Option<Vec<N>>,

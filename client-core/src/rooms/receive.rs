@@ -95,7 +95,7 @@ const MAX_FETCHES: u8 = 2;
 pub(crate) struct RoomReceiver<P, N> {
     cursor: Option<Cursor>,
     recent: RecentIds,
-    /// The highest place that the server is known to have, on this connection.
+    /// The highest position that the server is known to have, on this connection.
     head: u64,
     /// Where the replay of the join ends: what lies between it and the head has to be fetched.
     replay_until: u64,
@@ -106,7 +106,7 @@ pub(crate) struct RoomReceiver<P, N> {
     buffered_bytes: usize,
     /// A message beyond the next one has come.
     has_gap: bool,
-    /// Another log was seen at a place without an id: the server cannot be asked about it.
+    /// Another log was seen at a position without an id: the server cannot be asked about it.
     forked: bool,
     fetch: Option<Fetch>,
     tries: u8,
@@ -150,7 +150,7 @@ impl<P, N> RoomReceiver<P, N> {
         *self = Self::default();
     }
 
-    /// What to ask a server to go on from. Place 0 has no message: any id stands for it.
+    /// What to ask a server to continue from. Position 0 has no message: any id stands for it.
     pub(crate) fn since(&self) -> Option<Position> {
         if made(Bug::SinceForgotten) {
             return None;
@@ -328,7 +328,7 @@ impl<P: Payload, N> RoomReceiver<P, N> {
             }
             return Accepted::Nothing;
         }
-        // Only a place that a fork has moved back can come to a message that was delivered before.
+        // Only a position that a fork has moved back can come to a message that was delivered before.
         let again = self.recent.is(seq, &meta.id) == Some(true);
         cursor.seq = seq;
         cursor.id = Some(meta.id.clone());

@@ -8,14 +8,14 @@ use alloc::vec::Vec;
 /// Places remembered for each room.
 const CAPACITY: u64 = 64;
 
-/// Hashes by place. Eight bytes each, because a client may be in hundreds of rooms.
+/// Hashes by position. Eight bytes each, because a client may be in hundreds of rooms.
 #[derive(Debug, Default)]
 pub(crate) struct RecentIds {
     slots: Vec<(u64, u64)>,
 }
 
 impl RecentIds {
-    /// Remembers the id at a place.
+    /// Remembers the id at a position.
     pub(crate) fn add(&mut self, seq: u64, id: &Id) {
         let at = usize::try_from(seq % if made(Bug::FewRemembered) { 4 } else { CAPACITY }).unwrap_or(0);
         if at >= self.slots.len() {
@@ -26,7 +26,7 @@ impl RecentIds {
         }
     }
 
-    /// Whether the id is the one that was at that place; `None` when the place is not remembered.
+    /// Whether the id is the one that was at that position; `None` when the position is not remembered.
     pub(crate) fn is(&self, seq: u64, id: &Id) -> Option<bool> {
         let at = usize::try_from(seq % if made(Bug::FewRemembered) { 4 } else { CAPACITY }).unwrap_or(0);
         let (known, known_hash) = self.slots.get(at)?;

@@ -14,7 +14,7 @@ const MAX_UNTRACKED_REQUESTS: usize = 32;
 pub(super) struct ActiveConnection {
     pub(super) conn: ConnId,
     pub(super) last_frame: u64,
-    /// What came in that is no frame: the first is told.
+    /// What came in that is no frame: the first is reported.
     pub(super) malformed: u64,
     /// The last frame that the operating system has taken.
     pub(super) flushed: u64,
@@ -32,7 +32,7 @@ pub(super) struct ActiveConnection {
     /// What is unanswered has been transmitted twice on this connection.
     pub(super) resent: bool,
     /// The frames of requests without an answer of their own, or whose answer changes nothing, as far as the server may not
-    /// have dealt with them yet: a refusal that does not say what it is about may be about one of them.
+    /// have processed them yet: a refusal that does not say what it is about may be about one of them.
     pub(super) untracked_requests: Vec<u64>,
     /// The frame of the last ping.
     pub(super) last_ping_frame: u64,
@@ -85,7 +85,7 @@ impl ActiveConnection {
         self.untracked_requests.push(self.last_frame);
     }
 
-    /// The server has dealt with everything before this frame.
+    /// The server has processed everything before this frame.
     pub(super) fn processed_through(&mut self, frame: u64) {
         self.untracked_requests.retain(|aside| *aside > frame);
     }

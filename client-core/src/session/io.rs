@@ -33,7 +33,7 @@ pub enum Command<P = String, N = Name> {
     /// if the connection takes it at once; otherwise it fails with [`SendFailure::Dropped`](crate::SendFailure::Dropped).
     #[cfg(feature = "frames")]
     SendVolatile(OutboundMessage<P, N>),
-    /// Begin each connection, and go on with this one, by a custom frame: at most
+    /// Begin each connection, and continue with this one, by a custom frame: at most
     /// [`MAX_KEPT_FRAMES`](crate::MAX_KEPT_FRAMES), each with a key. What is kept under the same key is replaced.
     #[cfg(feature = "frames")]
     Keep {
@@ -57,7 +57,7 @@ pub enum Command<P = String, N = Name> {
     Cancel(SendId),
     /// Use another token from the next dial on; leaves `failed`.
     SetToken(Token),
-    /// The application has dealt with everything in a room up to here: what a stored state goes on from.
+    /// The application has processed everything in a room up to here: what a stored state continues from.
     Commit {
         /// The room.
         room: N,
@@ -83,7 +83,7 @@ pub enum Command<P = String, N = Name> {
 pub struct Join<N = Name> {
     /// Its name.
     pub room: N,
-    /// Extended: go on after this position, which the application has from elsewhere.
+    /// Extended: continue after this position, which the application has from elsewhere.
     pub since: Option<Position>,
     /// Extended: the last so many messages, at a first join or when `since` cannot be recovered.
     pub history: Option<u64>,
@@ -92,12 +92,12 @@ pub struct Join<N = Name> {
 }
 
 impl<N> Join<N> {
-    /// The same room, going on after this position.
+    /// The same room, continuing after this position.
     pub fn since(self, position: impl Into<Option<Position>>) -> Self {
         Self { since: position.into(), ..self }
     }
 
-    /// The same room, beginning with the last so many messages where there is no position to go on from.
+    /// The same room, beginning with the last so many messages where there is no position to continue from.
     pub fn history(self, count: impl Into<Option<u64>>) -> Self {
         Self { history: count.into(), ..self }
     }
@@ -191,7 +191,7 @@ impl<P, N, F> Input<P, N, F> {
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output<P = String, N = Name, F = ClientMessage<P, N>> {
-    /// Ask the token source; answer with [`Input::Token`]. Replaces a question under way.
+    /// Call the token source; report [`Input::Token`]. Replaces a call under way.
     FetchToken {
         /// The server refused the last token.
         rejected: bool,
@@ -242,11 +242,11 @@ pub enum Output<P = String, N = Name, F = ClientMessage<P, N>> {
         /// With which code.
         code: u16,
     },
-    /// Tell the application.
+    /// Give an event to the application.
     Event(Event<P, N>),
 }
 
-/// Counts since the start, for a person who wonders.
+/// Diagnostic counters since start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Diagnostics {

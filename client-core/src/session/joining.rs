@@ -96,7 +96,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 // cannot be paged, so all of it is asked for.
                 (None, Some(_)) if entry.personal => Some(MAX_INT),
                 (None, Some(_)) => Some(replay),
-                // The last message alone, for its id: what a later join goes on from.
+                // The last message alone, for its id: what a later join continues from.
                 (None, None) => Some(entry.history.unwrap_or(1)),
                 // Where that cannot be recovered, the last one's id again: a stream cannot be paged without.
                 (Some(_), _) => entry.history.or(entry.personal.then_some(1)),
@@ -271,7 +271,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// Plain: an error with a code about a room that has been asked for, and of which nothing has come since, is a refusal
-    /// for good. Returns whether it was that; `message` are its words.
+    /// permanently. Returns whether it was that; `message` are its words.
     pub(super) fn plain_join_refused(&mut self, message: &P, refusal: &ErrorDetail<N>) -> bool {
         let Some(at) = refusal.room.as_ref().and_then(|room| self.rooms.position(room)) else { return false };
         let is_asked = |entry: &&Room<P, N>| !entry.has_received && entry.is_to_join();
@@ -396,7 +396,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn commit(&mut self, room: &N, position: Position) {
-        // One that has been left has no place to go on from.
+        // One that has been left has no position to continue from.
         let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_to_join()) else { return };
         let back = entry
             .committed

@@ -120,7 +120,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let (epoch, after) = (room.receiver.epoch().cloned(), room.receiver.seq());
             let missed = room.had_messages || after.is_some();
             let gap = Gap { epoch, after, ..Gap::unknown(room.name.clone(), GapReason::Reconnected) };
-            // Messages of this connection have no place: going on from the old one would deliver them again.
+            // Messages of this connection have no position: continuing from the old one would deliver them again.
             room.receiver.forget();
             if missed && !made(Bug::PlainGapUntold) {
                 self.event(Event::Gap(gap));

@@ -87,7 +87,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// Something of a room has come. A server that does not implement leaving goes on sending; rooms never asked for are its own
+    /// Something of a room has come. A server that does not implement leaving continues sending; rooms never asked for are its own
     /// choice.
     fn is_from_left_room(&mut self, room: &N) -> bool {
         self.rooms.get_mut(room).is_some_and(|room| {
@@ -183,7 +183,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// A message of the log of the room at this place.
+    /// A message of the log of the room at this position.
     fn receive_entry(&mut self, now: Timestamp, at: Option<usize>, entry: LogEntry<P, N>, from_wire: bool) {
         if let LogEntry::Message(Message { room, entry: Some(meta), .. }) = &entry
             && let Some(origin) = &meta.producer
@@ -320,7 +320,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// The gap cannot be filled: say so, and go on behind it.
+    /// The gap cannot be filled: say so, and continue behind it.
     pub(super) fn give_up_gap(&mut self, now: Timestamp, at: usize) {
         self.skip_gap(at, None, GapReason::Unavailable);
         self.check_receiver(now, at);

@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
-    /// What a later run can go on with: unresolved sends and committed positions. It belongs to one URL; see
+    /// What a later run can continue with: unresolved sends and committed positions. It belongs to one URL; see
     /// [`Session::changes`] for when to store it, and [`Output::Save`](super::Output::Save) for when it must be.
     pub fn saved(&self) -> Saved<P, N> {
         let received = made(Bug::CommitReceived);

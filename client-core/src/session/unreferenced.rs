@@ -18,7 +18,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// The server refuses something, and does not say what. Of a send and of a join its words are told with what becomes of
+    /// The server refuses something, and does not say what. Of a send and of a join its words are reported with what becomes of
     /// them; what belongs to neither is an error of its own.
     pub(super) fn refused_without_ref(
         &mut self,

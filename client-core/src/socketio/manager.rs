@@ -225,7 +225,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         }
     }
 
-    /// The others are told what has become of the connection.
+    /// The others are reported what has become of the connection.
     fn follow(&mut self, now: ClockReading, was_up: Option<ConnId>, how: &Disconnect) {
         let is_up = self.main.conn_up();
         if let Some(cause) = self.failed.take() {

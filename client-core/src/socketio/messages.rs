@@ -141,7 +141,7 @@ pub enum Answer<P = String, N = Name> {
         retry: bool,
         /// After how long, if it says.
         retry_after_ms: Option<u64>,
-        /// The server's words.
+        /// The server's message.
         message: Option<P>,
         /// The whole answer, as [`SendReply::answer`](crate::SendReply::answer) has it.
         answer: Option<P>,
@@ -172,7 +172,7 @@ pub enum ClientPacket<P = String, N = Name> {
         /// What to recover.
         resume: Option<Box<Resume>>,
     },
-    /// Leaves the namespace for good.
+    /// Leaves the namespace permanently.
     Disconnect,
     /// An event.
     Emit {
@@ -239,7 +239,7 @@ pub enum ClientEvent<P = String, N = Name> {
     },
 }
 
-/// Where a lost connection is to be gone on from.
+/// Where a lost connection is to be resumed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resume {
     /// The session.

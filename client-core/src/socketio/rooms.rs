@@ -52,7 +52,7 @@ pub(super) struct Room<N> {
     pub(super) overdue: Option<u64>,
     /// Times in a row that it was refused for now.
     pub(super) refusals: u32,
-    /// The reason of that which has been told.
+    /// The reason of that which has been reported.
     pub(super) told: Option<Code>,
 }
 

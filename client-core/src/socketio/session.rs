@@ -37,7 +37,7 @@ use connection::ActiveConnection;
 use core::time::Duration;
 use fastrand::Rng;
 
-/// Silence after a message, after which the server is asked for a sign of life.
+/// Silence after a message, after which the server is asked for activity.
 const UNANSWERED_TIMEOUT: Nanos = Nanos::from_secs(5);
 
 /// What can be chosen beside [`Config`].
@@ -439,7 +439,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.emit_deliveries();
     }
 
-    /// Outcomes are stored before they are told.
+    /// Outcomes are stored before they are reported.
     fn record_outcomes(&mut self) {
         #[cfg(feature = "journal")]
         for Delivery { id, status, reply, .. } in self.outcomes.iter().skip(self.recorded) {

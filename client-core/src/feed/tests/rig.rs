@@ -207,14 +207,14 @@ impl Rig {
         self.input(FeedInput::DialFailed(conn, DialError::new(kind, "")));
     }
 
-    /// What has been told since the last look, apart from states.
+    /// What has been reported since the last look, apart from states.
     pub(super) fn told(&mut self) -> Vec<String> {
         let told = self.events.iter().skip(self.seen).filter_map(|(told, _)| line(told)).collect();
         self.seen = self.events.len();
         told
     }
 
-    /// What is gone on from after each of those.
+    /// What is resumed from after each of those.
     pub(super) fn ids(&self) -> Vec<Option<String>> {
         let told = self.events.iter().filter(|(told, _)| line(told).is_some());
         told.map(|(_, id)| id.as_deref().map(str::to_owned)).collect()

@@ -97,7 +97,7 @@ pub fn encode_client(message: &ClientMessage) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// Writes one client frame, as UTF-8, in the place of what `text` held; its allocation is used again.
+/// Writes one client frame, as UTF-8, instead of what `text` held; its allocation is used again.
 pub fn encode_client_into(message: &ClientMessage, text: &mut Vec<u8>) {
     text.clear();
     let frame = match message {

@@ -25,7 +25,7 @@ struct GapFields {
 }
 
 impl ServerDecoder {
-    /// Reads a message; `None` for any other frame. One without a `type` is a message too: its event has said so.
+    /// Reads a message; `None` for any other frame. One without a `type` is a message too: its event has announced it.
     ///
     /// # Errors
     /// When the text is not JSON, or no message.

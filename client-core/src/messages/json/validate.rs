@@ -36,7 +36,7 @@ pub fn is_data(text: &str) -> bool {
         && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
-/// The same JSON with `\ufffd` in the place of every escape that is half a surrogate pair, `"\ud83d"` for instance. Such
+/// The same JSON with `\ufffd` instead of every escape that is half a surrogate pair, `"\ud83d"` for instance. Such
 /// a text is no Unicode, and many parsers refuse the whole frame for it.
 pub fn well_formed(json: &str) -> Cow<'_, str> {
     let mut repaired = String::new();

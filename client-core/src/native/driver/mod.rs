@@ -86,9 +86,9 @@ pub(crate) struct Driver<M: DrivenSession> {
     requests: Option<Arc<Requests>>,
     /// Frames that wait for a store that fails. The session gives no more than a connection takes.
     held_frames: Vec<(ConnId, u64, <M::Codec as Codec>::Sent)>,
-    /// Outcomes that the application has dealt with; its allocation is reused.
+    /// Outcomes that the application has processed; its allocation is reused.
     confirmed: Vec<SendId>,
-    /// Closed, which is told when everything is stored.
+    /// Closed, which is reported when everything is stored.
     closed: Option<StateChange>,
     timer: Option<Pin<Box<Sleep>>>,
     timer_deadline: Option<Timestamp>,
@@ -166,7 +166,7 @@ impl<M: DrivenSession> Driver<M> {
         busy |= self.poll_token(cx);
         busy |= self.poll_dial(cx);
         // While the store is waited for, what arrives stays in the socket, and no deadline is met: what has arrived
-        // is proof of life that a late one must not overlook. One that fails is not waited for.
+        // is activity that a late one must not overlook. One that fails is not waited for.
         if !self.is_holding() {
             busy |= self.read(cx);
             busy |= self.poll_timer(cx);
@@ -264,7 +264,7 @@ impl<M: DrivenSession> Driver<M> {
         for count in 0..BATCH {
             let Poll::Ready(input) = self.sockets.poll_read(cx) else { return count > 0 };
             self.input(input);
-            // At once: a queue of outputs as long as a batch would stay allocated for good. What has to be stored first is
+            // At once: a queue of outputs as long as a batch would stay allocated permanently. What has to be stored first is
             // stored with the whole batch.
             self.perform(cx);
             if self.event_bytes >= BATCH_BYTES {
@@ -302,9 +302,9 @@ impl<M: DrivenSession> Driver<M> {
     }
 
     /// Gives outcomes and events to those who wait for them. Returns whether that was so much that the session has
-    /// been told to be careful.
+    /// been reported to be careful.
     fn publish(&mut self, cx: &mut Context<'_>) -> bool {
-        // Outcomes are told when they are stored, and the end when everything is.
+        // Outcomes are reported when they are stored, and the end when everything is.
         if self.persister.as_ref().is_some_and(|persister| persister.is_holding() || persister.is_closing()) {
             return false;
         }
@@ -330,7 +330,7 @@ impl<M: DrivenSession> Driver<M> {
         became_busy
     }
 
-    /// Lets the store go on. Returns whether something that waited is free.
+    /// Lets the store continue. Returns whether something that waited is free.
     fn store(&mut self, cx: &mut Context<'_>) -> bool {
         self.record_changes();
         let Some(persister) = &mut self.persister else { return false };
@@ -361,7 +361,7 @@ impl<M: DrivenSession> Driver<M> {
         }
     }
 
-    /// The end resolves what has no outcome as if another run would go on with it. Of what could not be stored that is
+    /// The end resolves what has no outcome as if another run would continue with it. Of what could not be stored that is
     /// not true: it was not sent, and never will be.
     fn fail_unstored(&mut self) {
         let Some(persister) = self.persister.as_ref().filter(|persister| persister.is_lost()) else { return };
@@ -426,7 +426,7 @@ impl<M: DrivenSession> Future for Driver<M> {
 }
 
 impl<M: DrivenSession> Drop for Driver<M> {
-    /// However it ends, nobody goes on waiting.
+    /// However it ends, nobody continues waiting.
     fn drop(&mut self) {
         self.commands.end();
         if let Some(requests) = &self.requests {

@@ -23,7 +23,7 @@ impl<M: DrivenSession> Driver<M> {
                 Output::Event(event) => {
                     let is_new = matches!(&event, Event::Joined(joined) if !joined.recovered);
                     self.event(event);
-                    // From here on there is a place to go on from: stored before anything behind it is told.
+                    // From here on there is a place to continue from: stored before anything behind it is reported.
                     if is_new {
                         self.hold();
                     }

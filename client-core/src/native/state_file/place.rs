@@ -39,7 +39,7 @@ impl Place {
         Ok(Self { path, _lock: lock })
     }
 
-    /// Puts a file with these bytes in the place of the one that is there, durably, whole or not at all. Returns it, to be
+    /// Puts a file with these bytes instead of the one that is there, durably, whole or not at all. Returns it, to be
     /// written on.
     pub(super) fn replace(&self, bytes: &[u8]) -> io::Result<File> {
         let fresh = beside(&self.path, ".new");

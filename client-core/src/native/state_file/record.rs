@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 enum Record {
     Add(SavedSend),
-    /// A line begins, or goes on from this number: its producer, its epoch.
+    /// A line begins, or continues from this number: its producer, its epoch.
     Line(Id, Epoch, u64),
     /// A send is the next one of a line: its key, when, which line of this file.
     Sent(u64, u64, usize),

@@ -99,7 +99,7 @@ async fn a_file_cut_anywhere_or_with_any_byte_changed_is_refused_and_left_alone(
     }
 }
 
-/// A client that goes on with a file and says what has changed.
+/// A client that continues with a file and says what has changed.
 struct Writer {
     file: StateFile,
     journal: JournalState,

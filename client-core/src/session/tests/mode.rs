@@ -166,7 +166,7 @@ fn a_plain_server_after_an_extended_one_is_told_as_a_loss_of_guarantee_with_a_ga
         told.iter().position(|event| matches!(event, Event::Gap(gap) if gap.after == Some(10))).unwrap();
     let user = told.iter().position(|event| matches!(event, Event::UserJoined { .. })).unwrap();
     assert!(mode < gap && gap < user, "{told:?}");
-    // Back on an extended one it does not go on from before: that would deliver again what came meanwhile.
+    // Back on an extended one it does not continue from before: that would deliver again what came meanwhile.
     rig.reconnect();
     assert_eq!(rig.join_request("r").since, None);
 }

@@ -65,7 +65,7 @@ fn after_a_loss_the_same_number_goes_out_again_under_a_new_reference() {
     let again = resume(&mut rig).remove(0);
     assert_eq!(again.producer, first.producer);
     assert_ne!(again.reference, first.reference);
-    // A refusal of the first transmission says nothing about the second; its answer would.
+    // A refusal of the first transmission does not determine the second; its answer would.
     rig.nack(&first.reference, Code::Forbidden, false);
     assert_eq!(rig.deliveries(), []);
     rig.ack(&first.reference, "a", 11);

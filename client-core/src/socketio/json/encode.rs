@@ -33,7 +33,7 @@ struct Fields<'a> {
 }
 
 impl Codec {
-    /// Writes one packet as a text frame, in the place of what `text` held; its allocation is used again. Returns the binary
+    /// Writes one packet as a text frame, instead of what `text` held; its allocation is used again. Returns the binary
     /// frames that follow it. From a [`ClientPacket::Connect`] to another namespace on, up to its
     /// [`ClientPacket::Disconnect`], what comes in that namespace is read, too.
     pub fn encode_into(&mut self, packet: &ClientPacket, text: &mut String) -> Vec<Vec<u8>> {

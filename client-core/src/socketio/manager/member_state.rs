@@ -4,7 +4,7 @@ use crate::socketio::ClientPacket;
 use crate::time::Timestamp;
 use core::time::Duration;
 
-/// How long after a goodbye a namespace is asked for again at the earliest. The library for Node goes on with a goodbye only
+/// How long after a goodbye a namespace is asked for again at the earliest. The library for Node continues with a goodbye only
 /// when it has read all that came with it: a question in the same breath it takes for a second one, and ends the connection.
 pub(super) const REOPEN_DELAY: Duration = Duration::from_millis(100);
 

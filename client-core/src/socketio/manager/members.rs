@@ -155,7 +155,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                     let namespace = member.namespace.clone();
                     self.outputs_in.push_back((namespace, output));
                 }
-                // What another run would go on with is not kept of these.
+                // What another run would continue with is not kept of these.
                 Output::Save => {}
             }
         }
@@ -269,7 +269,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         self.settled(now, at);
     }
 
-    /// The connection is gone for good.
+    /// The connection is gone permanently.
     pub(super) fn member_fails(&mut self, now: ClockReading, at: usize, cause: &Cause) {
         let Some(member) = self.members.get_mut(at) else { return };
         member.place = MemberState::Disconnected;

@@ -17,7 +17,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         seed: u64,
         is_up: bool,
     ) -> Self {
-        // How long to go on trying is the other session's to know, and whether the server is there, too.
+        // How long to continue trying is the other session's to know, and whether the server is there, too.
         config.link.policy = crate::backoff::Policy::default();
         config.link.max_attempts = None;
         config.link.max_elapsed = None;
@@ -58,7 +58,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.now = now;
     }
 
-    /// Asks the server for a sign of life.
+    /// Asks the server for activity.
     pub(in crate::socketio) fn probe(&mut self, now: ClockReading) {
         self.begin(now);
         self.link.probe(now.monotonic);
@@ -75,7 +75,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.connection.as_ref().filter(|connection| connection.is_up()).map(|connection| connection.conn)
     }
 
-    /// Whether it has ended, by the application or for good.
+    /// Whether it has ended, by the application or permanently.
     pub(in crate::socketio) fn has_ended(&self) -> bool {
         self.link.has_ended()
     }

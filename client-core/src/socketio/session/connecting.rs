@@ -167,7 +167,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.ended_by(now, verdict, Cause { data, ..cause });
     }
 
-    /// The server ends the connection in words of this protocol.
+    /// The server ends the connection as text of this protocol.
     pub(super) fn ends(
         &mut self,
         now: Timestamp,

@@ -77,12 +77,12 @@ pub(super) struct ActiveConnection<P, N> {
     pub(super) conn: ConnId,
     pub(super) handshake: HandshakeState<P, N>,
     pub(super) last_frame: u64,
-    /// What came in that is no packet: the first is told.
+    /// What came in that is no packet: the first is reported.
     pub(super) malformed: u64,
     /// The last frame that the operating system has taken.
     pub(super) flushed: u64,
     pub(super) ready: bool,
-    /// It goes on with a session that was lost.
+    /// It continues with a session that was lost.
     pub(super) recovered: bool,
     /// Since when nothing has come in although a message was written.
     pub(super) silent_since: Timestamp,

@@ -18,7 +18,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
-    /// What a later run can go on with: the sends that waited for a connection, and that there was one. See [`Session::changes`] for when to
+    /// What a later run can continue with: the sends that waited for a connection, and that there was one. See [`Session::changes`] for when to
     /// store it, and [`Output::Save`](crate::machine::Output::Save) for when it must be.
     pub fn saved(&self) -> Saved<P, N> {
         let sends = self.final_sends.clone().unwrap_or_else(|| self.outbox.stored());

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn join(&mut self, now: Timestamp, join: Join<N>) {
         if join.personal {
-            // What is for this user alone comes unasked: only what is told of it changes.
+            // What is for this user alone comes unasked: only what is reported of it changes.
             self.personal.is_followed = true;
             return;
         }
@@ -136,7 +136,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.event(Event::Room(RoomChange { message, ..change }));
     }
 
-    /// The server refuses the room for now: it is asked again by itself. Each reason is told once.
+    /// The server refuses the room for now: it is asked again by itself. Each reason is reported once.
     fn join_later(
         &mut self,
         at: usize,
@@ -193,7 +193,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// A server that does not implement leaving goes on sending; rooms never asked for are its own choice.
+    /// A server that does not implement leaving continues sending; rooms never asked for are its own choice.
     pub(super) fn is_left(&self, room: &N) -> bool {
         self.rooms.get(room).is_some_and(|room| room.wanted == DesiredMembership::Left)
             && !made(Bug::SioHearsAfterLeaving)

@@ -149,7 +149,7 @@ fn a_middleware_that_takes_14_s_is_waited_for_by_a_larger_limit_of_the_dial() {
     rig.greet();
     rig.said();
     rig.pass(Duration::from_secs(14));
-    // The engine goes on asking meanwhile.
+    // The engine continues asking meanwhile.
     rig.receive(ServerPacket::Ping);
     rig.receive(connected(None));
     assert!(matches!(rig.session.state(), State::Connected), "{:?}", rig.story());

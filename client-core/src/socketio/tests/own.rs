@@ -181,7 +181,7 @@ fn an_idempotent_event_is_sent_again_in_its_place_until_it_is_answered() {
     rig.answer(8, DONE);
     rig.answer(7, DONE);
     assert_eq!(rig.deliveries(), [(3, ANSWERED), (1, ANSWERED)]);
-    // Answered for good, and never sent again.
+    // Answered permanently, and never sent again.
     rig.lose();
     rig.wait_for_dial();
     rig.let_in(None);

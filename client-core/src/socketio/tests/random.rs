@@ -1,5 +1,5 @@
 //! Many short lives in virtual time: connections break at any packet, servers recover or not and answer or not. One
-//! judge looks at all that the application is told.
+//! judge looks at all that the application is reported.
 
 use super::model::{Server, Ways};
 use crate::cause::{DialError, DialErrorKind, Disconnect};
@@ -21,7 +21,7 @@ use fastrand::Rng;
 const ROOMS: [&str; 3] = ["a", "b", "c"];
 const SEEDS: u64 = 3_000;
 
-/// What has been told.
+/// What has been reported.
 #[derive(Debug, Default)]
 struct Judge {
     outcomes: BTreeMap<u64, DeliveryStatus>,

@@ -75,7 +75,7 @@ fn what_the_end_resolves_is_kept_and_is_no_change() {
     assert!(rig.session.changes() > before);
 }
 
-/// Whether a run that begins with what `rig` has stored takes a page in the place of the server for an outage.
+/// Whether a run that begins with what `rig` has stored takes a page instead of the server for an outage.
 fn takes_a_page_for_an_outage(rig: &Rig) -> bool {
     let mut next = restarted(rig);
     next.command(Command::Connect);
