@@ -78,7 +78,7 @@ mistakes! {
         CloseLeavesOther = "The end closes only one of the two connections of a hand-over.",
         StabilityUnnoticed = "How long a connection lasted says nothing about the next one.",
     }
-    "link/aftermath.rs" {
+    "link/retry.rs" {
         SuspectSooner = "The endings that make an address a wrong one may be further apart.",
         ChanceUnused = "A local cause never shortens a wait.",
         RetryAfterTerminal = "A terminal close code is retried.",
@@ -104,7 +104,7 @@ mistakes! {
         LeavesTooEarly = "A room is left before the fate of the sends to it is known.",
         NotedTooLate = "A send that waits is not noted for the store.",
     }
-    "outbox/answers.rs" {
+    "outbox/acks.rs" {
         RefusalOfNewForOld = "What was sent on a connection that was moved away from is made again when the new one is refused.",
         HintOfBehind = "What a server says of the sends behind a refused one makes the line wait, too.",
         HintHalved = "Half of the wait that a server asks for is enough.",
@@ -125,7 +125,7 @@ mistakes! {
         SmallestToBlame = "When a frame was too large for the server, the smallest send is given up.",
         RefusalOfOtherKind = "A refused send fails with another reason than the server gave.",
     }
-    "rooms/inflow.rs" {
+    "rooms/receive.rs" {
         StallUnnoticed = "That a replay has stopped coming is noticed only with the next message.",
         OverdueUnnoticed = "That a page has not come is noticed only with the next message.",
         HeadForgotten = "That the server has more than the replay brings is known only with the next message.",
@@ -181,7 +181,7 @@ mistakes! {
         SaveLate = "Numbers are stored after they were used.",
         SilenceForgiven = "Sends that the server leaves without an answer are not asked about.",
     }
-    "session/noting.rs" {
+    "session/journaling.rs" {
         PlaceUnnoted = "The store is not told where a room begins.",
         CommitReceived = "What was received counts as committed.",
         LeftRoomKept = "The store is not told that a room was left.",
@@ -200,7 +200,7 @@ mistakes! {
         RefreshUnshown = "A token fetched before the old one ends is not shown to the server.",
         ExpiryUnheard = "That the token ends soon is not heard.",
     }
-    "link/handover.rs" {
+    "link/migration.rs" {
         MovesAgainAtOnce = "A move that has failed is tried again at once.",
         MoveUncounted = "The dial of a move does not count.",
         MoveBegunAnew = "A move under way begins anew when the server says again that it is about to go.",
@@ -212,7 +212,7 @@ mistakes! {
         OldKeptForLong = "The connection that was moved away from is kept for minutes.",
         OldClosedAtOnce = "The old connection is closed before its answers have come.",
     }
-    "link/hint.rs" {
+    "link/network.rs" {
         WakeUnheard = "A wake does not end a wait.",
         OfflineBelieved = "The platform is believed when it says that there is no network.",
         SleepUnnoticed = "A sleep is not noticed.",
@@ -242,7 +242,7 @@ mistakes! {
         RemovedComesBack = "Who was removed by the operator comes back.",
         RestartIsSuspect = "A restart of the server counts as a wrong address.",
     }
-    "outbox/lane.rs" {
+    "outbox/room_queue.rs" {
         FirstHintKept = "The first wait that a server has asked for is that of all later refusals.",
         LargestHintKept = "The largest wait that a server has asked for is that of all later refusals.",
         HintOutlivesAnswer = "The wait that a server has asked for is added to refusals after the next answer.",
@@ -262,7 +262,7 @@ mistakes! {
         UnflushedUnbounded = "More is given to a connection than may wait there.",
         WriteAgain = "A plain send is not forgotten by the store when it is written.",
     }
-    "outbox/waiting.rs" {
+    "outbox/expiry.rs" {
         ResumeUnnoticed = "What a pause has held back goes only with something else.",
         CancelTakesSent = "What is on its way is taken back.",
         RefusedSaidUnknown = "A send that was refused for now and whose time is over is said to be unknown.",
@@ -270,17 +270,17 @@ mistakes! {
         CancelForgotten = "A send that still waits is not taken back.",
         LateForAnotherReason = "A send whose time is over fails for another reason.",
     }
-    "outbox/stored.rs" {
+    "outbox/persist.rs" {
         GivenUpUnstored = "What is given up is not stored.",
         AgeForgotten = "After a restart a send is as young as new.",
         FutureBelieved = "A send from the future, after a clock was set back, is sent again.",
         WaitingNotTakenUp = "What waited before a restart is not taken up.",
     }
-    "outbox/own.rs" {
+    "outbox/custom.rs" {
         OwnWaitsForMessages = "A frame of the application's own waits until no message waits.",
         OwnOvertakes = "A frame of the application's own overtakes the messages that wait.",
     }
-    "session/own.rs" {
+    "session/custom.rs" {
         VolatileWaits = "A volatile frame that the connection cannot take waits for the next one.",
         KeptOvertaken = "What waits overtakes the kept frames that the connection has no room for yet.",
     }
@@ -312,7 +312,7 @@ mistakes! {
         StoredPlaceForgotten = "The place in a room that is not joined yet is forgotten.",
         NotJoinedForSends = "A room is not joined for the sake of stored sends.",
     }
-    "feed/place.rs" {
+    "feed/cursor.rs" {
         ForkUntold = "A reader is not told of another log.",
         SeenKept = "What a stream has shown counts as shown by the next one.",
         AbsenceUntold = "A reader without a place is not told that it may have missed something.",
@@ -350,7 +350,7 @@ mistakes! {
         EventUnbounded = "An event of a stream is not bounded.",
         IdInherited = "An event without an id has that of the last one.",
     }
-    "socketio/sends.rs" {
+    "socketio/outbox.rs" {
         SioTimeUnkept = "The time of a send of a Socket.IO session is not kept.",
         SioOwnUnasked = "No answer is wanted of an own event that asks for one.",
         SioQueueOneMore = "The queue of a Socket.IO session takes one send too many.",
@@ -361,7 +361,7 @@ mistakes! {
         SioLostSaidWritten = "What was lost with its connection is said to be written.",
         SioEndLeavesSends = "The end leaves sends without an outcome.",
     }
-    "socketio/session/own.rs" {
+    "socketio/session/custom.rs" {
         SioOpenOutlivesLoss = "An event of a connection that was lost can still be answered.",
         SioVolatileWaits = "A volatile event of a Socket.IO session waits for the next connection.",
         SioOpenUnbounded = "The events that wait for the application's answer are not bounded.",
@@ -410,7 +410,7 @@ mistakes! {
         HorizonTooLong = "A send is repeated for as long as the server remembers it, and not for half of that.",
         SleepAgesNothing = "Sends do not age while the machine sleeps.",
     }
-    "rooms/recent.rs" {
+    "rooms/recent_ids.rs" {
         FewRemembered = "Only the last four messages are remembered.",
     }
 }

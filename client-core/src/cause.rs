@@ -27,7 +27,7 @@ pub enum Disconnect {
 
 /// Why a dial failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind}{}", Words(text))]
+#[error("{kind}{}", Detail(text))]
 #[non_exhaustive]
 pub struct DialError {
     /// The kind, which decides what happens next.
@@ -240,7 +240,7 @@ impl fmt::Display for CauseCode {
 /// [`Display`](fmt::Display) says it in one line, the server's message in it at most 300 characters long and without
 /// control characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code}{}", Words(text))]
+#[error("{code}{}", Detail(text))]
 #[non_exhaustive]
 pub struct Cause {
     /// What happened.

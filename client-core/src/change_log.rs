@@ -59,14 +59,14 @@ impl<P, N> ChangeLog<P, N> {
 }
 
 /// Notes a change where changes are noted at all; elsewhere it is no code.
-macro_rules! note {
-    ($notes:expr, $change:ident $fields:tt) => {
+macro_rules! record {
+    ($log:expr, $change:ident $fields:tt) => {
         #[cfg(feature = "journal")]
-        $notes.add(|| crate::change::Change::$change $fields);
+        $log.record(|| crate::change::Change::$change $fields);
     };
-    ($notes:expr, $change:ident) => {
+    ($log:expr, $change:ident) => {
         #[cfg(feature = "journal")]
-        $notes.add(|| crate::change::Change::$change);
+        $log.record(|| crate::change::Change::$change);
     };
 }
-pub(crate) use note;
+pub(crate) use record;

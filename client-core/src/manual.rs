@@ -21,5 +21,8 @@ pub mod reconnecting {}
 #[doc = include_str!("../docs/architecture.md")]
 pub mod architecture {}
 
+#[doc = include_str!("../docs/glossary.md")]
+pub mod glossary {}
+
 #[doc = include_str!("../docs/performance.md")]
 pub mod performance {}

@@ -19,7 +19,7 @@ pub use io::{Command, Diagnostics, Input, Join, Output};
 
 use crate::bug::{Bug, made};
 #[cfg(feature = "journal")]
-use crate::change_log::note;
+use crate::change_log::record;
 use crate::config::Config;
 use crate::event::{Delivery, Event, Mode, RoomChange, RoomState};
 use crate::link::{Action, ConnId, Link, State};
@@ -451,7 +451,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn record_outcomes(&mut self) {
         #[cfg(feature = "journal")]
         for Delivery { id, status, .. } in self.outcomes.iter().skip(self.recorded) {
-            note!(self.outbox.change_log, Resolved { key: *id, status: status.clone() });
+            record!(self.outbox.change_log, Resolved { key: *id, status: status.clone() });
         }
         self.recorded = self.outcomes.len();
     }

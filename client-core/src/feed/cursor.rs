@@ -49,8 +49,8 @@ impl Step {
         Self { gap: None, is_new, moves: true }
     }
 
-    fn over(hole: LogGap, is_new: bool) -> Self {
-        Self { gap: Some(hole), is_new, moves: true }
+    fn over(gap: LogGap, is_new: bool) -> Self {
+        Self { gap: Some(gap), is_new, moves: true }
     }
 }
 
@@ -148,10 +148,10 @@ impl Cursor {
             return Step::on(true);
         };
         let Some(now) = Position::from_event_id(id) else {
-            let hole = self.position.as_ref().map(|at| log_gap(at, at.seq, None, GapReason::EpochChanged));
+            let gap = self.position.as_ref().map(|at| log_gap(at, at.seq, None, GapReason::EpochChanged));
             self.announced = None;
             self.move_to(id.into());
-            return Step { gap: hole, is_new: true, moves: true };
+            return Step { gap, is_new: true, moves: true };
         };
         let step = self.classify(&now);
         if step.moves {
@@ -201,7 +201,7 @@ impl Cursor {
     /// The server says that something is missing; gives it in this side's own words, unless it has been reported.
     pub(super) fn gap<N>(&mut self, gap: Gap<N>, id: Option<&str>) -> Option<LogGap> {
         let Gap { room: _, epoch, after, before, reason } = gap;
-        let hole = match &self.position {
+        let gap = match &self.position {
             Some(at) => {
                 // What has been received is known better here.
                 let same = epoch.as_ref() == Some(&at.epoch);
@@ -211,15 +211,15 @@ impl Cursor {
             }
             None => LogGap { epoch, after, before, reason },
         };
-        self.announced = Some(Announced { before: hole.before });
+        self.announced = Some(Announced { before: gap.before });
         if let Some(id) = id {
             self.move_to_id(id);
         }
-        if self.reported.as_ref() == Some(&hole) && !made(Bug::FeedGapTwice) {
+        if self.reported.as_ref() == Some(&gap) && !made(Bug::FeedGapTwice) {
             return None;
         }
-        self.reported = Some(hole.clone());
-        Some(hole)
+        self.reported = Some(gap.clone());
+        Some(gap)
     }
 
     /// The server names a position without saying anything else.

@@ -126,9 +126,9 @@ impl<P, N: Clone> Feed<P, N> {
         match arrival {
             FeedItem::Message { id, message } => self.message(id.as_deref(), message),
             FeedItem::Gap { id, gap } => {
-                let hole = self.cursor.gap(gap, id.as_deref());
+                let gap = self.cursor.gap(gap, id.as_deref());
                 let last_event_id = self.last();
-                self.emit_gap(hole, last_event_id);
+                self.emit_gap(gap, last_event_id);
             }
             FeedItem::Event { id, name, data, error } => {
                 // Where ids are places in a log, each message is one of the contract.
@@ -148,9 +148,9 @@ impl<P, N: Clone> Feed<P, N> {
                 if !made(Bug::UnreadableUntold) {
                     self.event(FeedEvent::Malformed { error });
                 }
-                let hole = self.cursor.event_dropped();
+                let gap = self.cursor.event_dropped();
                 let last_event_id = self.last();
-                self.emit_gap(hole, last_event_id);
+                self.emit_gap(gap, last_event_id);
             }
         }
     }
@@ -181,9 +181,9 @@ impl<P, N: Clone> Feed<P, N> {
         }
     }
 
-    fn emit_gap(&mut self, hole: Option<LogGap>, last_event_id: Option<Arc<str>>) {
-        if let Some(hole) = hole {
-            let event = FeedEvent::Gap(hole.into_gap(self.room.clone()));
+    fn emit_gap(&mut self, gap: Option<LogGap>, last_event_id: Option<Arc<str>>) {
+        if let Some(gap) = gap {
+            let event = FeedEvent::Gap(gap.into_gap(self.room.clone()));
             self.outputs.push_back(FeedOutput::Event { event, last_event_id });
         }
     }
@@ -228,9 +228,9 @@ impl<P, N: Clone> Feed<P, N> {
                 }
             }
             Action::Up { .. } => {
-                let hole = self.cursor.opened();
+                let gap = self.cursor.opened();
                 let last_event_id = self.last();
-                self.emit_gap(hole, last_event_id);
+                self.emit_gap(gap, last_event_id);
             }
             Action::Changed(change) => self.event(FeedEvent::State(change)),
             // Nothing can be said on a stream, and it is never moved.

@@ -37,7 +37,7 @@ impl Link {
             CloseAction::Retry | CloseAction::TooLarge => self.retry(now, RetryTrigger::Remote, cause),
             CloseAction::Drain => self.retry(now, RetryTrigger::Drain, cause),
             CloseAction::RetryAfter if made(Bug::OverloadIgnored) => {
-                self.retry(now, RetryTrigger::Remote, cause)
+                self.retry(now, RetryTrigger::Remote, cause);
             }
             CloseAction::RetryAfter => {
                 let hint = if made(Bug::HintIgnored) { None } else { hint };

@@ -310,7 +310,7 @@ impl ClientBuilder {
         check_subprotocols(&self.subprotocols)?;
         // Toward Socket.IO the token goes into the `auth` object.
         let default_location = (!is_socket_io).then_some(TokenLocation::Header);
-        let Resolved { connector: connector, credentials, source, request: options, connect_timeout, seed } =
+        let Resolved { connector, credentials, source, request: options, connect_timeout, seed } =
             self.options.resolve(&endpoints, in_urls, default_location)?;
         let mut config = self.config;
         config.link.dial_timeout = connect_timeout.unwrap_or(config.link.dial_timeout);
@@ -322,12 +322,8 @@ impl ClientBuilder {
             .max_write_buffer_size(most_written(&config, is_socket_io))
             .max_message_size(Some(self.max_message))
             .max_frame_size(Some(self.max_message));
-        let dialer = WebSocketConnector {
-            connector: connector,
-            options,
-            subprotocols: self.subprotocols.into(),
-            websocket,
-        };
+        let dialer =
+            WebSocketConnector { connector, options, subprotocols: self.subprotocols.into(), websocket };
         let mut store: Option<Box<dyn StateStore>> = match self.store {
             None => None,
             Some(Store::File(path)) => Some(Box::new(StateFile::open(&path)?)),

@@ -31,7 +31,7 @@ impl Clock {
     }
 
     /// When a timer has to ring that waits for `deadline`, if it is `now`.
-    pub(crate) fn to_instant(&self, now: Timestamp, deadline: Timestamp) -> Instant {
+    pub(crate) fn instant_at(&self, now: Timestamp, deadline: Timestamp) -> Instant {
         let until = deadline.since_start().min(now.since_start().saturating_add(MAX_SLEEP));
         self.start + until
     }

@@ -265,7 +265,7 @@ impl DrivenSession for Session {
 #[cfg(feature = "socketio")]
 macro_rules! observed_socket_io {
     ($machine:ty, $at:ident => $session:expr) => {
-        impl Observed for $machine {
+        impl ObservedSession for $machine {
             fn mode(&self) -> Option<Mode> {
                 let $at = self;
                 $session.is_ready().then_some(Mode::SocketIo)

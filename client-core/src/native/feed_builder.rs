@@ -96,7 +96,7 @@ impl FeedBuilder {
         let (endpoint, in_url) = Endpoint::parse_http(&self.url)?;
         check_room_name(&self.room).map_err(|error| bad_room(&self.room, error))?;
         let endpoints = std::slice::from_ref(&endpoint);
-        let Resolved { connector: connector, credentials, source, request: options, connect_timeout, seed } =
+        let Resolved { connector, credentials, source, request: options, connect_timeout, seed } =
             self.options.resolve(endpoints, in_url, Some(TokenLocation::Header))?;
         let mut config = self.config;
         config.link.credentials = credentials;
@@ -104,7 +104,7 @@ impl FeedBuilder {
         let room = Name::from(self.room);
         let feed = Feed::new(config, room.clone(), seed);
         let span = trace::stream_span(&endpoint, &room);
-        let request = StreamRequest { connector: connector, options, endpoint, room };
+        let request = StreamRequest { connector, options, endpoint, room };
         let clock = Clock::start();
         let (stream, sender, requests) = feed_channel(clock);
         let follower = FeedDriver::new(feed, request, source, clock, self.max_event, sender, requests);

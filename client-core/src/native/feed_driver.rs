@@ -202,7 +202,7 @@ impl FeedDriver {
 
     async fn next(&mut self) -> Wakeup {
         let deadline =
-            self.feed.next_deadline().map(|deadline| self.clock.to_instant(self.clock.monotonic(), deadline));
+            self.feed.next_deadline().map(|deadline| self.clock.instant_at(self.clock.monotonic(), deadline));
         let unread = self.open.as_ref().is_some_and(|open| !open.piece.is_empty());
         let first = self.waiting.front();
         // Looked at in this order: what has arrived is activity that a late deadline must not overlook.

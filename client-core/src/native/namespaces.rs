@@ -131,7 +131,7 @@ impl OpenNamespace {
         let size = events::byte_len(&event);
         match event {
             Event::Delivery(delivery) if !is_reported_by_event(delivery.id) => {
-                self.buffers.outcomes.push(delivery)
+                self.buffers.outcomes.push(delivery);
             }
             Event::State(change) if change.state == State::Closed => {
                 self.buffers.events.push(Event::State(change.clone()));

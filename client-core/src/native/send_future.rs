@@ -73,7 +73,7 @@ pub enum SendError {
     #[error("not sent: {0}")]
     Failed(SendFailure),
     /// The server has refused it: on Socket.IO in its handler's answer, elsewhere with words of its own.
-    #[error("not sent: the server refused it: {}", words(message.as_deref(), *code))]
+    #[error("not sent: the server refused it: {}", message_or_code(message.as_deref(), *code))]
     Refused {
         /// Why, as far as it is a known reason.
         code: Code,

@@ -3,7 +3,7 @@
 use super::room_queue::{QueuedSend, TransientRefusal, Unanswered, Unrecoverable};
 use super::{Outbox, Payload, REPLAY_TIMEOUT, Readiness, Unnumbered};
 use crate::bug::{Bug, made};
-use crate::change_log::note;
+use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendReply};
 use crate::id::Id;
 use crate::link::ConnId;
@@ -102,7 +102,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         if let Some(queue) = self.queue_for(&sent.room) {
             queue.requeue(again);
         }
-        note!(self.change_log, Added { key: sent.id, send: saved });
+        record!(self.change_log, Added { key: sent.id, send: saved });
         self.next_expiry = self.next_expiry.min(until);
         self.queued += 1;
         self.changes += 1;
@@ -272,7 +272,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             return self.mark_unrecoverable(now, index, at);
         }
         let Some((pid, _)) = queue.producer.take() else { return };
-        note!(self.change_log, ProducerEnded { room: queue.room.clone() });
+        record!(self.change_log, ProducerEnded { room: queue.room.clone() });
         queue.pause(now, Nanos::ZERO);
         let later = core::mem::take(&mut queue.queued);
         for sent in queue.take_all_unanswered() {
@@ -284,7 +284,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             {
                 let Unanswered { send, send_no, attempts, expires_at: until, expiry_failure: late, .. } =
                     sent;
-                note!(self.change_log, Requeued { key: send.id });
+                record!(self.change_log, Requeued { key: send.id });
                 self.next_expiry = self.next_expiry.min(until);
                 self.queued += 1;
                 queue.queued.push_back(QueuedSend {
@@ -312,12 +312,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             #[cfg(feature = "journal")]
             let given_up =
                 Transmitted { pid: pid.clone(), pseq: sent.pseq, epoch: sent.epoch.clone(), at_ms: 0 };
-            note!(self.change_log, Transmitted { key: sent.send.id, transmitted: given_up });
+            record!(self.change_log, Transmitted { key: sent.send.id, transmitted: given_up });
             queue.unrecoverable.push(sent.into_unrecoverable(pid, now + REPLAY_TIMEOUT));
         }
         if queue.unanswered.is_empty() {
             // Nothing new is begun on a producer of which the server lacks a number.
-            note!(self.change_log, ProducerEnded { room: queue.room.clone() });
+            record!(self.change_log, ProducerEnded { room: queue.room.clone() });
             queue.producer = None;
         }
         self.changes += 1;
@@ -405,7 +405,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.changes += 1;
         let Some(queue) = self.queues.get_mut(index) else { return };
         let Some((pid, _)) = queue.producer.take() else { return };
-        note!(self.change_log, ProducerEnded { room: queue.room.clone() });
+        record!(self.change_log, ProducerEnded { room: queue.room.clone() });
         queue.resume_at = None;
         let for_now = queue.transient_refusal.clone().filter(|_| !made(Bug::RefusedSaidUnknown));
         for sent in queue.take_all_unanswered() {

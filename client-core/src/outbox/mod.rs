@@ -22,7 +22,7 @@ pub(crate) use persist::RESTORED;
 pub(crate) use transmission::{OutboundFrame, Readiness, SendWindow};
 
 use crate::bug::{Bug, made};
-use crate::change_log::{ChangeLog, note};
+use crate::change_log::{ChangeLog, record};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::id::Id;
 use crate::link::ConnId;
@@ -207,7 +207,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             };
             let status = DeliveryStatus::Failed(SendFailure::QueueFull);
             // It is gone before its place is taken: a stored state is never over its bounds.
-            note!(self.change_log, Resolved { key: oldest.send.id, status: status.clone() });
+            record!(self.change_log, Resolved { key: oldest.send.id, status: status.clone() });
             self.resolve_send(oldest.send, status, out);
         }
         self.accept(now, send);
@@ -224,7 +224,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.queued += 1;
         self.changes += 1;
         if !made(Bug::NotedTooLate) {
-            note!(self.change_log, Added { key: send.id, send: SavedSend::waiting(&send) });
+            record!(self.change_log, Added { key: send.id, send: SavedSend::waiting(&send) });
         }
         let send_no = self.last_send_no;
         if let Some(queue) = self.queue_for(&send.room.clone()) {
@@ -280,7 +280,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 Some(sent) if plain => {
                     self.len -= 1;
                     self.bytes -= sent.size;
-                    note!(self.change_log, Resolved { key: sent.id, status: DeliveryStatus::Written });
+                    record!(self.change_log, Resolved { key: sent.id, status: DeliveryStatus::Written });
                     out(Delivery::new(sent.id, sent.room, DeliveryStatus::Written));
                 }
                 Some(sent) => self.unconfirmed.push(sent),
@@ -420,7 +420,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.last_send_no
     }
 
-    /// Whether sends to `room` up to `serial` are unresolved.
+    /// Whether sends to `room` up to `send_no` are unresolved.
     pub(crate) fn is_pending(&self, room: &N, send_no: u64) -> bool {
         let queue = self
             .queues
@@ -433,7 +433,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             || self.unconfirmed.iter().any(here)
     }
 
-    /// Whether sends to any room up to `serial` are unresolved.
+    /// Whether sends to any room up to `send_no` are unresolved.
     #[cfg(feature = "native")]
     pub(crate) fn has_pending(&self, send_no: u64) -> bool {
         let here = |sent: &Unnumbered<P, N>| sent.send_no <= send_no;

@@ -169,7 +169,7 @@ impl<P, N> RoomQueue<P, N> {
         if keeps { before.max(least) } else { least }
     }
 
-    /// The serial of the next send to transmit for the first time.
+    /// The number of the next send to transmit for the first time.
     pub(super) fn head(&self) -> Option<u64> {
         self.queued.front().map(|waiting| waiting.send_no)
     }
@@ -199,7 +199,7 @@ impl<P, N> RoomQueue<P, N> {
     }
 
     pub(super) fn is_pending(&self, send_no: u64) -> bool {
-        // Each queue is in order, and what is in a later stage has a lower serial.
+        // Each queue is in order, and what is in a later stage has a lower number.
         self.unrecoverable.iter().any(|unrecoverable| unrecoverable.send_no <= send_no)
             || self.unanswered.iter().find(|sent| !sent.resolved).is_some_and(|sent| sent.send_no <= send_no)
             || self.head().is_some_and(|head| head <= send_no)

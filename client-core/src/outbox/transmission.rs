@@ -4,7 +4,7 @@ use super::limits::Payload;
 use super::room_queue::{QueuedSend, Transmission, Unanswered};
 use super::{ACK_TIMEOUT, OutboundMessage, Outbox, Unflushed, Unnumbered};
 use crate::bug::{Bug, made};
-use crate::change_log::note;
+use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
@@ -89,7 +89,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.unflushed_bytes += size;
         self.changes += 1;
         if !made(Bug::WriteAgain) {
-            note!(self.change_log, SentOnce { key: send.id });
+            record!(self.change_log, SentOnce { key: send.id });
         }
         let expires = if late == SendFailure::Timeout { expires } else { Timestamp::NEVER };
         self.next_expiry = self.next_expiry.min(expires);
@@ -228,7 +228,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let (pid, pseq) = (pid.clone(), *next);
             *next += 1;
             let size = send.queued_len();
-            note!(
+            record!(
                 self.change_log,
                 Transmitted {
                     key: send.id,

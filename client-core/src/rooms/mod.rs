@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 pub(crate) enum DesiredMembership {
     /// To be a member.
     Joined,
-    /// To leave once the sends up to `serial` are final.
+    /// To leave once the sends up to `send_no` are final.
     Leaving { send_no: u64 },
     /// Nothing: it has been left on this connection. Remembered, because a server may not implement leaving at all.
     Left,

@@ -3,7 +3,7 @@
 
 use super::Session;
 use crate::bug::{Bug, made};
-use crate::change_log::note;
+use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure};
 use crate::link::ConnId;
 use crate::messages::ClientMessage;
@@ -50,7 +50,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         match self.kept_frames.keep(key.clone(), frame, self.settings.max_content) {
             Ok(()) => {
                 self.changes += 1;
-                note!(self.outbox.change_log, Kept { key, frame: noted });
+                record!(self.outbox.change_log, Kept { key, frame: noted });
             }
             Err(why) => self.event(Event::NotKept { key, why }),
         }
@@ -59,7 +59,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn drop_kept(&mut self, key: &N) {
         if self.kept_frames.drop_kept(key) {
             self.changes += 1;
-            note!(self.outbox.change_log, KeptDropped { key: key.clone() });
+            record!(self.outbox.change_log, KeptDropped { key: key.clone() });
         }
     }
 

@@ -7,7 +7,7 @@ pub(super) use crate::backoff::pause;
 use crate::backoff::retry_delay;
 use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
-use crate::change_log::note;
+use crate::change_log::record;
 use crate::event::{Event, Gap, JoinedRoom, RoomChange, RoomState};
 use crate::id::Id;
 use crate::link::ConnId;
@@ -403,7 +403,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             .as_ref()
             .is_some_and(|committed| committed.epoch == position.epoch && committed.seq >= position.seq);
         if !back || made(Bug::CommitsBackwards) {
-            note!(
+            record!(
                 self.outbox.change_log,
                 Committed(crate::persisted::SavedPosition { room: room.clone(), position: position.clone() })
             );

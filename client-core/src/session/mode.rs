@@ -4,7 +4,7 @@ use super::Session;
 use super::connection::{ActiveConnection, ServerLimits, ServerTimings};
 use crate::bug::{Bug, made};
 use crate::cause::Disconnect;
-use crate::change_log::note;
+use crate::change_log::record;
 use crate::event::{Event, Gap, GapReason, Mode};
 use crate::link::ConnId;
 use crate::messages::Hello;
@@ -194,7 +194,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.outbox.user_changed(&mut self.outcomes);
         }
         self.stored.clear();
-        note!(self.outbox.change_log, UserChanged);
+        record!(self.outbox.change_log, UserChanged);
         for room in self.rooms.iter_mut() {
             room.receiver.forget();
             room.committed = None;

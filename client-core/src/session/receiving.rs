@@ -140,7 +140,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             ServerMessage::Signal(signal) if made(Bug::SignalAnywhere) => self.event(Event::Signal(signal)),
             ServerMessage::Signal(signal) => {
-                self.emit_for_member(signal.room.clone(), |_| Event::Signal(signal))
+                self.emit_for_member(signal.room.clone(), |_| Event::Signal(signal));
             }
             ServerMessage::Pong { .. } => self.stall_pong(now),
             ServerMessage::AuthExpiring { .. } => self.link.refresh_token(now),
@@ -193,27 +193,27 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(at) = at else { return };
         let may_hold =
             self.rooms.buffer_space(at, self.settings.max_buffered, self.settings.max_buffered_bytes);
-        let Some(entry) = self.rooms.at_mut(at) else { return };
-        let early = made(Bug::EarlyFrames) && entry.is_to_join();
-        if entry.membership != Membership::Member && !early {
+        let Some(state) = self.rooms.at_mut(at) else { return };
+        let early = made(Bug::EarlyFrames) && state.is_to_join();
+        if state.membership != Membership::Member && !early {
             return;
         }
         let live = from_wire && entry.meta().is_some_and(|meta| !meta.replay);
-        match entry.receiver.accept(now, entry, live, may_hold, self.backpressured) {
+        match state.receiver.accept(now, entry, live, may_hold, self.backpressured) {
             Accepted::One(entry) => {
-                entry.refusals = 0;
+                state.refusals = 0;
                 self.deliver(entry);
             }
             Accepted::Deliver(ready) => {
-                entry.refusals = 0;
+                state.refusals = 0;
                 for entry in ready {
                     self.deliver(entry);
                 }
             }
             Accepted::Nothing => {
-                if entry.committed.is_none() {
-                    entry.committed = entry.receiver.start_position();
-                    self.changes += u64::from(entry.committed.is_some());
+                if state.committed.is_none() {
+                    state.committed = state.receiver.start_position();
+                    self.changes += u64::from(state.committed.is_some());
                     #[cfg(feature = "journal")]
                     self.record_committed(at);
                 }

@@ -5,7 +5,7 @@
 //! in its place.
 
 use crate::bug::{Bug, made};
-use crate::change_log::{ChangeLog, note};
+use crate::change_log::{ChangeLog, record};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId, SendReply};
 use crate::outbox::{OutboundMessage, OutboxLimits, Overflow, Payload};
 use crate::time::Timestamp;
@@ -147,13 +147,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.last_send_no
     }
 
-    /// Whether sends to `room` up to `serial` are unresolved.
+    /// Whether sends to `room` up to `send_no` are unresolved.
     pub(super) fn is_pending(&self, room: &N, send_no: u64) -> bool {
         self.queued.iter().any(|waiting| waiting.send_no <= send_no && waiting.send.room == *room)
             || self.in_flight.iter().any(|sent| sent.send_no <= send_no && sent.room == *room)
     }
 
-    /// Whether sends to any room up to `serial` are unresolved.
+    /// Whether sends to any room up to `send_no` are unresolved.
     #[cfg(feature = "native")]
     pub(super) fn has_pending(&self, send_no: u64) -> bool {
         self.queued.iter().any(|waiting| waiting.send_no <= send_no)
@@ -195,14 +195,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             };
             let full = oldest.unsent(SendFailure::QueueFull);
             // It is gone before its place is taken: a stored state is never over its bounds.
-            note!(self.change_log, Resolved { key: oldest.send.id, status: full.clone() });
+            record!(self.change_log, Resolved { key: oldest.send.id, status: full.clone() });
             self.resolve_queued(oldest, full, out);
         }
         self.accept(now, send);
     }
 
     fn accept(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
-        note!(self.change_log, Added { key: send.id, send: SavedSend::waiting(&send) });
+        record!(self.change_log, Added { key: send.id, send: SavedSend::waiting(&send) });
         self.queue(now, send);
     }
 
@@ -296,7 +296,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let QueuedSend { send, send_no, expires_at: until, expiry_failure: late, tried } = waiting;
             let (id, room, frame) = (send.id, send.room.clone(), gate.frame);
             if !tried {
-                note!(self.change_log, SentOnce { key: id });
+                record!(self.change_log, SentOnce { key: id });
             }
             let again = || {
                 Box::new(QueuedSend {

@@ -11,7 +11,7 @@ pub(super) enum DesiredMembership {
     /// To be a member.
     Joined,
     /// To leave once the sends up to that number are final.
-    Leaving { serial: u64 },
+    Leaving { send_no: u64 },
     /// Nothing. Remembered, because a server may not implement leaving, or a recovered session still be in it.
     Left,
 }

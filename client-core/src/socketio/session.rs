@@ -18,7 +18,7 @@ use super::personal::Personal;
 use super::rooms::{Membership, Rooms};
 use crate::bug::{Bug, made};
 #[cfg(feature = "journal")]
-use crate::change_log::note;
+use crate::change_log::record;
 use crate::config::Config;
 use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, RoomState, SendFailure};
 use crate::link::{Action, ConnId, Link, State};
@@ -443,9 +443,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn record_outcomes(&mut self) {
         #[cfg(feature = "journal")]
         for Delivery { id, status, reply, .. } in self.outcomes.iter().skip(self.recorded) {
-            note!(self.outbox.change_log, Resolved { key: *id, status: status.clone() });
+            record!(self.outbox.change_log, Resolved { key: *id, status: status.clone() });
             if let Some(reply) = reply.as_ref().and_then(|reply| reply.kept()) {
-                note!(self.outbox.change_log, Replied { key: *id, reply: Box::new(reply) });
+                record!(self.outbox.change_log, Replied { key: *id, reply: Box::new(reply) });
             }
         }
         self.recorded = self.outcomes.len();

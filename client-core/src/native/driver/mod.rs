@@ -283,7 +283,7 @@ impl<M: DrivenSession> Driver<M> {
             self.input(Input::Tick);
             return true;
         }
-        let at = self.clock.to_instant(self.now.monotonic, deadline);
+        let at = self.clock.instant_at(self.now.monotonic, deadline);
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         if self.timer_deadline.is_none_or(|armed| deadline < armed || deadline > armed + TIMER_SLACK) {
             self.timer_deadline = Some(deadline);

@@ -117,16 +117,16 @@ pub(crate) fn take_out(json: &str) -> Result<Option<Extracted>, BinaryError> {
         return Ok(None);
     }
     // Somebody's own object with that name would be taken for a gap.
-    let is_clear = serde_json::from_str(json).is_ok_and(|json| !has_hole(&json));
+    let is_clear = serde_json::from_str(json).is_ok_and(|json| !has_placeholder(&json));
     if is_clear { Ok(Some((taken, attachments))) } else { Err(BinaryError::Malformed) }
 }
 
 /// Levels are the parser's to limit.
 #[cfg(feature = "frames")]
-fn has_gap(json: &Value) -> bool {
+fn has_placeholder(json: &Value) -> bool {
     match json {
-        Value::Object(fields) => fields.contains_key("_placeholder") || fields.values().any(has_hole),
-        Value::Array(items) => items.iter().any(has_hole),
+        Value::Object(fields) => fields.contains_key("_placeholder") || fields.values().any(has_placeholder),
+        Value::Array(items) => items.iter().any(has_placeholder),
         _ => false,
     }
 }

@@ -15,7 +15,7 @@ use alloc::collections::VecDeque;
 pub(super) struct Member<P, N> {
     pub(super) namespace: Namespace,
     pub(super) session: Session<P, N>,
-    place: MemberState<P, N>,
+    state: MemberState<P, N>,
     /// It has failed because the connection has.
     failed_with_connection: bool,
 }
@@ -52,26 +52,26 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         // Those that were left and wait for a late answer are no namespaces any more, but must not pile up either.
         let open = self.members.iter().filter(|member| member.session.state() != State::Closed).count();
         let is_full = open >= MAX_NAMESPACES || self.members.len() >= 2 * MAX_NAMESPACES;
-        let mut place = MemberState::Disconnected;
+        let mut state = MemberState::Disconnected;
         let at = match self.position(namespace.as_str()) {
             Ok(at) => {
                 let known = self.members.get_mut(at).filter(|member| member.session.state() == State::Closed);
                 let Some(known) = known else { return Err(OpenError::AlreadyOpen) };
-                place = core::mem::replace(&mut known.place, MemberState::Disconnected);
+                state = core::mem::replace(&mut known.state, MemberState::Disconnected);
                 self.members.remove(at);
                 at
             }
             Err(_) if is_full => return Err(OpenError::TooMany),
             Err(at) => at,
         };
-        self.members.insert(at, Member { namespace, session, place, failed_with_connection: false });
+        self.members.insert(at, Member { namespace, session, state, failed_with_connection: false });
         Ok(())
     }
 
     /// Of a namespace that was left nothing is remembered, unless the server's consent is still to come.
     pub(super) fn forget_closed(&mut self) {
         self.members.retain(|member| {
-            member.session.state() != State::Closed || !matches!(member.place, MemberState::Disconnected)
+            member.session.state() != State::Closed || !matches!(member.state, MemberState::Disconnected)
         });
         if self.members.is_empty() {
             self.main.set_elsewhere(0);
@@ -122,22 +122,22 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                     }
                 }
                 Output::Send { frame, message: message @ ClientPacket::Connect { .. }, .. } => {
-                    match member.place {
+                    match member.state {
                         MemberState::Disconnected | MemberState::Connected => {
-                            member.place = MemberState::Connecting;
+                            member.state = MemberState::Connecting;
                             self.main.set_last_frame(frame);
                             self.write(at, frame, message);
                         }
                         // Not yet: the goodbye may not have been read, or what was asked before is not answered.
                         MemberState::CoolingDown(when, _) => {
-                            member.place = MemberState::CoolingDown(when, Some(message))
+                            member.state = MemberState::CoolingDown(when, Some(message));
                         }
-                        _ => member.place = MemberState::Reconnecting(message),
+                        _ => member.state = MemberState::Reconnecting(message),
                     }
                 }
                 Output::Send { frame, message, .. } => {
                     if matches!(message, ClientPacket::Disconnect) {
-                        member.place = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, None);
+                        member.state = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, None);
                     }
                     self.main.set_last_frame(frame);
                     self.write(at, frame, message);
@@ -177,13 +177,13 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// The session has given the namespace up.
     fn abandon(&mut self, now: ClockReading, at: usize) {
         let Some(member) = self.members.get_mut(at) else { return };
-        match member.place {
+        match member.state {
             MemberState::Connected => {
-                member.place = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, None);
+                member.state = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, None);
                 self.write_beside(at, ClientPacket::Disconnect);
             }
-            MemberState::Connecting | MemberState::Reconnecting(_) => member.place = MemberState::Abandoned,
-            MemberState::CoolingDown(when, _) => member.place = MemberState::CoolingDown(when, None),
+            MemberState::Connecting | MemberState::Reconnecting(_) => member.state = MemberState::Abandoned,
+            MemberState::CoolingDown(when, _) => member.state = MemberState::CoolingDown(when, None),
             MemberState::Disconnected | MemberState::Abandoned => {}
         }
     }
@@ -191,12 +191,12 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// A namespace that was left may be asked for again, and is if that is wanted.
     pub(super) fn start_cooldown(&mut self, now: ClockReading, at: usize) {
         let Some(member) = self.members.get_mut(at) else { return };
-        let MemberState::CoolingDown(when, connect) = &mut member.place else { return };
+        let MemberState::CoolingDown(when, connect) = &mut member.state else { return };
         if *when > now.monotonic {
             return;
         }
         let connect = connect.take();
-        member.place = if connect.is_some() { MemberState::Connecting } else { MemberState::Disconnected };
+        member.state = if connect.is_some() { MemberState::Connecting } else { MemberState::Disconnected };
         if let Some(connect) = connect {
             self.write_beside(at, connect);
         }
@@ -212,16 +212,16 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         let Ok(at) = self.position(namespace.as_str()) else { return self.main.mark_unknown() };
         let Some(member) = self.members.get_mut(at) else { return };
         let is_answer = matches!(packet, ServerPacket::Connected(_) | ServerPacket::ConnectError(_));
-        match (&member.place, is_answer) {
+        match (&member.state, is_answer) {
             (MemberState::Connecting, true) => {
                 let is_in = matches!(packet, ServerPacket::Connected(_));
-                member.place = if is_in { MemberState::Connected } else { MemberState::Disconnected };
+                member.state = if is_in { MemberState::Connected } else { MemberState::Disconnected };
             }
             (MemberState::Abandoned | MemberState::Reconnecting(_), true) => {
                 return self.answered_too_late(now, at, &packet);
             }
             (MemberState::Connected, false) if matches!(packet, ServerPacket::Disconnected) => {
-                member.place = MemberState::Disconnected
+                member.state = MemberState::Disconnected;
             }
             (MemberState::Connected | MemberState::Connecting, false) => {}
             // A second answer, or one to no question; and what is still on its way after it was left.
@@ -239,22 +239,22 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// The answer to what is not wanted any more.
     fn answered_too_late(&mut self, now: ClockReading, at: usize, packet: &ServerPacket<P, N>) {
         let Some(member) = self.members.get_mut(at) else { return };
-        let connect = match core::mem::replace(&mut member.place, MemberState::Disconnected) {
+        let connect = match core::mem::replace(&mut member.state, MemberState::Disconnected) {
             MemberState::Reconnecting(connect) => Some(connect),
             _ => None,
         };
         if matches!(packet, ServerPacket::Connected(_)) {
-            member.place = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, connect);
+            member.state = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, connect);
             self.write_beside(at, ClientPacket::Disconnect);
         } else if let Some(connect) = connect {
-            member.place = MemberState::Connecting;
+            member.state = MemberState::Connecting;
             self.write_beside(at, connect);
         }
     }
 
     /// When a namespace may be asked for that was left.
     pub(super) fn next_cooldown(&self) -> Option<Timestamp> {
-        let left = self.members.iter().filter_map(|member| match member.place {
+        let left = self.members.iter().filter_map(|member| match member.state {
             MemberState::CoolingDown(when, _) => Some(when),
             _ => None,
         });
@@ -264,7 +264,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// The connection is gone.
     pub(super) fn member_loses(&mut self, now: ClockReading, at: usize, how: &Disconnect) {
         let Some(member) = self.members.get_mut(at) else { return };
-        member.place = MemberState::Disconnected;
+        member.state = MemberState::Disconnected;
         member.session.carrier_lost(now, how);
         self.settled(now, at);
     }
@@ -272,7 +272,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// The connection is gone permanently.
     pub(super) fn member_fails(&mut self, now: ClockReading, at: usize, cause: &Cause) {
         let Some(member) = self.members.get_mut(at) else { return };
-        member.place = MemberState::Disconnected;
+        member.state = MemberState::Disconnected;
         member.failed_with_connection |= !member.session.has_ended();
         member.session.carrier_failed(now, cause.clone());
         self.settled(now, at);

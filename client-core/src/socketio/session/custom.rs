@@ -3,7 +3,7 @@
 
 use super::Session;
 use crate::bug::{Bug, made};
-use crate::change_log::note;
+use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId, SendReply};
 use crate::kept_frames::KeptFrames;
 use crate::messages::ServerMessage;
@@ -108,7 +108,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Ok(()) => {
                 #[cfg(feature = "stored")]
                 self.outbox.changed();
-                note!(self.outbox.change_log, Kept { key, frame: noted });
+                record!(self.outbox.change_log, Kept { key, frame: noted });
             }
             Err(why) => self.event(Event::NotKept { key, why }),
         }
@@ -118,7 +118,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.custom.kept_frames.drop_kept(key) {
             #[cfg(feature = "stored")]
             self.outbox.changed();
-            note!(self.outbox.change_log, KeptDropped { key: key.clone() });
+            record!(self.outbox.change_log, KeptDropped { key: key.clone() });
         }
     }
 

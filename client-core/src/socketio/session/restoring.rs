@@ -4,7 +4,7 @@ use super::Session;
 use crate::bug::{Bug, made};
 #[cfg(feature = "journal")]
 use crate::change::Change;
-use crate::change_log::note;
+use crate::change_log::record;
 #[cfg(feature = "journal")]
 use crate::event::SendId;
 use crate::event::{Delivery, DeliveryStatus, Event, Restored};
@@ -56,7 +56,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.outbox.changed();
             #[cfg(feature = "journal")]
             let saved = Saved { sends: Vec::new(), ..self.saved() };
-            note!(self.outbox.change_log, Replaced(Box::new(saved)));
+            record!(self.outbox.change_log, Replaced(Box::new(saved)));
         }
     }
 
@@ -64,7 +64,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn mark_reachable(&mut self) {
         if !core::mem::replace(&mut self.was_reached, true) {
             self.outbox.changed();
-            note!(
+            record!(
                 self.outbox.change_log,
                 Server { user: None, extended: false, worked: true, window_ms: 0, dedupe_window_ms: 0 }
             );
