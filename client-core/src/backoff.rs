@@ -38,7 +38,7 @@ impl Policy {
     pub const LEGACY_ATTEMPTS: u32 = 10;
 
     /// A rule of the application's own: a function of what is known of the attempt. Its answer is kept between 100 ms and 10
-    /// minutes, and is raised to what the server asks for. An attempt that something on this side has caused (the network is
+    /// minutes, and is raised to what the server requests. An attempt that something on this side has caused (the network is
     /// back, a wake) does not ask it: it comes within 250 ms, but not more often than once in 10 s. The count of attempts, its
     /// limit and the limit of 6 dials in 30 s are those of [`Policy::Standard`].
     ///
@@ -84,7 +84,7 @@ pub(crate) fn retry_delay(refusals: u32, least: Nanos) -> Nanos {
 const PAUSE: Nanos = Nanos::from_secs(1);
 const MAX_PAUSE: Nanos = Nanos::from_secs(600);
 
-/// The wait that a server asks for with a temporary refusal.
+/// The wait that a server requests with a temporary refusal.
 pub(crate) fn pause(retry_after_ms: Option<u64>) -> Nanos {
     retry_after_ms.map_or(PAUSE, Nanos::from_millis).clamp(Nanos::from_millis(100), MAX_PAUSE)
 }
@@ -154,7 +154,7 @@ impl Backoff {
         self.window = if made(Bug::WindowUnlearnt) { self.window } else { window };
     }
 
-    /// The server has said how long to wait before each return.
+    /// The server has announced how long to wait before each return.
     pub(crate) fn set_least(&mut self, least: Nanos) {
         self.least = least.min(MAX_HINT);
     }
@@ -213,7 +213,7 @@ impl Backoff {
         }
     }
 
-    /// The delay when the server said how long to wait: the hint and up to as much again, so that those it
+    /// The delay when the server sent how long to wait: the hint and up to as much again, so that those it
     /// turned away together do not come back together. A hint is about one client, the window about all of them:
     /// it stays the floor.
     pub(crate) fn hinted(&mut self, hint: Nanos, rng: &mut Rng) -> Nanos {

@@ -32,9 +32,9 @@ pub enum Disconnect {
 pub struct DialError {
     /// The kind, which decides what happens next.
     pub kind: DialErrorKind,
-    /// What the server asked for with `Retry-After`.
+    /// What the server requested with `Retry-After`.
     pub retry_after: Option<Duration>,
-    /// The error's own words, without the token. Hostile text where a server had a part in it.
+    /// The error's text, without the token. Hostile text where a server had a part in it.
     pub text: Box<str>,
     /// What is known of a way out beside what `kind` lets one guess.
     #[cfg(feature = "native")]
@@ -46,14 +46,14 @@ pub struct DialError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {
-    /// The words of the error or the cause say it.
+    /// The text of the error or the cause contains it.
     InMessage,
     /// A Socket.IO server answers at the address: its protocol is the one to use.
     SocketIo,
 }
 
 impl DialError {
-    /// An error of `kind` with its words.
+    /// An error of `kind` with its text.
     pub fn new(kind: DialErrorKind, text: impl Into<Box<str>>) -> Self {
         Self {
             kind,
@@ -70,13 +70,13 @@ impl DialError {
         Self { remedy: Some(remedy), ..self }
     }
 
-    /// The same, with what the server asked for with `Retry-After`.
+    /// The same, with what the server requested with `Retry-After`.
     pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
         Self { retry_after, ..self }
     }
 }
 
-/// The kinds of failed dial; [`Display`](fmt::Display) says each in a few words.
+/// The kinds of failed dial; [`Display`](fmt::Display) is a short description of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DialErrorKind {
@@ -123,7 +123,7 @@ impl fmt::Display for DialErrorKind {
 }
 
 /// The code of a [`Cause`]: stable, for programs; [`CauseCode::as_str`] is what `pipe` and logs print, and
-/// [`Display`](fmt::Display) says it in a few words for people.
+/// [`Display`](fmt::Display) is a short description for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CauseCode {
@@ -152,7 +152,7 @@ pub enum CauseCode {
     Unauthorized(u16),
     /// Socket.IO: the server has no such namespace.
     UnknownNamespace,
-    /// The server speaks another version of the protocol.
+    /// The server uses another version of the protocol.
     Incompatible,
     /// The token source failed or did not answer in time.
     TokenUnavailable,
@@ -237,7 +237,7 @@ impl fmt::Display for CauseCode {
 
 /// Why the state changed. Every change has one; "disconnected" without a reason does not exist here.
 ///
-/// [`Display`](fmt::Display) says it in one line, the server's message in it at most 300 characters long and without
+/// [`Display`](fmt::Display) is one line, the server's message in it at most 300 characters long and without
 /// control characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}{}", Detail(text))]
@@ -245,7 +245,7 @@ impl fmt::Display for CauseCode {
 pub struct Cause {
     /// What happened.
     pub code: CauseCode,
-    /// In whose words: a close reason or an error's text. Hostile where a server had a part in it.
+    /// The detail: a close reason or an error's text. Hostile where a server had a part in it.
     pub text: Box<str>,
     /// Socket.IO: the `data` of the error with which the server's middleware refused, as JSON. Hostile text.
     pub data: Option<Box<str>>,
@@ -299,7 +299,7 @@ impl Cause {
 /// Maximum characters of a text that is shown.
 const SHOWN_CHARS: usize = 300;
 
-/// Words that follow others, shown on one line: bounded, and what would act on a terminal is escaped.
+/// A detail after a message, shown on one line: bounded, and what would act on a terminal is escaped.
 struct Detail<'a>(&'a str);
 
 impl fmt::Display for Detail<'_> {

@@ -72,7 +72,7 @@ pub enum Change<P = String, N = Name, K = u64> {
     Server {
         /// The user it has let in.
         user: Option<N>,
-        /// It speaks the extended protocol.
+        /// It supports the extended protocol.
         extended: bool,
         /// There has been a connection.
         worked: bool,

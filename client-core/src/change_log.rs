@@ -1,5 +1,5 @@
 //! Records a session's changes for a store that appends them. Records nothing without the feature `journal`, or before
-//! a store asks for it.
+//! a store requests it.
 
 #[cfg(feature = "journal")]
 use crate::change::Change;

@@ -97,7 +97,7 @@ impl CloseCodePolicy {
     /// What a failed dial means.
     pub fn dial_error(&self, kind: DialErrorKind) -> CloseAction {
         match kind {
-            // What a stream of events is not to be asked for again with (the HTML standard, "Processing model").
+            // What a stream of events is not to be requested again with (the HTML standard, "Processing model").
             DialErrorKind::Http(204) => self.close_code(NORMAL),
             DialErrorKind::Http(401 | 403) => CloseAction::Rejected,
             DialErrorKind::Http(429 | 503) => CloseAction::RetryAfter,

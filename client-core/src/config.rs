@@ -17,7 +17,7 @@ pub struct Config {
     pub link: LinkConfig,
     /// The sends on their way.
     pub outbox: OutboxLimits,
-    /// Offer the extended protocol. `true` by default; a server that does not speak it never notices.
+    /// Offer the extended protocol. `true` by default; a server that does not support it ignores the offer.
     pub extended: bool,
     /// Maximum messages buffered while a gap before them is being filled, or, on a Socket.IO server, until it is known
     /// what they belong to: 1,024 by default.

@@ -38,14 +38,14 @@ pub enum Event<P = String, N = Name> {
     },
     /// A message in a room.
     Message(Message<P, N>),
-    /// Somebody joined a room.
+    /// A user joined a room.
     UserJoined {
         /// The room.
         room: N,
         /// Who joined.
         user: N,
     },
-    /// Extended: somebody left a room.
+    /// Extended: a user left a room.
     UserLeft {
         /// The room.
         room: N,
@@ -58,7 +58,7 @@ pub enum Event<P = String, N = Name> {
     Signal(Box<Signal<P, N>>),
     /// Extended and Socket.IO: something for this user alone.
     Notification(Box<Notification<P, N>>),
-    /// A custom frame. Natively only where [`ClientBuilder::frames`](crate::ClientBuilder::frames) asks for
+    /// A custom frame. Natively only where [`ClientBuilder::frames`](crate::ClientBuilder::frames) requests
     /// them.
     #[cfg(feature = "frames")]
     Frame(crate::frame::Frame<P, N>),
@@ -84,13 +84,13 @@ pub enum Event<P = String, N = Name> {
     Gap(Gap<N>),
     /// The final outcome of a send: exactly one for each.
     Delivery(Delivery<P, N>),
-    /// The server said `error`. On a plain connection it does not say what about.
+    /// The server sent `error`. On a plain connection it does not say what about.
     ServerError {
         /// Its message. Hostile text.
         message: P,
         /// Extended: why.
         code: Option<Code>,
-        /// The server's own code, with which its words begin: one that the protocol does not name. Hostile text.
+        /// The server's own code, with which its message begins: one that the protocol does not name. Hostile text.
         server_code: ServerCode,
     },
     /// The server sent something that is no frame; it was skipped, nothing else is lost. Reported once for each connection; the
@@ -99,7 +99,7 @@ pub enum Event<P = String, N = Name> {
         /// What is wrong with it.
         error: Box<str>,
     },
-    /// The state could not be stored. Said once; it is tried again, and until it works nothing is sent for the first
+    /// The state could not be stored. Reported once; it is tried again, and until it works nothing is sent for the first
     /// time, while messages still come in.
     StorageFailed {
         /// What is wrong.
@@ -117,12 +117,12 @@ pub enum Event<P = String, N = Name> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {
-    /// The base contract: sends at most once, messages missed while away are gone and said to be.
+    /// The base contract: sends at most once, messages missed while away are gone, and reported as a gap.
     Plain,
     /// The extended protocol: every send is answered and made once, missed messages are replayed.
     Extended,
     /// Socket.IO: sends at most once and answered by the server's handlers, missed messages recovered where the server
-    /// does that, and otherwise gone and said to be.
+    /// does that, and otherwise gone, and reported as a gap.
     SocketIo,
 }
 
@@ -156,7 +156,7 @@ pub struct JoinedRoom<N = Name> {
 }
 
 impl<N> JoinedRoom<N> {
-    /// A membership of which the server has said no more than that, and whether everything since the last position follows.
+    /// A membership of which the server has announced no more than that, and whether everything since the last position follows.
     pub fn new(room: N, recovered: bool) -> Self {
         Self { room, recovered, replayed: 0, reason: None, members: None, member_count: None }
     }
@@ -170,9 +170,9 @@ pub struct Restored<P = String, N = Name> {
     pub id: SendId,
     /// Where it goes; natively empty for a custom frame.
     pub room: N,
-    /// What it says.
+    /// The content.
     pub content: P,
-    /// What it says beside the text.
+    /// The structured data beside the text.
     #[cfg(feature = "journal")]
     pub data: Option<P>,
     /// The caller's own name for it.
@@ -219,9 +219,9 @@ pub enum RoomState {
     Joined,
     /// Left on request.
     Left,
-    /// Never asked for: the name is no room name, or there are too many rooms.
+    /// Never requested: the name is no room name, or there are too many rooms.
     Refused,
-    /// The server refused the join permanently. Not asked for again.
+    /// The server refused the join permanently. Not requested again.
     Failed(Code),
     /// The server removed the user. Not rejoined.
     Removed(Code),
@@ -325,7 +325,7 @@ pub struct Delivery<P = String, N = Name> {
     pub room: N,
     /// The outcome of it.
     pub status: DeliveryStatus,
-    /// Socket.IO: what the server's handler answered, if it answered anything. Extended: the words of a refusal.
+    /// Socket.IO: what the server's handler answered, if it answered anything. Extended: the message of a refusal.
     pub reply: Option<Box<SendReply<P>>>,
 }
 
@@ -336,7 +336,7 @@ impl<P, N> Delivery<P, N> {
     }
 }
 
-/// What a Socket.IO server's handler gave to the ack of a send or a join, or an extended server's words of a refusal.
+/// What a Socket.IO server's handler gave to the ack of a send or a join, or an extended server's message of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SendReply<P = String> {
@@ -344,7 +344,7 @@ pub struct SendReply<P = String> {
     /// a text that ends in `…`. Hostile text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<P>,
-    /// Of a refusal the words that are meant for people. They begin with the server's own code, unless it is a Socket.IO
+    /// Of a refusal the message for people. It begins with the server's own code, unless it is a Socket.IO
     /// server's. Hostile text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<P>,
@@ -355,13 +355,13 @@ pub struct SendReply<P = String> {
 }
 
 impl<P> SendReply<P> {
-    /// An answer, and the words in it that are meant for people.
+    /// An answer, and the message for people in it.
     pub fn new(answer: Option<P>, message: Option<P>) -> Self {
         Self { answer, message, server_code: None }
     }
 }
 
-/// Bytes of an answer, and of a refusal's words, that are kept with the outcome in a stored state.
+/// Bytes of an answer, and of a refusal's message, that are kept with the outcome in a stored state.
 #[cfg(all(feature = "journal", feature = "socketio"))]
 const KEPT: usize = 4 << 10;
 
@@ -444,7 +444,7 @@ pub enum SendFailure {
     #[cfg(feature = "frames")]
     #[error("its type is the name of a frame of the protocol: give it another one")]
     Reserved,
-    /// The server speaks another protocol: events are for Socket.IO servers.
+    /// The server uses another protocol: events are for Socket.IO servers.
     #[cfg(feature = "frames")]
     #[error("this server takes no such frames: events with a name are for Socket.IO servers")]
     Unsupported,
@@ -532,7 +532,7 @@ impl SendFailure {
         }
     }
 
-    /// Whether it was larger than may be, as this client or as the server says: split it.
+    /// Whether it was larger than may be, as this client or as the server reports: split it.
     /// `Diagnostics::content_limit` has the limit.
     pub fn is_too_large(self) -> bool {
         matches!(self, Self::TooLarge | Self::Refused(Code::TooLarge))

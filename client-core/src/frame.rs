@@ -159,7 +159,7 @@ impl Frame {
     }
 }
 
-/// Only what kind of frame it is: its content is nobody's who reads a log.
+/// Only what kind of frame it is: its content must not appear in logs.
 impl<P, N: fmt::Debug> fmt::Debug for Frame<P, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_binary = matches!(self.body, Body::Binary(_));
@@ -218,7 +218,7 @@ impl<'de> serde::Deserialize<'de> for Bytes {
     }
 }
 
-/// Only how many: its content is nobody's who reads a log.
+/// Only how many: its content must not appear in logs.
 #[cfg(feature = "json")]
 impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

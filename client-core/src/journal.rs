@@ -278,7 +278,7 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
         }
     }
 
-    /// What has no reference is asked for by nobody later.
+    /// What has no reference is requested by nobody later.
     fn confirm(&mut self, number: u64) {
         self.forget_id(number);
         let Some(outcome) = self.outcomes.get_mut(&number) else { return };

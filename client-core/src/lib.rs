@@ -1,5 +1,5 @@
 //! A client for chat rooms that survives the network: it reconnects when and only when it should, joins its
-//! rooms again where it left off, and says honestly the outcome of every message.
+//! rooms again where it left off, and reports the true outcome of every message.
 //!
 //! # A bot
 //!
@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! [`Client`] sends, joins and closes; [`Events`] tells everything that happens, in order. `examples/echo_bot.rs`
+//! [`Client`] sends, joins and closes; [`Events`] reports everything that happens, in order. `examples/echo_bot.rs`
 //! is a whole program.
 //!
 //! # The machine
@@ -107,7 +107,7 @@
 //!
 //! - A send resolves exactly once, with what is known and no more.
 //! - Every change of state has a [`Cause`], and after a terminal one there is no further attempt.
-//! - At most six dials in any thirty seconds, whatever asks for them.
+//! - At most six dials in any thirty seconds, whatever requests them.
 //! - Every queue has a bound in count and bytes.
 //!
 //! On an **extended** server (protocol.md §2):

@@ -4,11 +4,11 @@ use crate::bug::{Bug, made};
 use crate::time::{Nanos, Timestamp};
 use core::time::Duration;
 
-/// When to ask, and how long to wait for an answer.
+/// When to probe the server, and how long to wait for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LivenessConfig {
-    /// Silence after which the server is asked: 25 s by default. Many proxies cut a connection that is silent for 30 s.
+    /// Silence after which the server is probed: 25 s by default. Many proxies cut a connection that is silent for 30 s.
     pub heartbeat: Duration,
     /// How long it may take to answer: 10 s by default.
     pub answer_timeout: Duration,
@@ -18,7 +18,7 @@ pub struct LivenessConfig {
     /// found by asking, and after a long sleep the connection is replaced instead.
     pub can_ping: bool,
     /// For a stream that can only be listened to, but in which the server is never silent for long: silence after
-    /// which it is dead, without a question. `None` by default. Used where the driver cannot ping.
+    /// which it is dead, without a probe. `None` by default. Used where the driver cannot ping.
     pub idle_timeout: Option<Duration>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) const TIMER_SLACK: Nanos = Nanos::from_secs(2);
 pub(crate) enum ProbeResult {
     /// Nothing.
     Fine,
-    /// Ask the server.
+    /// Send a ping.
     Ask,
     /// It is gone. `local`: it went while this side slept or changed networks.
     Dead { local: bool },
@@ -59,8 +59,8 @@ enum Phase {
 pub(crate) struct Liveness {
     config: LivenessConfig,
     last_activity: Timestamp,
-    /// What the server has said of its silences, instead of the configuration's. By when within one its next word
-    /// is due it has not said, so that doubt shortens nothing.
+    /// What the server has announced of its silences, instead of the configuration's. The server announces no schedule within that interval, so a probe
+    /// cannot shorten the deadline.
     silence: Option<Nanos>,
     phase: Phase,
 }
@@ -70,30 +70,30 @@ impl Liveness {
         Self { config, last_activity: now, silence: None, phase: Phase::Idle }
     }
 
-    /// The server has said how often it wants to hear, and can be asked.
+    /// The server has announced its heartbeat interval, and answers pings.
     pub(crate) fn set_heartbeat(&mut self, heartbeat: Nanos) {
         self.config.heartbeat =
             if made(Bug::HeartbeatUnlearnt) { self.config.heartbeat } else { heartbeat.duration() };
         self.config.can_ping = true;
     }
 
-    /// The server speaks by itself at least so often.
+    /// The server sends something unasked at least this often.
     #[cfg(any(feature = "socketio", test))]
     pub(crate) fn set_idle_timeout(&mut self, silence: Nanos) {
         self.silence = Some(silence);
     }
 
-    /// Longer silence is death, and nobody is asked.
+    /// A longer silence means a dead connection; nothing is probed.
     fn silence(&self) -> Option<Nanos> {
         self.silence.or(self.config.idle_timeout.filter(|_| !self.config.can_ping).map(Nanos::from))
     }
 
-    /// Whether there is a way to ask on this connection.
+    /// Whether this connection can be probed.
     pub(crate) fn can_probe(&self) -> bool {
         self.config.can_ping
     }
 
-    /// Asks now, out of turn.
+    /// Probes now, before the heartbeat is due.
     pub(crate) fn probe_now(&mut self, now: Timestamp) -> bool {
         let quiet = matches!(self.phase, Phase::Idle) && self.config.can_ping;
         if quiet {
@@ -120,7 +120,7 @@ impl Liveness {
         rtt
     }
 
-    /// Something on this side makes the connection doubtful: ask now, and expect a quick answer.
+    /// Something on this side makes the connection suspect: probe now, with a short deadline.
     pub(crate) fn probe(&mut self, now: Timestamp) -> ProbeResult {
         let soon = now
             + if made(Bug::DoubtPatient) { self.config.answer_timeout } else { self.config.probe_timeout };

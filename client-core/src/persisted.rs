@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub struct Saved<P = String, N = Name> {
     /// Whose it is, once a server has announced it.
     pub user: Option<N>,
-    /// The server has spoken the extended protocol.
+    /// The server has used the extended protocol.
     pub extended: bool,
     /// There has been a connection: the address is right.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -36,7 +36,7 @@ pub struct Saved<P = String, N = Name> {
     pub producers: Vec<SavedProducer<N>>,
     /// The sends without an outcome, in their order.
     pub sends: Vec<SavedSend<P, N>>,
-    /// Outcomes, the oldest first: those that the application has not processed, and those that it may ask for again by
+    /// Outcomes, the oldest first: those that the application has not processed, and those that it may request again by
     /// their reference. A session leaves them to its driver.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<SavedOutcome<P, N>>,
@@ -105,9 +105,9 @@ pub struct SavedSend<P = String, N = Name> {
     pub number: u64,
     /// Where it goes.
     pub room: N,
-    /// What it says.
+    /// The content.
     pub content: P,
-    /// What it says beside the text.
+    /// The structured data beside the text.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub data: Option<P>,
     /// The caller's own name for it.

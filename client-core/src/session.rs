@@ -299,7 +299,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.outbox.has_pending(through)
     }
 
-    /// The user that the server takes the token for, as the last extended server said.
+    /// The user that the server takes the token for, as the last extended server sent.
     pub fn user(&self) -> Option<&N> {
         self.server.user.as_ref()
     }
@@ -542,7 +542,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 }
 
-/// Until a server has said otherwise (protocol.md §2.3).
+/// Until a server has announced otherwise (protocol.md §2.3).
 const DEFAULT_DEDUPE: Nanos = Nanos::from_secs(600);
 
 #[cfg(test)]

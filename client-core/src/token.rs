@@ -57,7 +57,7 @@ impl TokenError {
 /// Where tokens come from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Credentials {
-    /// None: the server does not ask for one.
+    /// None: the server does not request one.
     #[default]
     Anonymous,
     /// One token permanently. When the server refuses it the state is `failed`, until another is set.

@@ -36,7 +36,7 @@ impl Position {
 /// What to do with a message.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Step {
-    /// Tell this first.
+    /// Report this first.
     pub(super) gap: Option<LogGap>,
     /// It has not been delivered before.
     pub(super) is_new: bool,
@@ -64,7 +64,7 @@ pub(super) struct LogGap {
 }
 
 impl LogGap {
-    /// Nobody knows what, maybe nothing.
+    /// An unknown gap, possibly empty.
     fn unknown(reason: GapReason) -> Self {
         Self { epoch: None, after: None, before: None, reason }
     }
@@ -80,7 +80,7 @@ fn log_gap(at: &Position, after: u64, before: Option<u64>, reason: GapReason) ->
     LogGap { epoch: Some(at.epoch.clone()), after: Some(after), before, reason }
 }
 
-/// How far the server has said that something is missing, while no message has come since.
+/// How far the server has announced that something is missing, while no message has come since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Announced {
     /// The first message behind the gap, in the log that is being read; `None`: whatever comes.
@@ -95,7 +95,7 @@ pub(super) struct Cursor {
     last_id: Option<Arc<str>>,
     recent: RecentIds,
     announced: Option<Announced>,
-    /// The gap told last, while no message has come since: a server says it again on each connection.
+    /// The gap told last, while no message has come since: a server reports it again on each connection.
     reported: Option<LogGap>,
     /// The highest number seen on this connection: a smaller one that is not a repetition is of another log.
     seen: u64,
@@ -198,7 +198,7 @@ impl Cursor {
         }
     }
 
-    /// The server says that something is missing; gives it in this side's own words, unless it has been reported.
+    /// The server reports that something is missing; gives it in this side's own words, unless it has been reported.
     pub(super) fn gap<N>(&mut self, gap: Gap<N>, id: Option<&str>) -> Option<LogGap> {
         let Gap { room: _, epoch, after, before, reason } = gap;
         let gap = match &self.position {

@@ -1,6 +1,6 @@
 //! `text/event-stream`, read piece by piece as it arrives (the HTML standard, "Parsing an event stream").
 //!
-//! What is held is one line and one event, and never more than a bound: a larger event is left out and said to be.
+//! What is held is one line and one event, and never more than a bound: a larger event is dropped and reported.
 
 use crate::bug::{Bug, made};
 use alloc::string::String;

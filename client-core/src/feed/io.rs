@@ -25,7 +25,7 @@ pub struct FeedConfig {
     pub history: Option<u64>,
 }
 
-/// The server says something every 15 s, if only a comment: two of them are missing, and as long as a pong may take.
+/// The server sends something every 15 s, if only a comment: two of them are missing, and as long as a pong may take.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2 * 15 + 10);
 
 impl Default for FeedConfig {
@@ -52,7 +52,7 @@ pub enum FeedInput<P = String, N = Name> {
     Token(Result<Token, TokenError>),
     /// The answer has begun: HTTP 200 and `text/event-stream`.
     Opened(ConnId),
-    /// The dial failed, or the answer was another one. HTTP 204 is the server's last word.
+    /// The dial failed, or the answer was another one. HTTP 204 ends the feed for ever.
     DialFailed(ConnId, DialError),
     /// Bytes came in, whatever they are.
     Activity(ConnId),
@@ -63,7 +63,7 @@ pub enum FeedInput<P = String, N = Name> {
     /// The application takes nothing now and the stream is not read, or it is read again. A silence that this side
     /// makes is not the server's.
     Backpressure(bool),
-    /// The platform noticed something.
+    /// A hint of the platform.
     Hint(Hint),
     /// [`Feed::next_deadline`](super::Feed::next_deadline) has come.
     Tick,
@@ -118,7 +118,7 @@ pub enum FeedOutput<P = String, N = Name> {
         /// The server refused the last token.
         rejected: bool,
     },
-    /// Ask for the stream; answer with [`FeedInput::Opened`] or [`FeedInput::Failed`]. The deadline is the feed's.
+    /// Request the stream; answer with [`FeedInput::Opened`] or [`FeedInput::Failed`]. The deadline is the feed's.
     Dial {
         /// The number of the dial and of its stream.
         conn: ConnId,
@@ -151,7 +151,7 @@ pub enum FeedOutput<P = String, N = Name> {
 pub enum FeedEvent<P = String, N = Name> {
     /// The connection's state changed.
     State(StateChange),
-    /// The server has said where it begins: there is a position to continue from, before any message has come.
+    /// The server has announced where it begins: there is a position to continue from, before any message has come.
     Started,
     /// A message in the room.
     Message(Message<P, N>),

@@ -6,8 +6,8 @@
 //! whether it is there.
 //!
 //! Where the ids of the events are the server's `epoch:seq:id`, messages are delivered in order, each once, and a gap
-//! is reported before what comes behind it, whether the server tells it or not. Ids of another form are passed back to the
-//! server as they are, and after each reconnect a gap of unknown size says that nobody knows. An event that is no message
+//! is reported before what comes behind it, whether announced or inferred from sequence numbers. Ids of another form are passed back to the
+//! server as they are, and after each reconnect a gap of unknown size reports what cannot be known. An event that is no message
 //! of the contract is reported with its name, its data and its id.
 
 mod cursor;
@@ -67,7 +67,7 @@ impl<P, N: Clone> Feed<P, N> {
         self.link.observe(now);
         let now = now.monotonic;
         if self.busy && !made(Bug::OwnSilenceCounts) {
-            // What the server has said meanwhile is in the socket.
+            // What the server has announced meanwhile is in the socket.
             self.link.activity(now);
         }
         match input {
@@ -221,7 +221,7 @@ impl<P, N: Clone> Feed<P, N> {
             Action::Abort { .. } if made(Bug::FeedAbandonsNothing) => {}
             Action::Abort { conn, .. } => self.outputs.push_back(FeedOutput::Abort { conn }),
             Action::Close { conn, .. } => {
-                // There is nobody to take leave of.
+                // A stream has no close handshake.
                 self.outputs.push_back(FeedOutput::Abort { conn });
                 if !made(Bug::FeedNeverClosed) {
                     self.link.closed(now, conn, Disconnect::Ended);

@@ -13,7 +13,7 @@ const REFRESH_INTERVAL: Nanos = Nanos::from_secs(60);
 pub(crate) enum Refresh {
     /// Ask the source for another one.
     Fetch,
-    /// A new one was asked for a moment ago: back off first.
+    /// A new one was requested a moment ago: back off first.
     Later,
     /// There is no other one to be had.
     Never,

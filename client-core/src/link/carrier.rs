@@ -54,8 +54,8 @@ impl Link {
         self.fail(cause);
     }
 
-    /// Nobody has answered in time. What was asked for must not be asked for twice on one connection, so it is waited for,
-    /// and asked for again on the next one.
+    /// Nobody has answered in time. What was requested must not be requested twice on one connection, so it is waited for,
+    /// and requested again on the next one.
     pub(super) fn carrier_timeout(&mut self, now: Timestamp) {
         if let Phase::AwaitingOpen { until, .. } = &mut self.phase {
             *until = Timestamp::NEVER;

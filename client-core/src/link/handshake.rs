@@ -43,7 +43,7 @@ impl Link {
         self.apply_close_action(now, verdict, cause, None);
     }
 
-    /// The server speaks by itself at least so often: longer silence is death.
+    /// The server sends something unasked at least this often: a longer silence means a dead connection.
     pub(crate) fn set_idle_timeout(&mut self, silence: Nanos) {
         if self.is_carried() {
             return;

@@ -242,7 +242,7 @@ impl Link {
         }
     }
 
-    /// The user asks for a fresh connection.
+    /// The user requests a fresh connection.
     pub(crate) fn reconnect(&mut self, now: Timestamp) {
         match self.phase {
             Phase::Open { .. } => self.replace(now, CauseCode::Requested),
@@ -369,7 +369,7 @@ impl Link {
         }
     }
 
-    /// What an extended server has said of itself.
+    /// What an extended server has announced of itself.
     pub(crate) fn apply_hello(&mut self, heartbeat: Nanos, window: Nanos, recoverable: Nanos) {
         self.backoff.set_window(window);
         self.suspend_after = if made(Bug::SuspendAfterKept) { self.suspend_after } else { recoverable };
@@ -378,7 +378,7 @@ impl Link {
         }
     }
 
-    /// The server has said how long to wait before each return.
+    /// The server has announced how long to wait before each return.
     pub(crate) fn wait_at_least(&mut self, least: Nanos) {
         self.backoff.set_least(least);
     }
@@ -570,7 +570,7 @@ impl Link {
         }
     }
 
-    /// Says once that the loss has outlasted what can be recovered.
+    /// Reports once that the loss has outlasted what can be recovered.
     fn suspend(&mut self, now: Timestamp) {
         let Some(loss) = &mut self.outage else { return };
         if !loss.suspended && loss.age(now) >= self.suspend_after {

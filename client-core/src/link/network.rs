@@ -11,9 +11,9 @@ use crate::time::{ClockReading, Nanos, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hint {
-    /// The platform believes to be online again.
+    /// The platform reports that it is online again.
     Online,
-    /// The platform believes to be offline. Never trusted: only a reason to ask the server.
+    /// The platform reports that it is offline. Never trusted: only a reason for a probe.
     Offline,
     /// The route changed: another Wi-Fi, from Wi-Fi to mobile.
     NetworkChanged,

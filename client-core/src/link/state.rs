@@ -11,7 +11,7 @@ pub struct ConnId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
-    /// Nothing has been asked yet.
+    /// No connection has been requested yet.
     Idle,
     /// The first dial is under way.
     Connecting,
@@ -31,7 +31,7 @@ pub enum State {
         /// When it begins; `None` while it is under way.
         retry_at: Option<Timestamp>,
     },
-    /// The application asked for the end; the close handshake is under way.
+    /// The application requested the end; the close handshake is under way.
     Closing,
     /// Ended by the application.
     Closed,
@@ -61,7 +61,7 @@ impl State {
 pub struct StateChange {
     /// The state now.
     pub state: State,
-    /// What led to it. Absent when it was asked for or is the success of what went before.
+    /// What led to it. Absent when it was requested or is the success of what went before.
     pub cause: Option<Cause>,
 }
 

@@ -68,7 +68,7 @@ pub struct ProducerSeq {
     pub pseq: u64,
 }
 
-/// What a join asks for beside membership.
+/// What a join requests beside membership.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinRequest {
     /// Comes back in the answer.
@@ -345,7 +345,7 @@ pub struct History<P = String, N = Name> {
     pub room: N,
     /// The log's life.
     pub epoch: Epoch,
-    /// Ascending, all with a seq greater than asked for.
+    /// Ascending, all with a seq greater than requested.
     pub messages: Vec<Message<P, N>>,
     /// Whether none is missing before the first of them.
     pub complete: bool,

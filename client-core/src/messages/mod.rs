@@ -28,7 +28,7 @@ use core::fmt;
 /// more permanently, and a client does not send it: parsers in other languages break on it, at every replay again.
 pub const MAX_DATA_LEVELS: usize = 64;
 
-/// What a client says.
+/// A frame of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientMessage<P = String, N = Name> {
@@ -43,23 +43,23 @@ pub enum ClientMessage<P = String, N = Name> {
     LeaveRoom {
         /// The room to leave.
         room: N,
-        /// Extended: asks for [`ServerMessage::Left`].
+        /// Extended: requests [`ServerMessage::Left`].
         reference: Option<Ref>,
     },
     /// `send_message`
     SendMessage {
         /// Where it goes.
         room: N,
-        /// What it says.
+        /// The content.
         content: P,
         /// Extended: any JSON beside the text; natively its text.
         data: Option<P>,
-        /// Extended: asks for an answer. Boxed, because a plain send has none.
+        /// Extended: requests an answer. Boxed, because a plain send has none.
         tag: Option<Box<SendTag>>,
     },
-    /// Extended, `history`: asks for messages of the log.
+    /// Extended, `history`: requests messages of the log.
     History(HistoryRequest<N>),
-    /// Extended, `presence`: asks who is in a room.
+    /// Extended, `presence`: requests the members of a room.
     Presence {
         /// The room.
         room: N,
@@ -73,7 +73,7 @@ pub enum ClientMessage<P = String, N = Name> {
         /// Any JSON; natively its text.
         data: Option<P>,
     },
-    /// Extended, `ping`: asks for a [`ServerMessage::Pong`].
+    /// Extended, `ping`: requests a [`ServerMessage::Pong`].
     Ping {
         /// Comes back in the answer.
         t: u64,
@@ -110,7 +110,7 @@ impl<P, N> ClientMessage<P, N> {
     }
 }
 
-/// What a server says.
+/// A frame of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServerMessage<P = String, N = Name> {
@@ -125,7 +125,7 @@ pub enum ServerMessage<P = String, N = Name> {
     },
     /// `error`
     Error {
-        /// What the server says about it.
+        /// What the server reports about it.
         message: P,
         /// Extended: which request it refuses.
         detail: Option<Box<ErrorDetail<N>>>,
@@ -142,7 +142,7 @@ pub enum ServerMessage<P = String, N = Name> {
     Nack(Box<Nack<P>>),
     /// Extended: the answer to a history request.
     History(Box<History<P, N>>),
-    /// Extended: somebody's last connection left a room.
+    /// Extended: a user's last connection left a room.
     UserLeft {
         /// The room left.
         room: N,
@@ -155,7 +155,7 @@ pub enum ServerMessage<P = String, N = Name> {
     Signal(Box<Signal<P, N>>),
     /// Extended: the answer to a ping.
     Pong {
-        /// What the ping said.
+        /// The number of the ping.
         t: u64,
     },
     /// Extended: the token is about to expire.
@@ -169,7 +169,7 @@ pub enum ServerMessage<P = String, N = Name> {
     GoingAway(Box<GoingAway>),
     /// Extended: something for this user alone.
     Notification(Box<Notification<P, N>>),
-    /// A custom frame, where the driver was asked for them.
+    /// A custom frame, where the driver was requested them.
     #[cfg(feature = "frames")]
     Custom(crate::frame::Frame<P, N>),
     /// A `type` this version does not know; tolerated and counted.
@@ -180,11 +180,11 @@ pub enum ServerMessage<P = String, N = Name> {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message<P = String, N = Name> {
-    /// The room it was said in.
+    /// The room.
     pub room: N,
-    /// Who said it.
+    /// The sender.
     pub user: N,
-    /// What was said.
+    /// The text.
     pub content: P,
     /// When the server took it, as the server wrote it (UTC with milliseconds and `Z` by the contract). Empty where a Socket.IO
     /// server gave no time.
@@ -193,7 +193,7 @@ pub struct Message<P = String, N = Name> {
     pub data: Option<P>,
     /// Extended: its place in the room's log. Boxed, because a message is moved more often than it is read.
     pub entry: Option<Box<EntryMeta>>,
-    /// Whether the client's own user said it, as far as its server says who that is. The driver's remark, not the server's.
+    /// Whether the client's own user said it, as far as its server reports who that is. The driver's remark, not the server's.
     #[cfg(feature = "native")]
     pub(crate) own: Option<bool>,
 }

@@ -191,13 +191,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Offer the extended protocol, which is the default. A server that does not speak it never notices.
+    /// Offer the extended protocol, which is the default. A server that does not support it ignores the offer.
     pub fn extended(mut self, offer: bool) -> Self {
         self.config.extended = offer;
         self
     }
 
-    /// Speak to a Socket.IO server. Then the URL is `http://` or `https://`; its path is the engine's, `/socket.io/` if
+    /// Connect to a Socket.IO server. Then the URL is `http://` or `https://`; its path is the engine's, `/socket.io/` if
     /// there is none. The token goes into the `auth` object. WebSocket is the only transport: a server that lets no
     /// client begin with it is not reached.
     ///

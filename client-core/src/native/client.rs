@@ -186,7 +186,7 @@ impl Client {
     /// # Ok(()) }
     /// ```
     ///
-    /// Cancel safe: the join stays asked for, without the waiting.
+    /// Cancel safe: the join stays requested, without the waiting.
     ///
     /// # Errors
     /// When `room` is no room name, the server refuses the join permanently, the room is left, or the client ends.
@@ -236,7 +236,7 @@ impl Client {
     }
 
     /// Whose the stored state was when this run began, if an extended server has announced it in an earlier one. Once the
-    /// server has said of this run who it is, too ([`Client::user`], from [`Event::Mode`](crate::Event::Mode) on),
+    /// server has announced of this run who it is, too ([`Client::user`], from [`Event::Mode`](crate::Event::Mode) on),
     /// comparing the two says whether [`Client::restored_outcomes`] are this user's.
     pub fn stored_user(&self) -> Option<Name> {
         self.shared.stored_user.clone()
@@ -254,7 +254,7 @@ impl Client {
         Ok(())
     }
 
-    /// Asks who is in a room; the answer is [`Event::Presence`](crate::Event::Presence). Dropped where it cannot be
+    /// Request the members of a room; the answer is [`Event::Presence`](crate::Event::Presence). Dropped where it cannot be
     /// sent at once.
     pub fn request_presence(&self, room: &str) {
         self.command(Command::Presence(Name::from(room)));
@@ -278,7 +278,7 @@ impl Client {
         self.command(Command::SetToken(token));
     }
 
-    /// Tells what the platform noticed about the network.
+    /// Reports what the platform noticed about the network.
     pub fn hint(&self, hint: crate::link::Hint) {
         self.shared.commands.push(Input::Hint(hint));
     }
@@ -339,7 +339,7 @@ impl Client {
     }
 
     /// Waits until the connection is up, what it can promise is known and every wanted room is joined (plain: the
-    /// joins are written), those asked for just before among them.
+    /// joins are written), those requested just before among them.
     ///
     /// Cancel safe.
     ///
@@ -354,7 +354,7 @@ impl Client {
     /// [Flushes](Client::flush), for at most `grace`, and then [closes](Client::close). Returns whether every send had its
     /// outcome before the end.
     ///
-    /// Cancel safe, as its parts are; a close that was not reached has to be asked for again.
+    /// Cancel safe, as its parts are; a close that was not reached has to be requested again.
     pub async fn close_after(&self, grace: Duration) -> bool {
         let flushed = tokio::time::timeout(grace, self.flush()).await;
         self.close().await;
@@ -365,7 +365,7 @@ impl Client {
     /// one. Sends without an outcome resolve at once: [flush](Client::flush) first to lose none. In a store they stay, and
     /// the next run continues with them.
     ///
-    /// The end is asked for when this returns, before the first poll; cancel safe: it continues without the waiting.
+    /// The end is requested when this returns, before the first poll; cancel safe: it continues without the waiting.
     pub fn close(&self) -> impl Future<Output = ()> + Send + use<> {
         self.command(Command::Close);
         let mut status = self.shared.status.clone();

@@ -42,7 +42,7 @@ struct State {
     /// Outcomes that have been processed, where they are kept until then.
     confirmed: Vec<SendId>,
     keeps_outcomes: bool,
-    /// Handles that wait for something, with what they asked for before.
+    /// Handles that wait for something, with what they requested before.
     waiters: Vec<Waiter>,
     /// Permits that have been used or dropped.
     released_permits: usize,
@@ -103,7 +103,7 @@ pub(crate) struct DrainedCommands {
     /// Namespaces to be opened.
     #[cfg(feature = "socketio")]
     pub(crate) namespaces: Vec<OpenNamespace>,
-    /// All handles are gone, so that nobody can ask for or be told anything any more.
+    /// All handles are gone, so that nobody can request or be told anything any more.
     pub(crate) is_abandoned: bool,
 }
 
@@ -141,7 +141,7 @@ impl CommandQueue {
         }
     }
 
-    /// Queues somebody who waits, behind what he asks for together with it. Dropped, with its answer, when the driver has
+    /// Queues somebody who waits, behind what he requests together with it. Dropped, with its answer, when the driver has
     /// ended or as many wait as may.
     pub(crate) fn wait(&self, input: Option<Input>, waiter: Waiter) {
         let mut state = self.lock();
@@ -215,7 +215,7 @@ impl CommandQueue {
         }
     }
 
-    /// Queues a send whose outcome comes back as a receipt, asked for with [`Inbox::poll_receipt`].
+    /// Queues a send whose outcome comes back as a receipt, requested with [`CommandQueue::poll_receipt`].
     pub(crate) fn push_with_receipt<'a>(
         &self,
         target: impl Into<Target<'a>>,
@@ -276,7 +276,7 @@ impl CommandQueue {
         Ok(id)
     }
 
-    /// The outcome of a send with a receipt; `None` if it has been asked for before.
+    /// The outcome of a send with a receipt; `None` if it has been requested before.
     pub(crate) fn poll_receipt(&self, id: SendId, cx: &Context<'_>) -> Poll<Option<Resolved>> {
         let mut state = self.lock();
         let status = state.pending_sends.poll(id, cx.waker());
@@ -292,7 +292,7 @@ impl CommandQueue {
         status
     }
 
-    /// Nobody will ask for the outcome.
+    /// Nobody will request the outcome.
     pub(crate) fn unwatch(&self, id: SendId) {
         let mut state = self.lock();
         if state.pending_sends.unwatch(id) {
@@ -342,7 +342,7 @@ impl CommandQueue {
         self.lock().taken = 0;
     }
 
-    /// Whether everything that was asked for has been handled and published.
+    /// Whether everything that was requested has been handled and published.
     pub(crate) fn is_handled(&self) -> bool {
         let state = self.lock();
         state.inputs.is_empty() && state.taken == 0
@@ -392,7 +392,7 @@ impl CommandQueue {
         self.lock().ended = true;
     }
 
-    /// The driver ends: whoever still waits learns it.
+    /// The driver ends: every waiter is notified.
     pub(crate) fn end(&self) {
         let mut state = self.lock();
         state.ended = true;

@@ -39,7 +39,7 @@ pub(crate) trait ObservedSession {
 pub(crate) trait DrivenSession: ObservedSession + Send + Unpin + 'static {
     type Codec: Codec;
 
-    /// What the handles ask for, which has no frame in it.
+    /// What the handles request, which has no frame in it.
     fn convert(asked: Input) -> Option<InputOf<Self::Codec>>;
     /// The token of the dial under way, where the protocol has a place of its own for it, so that a dial comes without.
     fn token(&self) -> Option<&Token>;

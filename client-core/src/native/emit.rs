@@ -67,7 +67,7 @@ impl Client {
     /// Answers an event of a Socket.IO server that wants it, by the number that it came with
     /// ([`Frame::ack`](crate::Frame::ack)); the arguments are given as in [`Client::emit`]. See
     /// [`SocketIo::manual_acks`](super::SocketIo::manual_acks). It has no outcome. Where no event waits for it (it has been
-    /// answered, or its connection is gone), or it is too large, [`Event::NotAnswered`](crate::Event::NotAnswered) tells so.
+    /// answered, or its connection is gone), or it is too large, [`Event::NotAnswered`](crate::Event::NotAnswered) reports it.
     ///
     /// # Errors
     /// As [`Client::emit`] fails.

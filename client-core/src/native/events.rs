@@ -40,7 +40,7 @@ pub(crate) struct EventQueue {
 pub(super) enum QueueState {
     #[default]
     Running,
-    /// The connection has failed: nothing more, unless it is asked for.
+    /// The connection has failed: nothing more, unless it is requested.
     Failed,
     /// Nothing more.
     Ended,
@@ -119,7 +119,7 @@ impl State {
         for mut event in batch {
             let full = self.events >= MAX_EVENTS || self.bytes + byte_len(&event) > MAX_BYTES;
             if full && let Event::Delivery(delivery) = &mut event {
-                // The outcome stays, what the server said to it is dropped.
+                // The outcome stays, what the server sent to it is dropped.
                 delivery.reply = None;
             }
             let size = byte_len(&event);
@@ -181,7 +181,7 @@ impl EventQueue {
         self.lock().diagnostics
     }
 
-    /// Has the reader look again: the driver has handled whatever it was asked for.
+    /// Has the reader look again: the driver has handled whatever it was requested.
     pub(crate) fn wake(&self) {
         self.reader.wake();
     }
@@ -260,7 +260,7 @@ impl Events {
 
     /// Ready with `true` when `batch` holds something, `false` when nothing will come any more.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        // Whoever asks for more is done with what he has.
+        // Whoever requests more is done with what he has.
         if let Some(taken) = &mut self.auto_commit {
             taken.commit(|room, position| self.commands.commit(room, position));
             if let Some(outcomes) = taken.outcomes() {
@@ -270,12 +270,12 @@ impl Events {
         if !self.batch.as_slice().is_empty() {
             return Poll::Ready(true);
         }
-        // Twice: what comes between looking and registering would wake nobody.
+        // Twice: what comes between looking and registering would wake no task.
         for registered in [false, true] {
             let mut took = self.queue.take();
             let mut is_over = took.source == QueueState::Ended;
             if took.batch.is_none() && took.source == QueueState::Failed && self.commands.is_handled() {
-                // Whatever was asked for before that look has left its events in the queue by now.
+                // Whatever was requested before that look has left its events in the queue by now.
                 let calmed = took.calmed;
                 took = self.queue.take();
                 took.calmed |= calmed;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 /// Begins to describe the reading of `room` at `url` (`http://` or `https://`) by server-sent events; nothing happens
-/// until [`FeedBuilder::connect`]. The stream is asked for at `rooms/ROOM/events` below the URL.
+/// until [`FeedBuilder::connect`]. The stream is requested at `rooms/ROOM/events` below the URL.
 ///
 /// ```no_run
 /// # async fn read() -> Result<(), Box<dyn std::error::Error>> {
@@ -68,7 +68,7 @@ impl FeedBuilder {
     option_methods!();
     link_methods!();
 
-    /// Silence after which the stream is dead: 40 s by default, as a server says something every 15 s, if only a comment.
+    /// Silence after which the stream is dead: 40 s by default, as a server reports something every 15 s, if only a comment.
     pub fn silence(mut self, silence: Duration) -> Self {
         self.config.link.liveness.idle_timeout = Some(silence);
         self
@@ -81,7 +81,7 @@ impl FeedBuilder {
         self
     }
 
-    /// The largest event taken from the server, in bytes: 1 MiB by default. A larger one is left out, and said to be.
+    /// The largest event taken from the server, in bytes: 1 MiB by default. A larger one is dropped and reported.
     pub fn max_event(mut self, bytes: usize) -> Self {
         self.max_event = bytes;
         self

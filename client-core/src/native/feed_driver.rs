@@ -219,7 +219,7 @@ impl FeedDriver {
         }
     }
 
-    /// The application wants no more. The last words do not wait for room, and what did is dropped.
+    /// The application wants no more. Final events bypass backpressure; queued ones are dropped.
     fn end(mut self) {
         self.waiting.clear();
         self.feed.handle(self.clock.now(), FeedInput::Close);

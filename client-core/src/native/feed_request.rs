@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// What is asked for, time and again.
+/// What is requested, time and again.
 #[derive(Debug)]
 pub(crate) struct StreamRequest {
     pub(super) connector: Connector,
@@ -25,7 +25,7 @@ pub(crate) struct StreamRequest {
     pub(super) room: Name,
 }
 
-/// A stream that is open. What is not asked for is left in the socket.
+/// A stream that is open. What is not requested is left in the socket.
 pub(crate) struct StreamBody(HttpResponse);
 
 impl StreamRequest {

@@ -83,7 +83,7 @@ impl EventSender {
         Arc::clone(&self.room).acquire_many_owned(waiting.byte_len()).await.ok()
     }
 
-    /// Tells it, in the room that was waited for, or beyond the bound at the very end.
+    /// Reports it, in the room that was waited for, or beyond the bound at the very end.
     pub(crate) fn send(&self, waiting: PendingEvent, permit: Option<OwnedSemaphorePermit>) {
         let PendingEvent { event, last_event_id } = waiting;
         // Nobody may be there any more.
@@ -91,7 +91,7 @@ impl EventSender {
     }
 }
 
-/// Both ends, and what the application asks for.
+/// Both ends, and what the application requests.
 pub(crate) fn feed_channel(clock: Clock) -> (FeedStream, EventSender, Receiver<FeedInput>) {
     let (queue, events) = unbounded_channel();
     let (asking, requests) = channel(MAX_REQUESTS);
@@ -116,11 +116,11 @@ pub(crate) fn feed_channel(clock: Clock) -> (FeedStream, EventSender, Receiver<F
 /// Up to 4 MiB of events wait for you; then the socket is not read any more, and the server keeps what follows.
 pub struct FeedStream {
     events: UnboundedReceiver<Envelope>,
-    /// Gone when the end has been asked for.
+    /// Gone when the end has been requested.
     requests: Option<Sender<FeedInput>>,
     states: watch::Receiver<StateChange>,
     last_event_id: Option<Arc<str>>,
-    /// The last change of state taken is the failure, and nobody has asked for another connection since.
+    /// The last change of state taken is the failure, and nobody has requested another connection since.
     failed: AtomicBool,
     clock: Clock,
 }
@@ -163,7 +163,7 @@ impl FeedStream {
         self.clock.monotonic()
     }
 
-    /// Tells what the platform noticed about the network.
+    /// Reports what the platform noticed about the network.
     pub fn hint(&self, hint: Hint) {
         self.request(FeedInput::Hint(hint));
     }
@@ -177,7 +177,7 @@ impl FeedStream {
 
     fn request(&self, input: FeedInput) {
         if let Some(requests) = &self.requests {
-            // Full: as many as that have been asked for already, and one of them will do.
+            // Full: as many as that have been requested already, and one of them will do.
             let _ = requests.try_send(input);
         }
     }

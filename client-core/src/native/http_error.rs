@@ -74,7 +74,7 @@ pub(super) async fn http_error(
     DialError { retry_after, remedy, ..DialError::new(kind, text) }
 }
 
-/// Whether a server's words for HTTP 400 are those for a request without TLS, as nginx, Apache and Go have them.
+/// Whether a server's message for HTTP 400 are those for a request without TLS, as nginx, Apache and Go have them.
 fn is_about_tls(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
     ["https", "ssl", "tls"].iter().any(|word| line.contains(word))

@@ -89,7 +89,7 @@ impl<'a> MessageBuilder<'a> {
     /// It is the answer to `message`, which has been processed by it. With a stored state both are stored in one step:
     /// whenever the process ends, the next run either receives the message again and has not answered it, or does not
     /// receive it and its answer is sent, once. Use it with
-    /// [`manual_commit`](super::ClientBuilder::manual_commit), or before the next event is asked for. On a plain
+    /// [`manual_commit`](super::ClientBuilder::manual_commit), or before the next event is requested. On a plain
     /// connection messages have no positions, and it says nothing.
     ///
     /// ```no_run

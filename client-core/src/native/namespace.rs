@@ -26,7 +26,7 @@ const MAX_AUTH_BYTES: usize = 64 << 10;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenNamespaceError {
-    /// The server speaks another protocol: see [`ClientBuilder::socket_io`](super::ClientBuilder::socket_io).
+    /// The server uses another protocol: see [`ClientBuilder::socket_io`](super::ClientBuilder::socket_io).
     #[error("only Socket.IO servers have namespaces: build the client with socket_io()")]
     Unsupported,
     /// The name is none.
@@ -89,7 +89,7 @@ impl NamespaceBuilder {
         self
     }
 
-    /// A function that fetches it: called before the namespace is asked for the first time and once for each refusal, at most
+    /// A function that fetches it: called before the namespace is requested the first time and once for each refusal, at most
     /// 10 s.
     pub fn auth_source<F, R, A>(mut self, fetch: F) -> Self
     where
@@ -144,7 +144,7 @@ impl NamespaceBuilder {
     ///
     /// - Its [status](Client::status) is that of the namespace: [`Connected`](State::Connected) when the namespace has let it
     ///   in, [`Failed`](State::Failed) with the server's message and data when it is refused, or when the server disconnects it.
-    ///   The other namespaces stay as they are, and [`Client::connect`] asks for it again.
+    ///   The other namespaces stay as they are, and [`Client::connect`] requests it again.
     /// - Rooms, sends, kept events and their bounds are those of the namespace, and so is the recovery after a loss. What
     ///   waits is not part of a [stored state](super::ClientBuilder::state_file).
     /// - [`Client::close`] leaves the namespace; the others stay connected. So does dropping all its handles. The connection

@@ -89,7 +89,7 @@ pub(crate) struct NamespaceBuffers {
     closed: Option<StateChange>,
 }
 
-/// What the handles of a namespace ask for.
+/// What the handles of a namespace request.
 pub(crate) struct DrainedNamespace {
     pub(crate) inputs: Vec<Input>,
     pub(crate) waiters: Vec<Waiter>,
@@ -97,7 +97,7 @@ pub(crate) struct DrainedNamespace {
 }
 
 impl OpenNamespace {
-    /// What has been asked for since the last time.
+    /// What has been requested since the last time.
     pub(crate) fn drain(&mut self, cx: &Context<'_>) -> DrainedNamespace {
         let mut inputs = std::mem::take(&mut self.buffers.inputs);
         let took = self.commands.drain(&mut inputs, &mut self.buffers.confirmed, cx);
@@ -110,7 +110,7 @@ impl OpenNamespace {
     pub(crate) fn fetch(&mut self, cx: &mut Context<'_>) {
         trace::fetching_token();
         self.buffers.fetching = self.source.as_ref().map(|source| source());
-        // A future that was never polled wakes nobody.
+        // A future that was never polled wakes no task.
         cx.waker().wake_by_ref();
     }
 
@@ -192,7 +192,7 @@ impl OpenNamespace {
 }
 
 impl Drop for OpenNamespace {
-    /// However it ends, nobody continues waiting.
+    /// However it ends, every waiter is notified.
     fn drop(&mut self) {
         self.registry.remove(&self.namespace);
         self.commands.end();

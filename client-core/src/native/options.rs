@@ -202,7 +202,7 @@ macro_rules! option_methods {
             self
         }
 
-        /// The certificate that this client shows a server that asks for one: the chain, its own certificate first, and
+        /// The certificate that this client shows a server that requests one: the chain, its own certificate first, and
         /// the unencrypted key of that, both PEM. Feature `tls`.
         #[cfg(feature = "rustls-no-provider")]
         pub fn client_certificate(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
@@ -279,7 +279,7 @@ macro_rules! link_methods {
         }
 
         /// The delays between attempts to connect by a rule of your own, instead of [`backoff`](Self::backoff): its
-        /// answer is kept between 100 ms and 10 minutes, and is raised to what the server asks for. See
+        /// answer is kept between 100 ms and 10 minutes, and is raised to what the server requests. See
         /// [`Policy::custom`](crate::backoff::Policy::custom).
         ///
         /// ```no_run

@@ -28,7 +28,7 @@ enum Outcome {
     Open(Option<Waker>),
     /// Not known yet, and nobody will ask.
     Unwatched,
-    /// Known, and not asked for yet.
+    /// Known, and not requested yet.
     Known(Resolved),
 }
 
@@ -124,12 +124,12 @@ impl PendingSends {
         is_known
     }
 
-    /// Whether nobody will ask for the outcome of a send.
+    /// Whether nobody will request the outcome of a send.
     pub(crate) fn is_unwatched(&mut self, id: SendId) -> bool {
         self.slot(id).is_some_and(|(_, slot)| matches!(slot.outcome, Outcome::Unwatched))
     }
 
-    /// Nothing will be resolved any more: who has no outcome yet gets `Unknown`, known ones wait to be asked for.
+    /// Nothing will be resolved any more: who has no outcome yet gets `Unknown`, known ones wait to be requested.
     /// Returns the wakers of all who wait.
     pub(crate) fn end(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();

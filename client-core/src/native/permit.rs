@@ -68,7 +68,7 @@ impl Client {
     /// # Ok(()) }
     /// ```
     ///
-    /// Permits are given in the order in which they were asked for. They are not bound to a connection: without one, room
+    /// Permits are given in the order in which they were requested. They are not bound to a connection: without one, room
     /// comes free when messages expire ([`OutboxLimits::ttl`](crate::OutboxLimits)). With the default limits of 4,096
     /// messages and 4 MiB, and contents of 1 MiB, three permits may be out at once.
     ///

@@ -235,7 +235,7 @@ impl Persister {
         frees
     }
 
-    /// Tells of a failure unless it has been reported already.
+    /// Reports of a failure unless it has been reported already.
     fn save_failed(&mut self, error: StateError, was_whole: bool) -> Result<(), StateError> {
         self.require_full_save();
         if self.hold == HoldState::UntilCurrentSave {

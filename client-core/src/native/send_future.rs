@@ -113,7 +113,7 @@ impl SendError {
         }
     }
 
-    /// Whether it was larger than may be, as this client or as the server says: split it.
+    /// Whether it was larger than may be, as this client or as the server reports: split it.
     pub fn is_too_large(&self) -> bool {
         match self {
             Self::Failed(why) => why.is_too_large(),

@@ -13,7 +13,7 @@ use crate::socketio::{
 };
 use std::sync::Arc;
 
-/// How to speak to a Socket.IO server: [`ClientBuilder::socket_io`](super::ClientBuilder::socket_io). The default is the
+/// The options for a Socket.IO server: [`ClientBuilder::socket_io`](super::ClientBuilder::socket_io). The default is the
 /// main namespace, the contract's own names for the events, and acks.
 ///
 /// ```

@@ -124,7 +124,7 @@ impl Subscriptions {
         }
     }
 
-    /// Has the readers look again: the driver has handled whatever it was asked for.
+    /// Has the readers look again: the driver has handled whatever it was requested.
     pub(crate) fn wake(&self) {
         for queue in &self.lock().queues {
             queue.reader.wake();
@@ -196,7 +196,7 @@ impl Subscription {
     }
 
     fn poll_item(&mut self, cx: &Context<'_>) -> Poll<Option<Item>> {
-        // Twice: what comes between looking and registering would wake nobody.
+        // Twice: what comes between looking and registering would wake no task.
         for registered in [false, true] {
             if let Some(item) = self.queue.lock().pop() {
                 return Poll::Ready(Some(item));
@@ -218,7 +218,7 @@ impl Subscription {
         match source() {
             QueueState::Running => false,
             QueueState::Ended => true,
-            // Whatever was asked for before this look has been published once it is settled.
+            // Whatever was requested before this look has been published once it is settled.
             QueueState::Failed => self.commands.is_handled() && source() != QueueState::Running,
         }
     }

@@ -118,7 +118,7 @@ impl Waiters {
         self.room.granted = self.room.granted.saturating_sub(permits);
     }
 
-    /// A new one. Whatever its handle has asked for before has reached the session.
+    /// A new one. Whatever its handle has requested before has reached the session.
     pub(super) fn add<M: ObservedSession>(&mut self, waiter: Waiter, session: &M) {
         match waiter {
             Waiter::Ready(done) => self.ready.push(done),
@@ -192,7 +192,7 @@ impl Waiters {
         self.grant(session, ended.as_ref(), commands);
     }
 
-    /// Gives permits, in the order in which they were asked for, as far as there is room.
+    /// Gives permits, in the order in which they were requested, as far as there is room.
     fn grant<M: ObservedSession>(
         &mut self,
         session: &M,
@@ -231,7 +231,7 @@ fn answered<T>(done: Sender<T>, result: Option<T>) -> Option<Sender<T>> {
     }
 }
 
-/// Whether the session is ready and every room that was asked for since is joined, too.
+/// Whether the session is ready and every room that was requested since is joined, too.
 fn is_settled<M: ObservedSession>(session: &M) -> bool {
     let has_personal = session.mode() == Some(Mode::Extended);
     session.is_ready()
@@ -239,7 +239,7 @@ fn is_settled<M: ObservedSession>(session: &M) -> bool {
             .all_rooms(|room, state| state == RoomState::Joined || (!has_personal && *room == *PERSONAL_ROOM))
 }
 
-/// A membership of which the server has said nothing since somebody waits for it.
+/// A membership of which the server has announced nothing since somebody waits for it.
 fn membership<M: ObservedSession>(session: &M, room: &Name) -> JoinedRoom {
     JoinedRoom {
         room: room.clone(),

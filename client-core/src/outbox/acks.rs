@@ -14,7 +14,7 @@ use crate::time::{Nanos, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// The wait after a temporary refusal that names none, and the longest that a server may ask for (protocol.md §2.2).
+/// The wait after a temporary refusal that names none, and the longest that a server may request (protocol.md §2.2).
 const RETRY_DELAY: Nanos = Nanos::from_secs(1);
 const MAX_RETRY_DELAY: Nanos = Nanos::from_secs(600);
 

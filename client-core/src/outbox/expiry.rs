@@ -144,7 +144,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     continue;
                 };
                 if sent.latest.is_none() || made(Bug::CancelTakesSent) && matches!(which, Cancelled::One(_)) {
-                    // Where its number is not used up the server will ask for it, and the rest begin a new producer.
+                    // Where its number is not used up the server will request it, and the rest begin a new producer.
                     let refused = (refused || made(Bug::CancelTakesSent)) && !made(Bug::RefusedSaidUnknown);
                     // What kept it from being sent says more than that its time is over.
                     let for_now =

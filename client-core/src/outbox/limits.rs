@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
-/// What an application writes: the machine passes it through and only asks for its size.
+/// What an application writes: the machine passes it through and only needs its size.
 pub trait Payload: Clone {
     /// Its size on the wire, about, in bytes.
     fn byte_len(&self) -> usize;
@@ -15,7 +15,7 @@ pub trait Payload: Clone {
     fn digest(&self) -> u64 {
         0
     }
-    /// Whether it says nothing: such words of a server are not told.
+    /// Whether it is empty: an empty message of a server is not reported.
     fn is_empty(&self) -> bool {
         false
     }
@@ -91,7 +91,7 @@ pub struct OutboundMessage<P, N> {
     pub id: SendId,
     /// Where it goes.
     pub room: N,
-    /// What it says.
+    /// The content.
     pub content: P,
     /// Extended: any JSON beside the text; natively its text.
     pub data: Option<P>,

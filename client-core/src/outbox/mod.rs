@@ -243,7 +243,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             && (made(Bug::QueueBytesUnbounded) || self.bytes.saturating_add(size) <= self.limits.bytes)
     }
 
-    /// Whether there is room once enough that waits has gone: one that never fits evicts nobody.
+    /// Whether there is room once enough that waits has gone: one that never fits evicts nothing.
     fn may_evict(&self, size: usize) -> bool {
         let waiting =
             self.queues.iter().flat_map(|queue| &queue.queued).map(|waiting| waiting.send.queued_len());
@@ -381,12 +381,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.end(SendFailure::Closed, out);
     }
 
-    /// The state belongs to somebody else.
+    /// The state belongs to another user.
     pub(crate) fn user_changed(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.end(SendFailure::UserChanged, out);
     }
 
-    /// What an earlier run left belongs to somebody else. Before the first answer of a server: nothing else has been
+    /// What an earlier run left belongs to another user. Before the first answer of a server: nothing else has been
     /// numbered.
     #[cfg(feature = "stored")]
     pub(crate) fn fail_restored(&mut self, out: &mut Vec<Delivery<P, N>>) {

@@ -124,7 +124,7 @@ pub(super) struct RoomQueue<P, N> {
     pub(super) transient_refusal: Option<TransientRefusal<P>>,
     /// Maximum sends in flight: one after a refusal, one more with each answer. What follows a refused send is refused too.
     window: usize,
-    /// The server said that the connection is no member: nothing goes before the next `joined`.
+    /// The server sent that the connection is no member: nothing goes before the next `joined`.
     pub(super) needs_join: bool,
     /// What is unanswered was transmitted on a connection that has been moved away from, and may still be answered there:
     /// nothing continues the new one before.
@@ -155,7 +155,7 @@ impl<P, N> RoomQueue<P, N> {
         }
     }
 
-    /// The wait that a server asks for, as a mistake has it.
+    /// The wait that a server requests, as a mistake has it.
     #[cfg(feature = "bugs")]
     fn mutated_hint(&mut self, least: Nanos) -> Nanos {
         let before = self.hint.unwrap_or(Nanos::ZERO);

@@ -51,7 +51,7 @@ pub(crate) struct OutboundFrame<P, N> {
 }
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
-    /// Hands the next send to a plain connection as its frame number `frame`. With `tagged` it asks for an answer,
+    /// Hands the next send to a plain connection as its frame number `frame`. With `tagged` it requests an answer,
     /// in case the server turns out to give one. `asked`: whether the connection has been asked to join the room.
     pub(crate) fn transmit_plain(
         &mut self,

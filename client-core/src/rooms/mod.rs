@@ -28,11 +28,11 @@ pub(crate) enum DesiredMembership {
 /// The state of a room on the current connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Membership {
-    /// Not asked yet.
+    /// Not requested yet.
     NotRequested,
     /// The join is frame number `frame` of the connection, and request number `request`.
     Joining { frame: u64, request: u64, at: Timestamp },
-    /// The server asked to try again then.
+    /// The server has refused for now; the next attempt is then.
     RetryAt { at: Timestamp },
     /// Extended: confirmed. Plain: the join is written.
     Member,
@@ -49,17 +49,17 @@ pub(crate) struct Room<P, N> {
     pub(crate) reported_refusal: Option<Code>,
     /// The user's own stream.
     pub(crate) personal: bool,
-    /// Messages asked for at a first join.
+    /// Messages requested at a first join.
     pub(crate) history: Option<u64>,
     /// Was a member on an earlier connection: coming back to a plain server means that something may have been missed.
     pub(crate) had_messages: bool,
-    /// Plain: something of it has come since it was asked for. An error about it before that is the answer to the join.
+    /// Plain: something of it has come since it was requested. An error about it before that is the answer to the join.
     pub(crate) has_received: bool,
     /// How far it has been received.
     pub(crate) receiver: RoomReceiver<P, N>,
     /// How far the application has processed it.
     pub(crate) committed: Option<Position>,
-    /// Who is in it, as far as the server says.
+    /// Who is in it, as far as the server reports.
     pub(crate) members: Option<Vec<N>>,
 }
 

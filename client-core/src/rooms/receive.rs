@@ -86,7 +86,7 @@ pub(crate) struct Resumed {
     pub(crate) silent: bool,
 }
 
-/// How long a replay or an answer may make no progress before it is asked for (again).
+/// How long a replay or an answer may make no progress before it is requested (again).
 const PROGRESS_TIMEOUT: Nanos = Nanos::from_secs(10);
 /// Requests for the same gap before it is given up.
 const MAX_FETCHES: u8 = 2;
@@ -384,14 +384,14 @@ impl<P: Payload, N> RoomReceiver<P, N> {
         }
     }
 
-    /// Whether the next messages have to be asked for: there is a gap, or the replay is over or has stopped coming.
+    /// Whether the next messages have to be requested: there is a gap, or the replay is over or has stopped coming.
     pub(crate) fn wants_fetch(&self, now: Timestamp) -> bool {
         let stalled = now >= self.progress_at + PROGRESS_TIMEOUT;
         let replayed = self.seq().is_some_and(|seq| seq >= self.replay_until);
         self.is_behind() && (self.has_gap || replayed || stalled)
     }
 
-    /// Messages were left on the server: they are asked for without waiting.
+    /// Messages were left on the server: they are requested without waiting.
     pub(crate) fn is_behind(&self) -> bool {
         self.fetch.is_none() && !self.is_caught_up()
     }
@@ -460,7 +460,7 @@ impl<P: Payload, N> RoomReceiver<P, N> {
         self.tries >= if made(Bug::GivesUpEarly) { 1 } else { MAX_FETCHES }
     }
 
-    /// Ends the wait for an answer that is over; whether one was asked for and did not come.
+    /// Ends the wait for an answer that is over; whether one was requested and did not come.
     pub(crate) fn is_overdue(&mut self, now: Timestamp) -> bool {
         self.fetch.take_if(|fetch| fetch.until <= now).is_some_and(|fetch| fetch.request.is_some())
     }

@@ -73,7 +73,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn write_kept_frames(&mut self) -> bool {
         let Some(connection) = &self.connection else { return true };
         if connection.mode.is_none() && self.server.extended {
-            // Where a `hello` has been heard before, it is waited for: it says whose connection it is.
+            // Where a `hello` has been received before, it is waited for: it says whose connection it is.
             return true;
         }
         while let Some(frame) = self.kept_frames.next().cloned() {

@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
-/// What the application asks for.
+/// A command of the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command<P = String, N = Name> {
@@ -73,7 +73,7 @@ pub enum Command<P = String, N = Name> {
         /// Any JSON.
         data: Option<P>,
     },
-    /// Ask who is in a room; the answer is [`Event::Presence`]. Dropped where it cannot be sent at once.
+    /// Request the members of a room; the answer is [`Event::Presence`]. Dropped where it cannot be sent at once.
     Presence(N),
 }
 
@@ -128,11 +128,11 @@ impl<N> From<N> for Join<N> {
     }
 }
 
-/// Everything that can happen to a session, whose server speaks in `F`.
+/// The inputs of a session whose server sends frames `F`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Input<P = String, N = Name, F = ServerMessage<P, N>> {
-    /// The application asks.
+    /// A command of the application.
     Command(Command<P, N>),
     /// The dial succeeded.
     Opened(ConnId),
@@ -144,7 +144,7 @@ pub enum Input<P = String, N = Name, F = ServerMessage<P, N>> {
     Malformed(ConnId, Box<str>),
     /// A pong came in.
     Pong(ConnId),
-    /// Another sign of life came in: a ping, part of a frame.
+    /// Another activity: a ping, part of a frame.
     Activity(ConnId),
     /// The operating system has taken every byte of the frames up to this number ([`Output::Send`]).
     Flushed(ConnId, u64),
@@ -152,7 +152,7 @@ pub enum Input<P = String, N = Name, F = ServerMessage<P, N>> {
     Closed(ConnId, Disconnect),
     /// What the token source answered to [`Output::FetchToken`].
     Token(Result<Token, TokenError>),
-    /// The platform noticed something.
+    /// A hint of the platform.
     Hint(Hint),
     /// The application's queue is full, or has room again. While it is full, messages of extended rooms are left
     /// on the server and fetched later, so that none is lost.
@@ -166,7 +166,7 @@ pub enum Input<P = String, N = Name, F = ServerMessage<P, N>> {
 
 #[cfg(all(feature = "native", feature = "socketio"))]
 impl<P, N, F> Input<P, N, F> {
-    /// The same for a session whose server speaks otherwise; `None` for a frame.
+    /// The same for a session with other frames; `None` for a frame.
     pub(crate) fn without_frame<G>(self) -> Option<Input<P, N, G>> {
         Some(match self {
             Self::Received(..) => return None,
@@ -187,7 +187,7 @@ impl<P, N, F> Input<P, N, F> {
     }
 }
 
-/// What the driver is to do, for a session that speaks in `F`.
+/// The outputs of a session that sends frames `F`.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output<P = String, N = Name, F = ClientMessage<P, N>> {
@@ -220,7 +220,7 @@ pub enum Output<P = String, N = Name, F = ClientMessage<P, N>> {
         conn: ConnId,
         /// The frame's number on it, from 1.
         frame: u64,
-        /// What it says.
+        /// The content.
         message: F,
     },
     /// Send a WebSocket ping.

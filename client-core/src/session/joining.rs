@@ -60,7 +60,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.write_join(now, at);
     }
 
-    /// Asks for every room that is to be joined.
+    /// Requests every room that is to be joined.
     pub(super) fn join_all(&mut self, now: Timestamp) {
         for at in 0..self.rooms.len() {
             self.write_join(now, at);
@@ -74,7 +74,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// Asks for the room there, if it is to be joined.
+    /// Requests the room there, if it is to be joined.
     fn write_join(&mut self, now: Timestamp, at: usize) {
         let Some(connection) = &mut self.connection else { return };
         let (mode, frame, replay) = (connection.mode, connection.last_frame + 1, connection.limits.replay);
@@ -93,7 +93,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let since = entry.receiver.since();
             let history = match (&since, entry.receiver.seq()) {
                 // Where it was is known, but not by which message: a replay that begins early enough connects. A stream
-                // cannot be paged, so all of it is asked for.
+                // cannot be paged, so all of it is requested.
                 (None, Some(_)) if entry.personal => Some(MAX_INT),
                 (None, Some(_)) => Some(replay),
                 // The last message alone, for its id: what a later join continues from.
@@ -256,7 +256,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(at) = self.rooms.position(&left.room) else { return };
         let Some(room) = self.rooms.at(at) else { return };
         if left.reference.is_some() {
-            // Ours; a room asked for again meanwhile is waiting for its own answer.
+            // Ours; a room requested again meanwhile is waiting for its own answer.
             if !room.is_to_join() {
                 self.rooms.remove(at);
             }
@@ -270,7 +270,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// Plain: an error with a code about a room that has been asked for, and of which nothing has come since, is a refusal
+    /// Plain: an error with a code about a room that has been requested, and of which nothing has come since, is a refusal
     /// permanently. Returns whether it was that; `message` are its words.
     pub(super) fn plain_join_refused(&mut self, message: &P, refusal: &ErrorDetail<N>) -> bool {
         let Some(at) = refusal.room.as_ref().and_then(|room| self.rooms.position(room)) else { return false };
@@ -365,7 +365,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// Says once that the mode is decided and every wanted room joined.
+    /// Reports once that the mode is decided and every wanted room joined.
     pub(super) fn check_ready(&mut self, now: Timestamp) {
         let Some(connection) = &self.connection else { return };
         let Some(mode) = connection.mode.filter(|_| !connection.ready) else { return };

@@ -68,7 +68,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         });
     }
 
-    /// Notes that the application is nowhere in a room any more, or where an earlier run was if this one never asked for
+    /// Notes that the application is nowhere in a room any more, or where an earlier run was if this one never requested
     /// it.
     pub(super) fn record_position_cleared(&mut self, room: &N) {
         let stored = self.stored.iter().find(|saved| saved.room == *room).cloned();

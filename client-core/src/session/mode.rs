@@ -12,7 +12,7 @@ use crate::outbox::Payload;
 use crate::rooms::DesiredMembership;
 use crate::time::{Nanos, Timestamp};
 
-/// How long the `hello` of an extended server may take, where none has been heard before and pings are answered. What
+/// How long the `hello` of an extended server may take, where none has been received before and pings are answered. What
 /// is sent meanwhile is sent all the same; only its outcome waits.
 const HELLO_TIMEOUT: Nanos = Nanos::from_secs(1);
 
@@ -21,7 +21,7 @@ const HELLO_TIMEOUT: Nanos = Nanos::from_secs(1);
 const MAX_HELLO_TIMEOUT: Nanos = Nanos::from_secs(10);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
-    /// A connection is open: ask for every wanted room at once.
+    /// A connection is open: request every wanted room at once.
     pub(super) fn connection_opened(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
         self.diagnostics.connections += 1;
         #[cfg(feature = "stored")]
@@ -30,7 +30,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             #[cfg(feature = "journal")]
             self.record_server();
         }
-        // Where no `hello` has been heard before, a pong and a moment of silence are enough: most servers are plain.
+        // Where no `hello` has been received before, a pong and a moment of silence are enough: most servers are plain.
         let first = self.settings.can_ping && !self.server.extended;
         let silence = if first { HELLO_TIMEOUT } else { self.settings.dial_timeout.min(MAX_HELLO_TIMEOUT) };
         self.connection = Some(ActiveConnection::new(conn, now + silence));
@@ -130,7 +130,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.confirm_flushed();
     }
 
-    /// The server speaks the extended protocol.
+    /// The server supports the extended protocol.
     pub(super) fn hello(&mut self, now: Timestamp, hello: Hello<N>) {
         let Some(connection) = &mut self.connection else { return };
         let before = connection.mode.replace(Mode::Extended);
@@ -165,7 +165,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         #[cfg(feature = "frames")]
         self.write_kept_frames();
         if before == Some(Mode::Plain) {
-            // Late: nothing asked for so far is sure to be answered.
+            // Late: nothing requested so far is sure to be answered.
             self.join_all(now);
         } else {
             self.join_personal(now);
@@ -182,10 +182,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.link.apply_hello(times.heartbeat, times.window, self.server.horizon());
     }
 
-    /// The stored state is somebody else's.
+    /// The stored state is another user's.
     fn user_changed(&mut self) {
         if self.server.from_store {
-            // What has been asked for in this run was asked for by the one who is here.
+            // What has been requested in this run was requested by the one who is here.
             #[cfg(feature = "stored")]
             self.outbox.fail_restored(&mut self.outcomes);
             #[cfg(all(feature = "frames", feature = "stored"))]

@@ -63,7 +63,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerMessage::Message(message) => {
                 if !self.is_from_left_room(&message.room) {
                     if let Some(room) = self.rooms.get_mut(&message.room) {
-                        // Whoever has heard something in a room can miss something there.
+                        // A client that has received something in a room can miss something there.
                         room.had_messages = true;
                     }
                     self.event(Event::Message(message));
@@ -87,7 +87,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// Something of a room has come. A server that does not implement leaving continues sending; rooms never asked for are its own
+    /// Something of a room has come. A server that does not implement leaving continues sending; rooms never requested are its own
     /// choice.
     fn is_from_left_room(&mut self, room: &N) -> bool {
         self.rooms.get_mut(room).is_some_and(|room| {
@@ -311,7 +311,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.fetch_more(now, at);
     }
 
-    /// Asks for more if the server is known to have more.
+    /// Requests more if the server is known to have more.
     fn fetch_more(&mut self, now: Timestamp, at: usize) {
         if !self.backpressured && self.rooms.at(at).is_some_and(|entry| entry.receiver.is_behind()) {
             self.fetch(now, at);

@@ -86,7 +86,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         for saved in positions {
             match self.rooms.get_mut(&saved.room) {
-                // Asked for before the state was there.
+                // Requested before the state was there.
                 Some(room) if room.receiver.seq().is_none() => {
                     room.committed = Some(saved.position.clone());
                     room.receiver.start_from(saved.position);

@@ -12,7 +12,7 @@ use crate::rooms::{Membership, Room};
 use crate::session::Output;
 use crate::time::{Nanos, Timestamp};
 
-/// A send without an answer for so long is asked about.
+/// A send without an answer for this long triggers a probe.
 const UNANSWERED_TIMEOUT: Nanos = Nanos::from_secs(5);
 /// So long after the server has shown that it is alive, what is unanswered is sent again, and then given up.
 const REPLY_TIMEOUT: Nanos = Nanos::from_secs(10);
@@ -80,7 +80,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 }
                 self.transmit_plain(now, &gate, false);
             }
-            // Where a `hello` has been heard before, it is waited for.
+            // Where a `hello` has been received before, it is waited for.
             None if self.server.extended => {}
             None => self.transmit_plain(now, &gate, true),
         }
@@ -104,7 +104,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             #[cfg(feature = "frames")]
             if self.outbox.custom.is(&transmit.room) {
                 self.write_send(transmit);
-                // Nobody has to answer it.
+                // No answer is awaited.
                 continue;
             }
             self.write_send(transmit);
@@ -115,7 +115,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn transmit_extended(&mut self, now: Timestamp, gate: &SendWindow) {
-        // What is stored must be stored before it is used: one word for all that follows from this input.
+        // What is stored must be stored before it is used: one save for all that follows from this input.
         let mut stored = made(Bug::SaveLate);
         let late = stored;
         let mut fresh = false;

@@ -7,11 +7,11 @@ use alloc::string::String;
 /// A packet of the connection below Socket.IO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnginePacket<'a> {
-    /// `0`: the server's first word, a JSON object with the connection's times and limits.
+    /// `0`: the server's first packet, a JSON object with the connection's times and limits.
     Open(&'a str),
     /// `1`: the other side is about to close.
     Close,
-    /// `2`: are you there? Only servers ask. `2probe` belongs to an upgrade.
+    /// `2`: ping. Only servers send it. `2probe` belongs to an upgrade.
     Ping(&'a str),
     /// `3`: yes.
     Pong(&'a str),

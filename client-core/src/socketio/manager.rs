@@ -43,7 +43,7 @@ pub type NamespaceOutput<P, N> = Output<P, N, ClientPacket<P, N>>;
 /// namespace.
 ///
 /// The connection is that of [`Manager::session`]: a refusal of its namespace ends it for all, as does its end. The others
-/// are asked for when it is up, on each connection anew, and each has its own state, rooms, sends and recovery. One that is
+/// are requested when it is up, on each connection anew, and each has its own state, rooms, sends and recovery. One that is
 /// refused or that the server disconnects is [`State::Failed`], and changes nothing for the rest.
 #[derive(Debug)]
 pub struct Manager<P = String, N = Name> {
@@ -123,7 +123,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         &mut self.main
     }
 
-    /// Takes one input, as [`Session::handle`]; what an application asks for, and the answer of a token source, concern the
+    /// Takes one input, as [`Session::handle`]; what an application requests, and the answer of a token source, concern the
     /// first namespace.
     pub fn handle(&mut self, now: ClockReading, input: Input<P, N, ServerPacket<P, N>>) {
         if let Input::Received(_, ServerPacket::Open(handshake)) = &input {
@@ -141,7 +141,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         self.outputs.pop_front().or_else(|| self.main.poll())
     }
 
-    /// The next thing to tell of another namespace, or to ask for it, in order.
+    /// The next thing to tell of another namespace, or to request it, in order.
     pub fn poll_namespace(&mut self) -> Option<(Namespace, NamespaceOutput<P, N>)> {
         self.outputs_in.pop_front()
     }
@@ -266,7 +266,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         }
     }
 
-    /// Begins one more namespace, which asks for nothing before [`Command::Connect`]. The source of its tokens is asked by
+    /// Begins one more namespace, which requests nothing before [`Command::Connect`]. The source of its tokens is asked by
     /// [`Output::FetchToken`] in [`Manager::poll_namespace`], and answers with [`Manager::handle_namespace`].
     ///
     /// # Errors

@@ -15,21 +15,21 @@ pub const MAX_PID_CHARS: usize = 128;
 /// What the reference server says to a namespace it does not have.
 pub const INVALID_NAMESPACE: &str = "Invalid namespace";
 
-/// What a server says.
+/// A frame of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServerPacket<P = String, N = Name> {
     /// Engine: the connection's first packet.
     Open(Handshake),
-    /// Engine: are you there?
+    /// Engine: ping.
     Ping,
     /// Engine: it is about to close.
     Close,
-    /// The namespace lets us in.
+    /// The namespace is connected.
     Connected(Connected),
     /// The namespace does not. The connection stays open and silent.
     ConnectError(ConnectError),
-    /// The server throws us out of the namespace.
+    /// The server disconnects the client from the namespace.
     Disconnected,
     /// An event.
     Event(ServerEvent<P, N>),
@@ -37,7 +37,7 @@ pub enum ServerPacket<P = String, N = Name> {
     Ack {
         /// Which.
         id: u64,
-        /// What it says.
+        /// The content.
         answer: Box<Answer<P, N>>,
     },
     /// The same, of an answer of which that shows the beginning only, or that has bytes.
@@ -50,21 +50,21 @@ pub enum ServerPacket<P = String, N = Name> {
         /// All of it: one argument as it is, several as a list; natively bytes as [`Bytes`](crate::Bytes) writes them.
         whole: P,
     },
-    /// A packet of another namespace that has been asked for on this connection.
+    /// A packet of another namespace that has been requested on this connection.
     In {
         /// The namespace.
         namespace: Namespace,
         /// What it says there.
         packet: Box<Self>,
     },
-    /// Something that is of no use here: of a namespace that nobody has asked for, an engine's `noop`.
+    /// Something that is of no use here: of a namespace that nobody has requested, an engine's `noop`.
     Other,
 }
 
 /// What the engine says of the connection. A server's claim: the session clamps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handshake {
-    /// How often the server asks whether we are there.
+    /// The interval of the server's pings.
     pub ping_interval_ms: u64,
     /// How long the answer may take.
     pub ping_timeout_ms: u64,
@@ -75,7 +75,7 @@ pub struct Handshake {
 /// The namespace's consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connected {
-    /// Whether it gave us an id: a server that speaks this version does.
+    /// Whether it gave us an id: a server that supports this version does.
     pub has_sid: bool,
     /// The name of a session that can be recovered; none where the server recovers nothing.
     pub pid: Option<Box<str>>,
@@ -84,7 +84,7 @@ pub struct Connected {
 /// Why a namespace does not let a client in: what a middleware gave to `next`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConnectError {
-    /// In these words. Hostile text.
+    /// The message. Hostile text.
     pub message: Box<str>,
     /// The error's `data`, as JSON. Of more than 16 KiB the beginning, as a text.
     pub data: Option<Box<str>>,
@@ -119,7 +119,7 @@ pub struct TrailingArg {
     pub follows_object: bool,
 }
 
-/// What an ack says.
+/// The result of an ack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<P = String, N = Name> {
     /// It is done.
@@ -137,7 +137,7 @@ pub enum Answer<P = String, N = Name> {
     Refused {
         /// Why, as far as it is a known reason.
         code: Code,
-        /// The server says that the same may be asked for again.
+        /// The server reports that the same may be requested again.
         retry: bool,
         /// After how long, if it says.
         retry_after_ms: Option<u64>,
@@ -159,13 +159,13 @@ pub enum AckText {
     Error,
 }
 
-/// What a client says.
+/// A frame of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientPacket<P = String, N = Name> {
-    /// Engine: yes, we are there.
+    /// Engine: pong.
     Pong,
-    /// Asks for the namespace.
+    /// Requests the namespace.
     Connect {
         /// Goes into the `auth` object.
         token: Option<Token>,
@@ -232,7 +232,7 @@ pub enum ClientEvent<P = String, N = Name> {
     Send {
         /// Where it goes.
         room: N,
-        /// What it says.
+        /// The content.
         content: P,
         /// Any JSON beside the text; natively its text. A field that the contract does not know.
         data: Option<P>,

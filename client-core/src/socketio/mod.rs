@@ -24,7 +24,7 @@
 //! - After a loss the server is asked to recover the session. If it does, rooms are not joined again and what was
 //!   missed is delivered; if it does not, they are joined again and each is reported a [`Gap`](crate::Gap) of unknown size.
 //!   The notifications of the user are a stream like a room, [`PERSONAL_ROOM`](crate::PERSONAL_ROOM), once one has come
-//!   or they have been asked for.
+//!   or they have been requested.
 //! - An event of the server's that wants an answer gets an empty one, unless it is a custom one and the
 //!   application answers ([`Session::manual_acks`]).
 

@@ -222,7 +222,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         });
     }
 
-    /// Whether there is room once enough that waits has gone: one that never fits evicts nobody.
+    /// Whether there is room once enough that waits has gone: one that never fits evicts nothing.
     fn may_evict(&self, size: usize) -> bool {
         let waiting: usize = self.queued.iter().map(|waiting| waiting.send.queued_len()).sum();
         self.limits.overflow == Overflow::DropOldest

@@ -14,7 +14,7 @@ pub const MAX_ATTACHMENTS: u8 = 10;
 /// What a packet does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketType {
-    /// `0`: asks for a namespace, or is the consent.
+    /// `0`: requests a namespace, or is the consent.
     Connect,
     /// `1`: leaves a namespace.
     Disconnect,

@@ -5,7 +5,7 @@
 pub(super) struct Personal<N> {
     /// What it is called where rooms are named.
     pub(super) name: N,
-    /// It has been asked for, or a notification has come.
+    /// It has been requested, or a notification has come.
     pub(super) is_followed: bool,
     /// There was a connection over which they could come.
     pub(super) was_up: bool,

@@ -19,15 +19,15 @@ pub(super) enum DesiredMembership {
 /// The state of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Membership {
-    /// Not asked for on this connection.
+    /// Not requested on this connection.
     Absent,
     /// Not a member now, but of the session that was lost: if it is recovered, so is this.
     Suspended,
-    /// Asked for. Without an answer until then it counts as joined: not every server answers.
+    /// Requested. Without an answer until then it counts as joined: not every server answers.
     Joining { ack: u64, until: Timestamp },
-    /// Refused for now: to be asked for again then.
+    /// Refused for now: to be requested again then.
     Later { at: Timestamp },
-    /// Asked for in that frame, where no answers are wanted.
+    /// Requested in that frame, where no answers are wanted.
     Written { frame: u64 },
     /// Member.
     Member,
@@ -39,14 +39,14 @@ pub(super) struct Room<N> {
     pub(super) name: N,
     pub(super) wanted: DesiredMembership,
     pub(super) membership: Membership,
-    /// Was a member before, or has heard something: coming back means that something may have been missed.
+    /// Was a member before, or has received something: coming back means that something may have been missed.
     pub(super) seen_before: bool,
     /// Was a member before.
     pub(super) joined_before: bool,
     /// The server has shown that the session is in it, as it would be recovered: a join that was only written may be
     /// lost with the connection.
     pub(super) confirmed: bool,
-    /// It was left on this connection and asked for again: what is heard may be of the stay before.
+    /// It was left on this connection and requested again: what is received may be of the stay before.
     pub(super) was_left: bool,
     /// The ack of the join that counts as done because no answer came in time. A refusal may still come.
     pub(super) overdue: Option<u64>,

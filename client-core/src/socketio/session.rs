@@ -37,7 +37,7 @@ use connection::ActiveConnection;
 use core::time::Duration;
 use fastrand::Rng;
 
-/// Silence after a message, after which the server is asked for activity.
+/// Silence after a message, after which the server is requested activity.
 const UNANSWERED_TIMEOUT: Nanos = Nanos::from_secs(5);
 
 /// What can be chosen beside [`Config`].
@@ -75,7 +75,7 @@ pub struct Session<P = String, N = Name> {
     custom: custom::CustomEvents<P, N>,
     connection: Option<ActiveConnection<P, N>>,
     /// The session that a server may recover, and how far it has been received: without a place there is nothing to
-    /// ask for.
+    /// request.
     pid: Option<Box<str>>,
     offset: Offset,
     /// Of the dial under way or the connection in use.
@@ -117,7 +117,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// what the stream of notifications is called in events about it.
     ///
     /// Of the configuration, `extended` means nothing here, and a transport closed with 1000 is an ordinary loss: a
-    /// Socket.IO server says goodbye in a packet.
+    /// Socket.IO server announces its end in a packet.
     pub fn new(config: Config, options: Options, personal: N, seed: u64) -> Self {
         let mut link = config.link;
         link.extended = false;

@@ -114,7 +114,7 @@ impl OptionalField for WrittenCode {
     }
 }
 
-/// The words of a refusal for a reason of the server's own, which they begin with.
+/// The message of a refusal for a reason of the server's own, which they begin with.
 fn with_own(own: &str, words: &str) -> String {
     if words.is_empty() { own.into() } else { alloc::format!("{own}: {words}") }
 }
@@ -323,7 +323,7 @@ pub(super) struct JoinFields<'a> {
 }
 
 impl JoinFields<'_> {
-    /// A `since` or `history` without a `ref` asks for an answer that cannot be told apart: it is ignored.
+    /// A `since` or `history` without a `ref` requests an answer that cannot be told apart: it is ignored.
     pub(super) fn request(self) -> Option<JoinRequest> {
         let since = self.since.and_then(|since| serde_json::from_str(since.get()).ok());
         let history = self.history;

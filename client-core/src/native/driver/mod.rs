@@ -426,7 +426,7 @@ impl<M: DrivenSession> Future for Driver<M> {
 }
 
 impl<M: DrivenSession> Drop for Driver<M> {
-    /// However it ends, nobody continues waiting.
+    /// However it ends, every waiter is notified.
     fn drop(&mut self) {
         self.commands.end();
         if let Some(requests) = &self.requests {

@@ -10,7 +10,7 @@ use crate::socketio::{Manager, Session};
 use std::task::Context;
 
 impl<M: DrivenSession> Driver<M> {
-    /// Opens a namespace, as if it had been asked for before anything else in it.
+    /// Opens a namespace, as if it had been requested before anything else in it.
     pub(super) fn open(&mut self, mut space: OpenNamespace) {
         let Some(manager) = self.session.manager() else { return };
         let credentials = space.credentials.take().unwrap_or_default();
@@ -26,7 +26,7 @@ impl<M: DrivenSession> Driver<M> {
         self.namespaces.push(space);
     }
 
-    /// Takes what the handles of all other namespaces ask for, and what their token sources have answered. Returns whether
+    /// Takes what the handles of all other namespaces request, and what their token sources have answered. Returns whether
     /// there was anything.
     pub(super) fn drain_namespaces(&mut self, cx: &mut Context<'_>) -> bool {
         let mut busy = false;

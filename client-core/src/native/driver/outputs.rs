@@ -44,7 +44,7 @@ impl<M: DrivenSession> Driver<M> {
                         trace::dialing(endpoint, attempt);
                     }
                     self.dial(conn, endpoint, token, extended, url.as_deref());
-                    // A future that was never polled wakes nobody.
+                    // A future that was never polled wakes no task.
                     cx.waker().wake_by_ref();
                 }
                 Output::Save => self.hold(),
@@ -158,7 +158,7 @@ impl<M: DrivenSession> Driver<M> {
                 self.events.push(Event::Ready(mode));
             }
             Event::Mode(Mode::Extended) => {
-                // Its first word says who we are.
+                // Its first frame names the user.
                 let user = self.session.user();
                 self.status.send_modify(|status| status.user = user.cloned());
                 self.events.push(Event::Mode(Mode::Extended));

@@ -86,7 +86,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// For the owner's eyes only: what waits to be sent is nobody else's business.
+/// For the owner's eyes only: it contains unsent messages.
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);

@@ -51,7 +51,7 @@ fn system_roots() -> Arc<RootCertStore> {
 
 /// The system's roots and `extra` ones (PEM), TLS 1.2 or later, certificates always verified; one of `extra` may be the
 /// server's own. `own` is the client's
-/// certificate chain and key (PEM), for servers that ask for one.
+/// certificate chain and key (PEM), for servers that request one.
 pub(super) fn client_config(
     extra: &[Vec<u8>],
     own: Option<(Vec<u8>, Vec<u8>)>,

@@ -16,7 +16,7 @@
 //! 425, 503 and 504 `overloaded`, any other from 500 on `internal`, the rest `other`. Whether the same may be sent again later is
 //! what [`Code::is_temporary`] says.
 //!
-//! A no with `retry: true` may be asked for again, after `retryAfterMs` if it has that.
+//! A no with `retry: true` may be requested again, after `retryAfterMs` if it has that.
 //!
 //! Of a yes, the id is looked for in `id`, `_id`, `messageId` and `message_id`, also one level below `data`, `result`,
 //! `message` and `payload`.
@@ -38,7 +38,7 @@ const MAX_MEMBERS: usize = 1_000;
 pub(super) const MAX_SHOWN_BYTES: usize = 16 << 10;
 /// So many characters of it.
 const SHOWN_CHARS: usize = 1_000;
-/// Maximum characters of a refusal's words.
+/// Maximum characters of a refusal's message.
 const MAX_MESSAGE_CHARS: usize = 1_000;
 
 const SUCCESS: [&str; 14] = [

@@ -116,7 +116,7 @@ pub(crate) fn take_out(json: &str) -> Result<Option<Extracted>, BinaryError> {
     if attachments.is_empty() {
         return Ok(None);
     }
-    // Somebody's own object with that name would be taken for a gap.
+    // A user's own object with that name would be taken for a gap.
     let is_clear = serde_json::from_str(json).is_ok_and(|json| !has_placeholder(&json));
     if is_clear { Ok(Some((taken, attachments))) } else { Err(BinaryError::Malformed) }
 }

@@ -287,7 +287,7 @@ fn connected(payload: &str) -> Connected {
     Connected { has_sid: fields.sid.is_some(), pid }
 }
 
-/// The words of a refusal, an object's `message`, a bare text or the JSON itself; and the object's `data`.
+/// The message of a refusal, an object's `message`, a bare text or the JSON itself; and the object's `data`.
 fn connect_refusal(payload: &str) -> ConnectError {
     let fields = serde_json::from_str::<RefusalFields<'_>>(payload).unwrap_or_default();
     let words = fields.message.or_else(|| serde_json::from_str::<String>(payload).ok().map(Cow::Owned));

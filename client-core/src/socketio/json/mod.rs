@@ -50,7 +50,7 @@ impl DecodeError {
 }
 
 /// Reads and writes the packets of one connection: those of its namespace, and within [`ServerPacket::In`] and
-/// [`ClientPacket::In`] those of others, once one of these has asked for them.
+/// [`ClientPacket::In`] those of others, once one of these has requested them.
 ///
 /// [`ServerPacket::In`]: super::ServerPacket::In
 /// [`ClientPacket::In`]: super::ClientPacket::In
@@ -64,7 +64,7 @@ pub struct Codec {
     own: bool,
     attachments: Attachments,
     rooms: ServerDecoder,
-    /// Other namespaces that have been asked for on this connection.
+    /// Other namespaces that have been requested on this connection.
     asked: Vec<Namespace>,
 }
 

@@ -32,7 +32,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         session.filter(|session| session.state() != State::Closed)
     }
 
-    /// What the application asks for in another namespace, or its token source has answered: [`Input::Command`] and
+    /// What the application requests in another namespace, or its token source has answered: [`Input::Command`] and
     /// [`Input::Token`]. Anything else, and what concerns a namespace that is not open, is ignored. [`Command::Close`] leaves
     /// the namespace, and the others stay as they are.
     pub fn handle_namespace(
@@ -128,7 +128,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                             self.main.set_last_frame(frame);
                             self.write(at, frame, message);
                         }
-                        // Not yet: the goodbye may not have been read, or what was asked before is not answered.
+                        // Not yet: the disconnect may not have been read, or what was asked before is not answered.
                         MemberState::CoolingDown(when, _) => {
                             member.state = MemberState::CoolingDown(when, Some(message));
                         }
@@ -142,7 +142,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                     self.main.set_last_frame(frame);
                     self.write(at, frame, message);
                 }
-                // The server does not answer a goodbye.
+                // The server does not answer a disconnect.
                 Output::Close { conn, code } => {
                     inputs.push_back(Input::Closed(conn, Disconnect::Closed { code, reason: "".into() }));
                 }
@@ -188,7 +188,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         }
     }
 
-    /// A namespace that was left may be asked for again, and is if that is wanted.
+    /// A namespace that was left may be requested again, and is if that is wanted.
     pub(super) fn start_cooldown(&mut self, now: ClockReading, at: usize) {
         let Some(member) = self.members.get_mut(at) else { return };
         let MemberState::CoolingDown(when, connect) = &mut member.state else { return };
@@ -252,7 +252,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         }
     }
 
-    /// When a namespace may be asked for that was left.
+    /// When a namespace may be requested that was left.
     pub(super) fn next_cooldown(&self) -> Option<Timestamp> {
         let left = self.members.iter().filter_map(|member| match member.state {
             MemberState::CoolingDown(when, _) => Some(when),

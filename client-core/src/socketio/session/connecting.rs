@@ -57,7 +57,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.write(ClientPacket::Connect { token: self.token.clone(), resume });
     }
 
-    /// The namespace lets us in.
+    /// The namespace is connected.
     pub(super) fn namespace_connected(&mut self, now: Timestamp, connected: Connected) {
         if !connected.has_sid {
             let text = "the server speaks Socket.IO 2 or older: this client needs version 3 or later";

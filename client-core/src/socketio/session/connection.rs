@@ -12,11 +12,11 @@ use alloc::vec::Vec;
 /// Named after what is awaited.
 #[derive(Debug)]
 pub(super) enum HandshakeState<P, N> {
-    /// The engine's first word.
+    /// The engine's first packet.
     AwaitingOpen,
     /// The namespace's consent. What a recovered session has missed comes before it.
     AwaitingConnect {
-        /// The session asked for.
+        /// The session requested.
         pid: Option<Box<str>>,
         /// How far it will have been received by the consent.
         offset: Offset,
@@ -86,7 +86,7 @@ pub(super) struct ActiveConnection<P, N> {
     pub(super) recovered: bool,
     /// Since when nothing has come in although a message was written.
     pub(super) silent_since: Timestamp,
-    /// Longer silence is death.
+    /// A longer silence means a dead connection.
     pub(super) idle_timeout: Nanos,
     /// Maximum bytes that the server takes in one message.
     pub(super) max_payload: usize,
@@ -119,7 +119,7 @@ impl<P, N> ActiveConnection<P, N> {
         }
     }
 
-    /// What the server says of the connection, within what a client accepts.
+    /// What the server reports of the connection, within what a client accepts.
     pub(super) fn apply_handshake(&mut self, handshake: Handshake) {
         let within = |ms: u64| Nanos::from_millis(ms.clamp(1_000, 120_000));
         self.idle_timeout = within(handshake.ping_interval_ms).plus(within(handshake.ping_timeout_ms));

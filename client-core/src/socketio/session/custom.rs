@@ -155,7 +155,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             self.custom.kept_frames.mark_next_written();
             if size > most {
-                // The server has said that it would end the connection by it.
+                // The server has announced that it would end the connection by it.
                 self.drop_oversized_kept_event();
             } else {
                 self.write_beside(ClientPacket::Kept(event), size);

@@ -27,7 +27,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         };
         let Some(entry) = self.rooms.at_mut(at) else { return };
         if entry.wanted == DesiredMembership::Left {
-            // Left on this connection, or still in the session that may be recovered: asked for anew.
+            // Left on this connection, or still in the session that may be recovered: requested anew.
             entry.membership = Membership::Absent;
             entry.confirmed = false;
             entry.was_left = is_up;
@@ -37,7 +37,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if entry.membership == Membership::Member {
             return self.room_changed(room, RoomState::Joined);
         }
-        // Refused for now: it is asked for again in time.
+        // Refused for now: it is requested again in time.
         let waits = matches!(entry.membership, Membership::Later { .. });
         if !entry.is_joining() && !waits {
             self.room_changed(room, RoomState::Joining);
@@ -103,7 +103,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
         }
         self.check_ready();
-        // Somebody may have asked to leave it meanwhile.
+        // A user may have asked to leave it meanwhile.
         self.leaving = true;
         None
     }
@@ -184,7 +184,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.room_changed(name, RoomState::Joined);
     }
 
-    /// Whoever has heard something in a room is in it, and can miss something there.
+    /// A client that has received something in a room is in it, and can miss something there.
     pub(super) fn mark_received(&mut self, room: &N) {
         let certain = self.recovers_as_it_is();
         if let Some(room) = self.rooms.get_mut(room) {
@@ -193,7 +193,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// A server that does not implement leaving continues sending; rooms never asked for are its own choice.
+    /// A server that does not implement leaving continues sending; rooms never requested are its own choice.
     pub(super) fn is_left(&self, room: &N) -> bool {
         self.rooms.get(room).is_some_and(|room| room.wanted == DesiredMembership::Left)
             && !made(Bug::SioHearsAfterLeaving)
@@ -281,7 +281,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         })
     }
 
-    /// Not every server answers a join: after a while it counts as done. What was refused for now is asked for again.
+    /// Not every server answers a join: after a while it counts as done. What was refused for now is requested again.
     pub(super) fn tick_rooms(&mut self, now: Timestamp) {
         if self.rooms_deadline() > now {
             return;
@@ -299,7 +299,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// Says once that every wanted room is joined.
+    /// Reports once that every wanted room is joined.
     pub(super) fn check_ready(&mut self) {
         let Some(connection) =
             self.connection.as_mut().filter(|connection| connection.is_up() && !connection.ready)
