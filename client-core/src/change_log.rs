@@ -41,7 +41,7 @@ impl<P, N> ChangeLog<P, N> {
         self.changes.get_or_insert_default();
     }
 
-    /// How many there are, for [`Notes::forget_after`].
+    /// How many there are, for [`ChangeLog::truncate`].
     pub(crate) fn len(&self) -> usize {
         self.changes.as_ref().map_or(0, Vec::len)
     }

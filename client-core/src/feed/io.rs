@@ -118,7 +118,7 @@ pub enum FeedOutput<P = String, N = Name> {
         /// The server refused the last token.
         rejected: bool,
     },
-    /// Request the stream; answer with [`FeedInput::Opened`] or [`FeedInput::Failed`]. The deadline is the feed's.
+    /// Request the stream; answer with [`FeedInput::Opened`] or [`FeedInput::DialFailed`]. The deadline is the feed's.
     Dial {
         /// The number of the dial and of its stream.
         conn: ConnId,

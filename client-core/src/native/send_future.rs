@@ -134,7 +134,7 @@ impl SendError {
 
 /// A send that is queued already; resolves exactly once.
 ///
-/// Dropping it neither cancels the send nor loses it: [`Sending::cancel`] does that, and only before it is on
+/// Dropping it neither cancels the send nor loses it: [`SendFuture::cancel`] does that, and only before it is on
 /// its way.
 #[must_use = "the outcome of a send is worth knowing; Client::submit reports it as an event instead"]
 pub struct SendFuture {

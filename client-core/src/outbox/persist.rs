@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 pub(crate) const RESTORED: u64 = 1 << 62;
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
-    /// The sends without an outcome that a later run can continue with, and their producers. `wall` and `lived` are the same
+    /// The sends without an outcome that a later run can continue with, and their producers. `wall` and `uptime` are the same
     /// moment on two clocks.
     pub(crate) fn stored(
         &self,
