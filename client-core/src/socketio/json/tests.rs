@@ -65,7 +65,7 @@ fn what_comes_in_another_namespace_is_read_once_it_has_been_asked_for_until_it_i
     };
     assert!(read(&mut codec, r#"40/n,{"sid":"s","pid":"p"}"#).starts_with("/n Connected("));
     assert!(read(&mut codec, r#"42/n,["typing",1]"#).starts_with("/n Event("));
-    assert!(read(&mut codec, r#"44/n,{"message":"no"}"#).starts_with("/n Refused("));
+    assert!(read(&mut codec, r#"44/n,{"message":"no"}"#).starts_with("/n ConnectError("));
     assert!(read(&mut codec, r#"43/n,7["x"]"#).starts_with("/n Ack"));
     assert_eq!(read(&mut codec, "41/n"), "/n Disconnected");
     assert_eq!(read(&mut codec, "41/other,"), "Ok(Some(Other))");
