@@ -1,4 +1,4 @@
-//! Classifies an ack as success or refusal. Socket.IO defines refusal form for it, so the usual ones are reported apart by one table, which
+//! Classifies an ack as success or refusal. Socket.IO defines no form for it, so one table tells the usual ones apart, which
 //! `client-wasm/js/socketio/ack_result.ts` repeats; `acks.json` holds both to the same results.
 //!
 //! | arguments | |
