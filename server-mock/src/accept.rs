@@ -1,7 +1,7 @@
 //! The next connection of a listener.
 
+use crate::log_throttle::LogThrottle;
 use crate::metrics::Metrics;
-use crate::seldom::Seldom;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,12 +13,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A listener that goes on when it fails.
 pub(crate) struct Acceptor {
     listener: TcpListener,
-    failed: Seldom,
+    failed: LogThrottle,
 }
 
 impl Acceptor {
     pub(crate) fn new(listener: TcpListener) -> Self {
-        Self { listener, failed: Seldom::default() }
+        Self { listener, failed: LogThrottle::default() }
     }
 
     /// The next connection, however long that takes. Cancellation safe.
@@ -28,7 +28,7 @@ impl Acceptor {
                 Ok(accepted) => return accepted,
                 Err(error) => {
                     metrics.accept_failed.one_more();
-                    self.failed.tell(|times| tracing::warn!(%error, times, "cannot accept a connection"));
+                    self.failed.record(|times| tracing::warn!(%error, times, "cannot accept a connection"));
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -1,16 +1,16 @@
 //! One TCP connection, from `accept` to its end, in one task: its deadlines, TLS, HTTP, and to whom it is handed on. It
 //! decides about no request: that is the routes' part.
 
-use crate::app::App;
-use crate::faults::{Link, Wire};
-use crate::gate::{Cause, Handshake, proxy_header};
+use crate::admission::{Cause, Handshake, proxy_header};
+use crate::faults::{FaultState, FaultyStream};
 use crate::host;
 use crate::lingering;
-use crate::mailbox::Mailbox;
-use crate::session_log::{Carrying, Origin};
+use crate::send_queue::SendQueue;
+use crate::session_log::{Origin, TransportKind};
 use crate::socket::{Socket, close};
+use crate::state::AppState;
 use crate::transport::Transport;
-use crate::upgrade::{Accepted, Purpose, Slot};
+use crate::upgrade::{AcceptedUpgrade, Upgrade, UpgradeSlot};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::CONNECTION;
@@ -37,7 +37,7 @@ const HEADER_BYTES: usize = 16 << 10;
 
 /// Serves one connection. `place` counts it among the handshakes until it is a WebSocket, a feed or a poll that waits.
 pub(crate) async fn serve(
-    app: Arc<App>,
+    app: Arc<AppState>,
     router: Router,
     tls: Option<TlsAcceptor>,
     mut stream: TcpStream,
@@ -46,14 +46,14 @@ pub(crate) async fn serve(
 ) {
     let Some(client) = first_words(&app, &mut stream, peer, &permit).await else { return };
     permit.speaks();
-    let link = Arc::new(Link::default());
-    let wire = Wire::new(app.guarded(stream), Arc::clone(&link));
+    let fault_state = Arc::new(FaultState::default());
+    let stream = FaultyStream::new(app.with_write_timeout(stream), Arc::clone(&fault_state));
     // Boxed, so that the handshake's state does not stay in a task that lives for days.
-    let slot = Slot::new(Arc::clone(&link), client);
+    let slot = UpgradeSlot::new(Arc::clone(&fault_state), client);
     if tls.is_none() {
         slot.secured();
     }
-    let mut handshake = Box::pin(handshake(&app, router, tls, wire, &slot));
+    let mut handshake = Box::pin(handshake(&app, router, tls, stream, &slot));
     let (mut permit, mut deadline) = (Some(permit), Instant::now() + app.limits.handshake);
     let accepted = loop {
         tokio::select! {
@@ -72,12 +72,12 @@ pub(crate) async fn serve(
                 tokio::select! {
                     _ = handshake => {}
                     // A reader that reads has its last event by then, and goes on behind it elsewhere.
-                    () = app.long_over() => {}
+                    () = app.drain_ended_with_grace() => {}
                 }
                 return;
             }
-            () = app.over(), if !slot.is_busy() => return,
-            () = app.long_over() => return,
+            () = app.drain_ended(), if !slot.is_busy() => return,
+            () = app.drain_ended_with_grace() => return,
             () = slot.polls() => {
                 permit = None;
                 // There is something to say once in an interval. Then the next request may come.
@@ -88,31 +88,31 @@ pub(crate) async fn serve(
     };
     drop(handshake);
     let (identity, extended, client, place, stream) = match accepted {
-        Some((Purpose::Rooms { identity, extended, client, place }, Some(stream))) => {
+        Some((Upgrade::Rooms { identity, extended, client, place }, Some(stream))) => {
             (identity, extended, client, place, stream)
         }
-        Some((Purpose::SocketIo(opening), stream)) => {
+        Some((Upgrade::SocketIo(opening), stream)) => {
             let permit = permit.filter(|_| opening.is_brief());
             // Boxed too: what a session needs is not to lie in the task of every WebSocket.
-            Box::pin(opening.serve(app, stream, link)).await;
+            Box::pin(opening.serve(app, stream, fault_state)).await;
             drop(permit);
             return;
         }
-        Some((Purpose::Rooms { .. }, None)) | None => return,
+        Some((Upgrade::Rooms { .. }, None)) | None => return,
     };
     drop(permit);
     if let Some(identity) = identity {
         let user = identity.user.clone();
-        let mailbox = Mailbox::new(app.limits.queue_frames, app.limits.queue_bytes);
-        let mailbox = Arc::new(if extended { mailbox } else { mailbox.toward_plain() });
+        let send_queue = SendQueue::new(app.limits.queue_frames, app.limits.queue_bytes);
+        let send_queue = Arc::new(if extended { send_queue } else { send_queue.for_plain_peer() });
         let protocol = if extended { "extended" } else { "plain" };
-        let origin = Origin { client, protocol, transport: Carrying::WebSocket };
-        let seat = app.switchboard.connect(identity, extended, origin, Arc::clone(&mailbox));
-        if let Some(end) = mailbox.end() {
-            app.note_unseated(client, &user, end);
+        let origin = Origin { client, protocol, transport: TransportKind::WebSocket };
+        let hub_conn = app.hub.connect(identity, extended, origin, Arc::clone(&send_queue));
+        if let Some(end) = send_queue.end() {
+            app.record_hub_refusal(client, &user, end);
         }
-        let hit = app.faults.expose(user, Arc::clone(&link), Arc::clone(&mailbox));
-        Socket::new(stream, mailbox, link).serve(seat, &app.metrics).await;
+        let hit = app.faults.register(user, Arc::clone(&fault_state), Arc::clone(&send_queue));
+        Socket::new(stream, send_queue, fault_state).serve(hub_conn, &app.metrics).await;
         drop(hit);
     } else {
         app.metrics.unauthorized.one_more();
@@ -123,7 +123,12 @@ pub(crate) async fn serve(
 
 /// Waits for the first byte, after the header of the PROXY protocol where there is one, and gives the client's address.
 /// `None`: the connection is over.
-async fn first_words(app: &App, stream: &mut TcpStream, peer: IpAddr, permit: &Handshake) -> Option<IpAddr> {
+async fn first_words(
+    app: &AppState,
+    stream: &mut TcpStream,
+    peer: IpAddr,
+    permit: &Handshake,
+) -> Option<IpAddr> {
     let gate = &app.gate;
     let spoken = async {
         let mut client = peer;
@@ -160,31 +165,31 @@ async fn first_words(app: &App, stream: &mut TcpStream, peer: IpAddr, permit: &H
 
 /// TLS, HTTP, upgrade; `None` if the request has been answered, and that was all.
 async fn handshake(
-    app: &App,
+    app: &AppState,
     router: Router,
     tls: Option<TlsAcceptor>,
-    wire: Wire,
-    slot: &Slot,
-) -> Option<(Purpose, Option<WebSocketStream<Transport>>)> {
+    stream: FaultyStream,
+    slot: &UpgradeSlot,
+) -> Option<(Upgrade, Option<WebSocketStream<Transport>>)> {
     let transport = match tls {
-        Some(acceptor) => match acceptor.accept(wire).into_fallible().await {
+        Some(acceptor) => match acceptor.accept(stream).into_fallible().await {
             Ok(stream) => {
                 slot.secured();
                 Transport::tls(stream)
             }
             // TLS has said why. Who is too late for the handshake is too late here.
-            Err((error, wire)) => {
+            Err((error, stream)) => {
                 tracing::debug!(%error, "a TLS handshake failed");
-                drop(lingering::close(wire).await);
+                drop(lingering::close(stream).await);
                 return None;
             }
         },
-        None => Transport::plain(wire),
+        None => Transport::plain(stream),
     };
     let served = http(transport, router, slot, app.limits.handshake, false).await;
     note(app, served, slot);
-    let Accepted { on_upgrade, purpose } = slot.take()?;
-    let Some(on_upgrade) = on_upgrade else { return Some((purpose, None)) };
+    let AcceptedUpgrade { on_upgrade, upgrade } = slot.take()?;
+    let Some(on_upgrade) = on_upgrade else { return Some((upgrade, None)) };
     let upgraded = on_upgrade.await.ok()?;
     let parts = upgraded.downcast::<TokioIo<Transport>>().ok()?;
     let mut transport = parts.io.into_inner();
@@ -196,7 +201,7 @@ async fn handshake(
         Some(app.websocket),
     )
     .await;
-    Some((purpose, Some(stream)))
+    Some((upgrade, Some(stream)))
 }
 
 /// How the HTTP of a connection ended.
@@ -211,7 +216,7 @@ pub(crate) enum Served {
 }
 
 /// Counts and tells what a limit has ended.
-pub(crate) fn note(app: &App, served: Served, slot: &Slot) {
+pub(crate) fn note(app: &AppState, served: Served, slot: &UpgradeSlot) {
     let cause = match served {
         Served::TooSlow if !slot.is_idle() => Cause::RequestDeadline,
         Served::TooLarge => Cause::Headers,
@@ -224,7 +229,7 @@ pub(crate) fn note(app: &App, served: Served, slot: &Slot) {
 pub(crate) async fn http(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
-    slot: &Slot,
+    slot: &UpgradeSlot,
     patience: Duration,
     keep_alive: bool,
 ) -> Served {

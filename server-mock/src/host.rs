@@ -1,9 +1,9 @@
 //! Which `Host` headers are answered where no token protects, so that a page of another site cannot reach this server
 //! by making its own name resolve to this machine (DNS rebinding).
 
-use crate::app::App;
-use crate::gate::{About, Cause};
-use crate::upgrade::Slot;
+use crate::admission::{About, Cause};
+use crate::state::AppState;
+use crate::upgrade::UpgradeSlot;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
@@ -119,8 +119,8 @@ impl From<&str> for Name {
 }
 
 /// Passes a request on if its `Host` is answered.
-pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let (slot, headers) = (request.extensions().get::<Slot>(), request.headers());
+pub(crate) async fn check(State(app): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    let (slot, headers) = (request.extensions().get::<UpgradeSlot>(), request.headers());
     let forwarded_host = slot.and_then(|slot| slot.forwarded_host(&app.gate.proxies, headers));
     if app.hosts.allow(headers, forwarded_host) {
         return next.run(request).await;

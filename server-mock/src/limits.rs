@@ -1,8 +1,8 @@
 //! The limits of users, rooms and sessions, by name: what `/metrics` counts under `rejoin_limited_total` and the log tells.
-//! What is refused before a session begins has causes of its own ([`gate`](crate::gate)). It decides nothing: whoever keeps
+//! What is refused before a session begins has causes of its own ([`admission`](crate::admission)). It decides nothing: whoever keeps
 //! a limit counts here what it refuses.
 
-use crate::tally::kinds;
+use crate::counters::kinds;
 use std::fmt;
 
 kinds! {

@@ -1,9 +1,9 @@
 //! A budget for the process's memory: above four fifths of it nobody new is let in, above nine tenths the longest queues
 //! are dropped, whose connections come back and catch up.
 
-use crate::app::App;
+use crate::log_throttle::LogThrottle;
 use crate::process;
-use crate::seldom::Seldom;
+use crate::state::AppState;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -66,11 +66,11 @@ fn share(budget: u64, tenths: u64) -> u64 {
 }
 
 /// Keeps the process within its budget, for ever. Does nothing without one.
-pub(crate) async fn keep(app: &App) {
+pub(crate) async fn keep(app: &AppState) {
     if app.memory.budget.is_none() {
         std::future::pending::<()>().await;
     }
-    let (mut short, mut dropping) = (Seldom::default(), Seldom::default());
+    let (mut short, mut dropping) = (LogThrottle::default(), LogThrottle::default());
     loop {
         sleep(EVERY).await;
         app.memory.look();
@@ -78,14 +78,14 @@ pub(crate) async fn keep(app: &App) {
         if app.memory.is_short() {
             // Whoever comes back is not let in either.
             app.recovery.forget_all();
-            short.tell(|_| tracing::warn!(used, budget, "memory is short: nobody new is let in"));
+            short.record(|_| tracing::warn!(used, budget, "memory is short: nobody new is let in"));
         }
         let excess = app.memory.excess();
         if excess > 0 {
-            let dropped = app.switchboard.drop_longest(usize::try_from(excess).unwrap_or(usize::MAX));
+            let dropped = app.hub.drop_longest(usize::try_from(excess).unwrap_or(usize::MAX));
             app.metrics.queues_dropped.add(dropped as u64);
             if dropped > 0 {
-                dropping.tell(|_| {
+                dropping.record(|_| {
                     tracing::warn!(used, budget, dropped, "memory is short: dropped the longest queues");
                 });
             }

@@ -1,13 +1,13 @@
 //! What `/metrics` counts, by the Prometheus project's own library. No label names a room or a user.
 
-use crate::gate::Gate;
-use crate::limited::Limited;
+use crate::admission::AdmissionControl;
+use crate::limit_log::LimitLog;
 use crate::log;
 use crate::memory::Memory;
 use crate::process::Process;
 #[cfg(feature = "redis")]
 use crate::redis::Health;
-use crate::switchboard::Kept;
+use crate::shared_hub::StoreStats;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -86,7 +86,7 @@ pub(crate) struct Metrics {
     evicted: Metric,
     log_dropped: Metric,
     latency: Histogram,
-    kept: KeptLevels,
+    kept: StoreGauges,
     started: Instant,
     registry: Registry,
     #[cfg(feature = "redis")]
@@ -95,7 +95,7 @@ pub(crate) struct Metrics {
 
 /// What is looked up when somebody asks.
 #[derive(Default)]
-struct KeptLevels {
+struct StoreGauges {
     rooms: Level,
     logs: Level,
     log_bytes: Level,
@@ -129,7 +129,7 @@ impl Default for Metrics {
         let latency = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         let what = "Time from reading frames until the last member's queue has what came of them";
         registry.register("delivery_seconds", what, latency.clone());
-        let kept = KeptLevels::default();
+        let kept = StoreGauges::default();
         for (name, help, level) in [
             ("rooms", "Rooms with at least one member", &kept.rooms),
             ("logs", "Rooms and personal streams with a log", &kept.logs),
@@ -236,9 +236,9 @@ impl Metrics {
     /// The Prometheus text format, version 0.0.4.
     pub(crate) fn text(
         &self,
-        kept: Kept,
-        limited: &Limited,
-        gate: &Gate,
+        kept: StoreStats,
+        limited: &LimitLog,
+        gate: &AdmissionControl,
         memory: &Memory,
         ready: bool,
     ) -> String {

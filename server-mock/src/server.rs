@@ -2,19 +2,20 @@
 
 use crate::accept::Acceptor;
 use crate::admin::AdminToken;
-use crate::app::App;
+use crate::admission::{AdmissionControl, check_network};
 use crate::auth::{AuthRequest, Authenticator, Authority, Reloader, User};
 use crate::config::{Config, Limits};
 use crate::faults::Faults;
-use crate::gate::{Gate, check_network};
 use crate::host::Hosts;
 #[cfg(feature = "redis")]
 use crate::hub::{HubConfig, shared::StoreRequest};
 use crate::namespace::{Namespace, NamespaceError};
 #[cfg(feature = "redis")]
 use crate::redis::{Redis, RedisConfig, StoreError, StoreListener};
+use crate::state::AppState;
 use crate::{
-    Auth, admin, connection, demo, door, events, file_limit, host, memory, origin, socketio, tickets, upgrade,
+    Auth, accept_policy, admin, connection, demo, file_limit, host, memory, origin, socketio, sse, tickets,
+    upgrade,
 };
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -58,7 +59,7 @@ const LAST_WORDS: Duration = Duration::from_secs(8);
 /// # Ok(()) }
 /// ```
 pub struct Server {
-    app: Arc<App>,
+    app: Arc<AppState>,
     listener: TcpListener,
     admin: Option<TcpListener>,
     admin_token: Option<AdminToken>,
@@ -223,7 +224,7 @@ impl Server {
         for network in &config.trusted_proxy {
             check_network(network).map_err(|why| BindError::Entry { entry: network.to_string(), why })?;
         }
-        let gate = Gate::new(&limits, config.trusted_proxy, config.proxy_protocol);
+        let gate = AdmissionControl::new(&limits, config.trusted_proxy, config.proxy_protocol);
         let bound = match inherited {
             Some(listener) => adopt(listener),
             None => bind(listen).await,
@@ -252,21 +253,21 @@ impl Server {
         let unprotected = matches!(auth, Auth::Open);
         let authority = Authority::new(auth);
         #[cfg(feature = "redis")]
-        let authority = authority.sharing(store.as_ref().map(|store| store.redis.desk()));
+        let authority = authority.with_redis(store.as_ref().map(|store| store.redis.token_store()));
         #[cfg(feature = "redis")]
         if let Some(store) = &mut store
-            && authority.learn(store.redis.revoked(), true).is_err()
+            && authority.apply_revocations(store.redis.revoked(), true).is_err()
         {
             tracing::error!("too many tokens are revoked: this server does not know all of them");
         }
-        let app = App::new(authority, allow_origin, hosts, limits, hub, faults, gate, requests);
+        let app = AppState::new(authority, allow_origin, hosts, limits, hub, faults, gate, requests);
         #[cfg(feature = "redis")]
-        let app = app.sharing(store.as_ref().map(|store| store.redis.health()));
-        let app = Arc::new(app.offering(&config.namespaces));
+        let app = app.with_redis(store.as_ref().map(|store| store.redis.health()));
+        let app = Arc::new(app.with_namespaces(&config.namespaces));
         let router = Router::new()
             .route(&path, get(upgrade::upgrade))
             .with_state(Arc::clone(&app))
-            .merge(events::router(Arc::clone(&app)))
+            .merge(sse::router(Arc::clone(&app)))
             .merge(tickets::router(Arc::clone(&app)))
             .merge(socketio::router(Arc::clone(&app)))
             .merge(demo::router(&path))
@@ -303,7 +304,7 @@ impl Server {
 
     /// What reads the token file again.
     pub fn reloader(&self) -> Reloader {
-        Reloader::new(Arc::clone(&self.app.authority), Arc::clone(&self.app.switchboard))
+        Reloader::new(Arc::clone(&self.app.authority), Arc::clone(&self.app.hub))
     }
 
     /// The handle by which faults are added.
@@ -344,18 +345,18 @@ impl Server {
         {
             let app = Arc::clone(&self.app);
             #[cfg(feature = "redis")]
-            let sharing = share(self.store.take(), &app);
+            let with_redis = share(self.store.take(), &app);
             #[cfg(not(feature = "redis"))]
-            let sharing = pending();
+            let with_redis = pending();
             let work = self.work(&mut tasks, drain);
             tokio::select! {
                 () = work => {}
                 () = stop => {}
-                () = app.switchboard.keep_time() => {}
-                () = app.switchboard.answer_questions() => {}
+                () = app.hub.run_timer() => {}
+                () = app.hub.serve_token_requests() => {}
                 () = memory::keep(&app) => {}
                 () = app.recovery.keep() => {}
-                () = sharing => {}
+                () = with_redis => {}
             }
         }
         tasks.shutdown().await;
@@ -386,22 +387,22 @@ impl Server {
         // Once a drain has begun, when it must be over.
         let mut end: Option<Instant> = None;
         loop {
-            if end.is_some() && app.switchboard.connections() == 0 {
+            if end.is_some() && app.hub.connections() == 0 {
                 break;
             }
             tokio::select! {
-                (stream, peer) = listener.accept(&app.metrics) => match door::open(&app, peer.ip(), tasks.len()) {
+                (stream, peer) = listener.accept(&app.metrics) => match accept_policy::open(&app, peer.ip(), tasks.len()) {
                     Ok(permit) => {
                         let _ = stream.set_nodelay(true);
                         let (app, router, tls) = (Arc::clone(&app), router.clone(), tls.clone());
                         tasks.spawn(connection::serve(app, router, tls, stream, peer.ip(), permit));
                     }
-                    Err(refusal) => if let Some(stream) = door::refuse(stream, &refusal, tls.is_some())
+                    Err(refusal) => if let Some(stream) = accept_policy::refuse(stream, &refusal, tls.is_some())
                         && tasks.len() < most_open.saturating_add(file_limit::REFUSALS)
                         && let Ok(permit) = Arc::clone(&refusals).try_acquire_owned()
                     {
                         tasks.spawn(async move {
-                            door::linger(stream).await;
+                            accept_policy::linger(stream).await;
                             drop(permit);
                         });
                     },
@@ -414,17 +415,17 @@ impl Server {
                 }
                 () = &mut drain, if end.is_none() => {
                     app.stop_admitting();
-                    let connections = app.switchboard.connections();
+                    let connections = app.hub.connections();
                     let rate = f64::from(app.limits.drain_rate.max(1));
                     #[expect(clippy::cast_precision_loss, reason = "connections are far fewer than 2^52")]
                     let mut window = Duration::from_secs_f64(connections as f64 / rate);
-                    if app.switchboard.extended_connections() > 0 {
+                    if app.hub.extended_connections() > 0 {
                         window = window.max(MOVE);
                     }
                     let window = window.min(longest);
                     tracing::info!(connections, ?window, "draining");
                     end = Some(Instant::now() + window + LAST_WORDS);
-                    app.switchboard.drain(window);
+                    app.hub.drain(window);
                 }
                 () = until(end) => break,
             }
@@ -460,10 +461,10 @@ async fn connect(
 
 /// Carries out what the hub asks, for ever.
 #[cfg(feature = "redis")]
-async fn share(store: Option<Shared>, app: &App) {
+async fn share(store: Option<Shared>, app: &AppState) {
     match store {
         Some(Shared { redis, requests }) => {
-            redis.serve(requests, Arc::clone(&app.switchboard) as Arc<dyn StoreListener>).await;
+            redis.serve(requests, Arc::clone(&app.hub) as Arc<dyn StoreListener>).await;
         }
         None => pending().await,
     }

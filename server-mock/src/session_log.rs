@@ -1,9 +1,9 @@
 //! The two lines of the log that every session has: who came from where, and how it ended. Never a token, never what was
 //! said.
 
-use crate::faults::Link;
-use crate::mailbox::End;
-use crate::socket::Ending;
+use crate::faults::FaultState;
+use crate::send_queue::Shutdown;
+use crate::socket::CloseReason;
 use rejoin::Name;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -14,19 +14,19 @@ pub(crate) struct Origin {
     pub(crate) client: IpAddr,
     pub(crate) protocol: &'static str,
     /// What carries it at first.
-    pub(crate) transport: Carrying,
+    pub(crate) transport: TransportKind,
 }
 
 /// Where a connection comes from, what carries it now, and since when it is there.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Presence {
+pub(crate) struct SessionInfo {
     pub(crate) origin: Origin,
     pub(crate) since: Instant,
 }
 
 /// What carries a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Carrying {
+pub(crate) enum TransportKind {
     WebSocket,
     /// Requests of Socket.IO.
     Polling,
@@ -34,7 +34,7 @@ pub(crate) enum Carrying {
     Sse,
 }
 
-impl Carrying {
+impl TransportKind {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",
@@ -52,30 +52,34 @@ pub(crate) const TOOK_NOTHING: &str = "It took nothing of what was sent";
 
 /// How a session ended, by its connection's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Left {
+pub(crate) enum SessionEnd {
     /// The peer said that it is done.
-    Said,
+    Clean,
     /// The peer is gone: why.
     Gone(&'static str),
     /// The peer did what it must not.
     Violation(u16, &'static str),
 }
 
-impl Left {
+impl SessionEnd {
     /// The connection broke.
     pub(crate) const LOST: Self = Self::Gone("Lost");
 
     /// What is known when there are no last words.
-    pub(crate) fn lost(link: &Link) -> Self {
-        if link.took_nothing() { Self::Gone(TOOK_NOTHING) } else { Self::LOST }
+    pub(crate) fn lost(fault_state: &FaultState) -> Self {
+        if fault_state.took_nothing() { Self::Gone(TOOK_NOTHING) } else { Self::LOST }
     }
 
-    pub(crate) fn by(ending: &Ending, link: &Link) -> Self {
+    pub(crate) fn by(ending: &CloseReason, fault_state: &FaultState) -> Self {
         match ending {
-            Ending::ClosedByPeer { clean: true } => Self::Said,
-            Ending::Violation(code, reason) | Ending::Over(_, code, reason) => Self::Violation(*code, reason),
-            Ending::Silent => Self::Gone(NO_PONG),
-            Ending::ClosedByPeer { clean: false } | Ending::Lost | Ending::Told(_) => Self::lost(link),
+            CloseReason::ClosedByPeer { clean: true } => Self::Clean,
+            CloseReason::Violation(code, reason) | CloseReason::Over(_, code, reason) => {
+                Self::Violation(*code, reason)
+            }
+            CloseReason::Silent => Self::Gone(NO_PONG),
+            CloseReason::ClosedByPeer { clean: false } | CloseReason::Lost | CloseReason::Requested(_) => {
+                Self::lost(fault_state)
+            }
         }
     }
 }
@@ -104,14 +108,14 @@ impl SessionLog {
     }
 
     /// It is over. `told`: what the hub or a fault decided.
-    pub(crate) fn end(&self, told: Option<End>, left: Left) {
+    pub(crate) fn end(&self, told: Option<Shutdown>, left: SessionEnd) {
         let Self { user, origin: Origin { client, protocol, .. }, since } = self;
         let seconds = since.elapsed().as_secs();
         let (code, reason) = match (told, left) {
-            (Some(End::Close { code, reason } | End::HangUp { code, reason }), _)
-            | (None, Left::Violation(code, reason)) => (code, reason),
-            (Some(End::Cut(why)), _) | (None, Left::Gone(why)) => (1006, why),
-            (None, Left::Said) => (1000, "Closed by the client"),
+            (Some(Shutdown::Close { code, reason } | Shutdown::HangUp { code, reason }), _)
+            | (None, SessionEnd::Violation(code, reason)) => (code, reason),
+            (Some(Shutdown::Abort(why)), _) | (None, SessionEnd::Gone(why)) => (1006, why),
+            (None, SessionEnd::Clean) => (1000, "Closed by the client"),
         };
         tracing::info!(user = user.as_str(), %client, protocol, code, reason, seconds, "disconnected");
     }

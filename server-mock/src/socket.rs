@@ -1,16 +1,16 @@
 //! The task of one WebSocket.
 //!
-//! Each time it runs it reads a batch, hands it to the hub in one go, writes everything its mailbox has, and
+//! Each time it runs it reads a batch, hands it to the hub in one go, writes everything its send queue has, and
 //! flushes once. Writing before flushing is worth a factor of eight in a fan-out.
 
-use crate::faults::{Late, Link};
+use crate::faults::{DelayQueue, FaultState};
 use crate::fragments::TooManyFragments;
 use crate::limits::Limit;
-use crate::mailbox::{End, Mailbox, Parcel, Taken};
 use crate::metrics::Metrics;
-use crate::pings::Pings;
-use crate::session_log::Left;
-use crate::switchboard::Seat;
+use crate::ping_limit::PingLimit;
+use crate::send_queue::{Drained, Outbound, SendQueue, Shutdown};
+use crate::session_log::SessionEnd;
+use crate::shared_hub::HubConnection;
 use crate::transport::Transport;
 use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
 use std::collections::VecDeque;
@@ -34,31 +34,31 @@ const BATCH: usize = 32;
 const BATCH_BYTES: usize = 64 << 10;
 
 /// How long the close frame and what is before it may take to be written, and the peer's close to be answered.
-pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the peer may take to end its side after that.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection, its queue and what it still has to write.
 pub(crate) struct Socket {
     stream: WebSocketStream<Transport>,
-    mailbox: Arc<Mailbox>,
-    link: Arc<Link>,
+    send_queue: Arc<SendQueue>,
+    fault_state: Arc<FaultState>,
     /// Read and not yet handed to the hub.
     batch: Vec<Utf8Bytes>,
-    /// Taken from the mailbox and not yet written.
-    out: VecDeque<Parcel>,
+    /// Taken from the send queue and not yet written.
+    out: VecDeque<Outbound>,
     /// Waiting before it goes to `out`.
-    late: Late,
+    delay_queue: DelayQueue,
     /// Written since the last flush.
     dirty: bool,
     /// The first words are in the stream's own buffer.
-    greeted: bool,
-    pings: Pings,
+    hello_written: bool,
+    pings: PingLimit,
 }
 
 /// Why the conversation ended.
-pub(crate) enum Ending {
+pub(crate) enum CloseReason {
     /// The peer closed, and is answered. `clean`: it said that it is done (1000).
     ClosedByPeer { clean: bool },
     /// The connection broke.
@@ -70,59 +70,63 @@ pub(crate) enum Ending {
     /// It went beyond a limit of connections.
     Over(Limit, u16, &'static str),
     /// The hub or a fault says so.
-    Told(End),
+    Requested(Shutdown),
 }
 
 impl Socket {
-    pub(crate) fn new(stream: WebSocketStream<Transport>, mailbox: Arc<Mailbox>, link: Arc<Link>) -> Self {
+    pub(crate) fn new(
+        stream: WebSocketStream<Transport>,
+        send_queue: Arc<SendQueue>,
+        fault_state: Arc<FaultState>,
+    ) -> Self {
         Self {
             stream,
-            mailbox,
-            link,
+            send_queue,
+            fault_state,
             batch: Vec::new(),
             out: VecDeque::new(),
-            late: Late::default(),
+            delay_queue: DelayQueue::default(),
             dirty: false,
-            greeted: false,
-            pings: Pings::new(),
+            hello_written: false,
+            pings: PingLimit::new(),
         }
     }
 
     /// Serves the connection to its end. Dropping the future cuts it.
-    pub(crate) async fn serve(mut self, seat: Seat, metrics: &Metrics) {
-        let mut ending = poll_fn(|cx| self.poll(&seat, cx)).await;
+    pub(crate) async fn serve(mut self, hub_conn: HubConnection, metrics: &Metrics) {
+        let mut ending = poll_fn(|cx| self.poll(&hub_conn, cx)).await;
         // The rooms are free of it before the farewells, which may take their time.
-        if let Ending::Over(limit, ..) = ending {
-            seat.limited(limit);
+        if let CloseReason::Over(limit, ..) = ending {
+            hub_conn.record_limit(limit);
         }
-        seat.leave(Left::by(&ending, &self.link));
-        if let Ending::Violation(code, reason) | Ending::Over(_, code, reason) = ending
-            && let hang_up @ End::HangUp { .. } = self.mailbox.ending(code, reason)
+        hub_conn.leave(SessionEnd::by(&ending, &self.fault_state));
+        if let CloseReason::Violation(code, reason) | CloseReason::Over(_, code, reason) = ending
+            && let hang_up @ Shutdown::HangUp { .. } = self.send_queue.shutdown_for(code, reason)
         {
             metrics.closed_violation.one_more();
-            ending = Ending::Told(hang_up);
+            ending = CloseReason::Requested(hang_up);
         }
         // Boxed: what it needs at its end is not to lie in the task of an open connection.
-        Box::pin(end(self.stream, &self.link, self.mailbox.hurries(), ending, metrics)).await;
+        Box::pin(end(self.stream, &self.fault_state, self.send_queue.is_aborting(), ending, metrics)).await;
     }
 
-    fn poll(&mut self, seat: &Seat, cx: &mut Context<'_>) -> Poll<Ending> {
-        if self.mailbox.hurries() {
+    fn poll(&mut self, hub_conn: &HubConnection, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        if self.send_queue.is_aborting() {
             self.out.clear();
-            self.late.clear();
-            return self.write(seat, cx);
+            self.delay_queue.clear();
+            return self.write(hub_conn, cx);
         }
-        if !self.greeted {
+        if !self.hello_written {
             // What the hub has to say first goes first: an automatic pong would pass for a plain server's first word.
-            self.greeted = true;
-            if let Poll::Ready(ending) = self.write(seat, cx) {
+            self.hello_written = true;
+            if let Poll::Ready(ending) = self.write(hub_conn, cx) {
                 return Poll::Ready(ending);
             }
         }
-        let ending = self.read(seat, cx);
+        let ending = self.read(hub_conn, cx);
         while !self.batch.is_empty() {
-            self.mailbox.awake();
-            let taken = seat.frames(&self.batch);
+            self.send_queue.mark_awake();
+            let taken = hub_conn.handle_frames(&self.batch);
             self.batch.drain(..taken.min(self.batch.len()));
             if ending.is_none() && !self.batch.is_empty() {
                 // Somebody's queue is long: let the others write before this one goes on.
@@ -130,11 +134,11 @@ impl Socket {
                 break;
             }
         }
-        ending.map_or_else(|| self.write(seat, cx), Poll::Ready)
+        ending.map_or_else(|| self.write(hub_conn, cx), Poll::Ready)
     }
 
     /// Reads until there is nothing more or the batch is full; in that case it asks to be run again.
-    fn read(&mut self, seat: &Seat, cx: &mut Context<'_>) -> Option<Ending> {
+    fn read(&mut self, hub_conn: &HubConnection, cx: &mut Context<'_>) -> Option<CloseReason> {
         let (mut frames, mut bytes) = (0, 0);
         while self.batch.len() < BATCH && frames < BATCH && bytes < BATCH_BYTES {
             frames += 1;
@@ -146,29 +150,29 @@ impl Socket {
                         self.batch.push(text);
                     }
                     Message::Ping(_) => {
-                        seat.heard();
-                        if self.pings.flood() {
-                            return Some(Ending::Over(Limit::PingRate, 4008, "Rate limited"));
+                        hub_conn.activity();
+                        if self.pings.exceeds() {
+                            return Some(CloseReason::Over(Limit::PingRate, 4008, "Rate limited"));
                         }
                     }
-                    Message::Pong(_) => seat.heard(),
+                    Message::Pong(_) => hub_conn.activity(),
                     // Clients in some languages send their JSON so.
                     Message::Binary(data) => match Utf8Bytes::try_from(data) {
                         Ok(text) => {
                             bytes += text.len();
                             self.batch.push(text);
                         }
-                        Err(_) => return Some(Ending::Violation(1003, "Not UTF-8")),
+                        Err(_) => return Some(CloseReason::Violation(1003, "Not UTF-8")),
                     },
                     Message::Close(frame) => {
                         let clean = frame.is_some_and(|frame| frame.code == CloseCode::Normal);
-                        return Some(Ending::ClosedByPeer { clean });
+                        return Some(CloseReason::ClosedByPeer { clean });
                     }
                     // Reading never gives raw frames.
                     Message::Frame(_) => {}
                 },
-                Poll::Ready(Some(Err(error))) => return Some(judge(&error)),
-                Poll::Ready(None) => return Some(Ending::ClosedByPeer { clean: false }),
+                Poll::Ready(Some(Err(error))) => return Some(classify(&error)),
+                Poll::Ready(None) => return Some(CloseReason::ClosedByPeer { clean: false }),
             }
         }
         cx.waker().wake_by_ref();
@@ -176,50 +180,52 @@ impl Socket {
     }
 
     /// Writes all there is, then flushes. Ready only when the conversation is over.
-    fn write(&mut self, seat: &Seat, cx: &mut Context<'_>) -> Poll<Ending> {
+    fn write(&mut self, hub_conn: &HubConnection, cx: &mut Context<'_>) -> Poll<CloseReason> {
         loop {
-            self.late.release(&self.link, &mut self.out, cx);
+            self.delay_queue.release(&self.fault_state, &mut self.out, cx);
             while !self.out.is_empty() {
                 match Pin::new(&mut self.stream).poll_ready(cx) {
                     Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(_)) => return Poll::Ready(Ending::Lost),
+                    Poll::Ready(Err(_)) => return Poll::Ready(CloseReason::Lost),
                     Poll::Pending => {
-                        self.mailbox.blocked();
+                        self.send_queue.mark_blocked();
                         return Poll::Pending;
                     }
                 }
-                let Some(parcel) = self.out.pop_front() else { break };
-                match parcel {
+                let Some(item) = self.out.pop_front() else { break };
+                match item {
                     // The socket has taken what was before it, but for a buffer: time for more of a replay.
-                    Parcel::Mark => seat.drained(),
-                    Parcel::Ping => {
+                    Outbound::Fence => hub_conn.queue_drained(),
+                    Outbound::Ping => {
                         if self.start(Message::Ping(Bytes::new())).is_err() {
-                            return Poll::Ready(Ending::Lost);
+                            return Poll::Ready(CloseReason::Lost);
                         }
                     }
-                    Parcel::Text(text) | Parcel::Garbage(text) => {
+                    Outbound::Text(text) | Outbound::Garbage(text) => {
                         // A second one behind the first needs no second look at readiness: what does not fit into
                         // the socket waits in the write buffer, which has room for several of the largest frames.
-                        let twice = self.link.duplicate().then(|| text.clone());
+                        let twice = self.fault_state.duplicate().then(|| text.clone());
                         for text in twice.into_iter().chain([text]) {
                             if self.start(Message::Text(text.into_bytes())).is_err() {
-                                return Poll::Ready(Ending::Lost);
+                                return Poll::Ready(CloseReason::Lost);
                             }
                         }
                     }
                 }
             }
-            match self.mailbox.take(&mut self.out, self.late.holding(), cx.waker()) {
-                Taken::Parcels => self.late.hold(&self.link, &mut self.out),
-                Taken::End(end) if self.late.is_empty() => return Poll::Ready(Ending::Told(end)),
-                Taken::End(_) | Taken::Nothing => break,
+            match self.send_queue.take(&mut self.out, self.delay_queue.backlog(), cx.waker()) {
+                Drained::Items => self.delay_queue.hold(&self.fault_state, &mut self.out),
+                Drained::Closed(end) if self.delay_queue.is_empty() => {
+                    return Poll::Ready(CloseReason::Requested(end));
+                }
+                Drained::Closed(_) | Drained::Empty => break,
             }
         }
         if self.dirty {
             match Pin::new(&mut self.stream).poll_flush(cx) {
                 Poll::Ready(Ok(())) => self.dirty = false,
-                Poll::Ready(Err(_)) => return Poll::Ready(Ending::Lost),
-                Poll::Pending => self.mailbox.blocked(),
+                Poll::Ready(Err(_)) => return Poll::Ready(CloseReason::Lost),
+                Poll::Pending => self.send_queue.mark_blocked(),
             }
         }
         Poll::Pending
@@ -231,48 +237,51 @@ impl Socket {
     }
 }
 
-/// Ends a connection whose conversation is over. `hurries`: it was told to end at once.
+/// Ends a connection whose conversation is over. `is_aborting`: it was told to end at once.
 pub(crate) async fn end(
     mut stream: WebSocketStream<Transport>,
-    link: &Link,
-    hurries: bool,
-    ending: Ending,
+    fault_state: &FaultState,
+    is_aborting: bool,
+    ending: CloseReason,
     metrics: &Metrics,
 ) {
-    if link.dead().is_some() {
-        return abandon(stream, link).await;
+    if fault_state.dead().is_some() {
+        return abandon(stream, fault_state).await;
     }
     match ending {
-        Ending::Lost | Ending::Silent | Ending::Told(End::Cut(_)) => {}
+        CloseReason::Lost | CloseReason::Silent | CloseReason::Requested(Shutdown::Abort(_)) => {}
         // What was read after a cut was ordered says nothing about the peer, and a queue that overflowed has nothing
         // left to say.
-        Ending::Violation(..) | Ending::Over(..) | Ending::Told(End::HangUp { .. }) if hurries => {}
-        Ending::ClosedByPeer { .. } => {
+        CloseReason::Violation(..)
+        | CloseReason::Over(..)
+        | CloseReason::Requested(Shutdown::HangUp { .. })
+            if is_aborting => {}
+        CloseReason::ClosedByPeer { .. } => {
             // The answer is queued inside; reading on sends it.
             let answered = async { while let Some(Ok(_)) = stream.next().await {} };
-            let _ = timeout(FAREWELL, answered).await;
+            let _ = timeout(CLOSE_TIMEOUT, answered).await;
         }
-        Ending::Violation(code, reason) | Ending::Over(_, code, reason) => {
+        CloseReason::Violation(code, reason) | CloseReason::Over(_, code, reason) => {
             metrics.closed_violation.one_more();
             close(stream, code, reason).await;
         }
-        Ending::Told(End::Close { code, reason }) => close(stream, code, reason).await,
-        Ending::Told(End::HangUp { .. }) => hang_up(stream).await,
+        CloseReason::Requested(Shutdown::Close { code, reason }) => close(stream, code, reason).await,
+        CloseReason::Requested(Shutdown::HangUp { .. }) => hang_up(stream).await,
     }
 }
 
 /// What a failed read says about the peer.
-pub(crate) fn judge(error: &Error) -> Ending {
+pub(crate) fn classify(error: &Error) -> CloseReason {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => Ending::ClosedByPeer { clean: false },
-        Error::Capacity(_) => Ending::Over(Limit::FrameBytes, 1009, "Frame too large"),
-        Error::Utf8(_) => Ending::Violation(1007, "Text is UTF-8"),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,
-        Error::Protocol(_) => Ending::Violation(1002, "Protocol error"),
+        Error::ConnectionClosed | Error::AlreadyClosed => CloseReason::ClosedByPeer { clean: false },
+        Error::Capacity(_) => CloseReason::Over(Limit::FrameBytes, 1009, "Frame too large"),
+        Error::Utf8(_) => CloseReason::Violation(1007, "Text is UTF-8"),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => CloseReason::Lost,
+        Error::Protocol(_) => CloseReason::Violation(1002, "Protocol error"),
         Error::Io(error) if is_too_many_fragments(error) => {
-            Ending::Over(Limit::Fragments, 4008, "Too many fragments")
+            CloseReason::Over(Limit::Fragments, 4008, "Too many fragments")
         }
-        _ => Ending::Lost,
+        _ => CloseReason::Lost,
     }
 }
 
@@ -282,26 +291,26 @@ fn is_too_many_fragments(error: &std::io::Error) -> bool {
 }
 
 /// Says goodbye: the close frame, the end of our side, then whatever the peer still sends until it ends its side.
-/// Ending at once would reset the connection if something is unread, and take the close frame with it.
+/// Closing at once would reset the connection if something is unread, and take the close frame with it.
 pub(crate) async fn close(mut stream: WebSocketStream<Transport>, code: u16, reason: &'static str) {
     let frame = CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::from_static(reason) };
-    let farewell = async {
+    let closing = async {
         stream.send(Message::Close(Some(frame))).await?;
         stream.get_mut().shutdown().await?;
         Ok::<_, Error>(())
     };
-    let said = timeout(FAREWELL, farewell).await;
+    let said = timeout(CLOSE_TIMEOUT, closing).await;
     linger(stream, matches!(said, Ok(Ok(())))).await;
 }
 
 /// Ends our side without a close frame, after what was written before.
 async fn hang_up(mut stream: WebSocketStream<Transport>) {
-    let farewell = async {
+    let closing = async {
         stream.flush().await?;
         stream.get_mut().shutdown().await?;
         Ok::<_, Error>(())
     };
-    let said = timeout(FAREWELL, farewell).await;
+    let said = timeout(CLOSE_TIMEOUT, closing).await;
     linger(stream, matches!(said, Ok(Ok(())))).await;
 }
 
@@ -312,16 +321,16 @@ async fn linger(mut stream: WebSocketStream<Transport>, said: bool) {
         // On the heap: an array would lie in the task of every connection from its beginning.
         let mut scratch = vec![0; 2048];
         let rest = async { while transport.read(&mut scratch).await.is_ok_and(|count| count > 0) {} };
-        let _ = timeout(LINGER, rest).await;
+        let _ = timeout(LINGER_TIMEOUT, rest).await;
     }
 }
 
 /// Keeps a half-open connection as it is until the peer ends it or the fault is cleared.
-async fn abandon(mut stream: WebSocketStream<Transport>, link: &Link) {
+async fn abandon(mut stream: WebSocketStream<Transport>, fault_state: &FaultState) {
     let transport = stream.get_mut();
     poll_fn(|cx| {
         let mut scratch = [0; 2048];
-        while link.dead().is_some() {
+        while fault_state.dead().is_some() {
             let mut lost = ReadBuf::new(&mut scratch);
             match Pin::new(&mut *transport).poll_read(cx, &mut lost) {
                 Poll::Pending => return Poll::Pending,

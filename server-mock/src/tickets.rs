@@ -1,11 +1,11 @@
 //! `POST /tickets`: a ticket for a token, so that no token has to stand in a URL.
 
-use crate::app::{App, Unidentified};
+use crate::admission::Wait;
 use crate::auth::{NoTicket, TICKET_LIFETIME, Tickets};
 use crate::cors;
-use crate::gate::Wait;
 use crate::origin;
-use crate::upgrade::{BUSY_SECONDS, Slot, token};
+use crate::state::{AppState, AuthUnavailable};
+use crate::upgrade::{BUSY_SECONDS, UpgradeSlot, token};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
@@ -21,7 +21,7 @@ const METHODS: &str = "POST, OPTIONS";
 /// What a page may send with it.
 const HEADERS: [HeaderName; 2] = [AUTHORIZATION, CACHE_CONTROL];
 
-pub(crate) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(app: Arc<AppState>) -> Router {
     Router::new().route("/tickets", post(give).options(preflight)).with_state(app)
 }
 
@@ -32,10 +32,10 @@ enum Refusal {
     Often(Wait),
     Full,
     /// Whoever knows whose the token is does not answer, or the store that keeps tickets does not.
-    Away,
+    Unavailable,
 }
 
-async fn give(State(app): State<Arc<App>>, request: Request) -> Response {
+async fn give(State(app): State<Arc<AppState>>, request: Request) -> Response {
     if !app.allows_origin(&request) {
         return Refusal::Origin.into_response();
     }
@@ -45,16 +45,17 @@ async fn give(State(app): State<Arc<App>>, request: Request) -> Response {
     cors::readable(answer, request.headers.get(ORIGIN), false)
 }
 
-async fn answer(app: &App, request: &Parts) -> Result<Response, Refusal> {
+async fn answer(app: &AppState, request: &Parts) -> Result<Response, Refusal> {
     let headers = &request.headers;
-    let client = request.extensions.get::<Slot>().ok_or(Refusal::Full)?.client(&app.gate.proxies, headers);
-    app.may_come(&client).map_err(|_| Refusal::Often(Wait::SHORT))?;
+    let client =
+        request.extensions.get::<UpgradeSlot>().ok_or(Refusal::Full)?.client(&app.gate.proxies, headers);
+    app.check_connect_rate(&client).map_err(|_| Refusal::Often(Wait::SHORT))?;
     // In the header only: what stands in a URL is what this is to avoid. A ticket buys no other ticket.
     let token = token(headers, None).filter(|token| !Tickets::is_one(token));
     let identity =
         app.identify(client, token.as_deref(), headers.get(ORIGIN)).await.map_err(|why| match why {
-            Unidentified::Often(wait) => Refusal::Often(wait),
-            Unidentified::Away => Refusal::Away,
+            AuthUnavailable::RateLimited(wait) => Refusal::Often(wait),
+            AuthUnavailable::NoAnswer => Refusal::Unavailable,
         })?;
     let (Some(identity), Some(token)) = (identity, token) else {
         app.metrics.unauthorized.one_more();
@@ -62,13 +63,13 @@ async fn answer(app: &App, request: &Parts) -> Result<Response, Refusal> {
     };
     let ticket = app.authority.give_ticket(&identity, &token).await.map_err(|why| match why {
         NoTicket::Full => Refusal::Full,
-        NoTicket::Away => Refusal::Away,
+        NoTicket::Unavailable => Refusal::Unavailable,
     })?;
     let body = Json(json!({ "ticket": ticket, "expires_in": TICKET_LIFETIME.as_secs() }));
     Ok(([(CACHE_CONTROL, "no-store")], body).into_response())
 }
 
-async fn preflight(State(app): State<Arc<App>>, request: Request) -> Response {
+async fn preflight(State(app): State<Arc<AppState>>, request: Request) -> Response {
     if !app.allows_origin(&request) {
         return Refusal::Origin.into_response();
     }
@@ -97,7 +98,7 @@ impl IntoResponse for Refusal {
                 "too many tickets have been given and not used",
                 "wait as Retry-After says, then try again",
             ),
-            Self::Away => (
+            Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "overloaded",
                 "no ticket can be given now: what the server has to ask for it does not answer",
@@ -114,7 +115,7 @@ impl IntoResponse for Refusal {
             Self::Often(wait) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.seconds()));
             }
-            Self::Full | Self::Away => {
+            Self::Full | Self::Unavailable => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(BUSY_SECONDS));
             }
             Self::Origin => {}

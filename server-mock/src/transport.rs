@@ -2,7 +2,7 @@
 //! are counted. Whoever sends without a pause gives way to the others now and then: a WebSocket is read until there is a
 //! whole message, or nothing more to read, and neither need ever come.
 
-use crate::faults::Wire;
+use crate::faults::FaultyStream;
 use crate::fragments::{Fragments, TooManyFragments};
 use std::io;
 use std::pin::Pin;
@@ -24,17 +24,17 @@ pub(crate) struct Transport {
 
 #[derive(Debug)]
 enum Stream {
-    Plain(Wire),
+    Plain(FaultyStream),
     /// Boxed: a TLS session is large, and a plain connection should not carry its size.
-    Tls(Box<TlsStream<Wire>>),
+    Tls(Box<TlsStream<FaultyStream>>),
 }
 
 impl Transport {
-    pub(crate) fn plain(wire: Wire) -> Self {
+    pub(crate) fn plain(wire: FaultyStream) -> Self {
         Self { stream: Stream::Plain(wire), reads: 0, fragments: None }
     }
 
-    pub(crate) fn tls(stream: TlsStream<Wire>) -> Self {
+    pub(crate) fn tls(stream: TlsStream<FaultyStream>) -> Self {
         Self { stream: Stream::Tls(Box::new(stream)), reads: 0, fragments: None }
     }
 

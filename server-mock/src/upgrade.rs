@@ -1,11 +1,11 @@
 //! From an HTTP request to a WebSocket: what is checked, in which order, and what the refusals say.
 
-use crate::app::{App, Denied, Place, Unidentified};
+use crate::admission::{Client, Proxies, Wait};
 use crate::auth::{Identity, Tickets};
-use crate::faults::Link;
-use crate::gate::{Client, Proxies, Wait};
+use crate::faults::FaultState;
 use crate::origin;
 use crate::socketio::Opening;
+use crate::state::{AdmissionError, AppState, AuthUnavailable, ConnectionPermit};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -25,14 +25,14 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 pub(crate) const BUSY_SECONDS: u16 = 5;
 
 /// A request after which the connection's task goes on.
-pub(crate) struct Accepted {
+pub(crate) struct AcceptedUpgrade {
     /// It was answered with 101.
     pub(crate) on_upgrade: Option<OnUpgrade>,
-    pub(crate) purpose: Purpose,
+    pub(crate) upgrade: Upgrade,
 }
 
 /// What it goes on with.
-pub(crate) enum Purpose {
+pub(crate) enum Upgrade {
     /// A WebSocket of the plain or the extended protocol.
     Rooms {
         /// Nobody's token is accepted too: a browser can read a close code, not an HTTP status.
@@ -41,21 +41,21 @@ pub(crate) enum Purpose {
         extended: bool,
         /// Whose request it was.
         client: IpAddr,
-        place: Place,
+        place: ConnectionPermit,
     },
     SocketIo(Opening),
 }
 
 /// What a handler and the task that owns the TCP connection have in common.
 #[derive(Clone, Default)]
-pub(crate) struct Slot(Arc<Shared>);
+pub(crate) struct UpgradeSlot(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     /// Left here by the handler, so that a WebSocket needs no task of its own.
-    accepted: Mutex<Option<Accepted>>,
+    accepted: Mutex<Option<AcceptedUpgrade>>,
     /// What the faults say about the connection.
-    link: Arc<Link>,
+    fault_state: Arc<FaultState>,
     /// Who is at its other end.
     peer: Option<IpAddr>,
     /// The connection stays after the next answer.
@@ -72,9 +72,9 @@ struct Shared {
     polls: Notify,
 }
 
-impl Slot {
-    pub(crate) fn new(link: Arc<Link>, peer: IpAddr) -> Self {
-        Self(Arc::new(Shared { link, peer: Some(peer), ..Shared::default() }))
+impl UpgradeSlot {
+    pub(crate) fn new(fault_state: Arc<FaultState>, peer: IpAddr) -> Self {
+        Self(Arc::new(Shared { fault_state, peer: Some(peer), ..Shared::default() }))
     }
 
     /// Whom a request with these headers comes from.
@@ -119,16 +119,16 @@ impl Slot {
         asked > 0 && asked == self.0.answered.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn take(&self) -> Option<Accepted> {
+    pub(crate) fn take(&self) -> Option<AcceptedUpgrade> {
         self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub(crate) fn put(&self, accepted: Accepted) {
+    pub(crate) fn put(&self, accepted: AcceptedUpgrade) {
         *self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepted);
     }
 
-    pub(crate) fn link(&self) -> Arc<Link> {
-        Arc::clone(&self.0.link)
+    pub(crate) fn fault_state(&self) -> Arc<FaultState> {
+        Arc::clone(&self.0.fault_state)
     }
 
     /// The connection stays after this answer.
@@ -163,7 +163,7 @@ impl Slot {
 }
 
 /// A request that is being answered, until it is dropped.
-pub(crate) struct Answering(Slot);
+pub(crate) struct Answering(UpgradeSlot);
 
 impl Drop for Answering {
     fn drop(&mut self) {
@@ -172,17 +172,17 @@ impl Drop for Answering {
 }
 
 /// `GET` on the WebSocket path.
-pub(crate) async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Response {
+pub(crate) async fn upgrade(State(app): State<Arc<AppState>>, mut request: Request) -> Response {
     match accept(&app, &mut request).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refusal> {
+async fn accept(app: &Arc<AppState>, request: &mut Request) -> Result<Response, Refusal> {
     let headers = request.headers();
     let accept = key(request.version(), headers)?;
-    let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::NotWebSocket)?;
+    let slot = request.extensions().get::<UpgradeSlot>().cloned().ok_or(Refusal::NotWebSocket)?;
     let client = slot.client(&app.gate.proxies, headers);
     let place = app.admit(&client)?;
     if !app.allows_origin(request) {
@@ -197,9 +197,9 @@ async fn accept(app: &Arc<App>, request: &mut Request) -> Result<Response, Refus
     }
     let on_upgrade = Some(hyper::upgrade::on(request));
     app.metrics.upgrades.one_more();
-    slot.put(Accepted {
+    slot.put(AcceptedUpgrade {
         on_upgrade,
-        purpose: Purpose::Rooms { identity, extended, client: client.address, place },
+        upgrade: Upgrade::Rooms { identity, extended, client: client.address, place },
     });
     Ok(switch(accept))
 }
@@ -242,25 +242,25 @@ pub(crate) enum Refusal {
     /// The address comes too often, or with too many wrong tokens.
     Often(Wait),
     /// Whoever knows whose the token is does not answer.
-    Unidentified,
+    AuthUnavailable,
     Origin,
     Fault(StatusCode),
 }
 
-impl From<Unidentified> for Refusal {
-    fn from(why: Unidentified) -> Self {
+impl From<AuthUnavailable> for Refusal {
+    fn from(why: AuthUnavailable) -> Self {
         match why {
-            Unidentified::Often(wait) => Self::Often(wait),
-            Unidentified::Away => Self::Unidentified,
+            AuthUnavailable::RateLimited(wait) => Self::Often(wait),
+            AuthUnavailable::NoAnswer => Self::AuthUnavailable,
         }
     }
 }
 
-impl From<Denied> for Refusal {
-    fn from(denied: Denied) -> Self {
+impl From<AdmissionError> for Refusal {
+    fn from(denied: AdmissionError) -> Self {
         match denied {
-            Denied::Busy => Self::Busy,
-            Denied::Often(wait) => Self::Often(wait),
+            AdmissionError::Busy => Self::Busy,
+            AdmissionError::RateLimited(wait) => Self::Often(wait),
         }
     }
 }
@@ -283,7 +283,7 @@ impl IntoResponse for Refusal {
             Self::Key => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing or malformed.\n"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The server takes no more connections now.\n"),
             Self::Often(_) => (StatusCode::TOO_MANY_REQUESTS, "This address comes too often.\n"),
-            Self::Unidentified => (
+            Self::AuthUnavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "It cannot be found out now whose the token is: try again.\n",
             ),
@@ -303,7 +303,7 @@ impl IntoResponse for Refusal {
             Self::Version => {
                 headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
-            Self::Busy | Self::Unidentified => {
+            Self::Busy | Self::AuthUnavailable => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(BUSY_SECONDS));
             }
             Self::Often(wait) => {

@@ -1,7 +1,7 @@
 //! Who is kept out, and how an operator lets somebody in again.
 
 use super::{Page, problem, without_query};
-use crate::app::App;
+use crate::state::AppState;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -12,19 +12,19 @@ use rejoin::Name;
 use serde_json::json;
 use std::sync::Arc;
 
-pub(super) fn router(app: &Arc<App>) -> Router {
+pub(super) fn router(app: &Arc<AppState>) -> Router {
     Router::new()
         .route("/bans", get(list))
         .route("/bans/{user}", delete(lift).layer(middleware::from_fn(without_query)))
         .with_state(Arc::clone(app))
 }
 
-async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
+async fn list(State(app): State<Arc<AppState>>, page: Result<Query<Page>, QueryRejection>) -> Response {
     let page = match Page::read(page) {
         Ok(page) => page,
         Err((status, what)) => return problem(status, &what),
     };
-    let (bans, more) = app.switchboard.inspect(|hub, now| hub.bans(now, page.after.as_deref(), page.limit()));
+    let (bans, more) = app.hub.inspect(|hub, now| hub.bans(now, page.after.as_deref(), page.limit()));
     let next = bans.last().filter(|_| more).map(|(user, _)| user.clone());
     let bans: Vec<_> = bans
         .iter()
@@ -33,9 +33,9 @@ async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryReject
     Json(json!({ "bans": bans, "next": next.as_deref() })).into_response()
 }
 
-async fn lift(State(app): State<Arc<App>>, Path(user): Path<String>) -> Response {
+async fn lift(State(app): State<Arc<AppState>>, Path(user): Path<String>) -> Response {
     let user = Name::from(user);
-    if !app.switchboard.unban(user.clone()) {
+    if !app.hub.unban(user.clone()) {
         return problem(StatusCode::NOT_FOUND, "this user is not banned; GET /bans lists who is");
     }
     tracing::info!(target: "rejoin_server::audit", user = user.as_str(), "unbanned");

@@ -1,8 +1,8 @@
 //! Faults on purpose, on request.
 
 use super::{BODY, problem, without_query};
-use crate::app::App;
 use crate::faults::Fault;
+use crate::state::AppState;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
@@ -11,14 +11,14 @@ use axum::routing::post;
 use axum::{Json, Router, middleware};
 use std::sync::Arc;
 
-pub(super) fn router(app: &Arc<App>) -> Router {
+pub(super) fn router(app: &Arc<AppState>) -> Router {
     Router::new()
         .route("/faults", post(add).get(list).delete(clear).layer(middleware::from_fn(without_query)))
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(Arc::clone(app))
 }
 
-async fn add(State(app): State<Arc<App>>, fault: Result<Json<Fault>, JsonRejection>) -> Response {
+async fn add(State(app): State<Arc<AppState>>, fault: Result<Json<Fault>, JsonRejection>) -> Response {
     let fault = match fault {
         Ok(Json(fault)) => fault,
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
@@ -32,11 +32,11 @@ async fn add(State(app): State<Arc<App>>, fault: Result<Json<Fault>, JsonRejecti
     }
 }
 
-async fn list(State(app): State<Arc<App>>) -> Json<Vec<Fault>> {
+async fn list(State(app): State<Arc<AppState>>) -> Json<Vec<Fault>> {
     Json(app.faults.waiting())
 }
 
-async fn clear(State(app): State<Arc<App>>) -> StatusCode {
+async fn clear(State(app): State<Arc<AppState>>) -> StatusCode {
     app.faults.clear();
     StatusCode::NO_CONTENT
 }

@@ -4,9 +4,9 @@
 
 use super::problem;
 use super::token::AdminToken;
-use crate::app::App;
-use crate::gate::{About, Cause};
+use crate::admission::{About, Cause};
 use crate::host;
+use crate::state::AppState;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -42,7 +42,7 @@ impl<S: Sync> FromRequestParts<S> for Asker {
 
 #[derive(Clone)]
 pub(super) struct Guard {
-    pub(super) app: Arc<App>,
+    pub(super) app: Arc<AppState>,
     pub(super) token: Option<AdminToken>,
     /// Most bytes of a body.
     pub(super) longest: usize,

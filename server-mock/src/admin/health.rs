@@ -1,6 +1,6 @@
 //! What a supervisor and Prometheus ask for every few seconds.
 
-use crate::app::App;
+use crate::state::AppState;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use std::sync::Arc;
 
-pub(super) fn router(app: &Arc<App>) -> Router {
+pub(super) fn router(app: &Arc<AppState>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -17,7 +17,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-async fn ready(State(app): State<Arc<App>>) -> (StatusCode, String) {
+async fn ready(State(app): State<Arc<AppState>>) -> (StatusCode, String) {
     let why = match (app.draining(), app.memory.is_short()) {
         (true, _) => Some(String::from("draining")),
         (false, true) => Some(String::from("memory is short")),
@@ -29,11 +29,11 @@ async fn ready(State(app): State<Arc<App>>) -> (StatusCode, String) {
     }
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let (lost, bytes) = app.recovery.holding();
+async fn metrics(State(app): State<Arc<AppState>>) -> impl IntoResponse {
+    let (lost, bytes) = app.recovery.backlog();
     app.metrics.lost_sessions.set(lost);
     app.metrics.lost_session_bytes.set(bytes);
-    let limited = &app.switchboard.limited;
-    let text = app.metrics.text(app.switchboard.kept(), limited, &app.gate, &app.memory, app.is_ready());
+    let limited = &app.hub.limited;
+    let text = app.metrics.text(app.hub.store_stats(), limited, &app.gate, &app.memory, app.is_ready());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -4,10 +4,10 @@
 use super::guard::Peer;
 use super::{AdminToken, reserve_router, router};
 use crate::accept::Acceptor;
-use crate::app::App;
+use crate::admission::Cause;
 use crate::connection;
-use crate::gate::Cause;
-use crate::upgrade::Slot;
+use crate::state::AppState;
+use crate::upgrade::UpgradeSlot;
 use axum::{Extension, Router};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,16 +29,16 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves the listener for ever. Dropping the future ends every connection.
-pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, token: Option<AdminToken>) {
+pub(crate) async fn serve(app: Arc<AppState>, listener: TcpListener, token: Option<AdminToken>) {
     let (full, reserve) = (router(&app, token.clone()), reserve_router(&app, token));
     let mut listener = Acceptor::new(listener);
     let mut connections = JoinSet::new();
-    let mut served: VecDeque<(Slot, AbortHandle)> = VecDeque::new();
+    let mut served: VecDeque<(UpgradeSlot, AbortHandle)> = VecDeque::new();
     let mut reserved: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         tokio::select! {
             (stream, peer) = listener.accept(&app.metrics) => {
-                let stream = app.guarded(stream);
+                let stream = app.with_write_timeout(stream);
                 let with_peer = |router: &Router| router.clone().layer(Extension(Peer(peer)));
                 served.retain(|(_, connection)| !connection.is_finished());
                 let asks_for_nothing = served.iter().position(|(slot, _)| !slot.is_busy());
@@ -51,7 +51,7 @@ pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, token: Option<Ad
                 if served.len() < CONNECTIONS {
                     let router = with_peer(&full);
                     let app = Arc::clone(&app);
-                    let slot = Slot::new(Arc::default(), peer.ip());
+                    let slot = UpgradeSlot::new(Arc::default(), peer.ip());
                     let its = slot.clone();
                     let connection = connections.spawn(async move {
                         let served = connection::http(stream, router, &its, IDLE_TIMEOUT, true).await;
@@ -66,7 +66,7 @@ pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, token: Option<Ad
                         oldest.abort();
                     }
                     reserved.push_back(connections.spawn(async move {
-                        let slot = Slot::default();
+                        let slot = UpgradeSlot::default();
                         let served = connection::http(stream, router, &slot, RESERVE_TIMEOUT, false);
                         let _ = timeout(RESERVE_TIMEOUT, served).await;
                     }));

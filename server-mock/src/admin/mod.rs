@@ -14,7 +14,7 @@ mod users;
 pub(crate) use listener::serve;
 pub use token::{AdminToken, AdminTokenError};
 
-use crate::app::App;
+use crate::state::AppState;
 use crate::upgrade::query_fields;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request};
@@ -70,7 +70,7 @@ const ROUTES: [(&str, &str); 19] = [
     ),
 ];
 
-pub(crate) fn router(app: &Arc<App>, token: Option<AdminToken>) -> Router {
+pub(crate) fn router(app: &Arc<AppState>, token: Option<AdminToken>) -> Router {
     let longest = app.content_bytes.saturating_mul(ESCAPED).saturating_add(BODY);
     let guard = Guard { app: Arc::clone(app), token, longest, is_reserve: false };
     Router::new()
@@ -97,7 +97,7 @@ async fn other_method(method: Method, uri: Uri) -> Response {
 }
 
 /// The routes of the connections that are kept in reserve.
-pub(crate) fn reserve_router(app: &Arc<App>, token: Option<AdminToken>) -> Router {
+pub(crate) fn reserve_router(app: &Arc<AppState>, token: Option<AdminToken>) -> Router {
     let guard = Guard { app: Arc::clone(app), token, longest: 0, is_reserve: true };
     Router::new()
         .merge(health::router(app))

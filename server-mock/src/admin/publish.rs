@@ -2,13 +2,13 @@
 
 use super::guard::Asker;
 use super::{problem, without_query};
-use crate::app::App;
 use crate::auth::is_user_name;
 use crate::hub::{Input, KIND_BYTES};
 use crate::json_body::JsonBody;
-use crate::limited::Whom;
+use crate::limit_log::Subject;
 use crate::limits::Limit;
-use crate::switchboard::Receipt;
+use crate::shared_hub::Receipt;
+use crate::state::AppState;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::header::RETRY_AFTER;
@@ -26,7 +26,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// `longest`: most bytes of a body.
-pub(super) fn router(app: &Arc<App>, longest: usize) -> Router {
+pub(super) fn router(app: &Arc<AppState>, longest: usize) -> Router {
     Router::new()
         .route("/users/{id}/notifications", post(notify).layer(middleware::from_fn(without_query)))
         .route("/rooms/{id}/messages", post(say).layer(middleware::from_fn(without_query)))
@@ -43,7 +43,7 @@ struct NewNotification {
 
 /// Something for one user, wherever and whenever that user is connected.
 async fn notify(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Path(user): Path<String>,
     Asker(asker): Asker,
     notification: Result<JsonBody<NewNotification>, JsonRejection>,
@@ -84,7 +84,7 @@ struct NewMessage {
 /// A message in a room; with an `Idempotency-Key` at most once within the dedupe window. The key of another message that
 /// the log still holds is refused.
 async fn say(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Path(room): Path<String>,
     Asker(asker): Asker,
     headers: HeaderMap,
@@ -126,24 +126,24 @@ async fn say(
 }
 
 async fn publish(
-    app: &App,
+    app: &AppState,
     asker: Option<IpAddr>,
     input: impl FnOnce(u64) -> Input<'static>,
 ) -> Result<Receipt, Code> {
-    app.switchboard.publish(asker, input).await.inspect(|_| app.metrics.published.one_more())
+    app.hub.publish(asker, input).await.inspect(|_| app.metrics.published.one_more())
 }
 
 /// The answer to data that the log takes from nobody.
-fn too_deep(app: &App, asker: Option<IpAddr>, data: Option<&str>) -> Option<Response> {
+fn too_deep(app: &AppState, asker: Option<IpAddr>, data: Option<&str>) -> Option<Response> {
     let is_deep = data.is_some_and(|data| nesting_depth(data) > MAX_DATA_LEVELS);
     let what = format!("data has more than {MAX_DATA_LEVELS} levels of arrays and objects: write it flatter");
     is_deep.then(|| {
-        app.switchboard.limited.note(Limit::DataLevels, Whom { user: None, address: asker });
+        app.hub.limited.note(Limit::DataLevels, Subject { user: None, address: asker });
         problem(StatusCode::UNPROCESSABLE_ENTITY, &what)
     })
 }
 
-fn refusal(app: &App, code: Code) -> Response {
+fn refusal(app: &AppState, code: Code) -> Response {
     match code {
         Code::Forbidden => {
             let what = "this Idempotency-Key was given with another message: take a new one";

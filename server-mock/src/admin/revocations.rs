@@ -1,9 +1,9 @@
 //! How an operator takes tokens back before their end.
 
 use super::{problem, without_query};
-use crate::app::App;
 use crate::auth::{Jti, NotShared, Revoked, is_user_name};
 use crate::json_body::JsonBody;
+use crate::state::AppState;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
@@ -22,7 +22,7 @@ const LONGEST: u64 = 366 * 24 * 3600;
 /// Most bytes of a `jti`.
 const JTI_BYTES: usize = 1_024;
 
-pub(super) fn router(app: &Arc<App>) -> Router {
+pub(super) fn router(app: &Arc<AppState>) -> Router {
     let revoke = post(revoke).layer(middleware::from_fn(without_query));
     Router::new().route("/revocations", revoke).with_state(Arc::clone(app))
 }
@@ -37,7 +37,7 @@ struct Revocation {
 }
 
 async fn revoke(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     revocation: Result<JsonBody<Revocation>, JsonRejection>,
 ) -> Response {
     let Revocation { user, jti, r#for: seconds } = match revocation {
@@ -64,13 +64,13 @@ async fn revoke(
         let what = "too many tokens are revoked: keep the user out by DELETE /users/{id}?ban=SECS, or change the key";
         return problem(StatusCode::SERVICE_UNAVAILABLE, what);
     };
-    let closed = app.switchboard.close_revoked();
+    let closed = app.hub.close_revoked();
     let user = user.as_deref();
     let everywhere = elsewhere.is_ok();
     tracing::info!(target: "rejoin_server::audit", user, seconds, closed, everywhere, "tokens revoked");
     if let Err(why) = elsewhere {
         let what = match why {
-            NotShared::Away => {
+            NotShared::Unavailable => {
                 "Redis does not answer: the tokens are revoked on this server only; ask again when /readyz says that it is back"
             }
             NotShared::Full => {

@@ -1,7 +1,7 @@
 //! Which rooms there are and who is in them.
 
 use super::{Page, problem, without_query};
-use crate::app::App;
+use crate::state::AppState;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use rejoin::Name;
 use serde_json::json;
 use std::sync::Arc;
 
-pub(super) fn router(app: &Arc<App>) -> Router {
+pub(super) fn router(app: &Arc<AppState>) -> Router {
     Router::new()
         .route("/rooms", get(list))
         .route("/rooms/{id}/members", get(members))
@@ -20,13 +20,12 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
+async fn list(State(app): State<Arc<AppState>>, page: Result<Query<Page>, QueryRejection>) -> Response {
     let page = match Page::read(page) {
         Ok(page) => page,
         Err((status, what)) => return problem(status, &what),
     };
-    let (rooms, more) =
-        app.switchboard.inspect(|hub, _| hub.stored_rooms(page.after.as_deref(), page.limit()));
+    let (rooms, more) = app.hub.inspect(|hub, _| hub.stored_rooms(page.after.as_deref(), page.limit()));
     let next = rooms.last().filter(|_| more).map(|room| room.room.clone());
     let rooms: Vec<_> = rooms
         .iter()
@@ -41,7 +40,7 @@ async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryReject
 }
 
 async fn members(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Path(room): Path<String>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Response {
@@ -49,7 +48,7 @@ async fn members(
         Ok(page) => page,
         Err((status, what)) => return problem(status, &what),
     };
-    let found = app.switchboard.inspect(|hub, _| hub.members_of(&room, page.after.as_deref(), page.limit()));
+    let found = app.hub.inspect(|hub, _| hub.members_of(&room, page.after.as_deref(), page.limit()));
     let Some((members, more)) = found else {
         return problem(StatusCode::NOT_FOUND, "there is no such room");
     };
@@ -61,11 +60,11 @@ async fn members(
     Json(json!({ "members": members, "next": next.as_deref() })).into_response()
 }
 
-async fn remove(State(app): State<Arc<App>>, Path((room, user)): Path<(String, String)>) -> Response {
+async fn remove(State(app): State<Arc<AppState>>, Path((room, user)): Path<(String, String)>) -> Response {
     let user = Name::from(user);
     // Whoever comes back is not to be in the room again by itself.
     app.recovery.forget_user(&user);
-    if app.switchboard.remove(Name::from(room), user) {
+    if app.hub.remove(Name::from(room), user) {
         StatusCode::NO_CONTENT.into_response()
     } else {
         problem(StatusCode::NOT_FOUND, "the user is not in this room")

@@ -2,10 +2,10 @@
 
 use super::guard::Asker;
 use super::{Page, problem, without_query};
-use crate::app::App;
 use crate::auth::is_user_name;
 use crate::hub::Protocol;
-use crate::switchboard::Present;
+use crate::shared_hub::UserStatus;
+use crate::state::AppState;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -22,19 +22,19 @@ use std::time::Duration;
 /// The longest ban, in seconds: a year. The server keeps no ban over a restart.
 const LONGEST_BAN: u64 = 366 * 24 * 3600;
 
-pub(super) fn router(app: &Arc<App>) -> Router {
+pub(super) fn router(app: &Arc<AppState>) -> Router {
     Router::new()
         .route("/users", get(list))
         .route("/users/{id}", get(show).layer(middleware::from_fn(without_query)).delete(kick))
         .with_state(Arc::clone(app))
 }
 
-async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryRejection>) -> Response {
+async fn list(State(app): State<Arc<AppState>>, page: Result<Query<Page>, QueryRejection>) -> Response {
     let page = match Page::read(page) {
         Ok(page) => page,
         Err((status, what)) => return problem(status, &what),
     };
-    let (users, more) = app.switchboard.inspect(|hub, _| hub.users(page.after.as_deref(), page.limit()));
+    let (users, more) = app.hub.inspect(|hub, _| hub.users(page.after.as_deref(), page.limit()));
     let next = users.last().filter(|_| more).map(|(user, _)| user.clone());
     let users: Vec<_> = users
         .iter()
@@ -43,8 +43,8 @@ async fn list(State(app): State<Arc<App>>, page: Result<Query<Page>, QueryReject
     Json(json!({ "users": users, "next": next.as_deref() })).into_response()
 }
 
-async fn show(State(app): State<Arc<App>>, Path(user): Path<String>) -> Response {
-    let Some(Present { connections, banned }) = app.switchboard.user(&user) else {
+async fn show(State(app): State<Arc<AppState>>, Path(user): Path<String>) -> Response {
+    let Some(UserStatus { connections, banned }) = app.hub.user(&user) else {
         return problem(StatusCode::NOT_FOUND, "nobody of this name is connected");
     };
     let rooms: BTreeSet<_> =
@@ -81,7 +81,7 @@ struct Kick {
 }
 
 async fn kick(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<AppState>>,
     Path(user): Path<String>,
     Asker(asker): Asker,
     kick: Result<Query<Kick>, QueryRejection>,
@@ -109,7 +109,7 @@ async fn kick(
     app.recovery.forget_user(&user);
     let ban_seconds = ban.map_or(0, |ban| ban.as_secs());
     tracing::info!(target: "rejoin_server::audit", user = user.as_str(), ban_seconds, "kicked");
-    if let Some(closed) = app.switchboard.kick(asker, user, ban) {
+    if let Some(closed) = app.hub.kick(asker, user, ban) {
         return Json(json!({ "closed": closed })).into_response();
     }
     let what =

@@ -1,7 +1,7 @@
 //! Whom the application's own code knows. Owns the bounds of asking it: how long, and how many at a time.
 
-use super::{AuthRequest, Away, Identity, User};
-use crate::seldom::Seldom;
+use super::{AuthRequest, Identity, Unavailable, User};
+use crate::log_throttle::LogThrottle;
 use futures_util::future::BoxFuture;
 use rejoin::Token;
 use std::fmt;
@@ -23,7 +23,7 @@ type Ask = dyn Fn(Token, AuthRequest) -> BoxFuture<'static, Result<Option<User>,
 pub struct Authenticator {
     ask: Arc<Ask>,
     places: Arc<Semaphore>,
-    failures: Arc<Mutex<Seldom>>,
+    failures: Arc<Mutex<LogThrottle>>,
 }
 
 impl Authenticator {
@@ -46,7 +46,7 @@ impl Authenticator {
         &self,
         token: &str,
         request: &AuthRequest,
-    ) -> Result<Option<Identity>, Away> {
+    ) -> Result<Option<Identity>, Unavailable> {
         let asked = async {
             let _place = self.places.acquire().await.map_err(|error| error.to_string())?;
             (self.ask)(Token::new(token), request.clone()).await
@@ -55,14 +55,14 @@ impl Authenticator {
         let answer = answer.unwrap_or_else(|_| Err(String::from("no answer within 5 s")));
         let answer = answer.map_err(|why| {
             let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-            failures.tell(|count| {
+            failures.record(|count| {
                 tracing::warn!(
                     count,
                     why,
                     "the function that authenticates cannot say whose a token is: clients are told to come back later"
                 );
             });
-            Away
+            Unavailable
         })?;
         Ok(answer.and_then(|user| user.identity(Instant::now())))
     }

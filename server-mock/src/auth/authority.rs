@@ -2,7 +2,7 @@
 //! several servers keep together is asked of their store.
 
 use super::revocations::{Full, Revocation, Revocations, Revoked};
-use super::shared::{self, Away, NotShared, Shared};
+use super::shared::{self, NotShared, Shared, Unavailable};
 use super::tickets::{LIFETIME, Tickets};
 use super::{Auth, AuthRequest, Credential, Identity, NeedsRemote};
 use rejoin::Name;
@@ -24,7 +24,7 @@ pub(crate) enum NoTicket {
     /// There are too many.
     Full,
     /// The store of all servers does not answer.
-    Away,
+    Unavailable,
 }
 
 impl From<super::tickets::Full> for NoTicket {
@@ -40,7 +40,7 @@ impl Authority {
 
     /// Is that of one of several servers.
     #[cfg(feature = "redis")]
-    pub(crate) fn sharing(self, shared: Option<Arc<dyn Shared>>) -> Self {
+    pub(crate) fn with_redis(self, shared: Option<Arc<dyn Shared>>) -> Self {
         Self { shared, ..self }
     }
 
@@ -67,7 +67,7 @@ impl Authority {
         &self,
         shown: &str,
         request: &AuthRequest,
-    ) -> Result<Option<Identity>, Away> {
+    ) -> Result<Option<Identity>, Unavailable> {
         if let Ok(identity) = self.identify_at_once(shown, Instant::now()) {
             return Ok(identity);
         }
@@ -82,11 +82,11 @@ impl Authority {
     }
 
     fn valid(&self, identity: Option<Identity>, now: Instant) -> Option<Identity> {
-        let is_good = |identity: &Identity| {
+        let is_valid = |identity: &Identity| {
             let Identity { user, expires, credential: shown, .. } = identity;
             expires.is_none_or(|end| now < end) && !self.revocations.has(shown, user, now)
         };
-        identity.filter(is_good)
+        identity.filter(is_valid)
     }
 
     /// A ticket for a token, which is good on every server.
@@ -99,7 +99,7 @@ impl Authority {
         };
         self.tickets.give(&ticket, &identity.user, None, now)?;
         let kept = shared.keep_ticket(&shared::key(&ticket), &sealed, LIFETIME).await;
-        kept.map(|()| ticket).map_err(|Away| NoTicket::Away)
+        kept.map(|()| ticket).map_err(|Unavailable| NoTicket::Unavailable)
     }
 
     /// Whether what a user was let in by is still good. A token whose time is over is somebody else's to end.
@@ -126,7 +126,11 @@ impl Authority {
     /// Another server has taken tokens back, or this is the list of all of them. Gives how many of those that are known here
     /// that list has lost.
     #[cfg(feature = "redis")]
-    pub(crate) fn learn(&self, revocations: Vec<Revocation>, is_whole: bool) -> Result<usize, Full> {
+    pub(crate) fn apply_revocations(
+        &self,
+        revocations: Vec<Revocation>,
+        is_whole: bool,
+    ) -> Result<usize, Full> {
         let now = Instant::now();
         if is_whole {
             return self.revocations.replace(revocations, now);

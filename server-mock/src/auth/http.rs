@@ -3,9 +3,9 @@
 
 use super::authenticator::DEADLINE;
 use super::digest::sha256;
-use super::{AuthError, AuthRequest, Away, Identity, User, cache, rooms};
-use crate::outbound::{Connector, system_tls};
-use crate::seldom::Seldom;
+use super::{AuthError, AuthRequest, Identity, Unavailable, User, cache, rooms};
+use crate::http_client::{Connector, system_tls};
+use crate::log_throttle::LogThrottle;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
@@ -46,7 +46,7 @@ type Key = [u8; 32];
 /// What an answer says; `None`: nobody.
 type Known = Option<User>;
 
-type Asking = BoxFuture<'static, Result<Known, Away>>;
+type Asking = BoxFuture<'static, Result<Known, Unavailable>>;
 
 /// The application's endpoint that knows whose a token is. A clone is the same one.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ struct Endpoint {
     answers: Mutex<cache::Answers<Key, Known>>,
     /// Nobody asks for whom nobody waits any more.
     asking: Mutex<BTreeMap<Key, WeakShared<Asking>>>,
-    failures: Mutex<Seldom>,
+    failures: Mutex<LogThrottle>,
 }
 
 /// What the endpoint answers with 200.
@@ -135,7 +135,7 @@ impl HttpAuth {
         &self,
         token: &str,
         request: &AuthRequest,
-    ) -> Result<Option<Identity>, Away> {
+    ) -> Result<Option<Identity>, Unavailable> {
         if token.is_empty() || token.len() > TOKEN_BYTES {
             return Ok(None);
         }
@@ -162,13 +162,13 @@ impl HttpAuth {
     }
 
     /// The question, which is asked once however many wait for its answer.
-    fn ask(&self, key: Key, token: &str, request: &AuthRequest) -> Result<Shared<Asking>, Away> {
+    fn ask(&self, key: Key, token: &str, request: &AuthRequest) -> Result<Shared<Asking>, Unavailable> {
         let mut asking = lock(&self.0.asking);
         if let Some(asked) = asking.get(&key).and_then(WeakShared::upgrade) {
             return Ok(asked);
         }
         if asking.len() >= MOST {
-            return Err(Away);
+            return Err(Unavailable);
         }
         let body = json!({ "token": token, "client": request.client, "origin": request.origin }).to_string();
         let endpoint = Arc::clone(&self.0);
@@ -188,7 +188,7 @@ impl HttpAuth {
                 })
                 .map_err(|why| {
                     endpoint.failed(&why);
-                    Away
+                    Unavailable
                 })
         };
         let asked = asked.boxed().shared();
@@ -223,7 +223,7 @@ impl Endpoint {
     }
 
     fn failed(&self, why: &str) {
-        lock(&self.failures).tell(|count| {
+        lock(&self.failures).record(|count| {
             tracing::warn!(
                 count,
                 why,

@@ -28,7 +28,7 @@ pub(crate) use digest::{hex, unhex};
 #[cfg(feature = "redis")]
 pub(crate) use revocations::MOST as MOST_REVOCATIONS;
 pub(crate) use revocations::{Jti, Revocation, Revoked};
-pub(crate) use shared::{Away, NotShared};
+pub(crate) use shared::{NotShared, Unavailable};
 #[cfg(feature = "redis")]
 pub(crate) use shared::{Shared, TicketKey};
 pub(crate) use tickets::{LIFETIME as TICKET_LIFETIME, Tickets};
@@ -147,7 +147,7 @@ impl Auth {
     }
 
     /// Whose token it is, whoever has to be asked; `None` for nobody's.
-    async fn identify(&self, token: &str, request: &AuthRequest) -> Result<Option<Identity>, Away> {
+    async fn identify(&self, token: &str, request: &AuthRequest) -> Result<Option<Identity>, Unavailable> {
         match self {
             Self::Http(endpoint) => endpoint.identify(token, request).await,
             Self::Custom(function) => function.identify(token, request).await,

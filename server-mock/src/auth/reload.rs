@@ -2,7 +2,7 @@
 
 use super::file::Stamp;
 use super::{Auth, AuthError, Authority, TokenChanges};
-use crate::switchboard::SharedHub;
+use crate::shared_hub::SharedHub;
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Reloader {
     authority: Arc<Authority>,
-    switchboard: Arc<SharedHub>,
+    hub: Arc<SharedHub>,
 }
 
 impl fmt::Debug for Reloader {
@@ -27,8 +27,8 @@ impl fmt::Debug for Reloader {
 }
 
 impl Reloader {
-    pub(crate) fn new(authority: Arc<Authority>, switchboard: Arc<SharedHub>) -> Self {
-        Self { authority, switchboard }
+    pub(crate) fn new(authority: Arc<Authority>, hub: Arc<SharedHub>) -> Self {
+        Self { authority, hub }
     }
 
     /// Reads the file now; one that cannot be used changes nothing.
@@ -42,7 +42,7 @@ impl Reloader {
         })
         .await;
         let changes = read.unwrap_or(Err(AuthError::NoFile))?;
-        let closed = self.switchboard.close_revoked();
+        let closed = self.hub.close_revoked();
         tracing::info!(
             added = changes.added,
             removed = changes.removed,

@@ -18,12 +18,12 @@ pub(crate) type TicketKey = [u8; 32];
 
 /// The store does not answer now: nothing is known of what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Away;
+pub(crate) struct Unavailable;
 
 /// Why something is not taken back on every server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotShared {
-    Away,
+    Unavailable,
     /// Too much is taken back there.
     Full,
 }
@@ -36,10 +36,10 @@ pub(crate) trait Shared: Send + Sync {
         key: &TicketKey,
         sealed: &[u8],
         lasts: Duration,
-    ) -> BoxFuture<'static, Result<(), Away>>;
+    ) -> BoxFuture<'static, Result<(), Unavailable>>;
 
     /// What was kept of it; from then on nobody finds it any more.
-    fn take_ticket(&self, key: &TicketKey) -> BoxFuture<'static, Result<Option<Vec<u8>>, Away>>;
+    fn take_ticket(&self, key: &TicketKey) -> BoxFuture<'static, Result<Option<Vec<u8>>, Unavailable>>;
 
     /// Takes something back on every server for so long, or for no time gives it back; from which moment on tokens are good
     /// again, by the clock of the store.
@@ -49,7 +49,7 @@ pub(crate) trait Shared: Send + Sync {
 /// Who is let in by a ticket, as it is kept. It is encrypted with a key that is made of the ticket: whoever reads the store
 /// learns nothing, not even for whom it is.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct SealedTicket {
     u: String,
     /// Milliseconds until the token's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,7 +78,7 @@ pub(super) fn key(ticket: &str) -> TicketKey {
 pub(super) fn seal(ticket: &str, identity: &Identity, token: &str, now: Instant) -> Option<Vec<u8>> {
     let Identity { user, expires, credential: shown, rights } = identity;
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let kept = Kept {
+    let kept = SealedTicket {
         u: user.to_string(),
         e: expires.map(|end| millis(end.saturating_duration_since(now))),
         i: shown.issued.and_then(|issued| issued.duration_since(UNIX_EPOCH).ok()).map(millis),
@@ -95,7 +95,7 @@ pub(super) fn seal(ticket: &str, identity: &Identity, token: &str, now: Instant)
 /// Who is let in by a ticket of which this was kept.
 pub(super) fn open(ticket: &str, mut sealed: Vec<u8>, auth: &Auth, now: Instant) -> Option<Identity> {
     let text = cipher(ticket)?.open_in_place(nonce(), Aad::empty(), &mut sealed).ok()?;
-    let Kept { u, e, i, j, t, k, r } = serde_json::from_slice(text).ok()?;
+    let SealedTicket { u, e, i, j, t, k, r } = serde_json::from_slice(text).ok()?;
     let proof = match (t, k) {
         (Some(digest), _) => Some(auth.proof(&unhex(&digest)?)?),
         (None, Some(key)) => Some(Proof::Key(KeyId(unhex(&key)?))),

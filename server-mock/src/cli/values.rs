@@ -1,7 +1,7 @@
 //! How the values of options are read.
 
 use super::{AddressLimit, Rate};
-use crate::gate::check_network;
+use crate::admission::check_network;
 use crate::host::check_host;
 use crate::origin::check_origin;
 use ipnet::IpNet;

@@ -30,16 +30,16 @@
 //! `refuse` with a `user` cuts it there. `close` ends its transport, with the code if that is a WebSocket. While it
 //! polls, `freeze`, `half_open` and `drip` do nothing to it, since each request has a connection of its own.
 
-mod late;
-mod link;
+mod delay_queue;
 mod registry;
-mod wire;
+mod state;
+mod stream;
 
-pub(crate) use late::Late;
-pub(crate) use link::Link;
+pub(crate) use delay_queue::DelayQueue;
+pub(crate) use registry::FaultGuard;
 pub use registry::Faults;
-pub(crate) use registry::Hit;
-pub(crate) use wire::Wire;
+pub(crate) use state::FaultState;
+pub(crate) use stream::FaultyStream;
 
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;

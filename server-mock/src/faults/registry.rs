@@ -1,8 +1,8 @@
 //! Which faults wait for connections, and which connections there are to be hit.
 
-use super::{Direction, Fault, FaultKind, Link};
+use super::{Direction, Fault, FaultKind, FaultState};
 use crate::hub::Text;
-use crate::mailbox::{Mailbox, Parcel};
+use crate::send_queue::{Outbound, SendQueue};
 use axum::http::StatusCode;
 use rejoin::Name;
 use std::collections::{BTreeMap, VecDeque};
@@ -23,13 +23,13 @@ pub struct Faults(Arc<Mutex<Registry>>);
 
 #[derive(Default)]
 struct Registry {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<PendingFault>,
     /// By age.
-    live: BTreeMap<u64, Live>,
+    targets: BTreeMap<u64, Target>,
     next: u64,
 }
 
-struct Waiting {
+struct PendingFault {
     fault: Fault,
     /// Strikes left; `None` is until cleared.
     left: Option<u32>,
@@ -37,22 +37,22 @@ struct Waiting {
     frames: Arc<AtomicU32>,
 }
 
-struct Live {
+struct Target {
     user: Name,
-    link: Arc<Link>,
-    mailbox: Arc<Mailbox>,
+    fault_state: Arc<FaultState>,
+    send_queue: Arc<SendQueue>,
 }
 
 /// A connection that faults can hit; gone from the list when dropped.
 #[derive(Debug)]
-pub(crate) struct Hit {
+pub(crate) struct FaultGuard {
     faults: Faults,
     key: u64,
 }
 
-impl Drop for Hit {
+impl Drop for FaultGuard {
     fn drop(&mut self) {
-        self.faults.lock().live.remove(&self.key);
+        self.faults.lock().targets.remove(&self.key);
     }
 }
 
@@ -63,22 +63,22 @@ impl Faults {
     pub fn add(&self, fault: Fault) {
         let mut registry = self.lock();
         let frames = Arc::new(AtomicU32::new(fault.count.unwrap_or(1)));
-        let mut waiting = Waiting { left: fault.count, fault, frames };
+        let mut waiting = PendingFault { left: fault.count, fault, frames };
         match waiting.fault.kind {
             FaultKind::Refuse => waiting.left = Some(waiting.fault.count.unwrap_or(1)),
             FaultKind::Duplicate => {
                 waiting.left = None;
-                for live in registry.live.values() {
-                    waiting.strike(live);
+                for target in registry.targets.values() {
+                    waiting.strike(target);
                 }
             }
             FaultKind::Delay | FaultKind::Drip => {
-                for live in registry.live.values() {
-                    waiting.strike(live);
+                for target in registry.targets.values() {
+                    waiting.strike(target);
                 }
             }
             _ => {
-                let hits = registry.live.values().filter(|live| waiting.strike(live)).count();
+                let hits = registry.targets.values().filter(|target| waiting.strike(target)).count();
                 if waiting.fault.count.is_none() {
                     waiting.left = Some(u32::from(hits == 0));
                 }
@@ -97,12 +97,12 @@ impl Faults {
     pub fn clear(&self) {
         let mut registry = self.lock();
         registry.waiting.clear();
-        for live in registry.live.values() {
-            if live.link.dead().is_some() {
-                live.mailbox.cut(FAULT);
+        for target in registry.targets.values() {
+            if target.fault_state.dead().is_some() {
+                target.send_queue.abort(FAULT);
             }
-            live.link.change(|state| *state = super::link::State::default());
-            live.mailbox.wake();
+            target.fault_state.change(|state| *state = super::state::State::default());
+            target.send_queue.wake();
         }
     }
 
@@ -127,18 +127,23 @@ impl Faults {
     }
 
     /// Puts a connection among those that can be hit, and hits it with what waits for it.
-    pub(crate) fn expose(&self, user: Name, link: Arc<Link>, mailbox: Arc<Mailbox>) -> Hit {
+    pub(crate) fn register(
+        &self,
+        user: Name,
+        fault_state: Arc<FaultState>,
+        send_queue: Arc<SendQueue>,
+    ) -> FaultGuard {
         let mut registry = self.lock();
-        let live = Live { user, link, mailbox };
+        let target = Target { user, fault_state, send_queue };
         let waiting = registry.waiting.iter_mut().filter(|waiting| waiting.fault.kind != FaultKind::Refuse);
         for waiting in waiting {
-            waiting.strike(&live);
+            waiting.strike(&target);
         }
         registry.waiting.retain(|waiting| !waiting.is_over());
         let key = registry.next;
         registry.next += 1;
-        registry.live.insert(key, live);
-        Hit { faults: self.clone(), key }
+        registry.targets.insert(key, target);
+        FaultGuard { faults: self.clone(), key }
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {
@@ -152,7 +157,7 @@ impl fmt::Debug for Faults {
     }
 }
 
-impl Waiting {
+impl PendingFault {
     fn is_over(&self) -> bool {
         self.left == Some(0)
             || self.fault.kind == FaultKind::Duplicate && self.frames.load(Ordering::Acquire) == 0
@@ -165,41 +170,43 @@ impl Waiting {
     }
 
     /// Hits a connection if the fault concerns its user and is not used up; whether it did.
-    fn strike(&mut self, live: &Live) -> bool {
-        if self.is_over() || !self.fault.concerns(Some(&live.user)) {
+    fn strike(&mut self, target: &Target) -> bool {
+        if self.is_over() || !self.fault.concerns(Some(&target.user)) {
             return false;
         }
         self.count_down();
-        let Live { link, mailbox, .. } = live;
+        let Target { fault_state, send_queue, .. } = target;
         let fault = &self.fault;
         match fault.kind {
             FaultKind::Refuse => {}
             FaultKind::Drop => {
-                mailbox.cut(FAULT);
-                // One that is half-open already is held by that, not by its mailbox.
-                link.change(|state| state.dead = None);
-                mailbox.wake();
+                send_queue.abort(FAULT);
+                // One that is half-open already is held by that, not by its send queue.
+                fault_state.change(|state| state.dead = None);
+                send_queue.wake();
             }
-            FaultKind::Close => mailbox.close_with_frame(fault.code.unwrap_or(1011), "Fault"),
+            FaultKind::Close => send_queue.close_with_frame(fault.code.unwrap_or(1011), "Fault"),
             FaultKind::Garbage => {
-                mailbox.push(Parcel::Garbage(garbage(fault.bytes.unwrap_or(16))));
+                send_queue.push(Outbound::Garbage(garbage(fault.bytes.unwrap_or(16))));
             }
             FaultKind::Freeze => {
                 let until = Instant::now() + fault.duration(10_000);
-                link.change(|state| state.frozen_until = Some(until));
+                fault_state.change(|state| state.frozen_until = Some(until));
             }
             FaultKind::HalfOpen => {
-                link.change(|state| state.dead = Some(fault.way.unwrap_or(Direction::Both)));
+                fault_state.change(|state| state.dead = Some(fault.way.unwrap_or(Direction::Both)));
             }
             FaultKind::Delay => {
                 let delay = fault.duration(1_000);
-                link.change(|state| state.delay = Some(delay));
+                fault_state.change(|state| state.delay = Some(delay));
             }
             FaultKind::Drip => {
                 let drip = (fault.bytes.unwrap_or(1).max(1), fault.duration(100));
-                link.change(|state| state.drip = Some(drip));
+                fault_state.change(|state| state.drip = Some(drip));
             }
-            FaultKind::Duplicate => link.change(|state| state.duplicates.push(Arc::clone(&self.frames))),
+            FaultKind::Duplicate => {
+                fault_state.change(|state| state.duplicates.push(Arc::clone(&self.frames)));
+            }
         }
         true
     }

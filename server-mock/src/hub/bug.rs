@@ -4,7 +4,7 @@
 //! A mistake belongs to the thread that makes it, so no configuration has to carry it to the place where it is made.
 
 rejoin::mistakes! {
-    "hub/sending.rs" {
+    "hub/send.rs" {
         NoDedupe = "A repeated send is appended again.",
         DedupeForgottenEarly = "A line is forgotten a few seconds after its last send.",
         AnswerOfAnotherSend = "A repeated send is answered by the answer to another one.",
@@ -20,7 +20,7 @@ rejoin::mistakes! {
         DupUnsaid = "A repeated answer does not say that it is one.",
         ExpectsTooLate = "The number that is missing is named one too high.",
     }
-    "hub/publishing.rs" {
+    "hub/publish.rs" {
         NewestHeldBack = "Every eighth message is sent only when the next one is.",
         RewindForgotten = "A replay that has passed the end of a log that was shortened does not go back.",
         SeqSkipped = "The log's numbers have holes.",
@@ -28,7 +28,7 @@ rejoin::mistakes! {
         ExtendedFramesToPlain = "Plain connections are sent extended messages.",
         OwnUnheard = "A message does not come to its sender.",
     }
-    "hub/joining.rs" {
+    "hub/join.rs" {
         ResumesTooLate = "Behind a replay one message too many is left out.",
         SinceOffByOne = "A replay begins one message late.",
         SinceInclusive = "A replay begins with the message that the client has.",
@@ -72,7 +72,7 @@ rejoin::mistakes! {
         DataNotReplayed = "A replayed message has lost its data.",
         TimeWrong = "A message to extended connections has another time.",
     }
-    "hub/feed.rs" {
+    "hub/sse_cursor.rs" {
         FeedHistoryOneMore = "A feed begins with one message more than was asked for.",
         FeedSinceInclusive = "A feed begins with the message that its reader has.",
         FeedNewEpochSkipped = "Who comes back after a new beginning is not shown it.",
@@ -87,7 +87,7 @@ rejoin::mistakes! {
         FeedGapBeginsLate = "A feed's gap leaves out its first message.",
         FeedIdAhead = "The id of a gap is that of the message behind it.",
     }
-    "hub/watching.rs" {
+    "hub/sse_feed.rs" {
         FeedUnbounded = "A feed is sent whole, whether or not its reader takes it.",
         FeedNeverDrained = "Nobody is asked whether a reader has taken what was sent.",
         ReaderImpatience = "A reader is given up early.",
@@ -99,7 +99,7 @@ rejoin::mistakes! {
         ReaderKept = "A reader that is gone is kept.",
         ReaderUncounted = "A room does not know its readers.",
     }
-    "hub/lines.rs" {
+    "hub/producers.rs" {
         AnswersShift = "After a refusal the answers of a line are those of the send before.",
         FewAnswers = "Fewer answers of a line are remembered than may be in flight.",
     }
@@ -108,19 +108,19 @@ rejoin::mistakes! {
         SignalOfStranger = "Who is not in a room can signal to it.",
         SignalTwice = "A signal comes twice.",
     }
-    "hub/tokens.rs" {
+    "hub/token_expiry.rs" {
         AnybodysToken = "A refused token is not answered.",
         TokenNeverEnds = "A connection outlives its token.",
         EndUnannounced = "That a token ends soon is not said.",
         NewTokenForgotten = "A new token does not lengthen the old one.",
     }
-    "hub/draining.rs" {
+    "hub/drain.rs" {
         DrainLate = "A drain lets extended connections stay for long.",
         DrainUntold = "A drain is not announced.",
         DrainAtOnce = "A drain closes all plain connections at once.",
         DrainEndless = "A drain leaves the plain connections open.",
     }
-    "hub/greeting.rs" {
+    "hub/handshake.rs" {
         WindowToldOnce = "A window that has become longer is not told again.",
         WindowMisstated = "A server says that it remembers sends for longer than it does.",
         FlightMisstated = "A server allows more sends in flight than it was told to.",
@@ -129,7 +129,7 @@ rejoin::mistakes! {
         StandstillAgesLines = "A line is forgotten while the process stands still.",
         SilentPeerKept = "A silent peer is never given up.",
     }
-    "hub/rules.rs" {
+    "hub/dispatch.rs" {
         RefusalUnhinted = "A refusal for now does not say when to try again.",
         FrameIsNoLife = "A frame does not prove life.",
         PongUnheard = "A pong does not prove life.",
@@ -141,10 +141,10 @@ rejoin::mistakes! {
         RepeatAgesLine = "A repeated send does not keep its line.",
         LinesUnbounded = "A server remembers more lines than it may.",
     }
-    "hub/allowance.rs" {
+    "hub/rate_limit.rs" {
         NeverFills = "An allowance that is used up fills at half its rate.",
     }
-    "hub/restoring.rs" {
+    "hub/restore.rs" {
         RestoreUnannounced = "That somebody is back with a lost session is not told.",
         RestoreOneTooMany = "A restored session is sent again the last message that it has.",
         RestoreUnreached = "A session is restored though its log does not reach that far back.",

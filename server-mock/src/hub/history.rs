@@ -1,9 +1,9 @@
 //! Answers from the log on request.
 
 use super::bug::{Bug, made};
+use super::dispatch::{describe_room_name_error, is_stream, resolve_room};
 use super::rights::Right;
-use super::rules::{is_stream, locate, room_name};
-use super::user::Verdict;
+use super::user::RateDecision;
 use super::{ConnId, Hub, Limit};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::{Code, History, HistoryRequest};
@@ -14,31 +14,38 @@ impl Hub {
         let Some(state) = self.conns.get(&conn) else { return };
         let HistoryRequest { reference, room, epoch, after, limit } = request;
         let asked = Some(reference.clone());
-        let key = match locate(&state.user, room.clone()) {
+        let key = match resolve_room(&state.user, room.clone()) {
             Ok(key) if !is_stream(&key) => key,
             // A personal stream is always replayed to its end, and its entries are no messages.
             Ok(_) => {
-                let message = room_name(RoomNameError::Reserved);
-                return self.turn_down(now, conn, asked, Some(room), Code::BadRequest, message);
+                let message = describe_room_name_error(RoomNameError::Reserved);
+                return self.reject(now, conn, asked, Some(room), Code::BadRequest, message);
             }
             Err(error) => {
-                return self.turn_down(now, conn, asked, Some(room), Code::BadRequest, room_name(error));
+                return self.reject(
+                    now,
+                    conn,
+                    asked,
+                    Some(room),
+                    Code::BadRequest,
+                    describe_room_name_error(error),
+                );
             }
         };
-        if !state.may(Right::History, &key) {
-            return self.deny(now, conn, asked, room, Right::History);
+        if !state.has_right(Right::History, &key) {
+            return self.reject_forbidden(now, conn, asked, room, Right::History);
         }
         if !state.rooms.contains(&key) {
-            return self.turn_down(now, conn, asked, Some(room), Code::NotJoined, "join the room first");
+            return self.reject(now, conn, asked, Some(room), Code::NotJoined, "join the room first");
         }
         // The most expensive frame there is for its size.
-        match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.join(now)) {
-            Verdict::Fine => {}
-            Verdict::Refuse => {
-                self.refused.record(Limit::JoinRate);
-                return self.refuse(conn, asked, Some(room), Code::RateLimited, "rate limited");
+        match self.users.get_mut(&state.user).map_or(RateDecision::Allow, |user| user.join(now)) {
+            RateDecision::Allow => {}
+            RateDecision::Reject => {
+                self.refusal_counts.record(Limit::JoinRate);
+                return self.send_refusal(conn, asked, Some(room), Code::RateLimited, "rate limited");
             }
-            Verdict::Flooding => return self.close_flooding(now, conn),
+            RateDecision::Disconnect => return self.close_flooding(now, conn),
         }
         let Some(log) = self.store.room(&key) else { return };
         // Of another life nothing is held.
@@ -62,6 +69,6 @@ impl Hub {
         let complete = same && log.reaches(after) || made(Bug::HistorySaidComplete);
         let epoch = log.epoch().clone();
         let history = History { reference, room, epoch, messages, complete };
-        self.tell(conn, &ServerMessage::History(Box::new(history)));
+        self.send_frame(conn, &ServerMessage::History(Box::new(history)));
     }
 }

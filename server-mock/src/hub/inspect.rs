@@ -77,7 +77,7 @@ impl Hub {
                 ConnectionInfo { conn: *conn, protocol, rooms }
             })
             .collect();
-        let banned = self.bans.left(now, user);
+        let banned = self.bans.remaining(now, user);
         (!connections.is_empty() || banned.is_some()).then_some(UserInfo { connections, banned })
     }
 
@@ -91,7 +91,7 @@ impl Hub {
     pub fn is_present(&self, room: &str, user: &str) -> bool {
         let Some(room) = self.rooms.get(room) else { return false };
         let reads = |conn: &ConnId| self.conns.get(conn).is_some_and(|state| &*state.user == user);
-        room.has(user) || room.readers().iter().any(reads)
+        room.contains_user(user) || room.readers().iter().any(reads)
     }
 
     /// The rooms that are kept, in alphabetical order after `after`: at most `limit`, and whether there are more.

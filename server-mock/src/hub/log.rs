@@ -148,7 +148,7 @@ impl Log {
     }
 
     /// What can be done for somebody who has everything up to the message `id` at `seq`.
-    pub(super) fn standing(&self, seq: u64, id: &Id) -> PositionStatus {
+    pub(super) fn position_status(&self, seq: u64, id: &Id) -> PositionStatus {
         if seq > self.head {
             return PositionStatus::Forked;
         }

@@ -40,70 +40,69 @@
 
 pub mod shared;
 
-mod allowance;
-mod allowing;
+mod bans;
 mod bug;
 mod config;
-mod conn;
-mod draining;
-mod endings;
-mod feed;
-mod greeting;
+mod connection;
+mod dispatch;
+mod drain;
+mod eviction;
+mod handshake;
 mod history;
 mod inspect;
 mod io;
-mod joining;
-mod kicking;
-mod lines;
+mod join;
 mod log;
 mod nodes;
+mod permissions;
 mod presence;
-mod publishing;
+mod producers;
+mod publish;
+mod rate_limit;
 mod replay;
-mod restoring;
+mod restore;
 mod rights;
 mod room;
-mod rules;
-mod sending;
+mod send;
 mod signals;
+mod sse_cursor;
+mod sse_feed;
 mod store;
 #[cfg(test)]
 mod tests;
-mod tokens;
+mod token_expiry;
 mod user;
-mod vacant;
-mod watching;
 
 #[cfg(feature = "bugs")]
 pub use bug::Bug;
 pub use config::HubConfig;
-pub use endings::is_retryable_close;
-pub use feed::Since;
+pub use connection::is_retryable_close;
 pub use inspect::{ConnectionInfo, Protocol, RoomInfo, UserInfo};
 pub use io::{ConnId, Input, Output, Text};
 pub use log::{Log, LogEntry};
 #[cfg(feature = "bugs")]
 pub use nodes::bug::Bug as NodeBug;
-pub use restoring::RoomPosition;
+pub use restore::RoomPosition;
 pub(crate) use rights::Pattern;
 pub use rights::{Right, Rights, RightsError};
+pub use sse_cursor::Since;
+pub use sse_feed::FeedRequest;
 pub use store::Store;
-pub use watching::FeedRequest;
 
 pub use crate::limits::{Limit, RefusalCounts};
 
-pub(crate) use feed::{COMMENT, anonymous};
-pub(crate) use publishing::KIND_BYTES;
+pub(crate) use publish::KIND_BYTES;
+pub(crate) use sse_cursor::{KEEP_ALIVE, event_without_id};
 
-pub(crate) use rules::{explain, millis, stream_of};
+pub(crate) use dispatch::{describe_decode_error, millis, stream_of};
 
+use bans::Bans;
 #[cfg(not(feature = "bugs"))]
 use bug::Bug;
 use bug::made;
-use conn::Conn;
-use kicking::Bans;
+use connection::Conn;
 use nodes::Nodes;
-use publishing::Said;
+use publish::NewMessage;
 use rejoin::machine::ClockReading;
 use rejoin::messages::Code;
 use rejoin::{Id, Name, Timestamp};
@@ -120,7 +119,7 @@ const LATE_TICK: Duration = Duration::from_secs(3);
 const SWEEP_PAUSE: Duration = Duration::from_millis(10);
 
 /// The name by which every user joins the own personal stream (protocol.md §2.2).
-pub(crate) const ME: &str = "@me";
+pub(crate) const PERSONAL_ROOM: &str = "@me";
 
 /// The rooms, their members and the rules. See the [module](self) for its loop.
 #[derive(Debug)]
@@ -133,48 +132,48 @@ pub struct Hub {
     /// the user's name, which no room's name can be.
     rooms: BTreeMap<Name, Room>,
     /// Those of them with a member, personal streams aside: kept as they change, so that asking for it costs nothing.
-    occupied: usize,
+    occupied_rooms: usize,
     users: BTreeMap<Name, User>,
     bans: Bans,
-    refused: RefusalCounts,
+    refusal_counts: RefusalCounts,
     /// Connections that may not do everything.
     restricted: usize,
-    due: BTreeSet<(Timestamp, Due)>,
+    due: BTreeSet<(Timestamp, Timer)>,
     /// When the last input came.
-    lately: Timestamp,
+    last_input: Timestamp,
     /// Whether a sweep of the store is due some time.
-    sweeps: bool,
+    sweep_scheduled: bool,
     draining: bool,
     outputs: VecDeque<Output>,
     /// Of the newest connection.
-    born: u64,
+    generation: u64,
     /// What only a hub has that is one node of several.
     nodes: Option<Box<Nodes>>,
 }
 
 /// What a deadline is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Due {
+enum Timer {
     Heartbeat(ConnId),
     Drain(ConnId),
     Forget(Name),
     /// The user's grace in the room ends.
-    Gone(Name, Name),
-    TokenEnding(ConnId),
-    TokenEnd(ConnId),
+    GraceEnd(Name, Name),
+    TokenWarning(ConnId),
+    TokenEnds(ConnId),
     /// The user's ban ends.
     Unban(Name),
     Sweep,
     /// The store has not answered in time.
-    Answers,
+    StoreTimeout,
     /// More of those go on for whom the room was read.
-    Settle(Name),
+    ResumeParked(Name),
     /// Rooms that nobody waits for are read again.
-    Unread,
+    ReadRooms,
     /// It is said again who is in the room.
-    Repeat(Name),
+    RepeatPresence(Name),
     /// The other node has nobody in the room, unless it has said so lately.
-    Absent(Name, Id),
+    RemoteExpiry(Name, Id),
 }
 
 impl Hub {
@@ -197,17 +196,17 @@ impl Hub {
             store,
             conns: BTreeMap::new(),
             rooms: BTreeMap::new(),
-            occupied: 0,
+            occupied_rooms: 0,
             users: BTreeMap::new(),
             bans: Bans::default(),
-            refused: RefusalCounts::default(),
+            refusal_counts: RefusalCounts::default(),
             restricted: 0,
             due: BTreeSet::new(),
-            lately: Timestamp::default(),
-            sweeps: false,
+            last_input: Timestamp::default(),
+            sweep_scheduled: false,
             draining: false,
             outputs: VecDeque::new(),
-            born: 0,
+            generation: 0,
             nodes,
         }
     }
@@ -215,20 +214,20 @@ impl Hub {
     /// Takes one input. An input for a connection the hub does not know is ignored: it may have been closed
     /// while the input was on its way.
     pub fn handle(&mut self, now: ClockReading, input: Input<'_>) {
-        self.may_have_stood_still(now.monotonic);
+        self.detect_standstill(now.monotonic);
         match input {
             Input::Connected { conn, user, extended, expires } => {
                 self.connected(now, conn, &user, extended, expires);
             }
             Input::OpenFeed { conn, user, expires, request } => {
-                self.watch(now, conn, &user, expires, request);
+                self.open_feed(now, conn, &user, expires, request);
             }
-            Input::Frame { conn, text } => self.frame(now, conn, text),
-            Input::Activity { conn } => self.heard(now.monotonic, conn),
+            Input::Frame { conn, text } => self.handle_frame(now, conn, text),
+            Input::Activity { conn } => self.activity(now.monotonic, conn),
             Input::Restore { conn, rooms } if self.nodes.is_some() => self.park_restore(now, conn, rooms),
             Input::Restore { conn, rooms } => self.restore(now.monotonic, conn, rooms),
-            Input::QueueDrained { conn } => self.drained(conn),
-            Input::Disconnected { conn, clean } => self.forget(now.monotonic, conn, clean),
+            Input::QueueDrained { conn } => self.queue_drained(conn),
+            Input::Disconnected { conn, clean } => self.disconnect(now.monotonic, conn, clean),
             Input::Authenticated { conn, reference, user, expires } => {
                 self.authenticated(now.monotonic, conn, reference, user, expires);
             }
@@ -237,39 +236,41 @@ impl Hub {
                     Code::RateLimited => "too many wrong tokens came from this address",
                     _ => "it cannot be found out now whose the token is",
                 };
-                self.refuse(conn, Some(reference), None, why, message);
+                self.send_refusal(conn, Some(reference), None, why, message);
             }
             Input::Revoked { conn } => {
                 if self.conns.contains_key(&conn) {
                     self.close(now.monotonic, conn, 4001, "Unauthorized");
                 }
             }
-            Input::SetRights { conn, rights } => self.allow(now.monotonic, conn, rights),
+            Input::SetRights { conn, rights } => self.set_rights(now.monotonic, conn, rights),
             Input::Notify { call, user, kind, data } => self.notify(now, call, user, kind, data),
             Input::Post { call, room, user, content, data, key } => {
-                self.post(now, call, room, Said { user, content, data }, key);
+                self.post(now, call, room, NewMessage { user, content, data }, key);
             }
             Input::Remove { room, user } => self.remove(now.monotonic, &room, &user),
             Input::Kick { user, ban } => self.kick(now.monotonic, &user, ban),
             Input::Drain { window } => self.drain(now, window),
-            Input::StoreResponse { request_id, response: answer } => self.stored(now, request_id, answer),
-            Input::StoreNotice(notice) => self.noticed(now, notice),
+            Input::StoreResponse { request_id, response: answer } => {
+                self.handle_response(now, request_id, answer);
+            }
+            Input::StoreNotice(notice) => self.handle_notice(now, notice),
             Input::Tick => self.tick(now),
         }
-        if !self.sweeps && self.store.wants_sweep(self.conns.len()) {
-            self.sweeps = true;
-            self.due.insert((now.monotonic + self.sweep_interval(), Due::Sweep));
+        if !self.sweep_scheduled && self.store.wants_sweep(self.conns.len()) {
+            self.sweep_scheduled = true;
+            self.due.insert((now.monotonic + self.sweep_interval(), Timer::Sweep));
         }
     }
 
     /// A deadline that has been missed for so long, without an input since, says that the process stood still. What is
     /// read then may have waited for as long, repeated sends among it: lines are remembered for so much longer.
-    fn may_have_stood_still(&mut self, now: Timestamp) {
-        let before = std::mem::replace(&mut self.lately, now);
+    fn detect_standstill(&mut self, now: Timestamp) {
+        let before = std::mem::replace(&mut self.last_input, now);
         let Some((due, _)) = self.due.first() else { return };
         let late = now.since(before.max(*due));
         if late >= LATE_TICK && !made(Bug::StandstillAgesLines) {
-            self.store.keep_lines_longer(late);
+            self.store.extend_producer_lifetimes(late);
         }
     }
 
@@ -305,12 +306,12 @@ impl Hub {
 
     /// How many rooms have a member.
     pub fn rooms(&self) -> usize {
-        self.occupied
+        self.occupied_rooms
     }
 
     /// What the hub's limits have refused since the beginning.
     pub fn refusal_counts(&self) -> &RefusalCounts {
-        &self.refused
+        &self.refusal_counts
     }
 
     /// What must outlive the hub.
@@ -329,29 +330,29 @@ impl Hub {
     }
 
     /// Removes a connection from everywhere.
-    fn forget(&mut self, now: Timestamp, conn: ConnId, clean: bool) {
+    fn disconnect(&mut self, now: Timestamp, conn: ConnId, clean: bool) {
         let Some(state) = self.conns.remove(&conn) else { return };
         self.restricted -= usize::from(!state.rights.is_all());
         for name in &state.rooms {
             self.remove_member(now, name, conn, clean);
         }
         if let Some(reader) = &state.reader {
-            self.unwatch(now, conn, reader);
+            self.close_feed(now, conn, reader);
         }
         if self.nodes.is_some() {
             self.unpark(conn);
         }
-        self.due.remove(&(state.heartbeat, Due::Heartbeat(conn)));
+        self.due.remove(&(state.heartbeat, Timer::Heartbeat(conn)));
         if let Some(at) = state.drain {
-            self.due.remove(&(at, Due::Drain(conn)));
+            self.due.remove(&(at, Timer::Drain(conn)));
         }
-        state.validity.retract(conn, &mut self.due);
+        state.token_expiry.cancel(conn, &mut self.due);
         if let Some(user) = self.users.get_mut(&state.user) {
             user.connections -= 1;
             if user.connections == 0 {
-                let at = user.forgettable_at(now);
+                let at = user.idle_at(now);
                 if at > now {
-                    self.due.insert((at, Due::Forget(state.user)));
+                    self.due.insert((at, Timer::Forget(state.user)));
                 } else {
                     self.users.remove(&state.user);
                 }
@@ -361,12 +362,12 @@ impl Hub {
 
     /// Closes a connection whose user goes on and on with what is refused.
     fn close_flooding(&mut self, now: Timestamp, conn: ConnId) {
-        self.refused.record(Limit::Refusals);
+        self.refusal_counts.record(Limit::Refusals);
         self.close(now, conn, 4008, "Rate limited");
     }
 
     fn close(&mut self, now: Timestamp, conn: ConnId, code: u16, reason: &'static str) {
-        self.forget(now, conn, false);
+        self.disconnect(now, conn, false);
         self.outputs.push_back(Output::Close { conn, code, reason });
     }
 
@@ -381,49 +382,51 @@ impl Hub {
                 break;
             }
             match due {
-                Due::Heartbeat(conn) => {
+                Timer::Heartbeat(conn) => {
                     let Some(state) = self.conns.get_mut(&conn) else { continue };
                     let (lives, beat) = match &mut state.reader {
-                        Some(reader) => (reader.beat(conn, &mut self.outputs), self.config.comment_interval),
-                        None => (state.heard, self.config.heartbeat_interval(state.extended.is_some())),
+                        Some(reader) => {
+                            (reader.keep_alive(conn, &mut self.outputs), self.config.comment_interval)
+                        }
+                        None => (state.is_active, self.config.heartbeat_interval(state.extended.is_some())),
                     };
                     if !lives && now.since(at) < LATE_TICK && !made(Bug::SilentPeerKept) {
-                        self.forget(now, conn, false);
+                        self.disconnect(now, conn, false);
                         self.outputs.push_back(Output::Terminate { conn });
                         continue;
                     }
-                    state.heard = false;
+                    state.is_active = false;
                     state.heartbeat = now + beat;
-                    later.push((state.heartbeat, Due::Heartbeat(conn)));
+                    later.push((state.heartbeat, Timer::Heartbeat(conn)));
                     if state.reader.is_none() {
                         self.outputs.push_back(Output::Ping { conn });
-                        self.greet_again(moment, conn);
+                        self.refresh_hello(moment, conn);
                     }
                 }
-                Due::Drain(conn) => self.close(now, conn, 1012, "Service restart"),
-                Due::Forget(user) => {
+                Timer::Drain(conn) => self.close(now, conn, 1012, "Service restart"),
+                Timer::Forget(user) => {
                     // An earlier deadline than the one of the last loss: what has been used up since is not full again.
-                    let is_over = |user: &User| user.connections == 0 && user.forgettable_at(now) <= now;
+                    let is_over = |user: &User| user.connections == 0 && user.idle_at(now) <= now;
                     if self.users.get(&user).is_some_and(is_over) {
                         self.users.remove(&user);
                     }
                 }
-                Due::Gone(room, user) => self.departed(now, &room, &user),
-                Due::TokenEnding(conn) => self.warn_of_expiry(now, conn),
-                Due::TokenEnd(conn) => self.close(now, conn, 4002, "Token expired"),
-                Due::Unban(user) => self.unban(&user),
-                Due::Answers => self.answers_due(moment),
-                Due::Settle(room) => self.settle_some(moment, &room),
-                Due::Unread => self.unread_due(now),
-                Due::Repeat(room) => self.repeat_attendance(now, at, &room),
-                Due::Absent(room, node) => later.extend(self.absent(now, room, node)),
-                Due::Sweep => {
+                Timer::GraceEnd(room, user) => self.member_left(now, &room, &user),
+                Timer::TokenWarning(conn) => self.send_expiry_warning(now, conn),
+                Timer::TokenEnds(conn) => self.close(now, conn, 4002, "Token expired"),
+                Timer::Unban(user) => self.unban(&user),
+                Timer::StoreTimeout => self.expire_requests(moment),
+                Timer::ResumeParked(room) => self.resume_batch(moment, &room),
+                Timer::ReadRooms => self.resume_reads(now),
+                Timer::RepeatPresence(room) => self.repeat_presence(now, at, &room),
+                Timer::RemoteExpiry(room, node) => later.extend(self.expire_remote(now, room, node)),
+                Timer::Sweep => {
                     let connections = self.conns.len();
                     let over = self.store.sweep(now, &self.config, connections);
-                    self.sweeps = self.store.wants_sweep(connections);
-                    if self.sweeps {
+                    self.sweep_scheduled = self.store.wants_sweep(connections);
+                    if self.sweep_scheduled {
                         let pause = if over { self.sweep_interval() } else { SWEEP_PAUSE };
-                        later.push((now + pause, Due::Sweep));
+                        later.push((now + pause, Timer::Sweep));
                     }
                 }
             }

@@ -5,8 +5,8 @@
 //! has reached the head, the connection hears live again.
 
 use super::bug::{Bug, made};
+use super::dispatch::{encode, wire_name};
 use super::log::{Log, LogEntry};
-use super::rules::{encode, told};
 use super::{ConnId, Hub, Output};
 use rejoin::Name;
 use std::collections::{BTreeMap, VecDeque};
@@ -53,7 +53,7 @@ pub(super) struct Replays {
     sent: usize,
     sent_bytes: usize,
     /// An [`Output::NotifyQueueDrained`] is unanswered.
-    asked: bool,
+    awaiting_drain: bool,
 }
 
 impl Replays {
@@ -84,7 +84,7 @@ impl Replays {
     }
 
     /// The log has another life, which nothing is known of: all of it is new.
-    pub(super) fn begin_anew(&mut self, room: &Name, first: u64) {
+    pub(super) fn restart(&mut self, room: &Name, first: u64) {
         let cursors = self.cursors.iter_mut().chain(self.by_time.values_mut());
         for cursor in cursors.filter(|cursor| cursor.room == *room) {
             (cursor.next, cursor.until, cursor.resume) = (first, 0, 0);
@@ -118,23 +118,23 @@ impl Hub {
             }
             None => extended.replays.cursors.push_back(replay),
         }
-        if overtaken && !extended.replays.asked {
-            (extended.replays.asked, extended.replays.sent) = (true, usize::MAX);
+        if overtaken && !extended.replays.awaiting_drain {
+            (extended.replays.awaiting_drain, extended.replays.sent) = (true, usize::MAX);
             self.outputs.push_back(Output::NotifyQueueDrained { conn });
         }
     }
 
-    pub(super) fn drained(&mut self, conn: ConnId) {
+    pub(super) fn queue_drained(&mut self, conn: ConnId) {
         let Some(extended) = self.conns.get_mut(&conn).and_then(|state| state.extended.as_mut()) else {
-            return self.read_on(conn);
+            return self.resume_feed(conn);
         };
         let replays = &mut extended.replays;
-        (replays.sent, replays.sent_bytes, replays.asked) = (0, 0, false);
-        self.pump(conn);
+        (replays.sent, replays.sent_bytes, replays.awaiting_drain) = (0, 0, false);
+        self.send_replay(conn);
     }
 
     /// Sends as much of the replays as the connection's queue has room for.
-    pub(super) fn pump(&mut self, conn: ConnId) {
+    pub(super) fn send_replay(&mut self, conn: ConnId) {
         let deaf = made(Bug::LiveDuringReplayLost) || made(Bug::ReplayAfterLive);
         let backwards = made(Bug::WrongOrderInReplay);
         let Some(state) = self.conns.get_mut(&conn) else { return };
@@ -150,7 +150,7 @@ impl Hub {
                 let replay = entry.seq <= cursor.until && !made(Bug::ReplaySaidLive);
                 let replay = replay || made(Bug::TailReplayed);
                 let own = entry.user == state.user;
-                if let Some(text) = encode(&entry.frame(&told(&cursor.room), log.epoch(), replay, own)) {
+                if let Some(text) = encode(&entry.frame(&wire_name(&cursor.room), log.epoch(), replay, own)) {
                     replays.sent += 1;
                     replays.sent_bytes += text.len();
                     chunk.push(Output::Send { conn, text });
@@ -168,8 +168,8 @@ impl Hub {
         if backwards {
             chunk.reverse();
         }
-        let ask = !chunk.is_empty() && !replays.asked;
-        replays.asked |= ask;
+        let ask = !chunk.is_empty() && !replays.awaiting_drain;
+        replays.awaiting_drain |= ask;
         self.outputs.extend(chunk);
         if ask {
             self.outputs.push_back(Output::NotifyQueueDrained { conn });

@@ -12,7 +12,7 @@ pub(super) struct Room {
     /// In the order of [`ConnId`], so that a walk over it is the same in every run. A sorted `Vec` because the
     /// walk is what a message costs; joining and leaving are rare beside it.
     members: Vec<Member>,
-    users: BTreeMap<Name, Attendance>,
+    users: BTreeMap<Name, LocalPresence>,
     /// How many of them are here on this node.
     local: usize,
     /// Connections that only read, in order.
@@ -32,24 +32,24 @@ pub(super) struct Member {
 
 /// One user in a room.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Attendance {
+pub(super) struct LocalPresence {
     /// How many connections the user has here.
     connections: usize,
     /// A connection was lost, and none has come since: until then the user is here even without any.
     pub(super) grace: Option<Timestamp>,
     /// Whether the user is here on this node, expected back included.
-    here: bool,
+    is_local: bool,
     /// On how many other nodes the user is.
-    elsewhere: usize,
+    remote_nodes: usize,
 }
 
 /// What a join changed for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
     /// Nothing: the user was here already.
-    Another,
+    AlreadyPresent,
     /// The user's connections went from none to one, within the grace.
-    Back(Timestamp),
+    Returned(Timestamp),
     /// The user came.
     New,
 }
@@ -65,32 +65,32 @@ impl Room {
     }
 
     /// Whether there is no connection on this node and nobody is expected back here.
-    pub(super) fn is_deserted(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty() && self.local == 0 && self.readers.is_empty()
     }
 
     /// Who is here on this node, those expected back included.
-    pub(super) fn here(&self) -> impl Iterator<Item = &Name> {
-        self.users.iter().filter(|(_, attendance)| attendance.here).map(|(user, _)| user)
+    pub(super) fn local_users(&self) -> impl Iterator<Item = &Name> {
+        self.users.iter().filter(|(_, presence)| presence.is_local).map(|(user, _)| user)
     }
 
     /// Whether a user is here on another node.
-    pub(super) fn is_elsewhere(&self, user: &str) -> bool {
-        self.users.get(user).is_some_and(|attendance| attendance.elsewhere > 0)
+    pub(super) fn is_remote(&self, user: &str) -> bool {
+        self.users.get(user).is_some_and(|presence| presence.remote_nodes > 0)
     }
 
     /// A user is here on one more node; whether the user was not here before.
-    pub(super) fn comes_elsewhere(&mut self, user: &Name) -> bool {
-        let attendance = self.users.entry(user.clone()).or_default();
-        attendance.elsewhere += 1;
-        attendance.elsewhere == 1 && !attendance.here
+    pub(super) fn remote_joined(&mut self, user: &Name) -> bool {
+        let presence = self.users.entry(user.clone()).or_default();
+        presence.remote_nodes += 1;
+        presence.remote_nodes == 1 && !presence.is_local
     }
 
     /// A user is here on one node less; whether the user is not here any more.
-    pub(super) fn goes_elsewhere(&mut self, user: &Name) -> bool {
-        let Some(attendance) = self.users.get_mut(user) else { return false };
-        attendance.elsewhere = attendance.elsewhere.saturating_sub(1);
-        let gone = attendance.elsewhere == 0 && !attendance.here;
+    pub(super) fn remote_left(&mut self, user: &Name) -> bool {
+        let Some(presence) = self.users.get_mut(user) else { return false };
+        presence.remote_nodes = presence.remote_nodes.saturating_sub(1);
+        let gone = presence.remote_nodes == 0 && !presence.is_local;
         if gone {
             self.users.remove(user);
         }
@@ -120,7 +120,7 @@ impl Room {
     }
 
     /// Whether a user is here, or expected back.
-    pub(super) fn has(&self, user: &str) -> bool {
+    pub(super) fn contains_user(&self, user: &str) -> bool {
         self.users.contains_key(user)
     }
 
@@ -143,18 +143,18 @@ impl Room {
         if let Err(place) = self.position(conn) {
             self.members.insert(place, Member { conn, user: user.clone(), extended, replaying: false });
         }
-        let attendance = self.users.entry(user.clone()).or_default();
-        attendance.connections += 1;
-        self.local += usize::from(!std::mem::replace(&mut attendance.here, true));
-        match (attendance.connections, attendance.grace.take()) {
+        let presence = self.users.entry(user.clone()).or_default();
+        presence.connections += 1;
+        self.local += usize::from(!std::mem::replace(&mut presence.is_local, true));
+        match (presence.connections, presence.grace.take()) {
             (1, None) => Arrival::New,
-            (1, Some(until)) => Arrival::Back(until),
-            _ => Arrival::Another,
+            (1, Some(until)) => Arrival::Returned(until),
+            _ => Arrival::AlreadyPresent,
         }
     }
 
     /// Removes a connection; `grace` if it was lost. If it was its user's last one here, that user is the answer, and counts
-    /// as here until [`lapse`](Self::lapse): until the grace of the last loss ends, if it is not over.
+    /// as here until [`expire_user`](Self::expire_user): until the grace of the last loss ends, if it is not over.
     pub(super) fn remove(
         &mut self,
         now: Timestamp,
@@ -163,22 +163,22 @@ impl Room {
     ) -> Option<(Name, Option<Timestamp>)> {
         let place = self.position(conn).ok()?;
         let user = self.members.remove(place).user;
-        let attendance = self.users.get_mut(&user)?;
-        attendance.connections -= 1;
-        attendance.grace = grace.or(attendance.grace).filter(|until| *until > now);
-        (attendance.connections == 0).then_some((user, attendance.grace))
+        let presence = self.users.get_mut(&user)?;
+        presence.connections -= 1;
+        presence.grace = grace.or(presence.grace).filter(|until| *until > now);
+        (presence.connections == 0).then_some((user, presence.grace))
     }
 
     /// Nobody expects the user, who has no connection here, any more.
-    pub(super) fn lapse(&mut self, user: &Name) -> Option<Attendance> {
-        let away = |attendance: &&mut Attendance| attendance.here && attendance.connections == 0;
-        let attendance = self.users.get_mut(user).filter(away)?;
+    pub(super) fn expire_user(&mut self, user: &Name) -> Option<LocalPresence> {
+        let away = |presence: &&mut LocalPresence| presence.is_local && presence.connections == 0;
+        let presence = self.users.get_mut(user).filter(away)?;
         self.local -= 1;
-        if attendance.elsewhere == 0 {
+        if presence.remote_nodes == 0 {
             return self.users.remove(user);
         }
-        let before = *attendance;
-        (attendance.here, attendance.grace) = (false, None);
+        let before = *presence;
+        (presence.is_local, presence.grace) = (false, None);
         Some(before)
     }
 

@@ -1,11 +1,11 @@
 //! Signals: what is worth something only now, typing for instance (protocol.md §2.2).
 
 use super::bug::{Bug, made};
-use super::publishing::KIND_BYTES;
+use super::dispatch::{TOO_DEEP, encode};
+use super::publish::KIND_BYTES;
 use super::rights::Right;
-use super::rules::{TOO_DEEP, encode};
 use super::shared::StoreRequest;
-use super::user::Verdict;
+use super::user::RateDecision;
 use super::{ConnId, Hub, Limit, Output, nodes};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::json::nesting_depth;
@@ -25,23 +25,23 @@ impl Hub {
     ) {
         let Some(state) = self.conns.get(&conn) else { return };
         if kind.is_empty() || kind.len() > KIND_BYTES {
-            return self.mistake(now, conn, "a signal's kind has 1-64 bytes");
+            return self.protocol_error(now, conn, "a signal's kind has 1-64 bytes");
         }
         if data.as_ref().is_some_and(|data| data.len() > self.config.content_bytes) {
-            self.refused.record(Limit::ContentBytes);
-            return self.mistake(now, conn, "data is too long");
+            self.refusal_counts.record(Limit::ContentBytes);
+            return self.protocol_error(now, conn, "data is too long");
         }
         if data.as_ref().is_some_and(|data| nesting_depth(data) > MAX_DATA_LEVELS) {
-            self.refused.record(Limit::DataLevels);
-            return self.mistake(now, conn, TOO_DEEP);
+            self.refusal_counts.record(Limit::DataLevels);
+            return self.protocol_error(now, conn, TOO_DEEP);
         }
-        if !state.may(Right::Signal, &name) {
-            return self.deny(now, conn, None, name, Right::Signal);
+        if !state.has_right(Right::Signal, &name) {
+            return self.reject_forbidden(now, conn, None, name, Right::Signal);
         }
-        match self.users.get_mut(&state.user).map_or(Verdict::Fine, |user| user.signal(now)) {
-            Verdict::Fine => {}
-            Verdict::Refuse => return self.refused.record(Limit::SignalRate),
-            Verdict::Flooding => return self.close_flooding(now, conn),
+        match self.users.get_mut(&state.user).map_or(RateDecision::Allow, |user| user.signal(now)) {
+            RateDecision::Allow => {}
+            RateDecision::Reject => return self.refusal_counts.record(Limit::SignalRate),
+            RateDecision::Disconnect => return self.close_flooding(now, conn),
         }
         let signal = Signal { room: name, user: state.user.clone(), kind, data };
         let is_member = self.rooms.get(&signal.room).is_some_and(|room| room.contains(conn));
@@ -49,13 +49,13 @@ impl Hub {
             return;
         }
         if self.nodes.is_some() && !nodes::bug::made(nodes::bug::Bug::SignalKept) {
-            self.ask(StoreRequest::Signal(signal.clone()));
+            self.request_store(StoreRequest::Signal(signal.clone()));
         }
-        self.pass_signal(signal);
+        self.deliver_signal(signal);
     }
 
     /// Offers a signal to the extended connections of this node.
-    pub(super) fn pass_signal(&mut self, signal: Signal) {
+    pub(super) fn deliver_signal(&mut self, signal: Signal) {
         let Some(room) = self.rooms.get(&signal.room) else { return };
         let user = signal.user.clone();
         let Some(text) = encode(&ServerMessage::Signal(Box::new(signal))) else { return };

@@ -1,10 +1,10 @@
-//! Everything the hub must not lose: the logs and the lines.
+//! Everything the hub must not lose: the logs and the producers.
 
 use super::bug::{Bug, made};
+use super::eviction::{Creator, EvictionQueue};
 use super::inspect::beyond;
-use super::lines::{Answer, Known, LineKey, Lines};
 use super::log::{Log, LogEntry};
-use super::vacant::{Maker, Vacant};
+use super::producers::{Answer, ProducerKey, Producers, SendStatus};
 use super::{HubConfig, Limit};
 use rejoin::messages::Epoch;
 use rejoin::{Name, Timestamp};
@@ -15,12 +15,12 @@ use std::time::Duration;
 
 /// With each sweep this part of the connections that are no more is forgotten: half of them in three quarters of an
 /// hour.
-const FADING: usize = 64;
+const DECAY_DIVISOR: usize = 64;
 
-/// A sweep looks at so many rooms and lines before others get their turn.
-const SWEPT: usize = 1_000;
+/// A sweep looks at so many rooms and producers before others get their turn.
+const SWEEP_BATCH: usize = 1_000;
 
-/// What is durable of a server: for each room and personal stream its log and its lines.
+/// What is durable of a server: for each room and personal stream its log and its producers.
 ///
 /// It lives in memory. A [`Hub`](super::Hub) that ended can give it to the next one, which is what a restart with
 /// durable storage looks like, as long as both live on the same monotonic clock. The methods that lose something are
@@ -29,35 +29,35 @@ const SWEPT: usize = 1_000;
 /// The personal stream of the user `ada` is the room `@ada` here.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
-    rooms: BTreeMap<Name, Kept>,
+    rooms: BTreeMap<Name, StoredRoom>,
     /// Of all logs.
     bytes: usize,
     /// In all rooms.
-    lines: usize,
-    /// Lines by user.
+    producers: usize,
+    /// Producers by user.
     users: BTreeMap<Name, usize>,
     /// The most connections lately.
     connections: usize,
-    vacant: Vacant,
+    eviction: EvictionQueue,
     /// Rooms forgotten before their time.
     evicted: u64,
     /// How far the sweep under way has come: to this room, and in it to this line or to the end.
-    swept: Option<(Name, Option<LineKey>)>,
+    sweep_cursor: Option<(Name, Option<ProducerKey>)>,
 }
 
 #[derive(Debug, Clone)]
-struct Kept {
+struct StoredRoom {
     log: Log,
-    lines: Lines,
+    producers: Producers,
     touched: Timestamp,
-    maker: Maker,
+    creator: Creator,
     /// Somebody is there, or may be back any moment.
     occupied: bool,
 }
 
-impl Kept {
+impl StoredRoom {
     fn is_unused(&self) -> bool {
-        self.log.head() == 0 && self.lines.len() == 0
+        self.log.head() == 0 && self.producers.len() == 0
     }
 }
 
@@ -90,9 +90,9 @@ impl Store {
         self.rooms.len()
     }
 
-    /// How many lines of sends are remembered.
+    /// How many producers of sends are remembered.
     pub fn producer_count(&self) -> usize {
-        self.lines
+        self.producers
     }
 
     /// Bytes of all messages kept, about.
@@ -106,7 +106,7 @@ impl Store {
         self.change(room, |kept, gone| {
             kept.log.truncate_newest(messages);
             let head = kept.log.head();
-            kept.lines.lose_after(head, gone);
+            kept.producers.truncate_after(head, gone);
         });
     }
 
@@ -115,11 +115,11 @@ impl Store {
         self.change(room, |kept, _| kept.log.trim(keep, usize::MAX));
     }
 
-    /// Empties a room's log and lines, and begins a new life of it, as a server does that knows it has lost something.
+    /// Empties a room's log and producers, and begins a new life of it, as a server does that knows it has lost something.
     pub fn begin_epoch(&mut self, room: &str, epoch: Epoch) {
         self.change(room, |kept, gone| {
             kept.log = Log::new(epoch);
-            kept.lines.clear(gone);
+            kept.producers.clear(gone);
         });
     }
 
@@ -132,25 +132,25 @@ impl Store {
     pub fn forget(&mut self, room: &str) {
         self.change(room, |kept, gone| {
             kept.log.trim(0, 0);
-            kept.lines.clear(gone);
+            kept.producers.clear(gone);
         });
         if let Some((name, kept)) = self.rooms.remove_entry(room) {
             if !kept.occupied {
-                self.vacant.take(&name, &kept.maker, kept.touched);
+                self.eviction.take(&name, &kept.creator, kept.touched);
             }
-            self.vacant.forgotten(&kept.maker);
+            self.eviction.room_removed(&kept.creator);
         }
     }
 
     /// Carries out a change of one room and keeps the sums true. The change names the user of each line it removes.
-    fn change(&mut self, room: &str, change: impl FnOnce(&mut Kept, &mut dyn FnMut(Option<&Name>))) {
+    fn change(&mut self, room: &str, change: impl FnOnce(&mut StoredRoom, &mut dyn FnMut(Option<&Name>))) {
         let Some(kept) = self.rooms.get_mut(room) else { return };
         self.bytes -= kept.log.bytes();
-        self.lines -= kept.lines.len();
+        self.producers -= kept.producers.len();
         let users = &mut self.users;
         change(kept, &mut |user| release(users, user));
         self.bytes += kept.log.bytes();
-        self.lines += kept.lines.len();
+        self.producers += kept.producers.len();
     }
 
     /// Whether a sweep could find anything, with so many connections open.
@@ -160,66 +160,66 @@ impl Store {
 
     /// Something happened in the room.
     pub(super) fn touch(&mut self, room: &str, now: Timestamp) {
-        let Self { rooms, vacant, .. } = self;
+        let Self { rooms, eviction, .. } = self;
         let Some(kept) = rooms.get_mut(room) else { return };
         let before = std::mem::replace(&mut kept.touched, now);
         if !kept.occupied {
             let room = Name::from(room);
-            vacant.take(&room, &kept.maker, before);
-            vacant.put(&room, &kept.maker, now, kept.is_unused());
+            eviction.take(&room, &kept.creator, before);
+            eviction.put(&room, &kept.creator, now, kept.is_unused());
         }
     }
 
     /// Somebody comes into the room.
     pub(super) fn occupy(&mut self, room: &Name) {
-        let Self { rooms, vacant, .. } = self;
+        let Self { rooms, eviction, .. } = self;
         let Some(kept) = rooms.get_mut(room) else { return };
         if !std::mem::replace(&mut kept.occupied, true) {
-            vacant.take(room, &kept.maker, kept.touched);
+            eviction.take(room, &kept.creator, kept.touched);
         }
     }
 
     /// Nobody is in the room any more, or expected back.
     pub(super) fn vacate(&mut self, room: &Name, now: Timestamp) {
-        let Self { rooms, vacant, .. } = self;
+        let Self { rooms, eviction, .. } = self;
         let Some(kept) = rooms.get_mut(room) else { return };
         if std::mem::replace(&mut kept.occupied, false) {
             kept.touched = now;
-            vacant.put(room, &kept.maker, now, kept.is_unused());
+            eviction.put(room, &kept.creator, now, kept.is_unused());
         }
     }
 
     /// Nobody is in any room: a hub begins.
     pub(super) fn vacate_all(&mut self) {
-        let Self { rooms, vacant, .. } = self;
+        let Self { rooms, eviction, .. } = self;
         for (room, kept) in rooms.iter_mut().filter(|(_, kept)| kept.occupied) {
             kept.occupied = false;
-            vacant.put(room, &kept.maker, kept.touched, kept.is_unused());
+            eviction.put(room, &kept.creator, kept.touched, kept.is_unused());
         }
     }
 
     /// Begins the log of a room that has none.
-    pub(super) fn open(&mut self, room: Name, maker: Maker, epoch: Epoch, now: Timestamp) {
+    pub(super) fn open(&mut self, room: Name, creator: Creator, epoch: Epoch, now: Timestamp) {
         if self.rooms.contains_key(&room) {
             return;
         }
-        self.vacant.made(&maker);
-        self.vacant.put(&room, &maker, now, true);
-        let (log, lines) = (Log::new(epoch), Lines::default());
-        self.rooms.insert(room, Kept { log, lines, touched: now, maker, occupied: false });
+        self.eviction.room_created(&creator);
+        self.eviction.put(&room, &creator, now, true);
+        let (log, producers) = (Log::new(epoch), Producers::default());
+        self.rooms.insert(room, StoredRoom { log, producers, touched: now, creator, occupied: false });
     }
 
     /// Whether one more room fits, after forgetting what may be forgotten.
-    pub(super) fn has_place(&mut self, now: Timestamp, config: &HubConfig) -> bool {
+    pub(super) fn make_space(&mut self, now: Timestamp, config: &HubConfig) -> bool {
         while self.rooms.len() >= config.rooms && self.evict(now, config.dedupe_window, None) {}
         self.rooms.len() < config.rooms
     }
 
     /// Whether one more room of this user fits, after forgetting what may be forgotten of the others.
-    pub(super) fn has_place_of(&mut self, now: Timestamp, config: &HubConfig, user: &Name) -> bool {
+    pub(super) fn make_space_for_user(&mut self, now: Timestamp, config: &HubConfig, user: &Name) -> bool {
         let most = config.rooms_per_user;
-        while self.vacant.made_by(user) >= most && self.evict(now, config.dedupe_window, Some(user)) {}
-        self.vacant.made_by(user) < most
+        while self.eviction.created_by(user) >= most && self.evict(now, config.dedupe_window, Some(user)) {}
+        self.eviction.created_by(user) < most
     }
 
     /// Rooms that were forgotten before their time, to make room for others.
@@ -259,24 +259,29 @@ impl Store {
     }
 
     /// What is known about a send; `None` if the room has no log.
-    pub(super) fn look(
+    pub(super) fn lookup(
         &self,
         room: &str,
-        key: &LineKey,
+        key: &ProducerKey,
         pseq: u64,
         now: Timestamp,
         window: Duration,
-    ) -> Option<Known> {
-        self.rooms.get(room).map(|kept| kept.lines.look(key, pseq, now, window))
+    ) -> Option<SendStatus> {
+        self.rooms.get(room).map(|kept| kept.producers.lookup(key, pseq, now, window))
     }
 
-    pub(super) fn another_answer(&self, room: &str, key: &LineKey) -> Option<Answer> {
-        self.rooms.get(room)?.lines.another(key)
+    pub(super) fn oldest_answer(&self, room: &str, key: &ProducerKey) -> Option<Answer> {
+        self.rooms.get(room)?.producers.oldest_answer(key)
     }
 
     /// Whether the line exists, or one more fits; the limit that says no otherwise.
-    pub(super) fn line_place(&self, room: &str, key: &LineKey, config: &HubConfig) -> Result<(), Limit> {
-        if self.rooms.get(room).is_some_and(|kept| kept.lines.contains(key)) {
+    pub(super) fn check_producer_quota(
+        &self,
+        room: &str,
+        key: &ProducerKey,
+        config: &HubConfig,
+    ) -> Result<(), Limit> {
+        if self.rooms.get(room).is_some_and(|kept| kept.producers.contains(key)) {
             return Ok(());
         }
         let (user, _) = key;
@@ -284,19 +289,26 @@ impl Store {
         if user.is_some() && own >= config.producers_per_user {
             return Err(Limit::LinesOfUser);
         }
-        let is_full = self.lines >= config.producers + usize::from(made(Bug::LinesUnbounded));
+        let is_full = self.producers >= config.producers + usize::from(made(Bug::LinesUnbounded));
         if is_full { Err(Limit::Lines) } else { Ok(()) }
     }
 
-    /// As [`Lines::answered`].
-    pub(super) fn answered(&mut self, room: &str, key: LineKey, pseq: u64, answer: Answer, now: Timestamp) {
+    /// As [`Producers::record_answer`].
+    pub(super) fn record_answer(
+        &mut self,
+        room: &str,
+        key: ProducerKey,
+        pseq: u64,
+        answer: Answer,
+        now: Timestamp,
+    ) {
         let Some(kept) = self.rooms.get_mut(room) else { return };
-        let (before, user) = (kept.lines.len(), key.0.clone());
-        kept.lines.answered(key, pseq, answer, now);
-        let after = kept.lines.len();
+        let (before, user) = (kept.producers.len(), key.0.clone());
+        kept.producers.record_answer(key, pseq, answer, now);
+        let after = kept.producers.len();
         self.touch(room, now);
         if after > before {
-            self.lines += 1;
+            self.producers += 1;
             if let Some(user) = user {
                 *self.users.entry(user).or_default() += 1;
             }
@@ -304,43 +316,43 @@ impl Store {
     }
 
     /// The line is in use, and so is its room.
-    pub(super) fn touch_line(&mut self, room: &str, key: &LineKey, now: Timestamp) {
+    pub(super) fn touch_producer(&mut self, room: &str, key: &ProducerKey, now: Timestamp) {
         if let Some(kept) = self.rooms.get_mut(room) {
             if !made(Bug::RepeatAgesLine) {
-                kept.lines.touch(key, now);
+                kept.producers.touch(key, now);
             }
             self.touch(room, now);
         }
     }
 
     /// Nobody could use a line for so long.
-    pub(super) fn keep_lines_longer(&mut self, time: Duration) {
+    pub(super) fn extend_producer_lifetimes(&mut self, time: Duration) {
         for kept in self.rooms.values_mut() {
-            kept.lines.keep_longer(time);
+            kept.producers.extend_lifetimes(time);
         }
     }
 
     /// So many connections are open now.
-    pub(super) fn saw_connections(&mut self, count: usize) {
+    pub(super) fn record_connections(&mut self, count: usize) {
         self.connections = self.connections.max(count);
     }
 
     /// The number of connections now, or lately if that was more.
-    pub(super) fn connections_lately(&self) -> usize {
+    pub(super) fn recent_connections(&self) -> usize {
         self.connections
     }
 
-    /// Forgets the lines that are out of use, the rooms without anybody that have been silent for too long, and a part
+    /// Forgets the producers that are out of use, the rooms without anybody that have been silent for too long, and a part
     /// of how many connections there were. It does so in steps, between which others get their turn: `false` if there is
     /// more to look at.
     pub(super) fn sweep(&mut self, now: Timestamp, config: &HubConfig, connections: usize) -> bool {
-        if self.swept.is_none() {
-            self.connections -= self.connections.saturating_sub(connections).div_ceil(FADING);
+        if self.sweep_cursor.is_none() {
+            self.connections -= self.connections.saturating_sub(connections).div_ceil(DECAY_DIVISOR);
         }
         let window = config.dedupe_window;
         let longest = config.retention.max(window);
-        let Self { rooms, lines, users, .. } = self;
-        let (from, mut line) = self.swept.take().unzip();
+        let Self { rooms, producers, users, .. } = self;
+        let (from, mut line) = self.sweep_cursor.take().unzip();
         let mut line = line.take().flatten();
         let start = match &from {
             Some(room) if line.is_some() => Included(room),
@@ -348,16 +360,16 @@ impl Store {
             None => Unbounded,
         };
         let end = rooms.last_key_value().map(|(name, _)| name.clone());
-        let (mut left, mut gone, mut reached) = (SWEPT, Vec::new(), None);
+        let (mut left, mut gone, mut reached) = (SWEEP_BATCH, Vec::new(), None);
         for (name, kept) in rooms.range_mut::<Name, _>((start, Unbounded)) {
             if left == 0 {
                 break;
             }
-            let before = kept.lines.len();
+            let before = kept.producers.len();
             let behind = line.take().filter(|_| from.as_ref() == Some(name));
             let release = |user: Option<&Name>| release(users, user);
-            let (looked, more) = kept.lines.expire(now, window, behind.as_ref(), left, release);
-            *lines -= before - kept.lines.len();
+            let (looked, more) = kept.producers.expire(now, window, behind.as_ref(), left, release);
+            *producers -= before - kept.producers.len();
             left = left.saturating_sub(looked + 1);
             // One in which nothing was ever said is only kept for those who may just be about to.
             let keep = if kept.log.head() == 0 { window } else { longest };
@@ -366,18 +378,18 @@ impl Store {
             }
             reached = Some((name, more));
         }
-        self.swept = reached
+        self.sweep_cursor = reached
             .filter(|(name, more)| more.is_some() || end.as_ref() != Some(*name))
             .map(|(name, more)| (name.clone(), more));
         for room in gone {
             self.forget(&room);
         }
-        self.swept.is_none()
+        self.sweep_cursor.is_none()
     }
 
     /// Forgets one of the rooms that nobody is in and in which no send can come again; `false` if there is none.
     fn evict(&mut self, now: Timestamp, window: Duration, of: Option<&Name>) -> bool {
-        let Some(room) = self.vacant.next(now, window, of) else { return false };
+        let Some(room) = self.eviction.next(now, window, of) else { return false };
         self.forget(&room);
         self.evicted += 1;
         true

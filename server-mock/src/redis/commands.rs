@@ -119,7 +119,7 @@ impl Commands {
 
     /// The bans that hold.
     pub(super) fn bans(&self, most: usize) -> Cmd {
-        // With its text, as it is seldom.
+        // With its text, as it is rare.
         let mut cmd = call(&scripts::BANS, true, &[self.keys.bans()]);
         cmd.arg(most);
         cmd

@@ -1,7 +1,7 @@
 //! Whether Redis can be used now, and what is counted of it. Owns the numbers and the log's lines about them; decides nothing.
 
 use super::error::StoreError;
-use crate::seldom::{EVERY, Seldom};
+use crate::log_throttle::{LOG_INTERVAL, LogThrottle};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
@@ -10,27 +10,27 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A server whose Redis is away for so long takes nobody new. A connection that is made anew is back sooner.
-const LONG_AWAY: Duration = Duration::from_millis(1_500);
+const OUTAGE_THRESHOLD: Duration = Duration::from_millis(1_500);
 
 /// The same of one that does not answer a question that costs it nothing.
-const LONG_SILENT: Duration = Duration::from_secs(2);
+const SILENCE_THRESHOLD: Duration = Duration::from_secs(2);
 
 /// Whoever was found to be away is so for this long at least: balancers are not told one thing and the other in turn.
-const STEADY: Duration = Duration::from_secs(2);
+const UNREADY_HOLD: Duration = Duration::from_secs(2);
 
 /// Outages that follow each other faster are told together: a Redis that takes every connection and drops it fills no log.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Which of the two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Part {
+pub(super) enum ConnectionKind {
     Requests,
     Notices,
 }
 
 /// What is counted.
 #[derive(Debug, Clone)]
-pub(crate) struct Counts {
+pub(crate) struct RedisMetrics {
     pub(crate) requests: Counter,
     pub(crate) failures: Counter,
     pub(crate) reconnects: Counter,
@@ -38,7 +38,7 @@ pub(crate) struct Counts {
     pub(crate) latency: Histogram,
 }
 
-impl Default for Counts {
+impl Default for RedisMetrics {
     fn default() -> Self {
         Self {
             requests: Counter::default(),
@@ -55,56 +55,56 @@ impl Default for Counts {
 #[derive(Debug, Default)]
 pub struct Health {
     state: Mutex<State>,
-    pub(crate) counts: Counts,
+    pub(crate) counts: RedisMetrics,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    away: BTreeSet<Part>,
+    away: BTreeSet<ConnectionKind>,
     since: Option<Instant>,
     /// Since when a question is unanswered.
-    asked: BTreeMap<Part, Instant>,
+    asked: BTreeMap<ConnectionKind, Instant>,
     unready_until: Option<Instant>,
     why: String,
     /// The outage that goes on has been told, and so its end is.
-    is_told: bool,
+    is_logged: bool,
     /// When one was told last.
     told: Option<Instant>,
     /// Outages that have begun since then.
     begun: u64,
-    refusals: Seldom,
-    foreign: Seldom,
+    refusals: LogThrottle,
+    foreign: LogThrottle,
 }
 
 impl State {
     /// A connection is lost, or still is. How many outages have begun that no line has told, if one is to be told now: each
     /// when it begins, those that follow at once together, and one that lasts again every minute.
-    fn lost(&mut self, part: Part, now: Instant) -> Option<u64> {
+    fn lost(&mut self, part: ConnectionKind, now: Instant) -> Option<u64> {
         self.away.insert(part);
         self.begun += u64::from(self.since.is_none());
         self.since.get_or_insert(now);
-        let pause = if self.is_told { EVERY } else { PAUSE };
+        let pause = if self.is_logged { LOG_INTERVAL } else { PAUSE };
         if self.told.is_some_and(|told| now.saturating_duration_since(told) < pause) {
             return None;
         }
-        self.is_told = true;
+        self.is_logged = true;
         self.told = Some(now);
         Some(std::mem::take(&mut self.begun))
     }
 
     /// A connection is there again. How long the outage was, if it is over and was told.
-    fn found(&mut self, part: Part, now: Instant) -> Option<Duration> {
+    fn found(&mut self, part: ConnectionKind, now: Instant) -> Option<Duration> {
         if !self.away.remove(&part) || !self.away.is_empty() {
             return None;
         }
         let since = self.since.take()?;
-        std::mem::take(&mut self.is_told).then(|| now.saturating_duration_since(since))
+        std::mem::take(&mut self.is_logged).then(|| now.saturating_duration_since(since))
     }
 }
 
 impl Health {
     /// A connection is lost, or could not be made again.
-    pub(super) fn away(&self, part: Part, why: &str) {
+    pub(super) fn away(&self, part: ConnectionKind, why: &str) {
         let mut state = self.lock();
         why.clone_into(&mut state.why);
         if let Some(outages) = state.lost(part, Instant::now()) {
@@ -116,12 +116,12 @@ impl Health {
         }
     }
 
-    pub(super) fn away_by(&self, part: Part, error: &StoreError) {
+    pub(super) fn away_by(&self, part: ConnectionKind, error: &StoreError) {
         self.away(part, &error.to_string());
     }
 
     /// A connection is there again.
-    pub(super) fn back(&self, part: Part) {
+    pub(super) fn back(&self, part: ConnectionKind) {
         if let Some(after) = self.lock().found(part, Instant::now()) {
             tracing::info!(?after, "Redis is back");
         }
@@ -129,12 +129,12 @@ impl Health {
 
     /// Redis has refused a request.
     pub(super) fn refused(&self, what: &str) {
-        self.lock().refusals.tell(|count| tracing::warn!(count, what, "Redis refuses requests"));
+        self.lock().refusals.record(|count| tracing::warn!(count, what, "Redis refuses requests"));
     }
 
     /// Something that is not ours lies under one of our keys.
     pub(super) fn foreign(&self, key: &str) {
-        self.lock().foreign.tell(|count| {
+        self.lock().foreign.record(|count| {
             tracing::error!(
                 count,
                 key,
@@ -144,12 +144,12 @@ impl Health {
     }
 
     /// A question that costs nothing is on its way.
-    pub(super) fn asked(&self, part: Part) {
+    pub(super) fn asked(&self, part: ConnectionKind) {
         self.lock().asked.entry(part).or_insert_with(Instant::now);
     }
 
     /// It was answered, or its connection is given up.
-    pub(super) fn heard(&self, part: Part) {
+    pub(super) fn heard(&self, part: ConnectionKind) {
         self.lock().asked.remove(&part);
     }
 
@@ -161,11 +161,11 @@ impl Health {
     fn unready_at(&self, now: Instant) -> Option<String> {
         let mut state = self.lock();
         let longer = |since: &Instant, than| now.saturating_duration_since(*since) >= than;
-        if state.since.as_ref().is_some_and(|since| longer(since, LONG_AWAY)) {
-            state.unready_until = Some(now + STEADY);
-        } else if state.asked.values().any(|asked| longer(asked, LONG_SILENT)) {
+        if state.since.as_ref().is_some_and(|since| longer(since, OUTAGE_THRESHOLD)) {
+            state.unready_until = Some(now + UNREADY_HOLD);
+        } else if state.asked.values().any(|asked| longer(asked, SILENCE_THRESHOLD)) {
             "Redis does not answer".clone_into(&mut state.why);
-            state.unready_until = Some(now + STEADY);
+            state.unready_until = Some(now + UNREADY_HOLD);
         }
         state.unready_until.filter(|until| now < *until).map(|_| state.why.clone())
     }
@@ -200,19 +200,19 @@ mod tests {
     fn a_redis_that_is_away_or_silent_makes_the_server_unready_soon_and_steadily() {
         let (health, now) = (Health::default(), Instant::now());
         let at = |ms| health.unready_at(now + Duration::from_millis(ms)).is_some();
-        health.away(Part::Requests, "gone");
-        health.back(Part::Requests);
+        health.away(ConnectionKind::Requests, "gone");
+        health.back(ConnectionKind::Requests);
         assert!(!at(2_900), "it was back at once");
-        health.away(Part::Notices, "gone");
+        health.away(ConnectionKind::Notices, "gone");
         assert!(!at(1_000) && at(2_000));
-        health.back(Part::Notices);
+        health.back(ConnectionKind::Notices);
         assert!(at(2_500) && !at(4_100), "not one thing and the other in turn");
         let (health, now) = (Health::default(), Instant::now());
         let at = |ms| health.unready_at(now + Duration::from_millis(ms)).is_some();
-        health.asked(Part::Requests);
-        health.asked(Part::Requests);
+        health.asked(ConnectionKind::Requests);
+        health.asked(ConnectionKind::Requests);
         assert!(!at(1_500) && at(2_600));
-        health.heard(Part::Requests);
+        health.heard(ConnectionKind::Requests);
         assert!(at(3_000) && !at(60_000));
     }
 
@@ -220,20 +220,20 @@ mod tests {
     fn each_outage_is_told_with_its_end_and_those_that_follow_at_once_are_told_together() {
         let (mut state, start) = (State::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(state.lost(Part::Requests, at(0)), Some(1));
-        assert_eq!(state.lost(Part::Notices, at(1)), None);
-        assert_eq!(state.found(Part::Requests, at(2)), None);
-        assert_eq!(state.found(Part::Notices, at(3)), Some(Duration::from_secs(3)));
+        assert_eq!(state.lost(ConnectionKind::Requests, at(0)), Some(1));
+        assert_eq!(state.lost(ConnectionKind::Notices, at(1)), None);
+        assert_eq!(state.found(ConnectionKind::Requests, at(2)), None);
+        assert_eq!(state.found(ConnectionKind::Notices, at(3)), Some(Duration::from_secs(3)));
         // Another one within the minute.
-        assert_eq!(state.lost(Part::Requests, at(20)), Some(1));
-        assert_eq!(state.found(Part::Requests, at(21)), Some(Duration::from_secs(1)));
+        assert_eq!(state.lost(ConnectionKind::Requests, at(20)), Some(1));
+        assert_eq!(state.found(ConnectionKind::Requests, at(21)), Some(Duration::from_secs(1)));
         // One at once after it, and one that stays.
-        assert_eq!(state.lost(Part::Requests, at(22)), None);
-        assert_eq!(state.found(Part::Requests, at(23)), None);
-        assert_eq!(state.lost(Part::Requests, at(24)), None);
-        assert_eq!(state.lost(Part::Requests, at(25)), Some(2));
-        assert_eq!(state.lost(Part::Requests, at(84)), None);
-        assert_eq!(state.lost(Part::Requests, at(85)), Some(0));
-        assert_eq!(state.found(Part::Requests, at(90)), Some(Duration::from_secs(66)));
+        assert_eq!(state.lost(ConnectionKind::Requests, at(22)), None);
+        assert_eq!(state.found(ConnectionKind::Requests, at(23)), None);
+        assert_eq!(state.lost(ConnectionKind::Requests, at(24)), None);
+        assert_eq!(state.lost(ConnectionKind::Requests, at(25)), Some(2));
+        assert_eq!(state.lost(ConnectionKind::Requests, at(84)), None);
+        assert_eq!(state.lost(ConnectionKind::Requests, at(85)), Some(0));
+        assert_eq!(state.found(ConnectionKind::Requests, at(90)), Some(Duration::from_secs(66)));
     }
 }

@@ -15,23 +15,23 @@
 //! Each request is one script, so that it is atomic. Requests go over one connection, pipelined; notices come over another
 //! one, which subscribes before a room is read. Both come back by themselves.
 
-mod answers;
 mod backoff;
 mod commands;
 mod config;
-mod desk;
+mod connection;
 mod encode;
 mod error;
 mod health;
-mod inbox;
 mod keys;
-mod link;
 mod peer;
 mod positions;
+mod push_queue;
 mod reconcile;
+mod replies;
 mod requests;
 mod scripts;
 mod subscriber;
+mod token_store;
 
 pub use config::{AddressError, Durability, PrefixError, RedisAddress, RedisConfig};
 pub use error::StoreError;
@@ -43,16 +43,16 @@ use crate::auth::Shared as SharedTokens;
 use crate::hub::HubConfig;
 use crate::hub::shared::{RequestId, StoreNotice, StoreRequest, StoreResponse};
 use commands::Commands;
-use desk::{Aside, Desk};
-use inbox::Inbox;
+use connection::{Connection, Dialer};
 use keys::Keys;
-use link::{Dialer, Link};
 use positions::Positions;
+use push_queue::PushQueue;
 use requests::Requests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use subscriber::Subscriber;
+use token_store::{RedisTokenStore, TokenCommand};
 use tokio::sync::mpsc;
 
 /// Orders to the subscriber that wait for it.
@@ -84,10 +84,10 @@ pub struct Redis {
     commands: Arc<Commands>,
     health: Arc<Health>,
     durability: Durability,
-    requests: Link,
-    notices: (Link, Inbox),
-    desk: Desk,
-    asides: mpsc::Receiver<Aside>,
+    requests: Connection,
+    notices: (Connection, PushQueue),
+    token_store: RedisTokenStore,
+    token_commands: mpsc::Receiver<TokenCommand>,
     revoked: Vec<Revocation>,
 }
 
@@ -106,15 +106,15 @@ impl Redis {
         let requests = requests::connect(&dialer).await?;
         let commands = Arc::new(Commands::new(Keys::new(&config.prefix), node, hub, config.presence_ttl));
         let notices = subscriber::connect(&dialer, &commands).await?;
-        let revoked = link::ask(&mut requests.conn.clone(), &commands.revocations()).await;
+        let revoked = connection::ask(&mut requests.conn.clone(), &commands.revocations()).await;
         let revoked = revoked.map_err(|error| StoreError::of(&requests.at, &error))?;
-        let revoked = answers::revocations(&revoked);
-        let (desk, asides) = Desk::new(Arc::clone(&commands));
+        let revoked = replies::revocations(&revoked);
+        let (token_store, token_commands) = RedisTokenStore::new(Arc::clone(&commands));
         Ok(Self {
             dialer,
             revoked,
-            desk,
-            asides,
+            token_store,
+            token_commands,
             commands,
             health: Arc::default(),
             durability: config.durability,
@@ -134,8 +134,8 @@ impl Redis {
     }
 
     /// Where tickets and revocations of all servers are.
-    pub(crate) fn desk(&self) -> Arc<dyn SharedTokens> {
-        Arc::new(self.desk.clone())
+    pub(crate) fn token_store(&self) -> Arc<dyn SharedTokens> {
+        Arc::new(self.token_store.clone())
     }
 
     /// Carries out requests until their sender is gone. Cancellation safe: dropping it closes the connections.
@@ -160,7 +160,7 @@ impl Redis {
             self.health,
             positions,
             orders,
-            self.asides,
+            self.token_commands,
             self.durability,
             self.requests,
         );

@@ -2,8 +2,8 @@
 //! are asked for when, and what counts as lost.
 
 use super::StoreListener;
-use super::answers;
 use super::positions::{Position, Positions};
+use super::replies;
 use crate::hub::shared::StoreNotice;
 use redis::Value;
 use rejoin::Name;
@@ -107,7 +107,7 @@ fn read(value: &Value, told: &Position) -> Option<Position> {
     match parts.as_slice() {
         // A room that is gone has lost everything.
         [Value::Nil, Value::Nil] => Some(Position { head: 0, ..told.clone() }),
-        [epoch, head] => Some(Position { epoch: answers::id(epoch)?, head: answers::number(head)? }),
+        [epoch, head] => Some(Position { epoch: replies::id(epoch)?, head: replies::number(head)? }),
         _ => None,
     }
 }

@@ -2,19 +2,19 @@
 //! away. Decides nothing about rooms: the scripts do.
 
 use super::StoreListener;
-use super::answers;
 use super::backoff::Backoff;
 use super::commands::Commands;
 use super::config::Durability;
-use super::desk::Aside;
+use super::connection::{Connection, DEADLINE, Dialer, ask, begun};
 use super::encode::millis;
 use super::error::{StoreError, shown};
-use super::health::{Health, Part};
-use super::link::{DEADLINE, Dialer, Link, ask, begun};
+use super::health::{ConnectionKind, Health};
 use super::positions::Positions;
 use super::reconcile::Reconcile;
+use super::replies;
 use super::scripts;
 use super::subscriber::Order;
+use super::token_store::TokenCommand;
 use crate::hub::shared::{Decision, RequestId, StoreRequest, StoreResponse};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -28,19 +28,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 /// Requests under way at a time; more wait in the hub's queue.
-const MOST_DOING: usize = 1_024;
+const MAX_IN_FLIGHT: usize = 1_024;
 
 /// Rooms that are read at a time: each answer can be as large as a room's log.
-const MOST_OPENING: usize = 64;
+const MAX_OPENS_IN_FLIGHT: usize = 64;
 
 /// Requests that wait while Redis is away, or for others of their room.
-const MOST_WAITING: usize = 8_192;
+const MAX_WAITING: usize = 8_192;
 
 /// A loss of the connection that is over within this time is noticed by nobody: requests wait so long.
-const PATIENCE: Duration = Duration::from_secs(1);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Controls that are kept until Redis is back.
-const MOST_CONTROLS: usize = 10_000;
+const MAX_CONTROLS: usize = 10_000;
 
 /// How long replicas may take to confirm.
 const REPLICAS: Duration = Duration::from_secs(1);
@@ -50,9 +50,9 @@ const TICK: Duration = Duration::from_millis(250);
 const PINGS: u32 = 2;
 
 /// How often what Redis has refused is asked for again, in ticks.
-const AGAIN: u32 = 4;
+const RETRY_TICKS: u32 = 4;
 
-type Dialing = BoxFuture<'static, Result<Link, StoreError>>;
+type Connecting = BoxFuture<'static, Result<Connection, StoreError>>;
 
 enum Done {
     /// A room's notices come, or do not.
@@ -63,7 +63,7 @@ enum Done {
     Replied {
         request: StoreRequest,
         whole: bool,
-        link: u64,
+        connection: u64,
         began: Instant,
         reply: RedisResult<Value>,
     },
@@ -77,7 +77,7 @@ enum Done {
         reply: RedisResult<Vec<Value>>,
     },
     Ping {
-        link: u64,
+        connection: u64,
         reply: RedisResult<()>,
         /// It was somebody's beside the hub.
         aside: bool,
@@ -91,9 +91,9 @@ pub(super) struct Requests {
     pub(super) health: Arc<Health>,
     pub(super) positions: Arc<Positions>,
     pub(super) orders: mpsc::Sender<Order>,
-    asides: mpsc::Receiver<Aside>,
+    token_commands: mpsc::Receiver<TokenCommand>,
     pub(super) durability: Durability,
-    link: Option<Link>,
+    connection: Option<Connection>,
     /// Tells a connection from the ones before.
     number: u64,
     away_since: Instant,
@@ -134,9 +134,9 @@ impl Requests {
         health: Arc<Health>,
         positions: Arc<Positions>,
         orders: mpsc::Sender<Order>,
-        asides: mpsc::Receiver<Aside>,
+        token_commands: mpsc::Receiver<TokenCommand>,
         durability: Durability,
-        link: Link,
+        connection: Connection,
     ) -> Self {
         let reconcile = Reconcile::new(Arc::clone(&peer), Arc::clone(&positions));
         Self {
@@ -146,9 +146,9 @@ impl Requests {
             health,
             positions,
             orders,
-            asides,
+            token_commands,
             durability,
-            link: Some(link),
+            connection: Some(connection),
             number: 0,
             away_since: Instant::now(),
             doing: FuturesUnordered::new(),
@@ -169,12 +169,12 @@ impl Requests {
     /// Carries out requests until nobody makes any more.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<StoreRequest>) {
         let mut backoff = Backoff::new();
-        let mut dialing: Option<Dialing> = None;
+        let mut dialing: Option<Connecting> = None;
         let mut connected = Instant::now();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if self.link.is_none() && dialing.is_none() {
+            if self.connection.is_none() && dialing.is_none() {
                 // Only a connection that has lasted begins the waits anew.
                 if connected.elapsed() > DEADLINE + REPLICAS {
                     backoff.reset();
@@ -182,31 +182,31 @@ impl Requests {
                 connected = Instant::now();
                 dialing = Some(self.dial(connected + backoff.next()));
             }
-            let takes = self.doing.len() < MOST_DOING && self.waiting < MOST_WAITING;
+            let takes = self.doing.len() < MAX_IN_FLIGHT && self.waiting < MAX_WAITING;
             tokio::select! {
                 request = requests.recv(), if takes => match request {
                     Some(request) => self.take(request).await,
                     None => return,
                 },
-                Some(aside) = self.asides.recv(), if self.doing.len() < MOST_DOING => self.aside(aside).await,
+                Some(aside) = self.token_commands.recv(), if self.doing.len() < MAX_IN_FLIGHT => self.aside(aside).await,
                 Some(done) = self.doing.next() => self.done(done).await,
                 dialed = finished(&mut dialing) => {
                     dialing = None;
                     match dialed {
-                        Ok(link) => {
+                        Ok(connection) => {
                             connected = Instant::now();
-                            self.connected(link).await;
+                            self.connected(connection).await;
                         }
-                        Err(error) => self.health.away_by(Part::Requests, &error),
+                        Err(error) => self.health.away_by(ConnectionKind::Requests, &error),
                     }
                 }
-                () = lost(&mut self.link) => self.disconnect("the connection for requests is lost"),
+                () = lost(&mut self.connection) => self.disconnect("the connection for requests is lost"),
                 _ = ticks.tick() => self.tick().await,
             }
         }
     }
 
-    fn dial(&self, at: Instant) -> Dialing {
+    fn dial(&self, at: Instant) -> Connecting {
         let dialer = self.dialer.clone();
         Box::pin(async move {
             sleep_until(at).await;
@@ -214,10 +214,10 @@ impl Requests {
         })
     }
 
-    async fn connected(&mut self, link: Link) {
-        self.link = Some(link);
+    async fn connected(&mut self, connection: Connection) {
+        self.connection = Some(connection);
         self.number += 1;
-        self.health.back(Part::Requests);
+        self.health.back(ConnectionKind::Requests);
         for request in std::mem::take(&mut self.controls) {
             self.dispatch(request, false).await;
         }
@@ -230,18 +230,18 @@ impl Requests {
 
     /// The connection is of no use any more. What is under way on it fails by itself.
     fn disconnect(&mut self, why: &str) {
-        if self.link.take().is_some() {
+        if self.connection.take().is_some() {
             self.away_since = Instant::now();
             self.pinging = false;
-            self.health.heard(Part::Requests);
-            self.health.away(Part::Requests, why);
+            self.health.heard(ConnectionKind::Requests);
+            self.health.away(ConnectionKind::Requests, why);
             self.health.reconnected();
         }
     }
 
     async fn take(&mut self, request: StoreRequest) {
-        if self.link.is_none() && !matches!(request, StoreRequest::Close { .. }) {
-            if self.away_since.elapsed() < PATIENCE {
+        if self.connection.is_none() && !matches!(request, StoreRequest::Close { .. }) {
+            if self.away_since.elapsed() < REQUEST_TIMEOUT {
                 self.waiting += 1;
                 self.parked.push_back(request);
             } else {
@@ -268,7 +268,7 @@ impl Requests {
 
     /// Asks for the notices of the next rooms that are to be read.
     async fn open_more(&mut self) {
-        while self.opening < MOST_OPENING {
+        while self.opening < MAX_OPENS_IN_FLIGHT {
             let Some(room) = self.to_open.pop_front() else { return };
             self.opening += 1;
             let (done, notices) = oneshot::channel();
@@ -284,7 +284,7 @@ impl Requests {
     async fn done(&mut self, done: Done) {
         match done {
             Done::Subscribed { room, done } => self.subscribed(&room, done).await,
-            Done::Replied { request, whole, link, began, reply } => {
+            Done::Replied { request, whole, connection, began, reply } => {
                 let unknown =
                     |error: &RedisError| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
                 if !whole && reply.as_ref().is_err_and(unknown) {
@@ -297,7 +297,7 @@ impl Requests {
                 match reply {
                     Ok(value) => self.replied(&request, &value).await,
                     Err(error) => {
-                        self.refused(link, &error);
+                        self.refused(connection, &error);
                         self.fail(request);
                     }
                 }
@@ -311,13 +311,13 @@ impl Requests {
             Done::Heads { rooms, reply } => {
                 self.reconcile.found(&rooms, reply.ok().as_deref(), Instant::now());
             }
-            Done::Ping { link, reply, aside } => {
-                if !aside && link == self.number {
+            Done::Ping { connection, reply, aside } => {
+                if !aside && connection == self.number {
                     self.pinging = false;
-                    self.health.heard(Part::Requests);
+                    self.health.heard(ConnectionKind::Requests);
                 }
                 if let Err(error) = reply {
-                    self.refused(link, &error);
+                    self.refused(connection, &error);
                 }
             }
         }
@@ -328,7 +328,7 @@ impl Requests {
         let mut behind = self.behind.remove(room).unwrap_or_default();
         self.waiting -= behind.len();
         match behind.pop_front() {
-            Some(open) if done && self.link.is_some() => self.dispatch(open, false).await,
+            Some(open) if done && self.connection.is_some() => self.dispatch(open, false).await,
             Some(open) => {
                 self.opening -= 1;
                 self.fail(open);
@@ -336,7 +336,7 @@ impl Requests {
             None => self.opening -= 1,
         }
         for request in behind {
-            if self.link.is_some() || matches!(request, StoreRequest::Close { .. }) {
+            if self.connection.is_some() || matches!(request, StoreRequest::Close { .. }) {
                 // Another one to read it makes the rest wait again.
                 self.take(request).await;
             } else {
@@ -355,28 +355,28 @@ impl Requests {
             let _ = self.orders.send(Order::Close { room }).await;
             return;
         }
-        let (Some(link), Some(cmd)) = (&self.link, self.commands.command(&request, whole)) else {
+        let (Some(connection), Some(cmd)) = (&self.connection, self.commands.command(&request, whole)) else {
             if matches!(request, StoreRequest::Open { .. }) {
                 self.opening = self.opening.saturating_sub(1);
             }
             return self.fail(request);
         };
-        let (mut conn, link, began) = (link.conn.clone(), self.number, Instant::now());
+        let (mut conn, connection, began) = (connection.conn.clone(), self.number, Instant::now());
         self.start(Box::pin(async move {
             let reply = ask(&mut conn, &cmd).await;
-            Done::Replied { request, whole, link, began, reply }
+            Done::Replied { request, whole, connection, began, reply }
         }))
         .await;
     }
 
     /// Asks for somebody beside the hub, who is told nothing if there is no answer.
-    async fn aside(&mut self, Aside { cmd, answer }: Aside) {
-        let Some(link) = &self.link else { return };
-        let (mut conn, link) = (link.conn.clone(), self.number);
+    async fn aside(&mut self, TokenCommand { cmd, answer }: TokenCommand) {
+        let Some(connection) = &self.connection else { return };
+        let (mut conn, connection) = (connection.conn.clone(), self.number);
         self.start(Box::pin(async move {
             // Nobody may wait any more.
             let reply = ask(&mut conn, &cmd).await.map(|value| drop(answer.send(value)));
-            Done::Ping { link, reply, aside: true }
+            Done::Ping { connection, reply, aside: true }
         }))
         .await;
     }
@@ -389,7 +389,7 @@ impl Requests {
     async fn replied(&mut self, request: &StoreRequest, value: &Value) {
         match request {
             StoreRequest::Open { request_id, room, .. } => {
-                let answer = answers::opened(value).map_or(StoreResponse::Failed, |state| {
+                let answer = replies::opened(value).map_or(StoreResponse::Failed, |state| {
                     self.positions.opened(room, state.epoch.clone(), state.head);
                     StoreResponse::Opened(state)
                 });
@@ -397,7 +397,7 @@ impl Requests {
             }
             StoreRequest::Append { request_id, room, decision, .. } => {
                 let sent = if let Decision::Append(entry) = decision { Some(&**entry) } else { None };
-                let answer = answers::appended(value, sent).unwrap_or(StoreResponse::Failed);
+                let answer = replies::appended(value, sent).unwrap_or(StoreResponse::Failed);
                 if let StoreResponse::Appended { epoch, seq, dup: false, .. } = &answer {
                     self.positions.logged(room, epoch, *seq);
                 }
@@ -427,14 +427,14 @@ impl Requests {
             return;
         }
         let answers = std::mem::take(&mut self.unconfirmed);
-        let Some(link) = &self.link else {
+        let Some(connection) = &self.connection else {
             for (request_id, _) in answers {
                 self.peer.on_response(request_id, StoreResponse::Failed);
             }
             return;
         };
         self.confirming = true;
-        let mut conn = link.conn.clone();
+        let mut conn = connection.conn.clone();
         let mut cmd = redis::cmd("WAIT");
         cmd.arg(replicas).arg(millis(REPLICAS));
         self.start(Box::pin(async move {
@@ -446,7 +446,7 @@ impl Requests {
 
     fn replicated(&self, answers: Vec<(RequestId, StoreResponse)>, reply: &RedisResult<Value>) {
         let Durability::Wait(wanted) = self.durability else { return };
-        let enough = reply.as_ref().is_ok_and(|count| answers::number(count) >= Some(u64::from(wanted)));
+        let enough = reply.as_ref().is_ok_and(|count| replies::number(count) >= Some(u64::from(wanted)));
         if !enough {
             self.health.refused("too few replicas have confirmed a message in time (--durability)");
         }
@@ -456,7 +456,7 @@ impl Requests {
     }
 
     /// Says why Redis has not done something, and gives up the connection if it is of no use.
-    fn refused(&mut self, link: u64, error: &RedisError) {
+    fn refused(&mut self, connection: u64, error: &RedisError) {
         let detail = error.detail().unwrap_or_default();
         let useless = match (error.kind(), error.code()) {
             (_, Some("REJOIN" | "WRONGTYPE")) => {
@@ -476,7 +476,7 @@ impl Requests {
             }
             _ => true,
         };
-        if useless && link == self.number {
+        if useless && connection == self.number {
             self.disconnect(if error.is_timeout() {
                 "Redis does not answer within 5 s"
             } else {
@@ -492,7 +492,7 @@ impl Requests {
                 self.peer.on_response(request_id, StoreResponse::Failed);
             }
             // Nobody makes it again.
-            StoreRequest::Control(_) if self.controls.len() < MOST_CONTROLS => {
+            StoreRequest::Control(_) if self.controls.len() < MAX_CONTROLS => {
                 self.controls.push_back(request);
             }
             StoreRequest::Control(_) => {
@@ -506,8 +506,8 @@ impl Requests {
 
     async fn tick(&mut self) {
         let now = Instant::now();
-        let Some(link) = &self.link else {
-            if self.away_since.elapsed() >= PATIENCE {
+        let Some(connection) = &self.connection else {
+            if self.away_since.elapsed() >= REQUEST_TIMEOUT {
                 let parked = std::mem::take(&mut self.parked);
                 self.waiting -= parked.len();
                 for request in parked {
@@ -516,21 +516,21 @@ impl Requests {
             }
             return;
         };
-        let (mut conn, number) = (link.conn.clone(), self.number);
+        let (mut conn, number) = (connection.conn.clone(), self.number);
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(PINGS) && !std::mem::replace(&mut self.pinging, true) {
-            self.health.asked(Part::Requests);
+            self.health.asked(ConnectionKind::Requests);
             let mut conn = conn.clone();
             self.start(Box::pin(async move {
                 Done::Ping {
-                    link: number,
+                    connection: number,
                     reply: ask(&mut conn, &redis::cmd("PING")).await.map(drop),
                     aside: false,
                 }
             }))
             .await;
         }
-        if self.ticks.is_multiple_of(AGAIN) {
+        if self.ticks.is_multiple_of(RETRY_TICKS) {
             // What Redis has refused, for want of memory for instance.
             for request in std::mem::take(&mut self.controls) {
                 self.dispatch(request, false).await;
@@ -552,27 +552,27 @@ impl Requests {
 }
 
 /// A connection on which the scripts are known.
-pub(super) async fn connect(dialer: &Dialer) -> Result<Link, StoreError> {
-    let link = dialer.dial(None).await?;
+pub(super) async fn connect(dialer: &Dialer) -> Result<Connection, StoreError> {
+    let connection = dialer.dial(None).await?;
     let mut pipe = redis::pipe();
     for script in scripts::all() {
         pipe.cmd("SCRIPT").arg("LOAD").arg(&script.text).ignore();
     }
-    let loaded: RedisResult<()> = pipe.query_async(&mut link.conn.clone()).await;
-    loaded.map_err(|error| StoreError::of(&link.at, &error))?;
-    Ok(link)
+    let loaded: RedisResult<()> = pipe.query_async(&mut connection.conn.clone()).await;
+    loaded.map_err(|error| StoreError::of(&connection.at, &error))?;
+    Ok(connection)
 }
 
-async fn finished(dialing: &mut Option<Dialing>) -> Result<Link, StoreError> {
+async fn finished(dialing: &mut Option<Connecting>) -> Result<Connection, StoreError> {
     match dialing {
         Some(dialing) => dialing.await,
         None => std::future::pending().await,
     }
 }
 
-async fn lost(link: &mut Option<Link>) {
-    match link {
-        Some(link) => link.lost().await,
+async fn lost(connection: &mut Option<Connection>) {
+    match connection {
+        Some(connection) => connection.lost().await,
         None => std::future::pending().await,
     }
 }

@@ -1,15 +1,15 @@
 //! The connection over which notices come. Owns which channels are wanted, and that the hub is told whenever notices may have
 //! been missed. Reads no rooms.
 
-use super::answers;
 use super::backoff::Backoff;
 use super::commands::Commands;
+use super::connection::{Connection, DEADLINE, Dialer, ask, begun};
 use super::encode::{Published, read_control, read_published, read_revoke};
 use super::error::StoreError;
-use super::health::{Health, Part};
-use super::inbox::{Inbox, Notice};
-use super::link::{DEADLINE, Dialer, Link, ask, begun};
+use super::health::{ConnectionKind, Health};
 use super::positions::Positions;
+use super::push_queue::{Notice, PushQueue};
+use super::replies;
 use super::{Revocations, StoreListener};
 use crate::hub::shared::{Control, StoreNotice};
 use futures_util::future::BoxFuture;
@@ -95,7 +95,7 @@ impl Running {
 
 impl Subscriber {
     /// Serves until nobody orders anything any more.
-    pub(super) async fn run(mut self, mut first: Option<(Link, Inbox)>) {
+    pub(super) async fn run(mut self, mut first: Option<(Connection, PushQueue)>) {
         let mut backoff = Backoff::new();
         let mut is_first = true;
         loop {
@@ -103,11 +103,11 @@ impl Subscriber {
                 Some(connected) => Some(connected),
                 None => self.connect(&mut backoff).await,
             };
-            let Some((link, inbox)) = connected else { return };
+            let Some((connection, push_queue)) = connected else { return };
             let began = Instant::now();
-            let Some(why) = self.serve(link, inbox, is_first).await else { return };
-            self.health.heard(Part::Notices);
-            self.health.away(Part::Notices, why);
+            let Some(why) = self.serve(connection, push_queue, is_first).await else { return };
+            self.health.heard(ConnectionKind::Notices);
+            self.health.away(ConnectionKind::Notices, why);
             self.health.reconnected();
             is_first = false;
             // Only one that has lasted begins the waits anew.
@@ -118,7 +118,7 @@ impl Subscriber {
     }
 
     /// Connects, however long it takes; orders are noted meanwhile. `None` when there will be no more of them.
-    async fn connect(&mut self, backoff: &mut Backoff) -> Option<(Link, Inbox)> {
+    async fn connect(&mut self, backoff: &mut Backoff) -> Option<(Connection, PushQueue)> {
         loop {
             let again = Instant::now() + backoff.next();
             let (dialer, commands) = (self.dialer.clone(), Arc::clone(&self.commands));
@@ -134,7 +134,7 @@ impl Subscriber {
             };
             match opened {
                 Ok(connected) => return Some(connected),
-                Err(error) => self.health.away_by(Part::Notices, &error),
+                Err(error) => self.health.away_by(ConnectionKind::Notices, &error),
             }
         }
     }
@@ -162,8 +162,13 @@ impl Subscriber {
     }
 
     /// Serves on one connection; gives why it is lost, or `None` when there will be no more orders.
-    async fn serve(&mut self, mut link: Link, mut inbox: Inbox, is_first: bool) -> Option<&'static str> {
-        let mut running = Running { conn: link.conn.clone(), doing: FuturesUnordered::new() };
+    async fn serve(
+        &mut self,
+        mut connection: Connection,
+        mut push_queue: PushQueue,
+        is_first: bool,
+    ) -> Option<&'static str> {
+        let mut running = Running { conn: connection.conn.clone(), doing: FuturesUnordered::new() };
         let mut channels: Vec<String> = self.rooms.keys().cloned().collect();
         channels.push(self.commands.keys.control());
         // Subscriptions of the beginning that are not confirmed yet.
@@ -177,10 +182,10 @@ impl Subscriber {
         let mut pings = interval(PINGS);
         let mut orders = Vec::new();
         let mut pinging = false;
-        let controls_lost = inbox.controls_lost();
+        let controls_lost = push_queue.controls_lost();
         loop {
             tokio::select! {
-                () = link.lost() => return Some("the connection for notices is lost"),
+                () = connection.lost() => return Some("the connection for notices is lost"),
                 Some(done) = running.doing.next() => match done {
                     Done::All(Ok(())) => {
                         missing -= 1;
@@ -200,22 +205,22 @@ impl Subscriber {
                         })).await;
                     }
                     Done::Revocations(Ok(list)) => {
-                        let list = answers::revocations(&list);
+                        let list = replies::revocations(&list);
                         self.peer.on_revocations(Revocations { list, is_whole: true });
                         confirm(waiting.drain(..));
                         if !is_first {
                             self.peer.on_notices(vec![StoreNotice::Interrupted]);
                         }
-                        self.health.back(Part::Notices);
+                        self.health.back(ConnectionKind::Notices);
                     }
                     Done::Some(Ok(()), dones) => confirm(dones),
                     Done::Ping(true) => {
                         pinging = false;
-                        self.health.heard(Part::Notices);
+                        self.health.heard(ConnectionKind::Notices);
                     }
                     Done::All(Err(error)) | Done::Some(Err(error), _) | Done::Bans(Err(error))
                     | Done::Revocations(Err(error)) => {
-                        let error = StoreError::of(&link.at, &error);
+                        let error = StoreError::of(&connection.at, &error);
                         self.health.refused(&error.to_string());
                         return Some("Redis refuses a subscription, or does not answer in time");
                     }
@@ -228,15 +233,15 @@ impl Subscriber {
                     self.carry_out(&mut orders, &mut running).await;
                 }
                 () = controls_lost.notified() => return Some("too much was to be done at once: what it was is read again"),
-                notice = inbox.next() => {
-                    let more = std::iter::from_fn(|| inbox.next_now()).take(MOST_AT_ONCE);
+                notice = push_queue.next() => {
+                    let more = std::iter::from_fn(|| push_queue.next_now()).take(MOST_AT_ONCE);
                     let notices = std::iter::once(notice).chain(more);
                     let notices: Vec<_> = notices.filter_map(|notice| self.notice(notice)).collect();
                     self.peer.on_notices(notices);
                 }
                 _ = pings.tick(), if !pinging => {
                     pinging = true;
-                    self.health.asked(Part::Notices);
+                    self.health.asked(ConnectionKind::Notices);
                     let mut conn = running.conn.clone();
                     running.start(Box::pin(async move {
                         Done::Ping(ask(&mut conn, &redis::cmd("PING")).await.is_ok())
@@ -333,7 +338,7 @@ impl Subscriber {
         let mut notices = Vec::new();
         for pair in parts.chunks_exact(2) {
             let [user, left] = pair else { continue };
-            let (Some(user), Some(left)) = (answers::text(user), answers::number(left)) else { continue };
+            let (Some(user), Some(left)) = (replies::text(user), replies::number(left)) else { continue };
             let (user, ban) = (Name::from(user), Duration::from_millis(left));
             let Some(end) = now.checked_add(ban) else { continue };
             before.remove(&user);
@@ -354,8 +359,11 @@ fn confirm(dones: impl IntoIterator<Item = oneshot::Sender<()>>) {
     }
 }
 
-/// A connection whose notices come into an inbox.
-pub(super) async fn connect(dialer: &Dialer, commands: &Commands) -> Result<(Link, Inbox), StoreError> {
-    let (inbox, on_push) = Inbox::new(commands.keys.control());
-    Ok((dialer.dial(Some(on_push)).await?, inbox))
+/// A connection whose notices come into a push queue.
+pub(super) async fn connect(
+    dialer: &Dialer,
+    commands: &Commands,
+) -> Result<(Connection, PushQueue), StoreError> {
+    let (push_queue, on_push) = PushQueue::new(commands.keys.control());
+    Ok((dialer.dial(Some(on_push)).await?, push_queue))
 }

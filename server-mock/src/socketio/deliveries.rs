@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 const MOST: usize = 2_048;
 
 /// So many are forgotten at a time when there are more.
-const FORGOTTEN: usize = 256;
+const MAX_FORGOTTEN: usize = 256;
 
 /// What a room costs beside its name, and a run of events.
 const ROOM: usize = 3 * size_of::<Room>() + size_of::<Id>();
@@ -145,7 +145,7 @@ impl Deliveries {
         }
         self.unsettled += 1;
         if self.runs.len() > MOST {
-            let oldest: u64 = self.runs.iter().take(FORGOTTEN).map(|run| run.count).sum();
+            let oldest: u64 = self.runs.iter().take(MAX_FORGOTTEN).map(|run| run.count).sum();
             self.settle(self.settled + oldest);
         }
         Ok((!self.broken).then(|| format!("{}-{event}", self.session)))
@@ -321,7 +321,7 @@ mod tests {
             send(&mut deliveries, "b", seq);
         }
         send(&mut deliveries, "a", 7_000);
-        assert_eq!(deliveries.runs.len(), MOST + 1 - FORGOTTEN);
+        assert_eq!(deliveries.runs.len(), MOST + 1 - MAX_FORGOTTEN);
         assert_eq!(places(&deliveries, Some("7-255")), None);
         assert_eq!(places(&deliveries, Some("7-256")), Some(at(&[("a", 128), ("b", 128)])));
     }

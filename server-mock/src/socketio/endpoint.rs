@@ -1,20 +1,20 @@
 //! The requests to `/socket.io/`: which session they belong to, and what they carry.
 
-use super::carrier::{Carrier, Polling};
 use super::payload::{NoPayload, Payload};
 use super::refusal::Refusal;
 use super::session::Session;
 use super::sessions::{Command, Commands, Registration, UpgradeClaim};
+use super::transport::{EngineTransport, Polling};
 use super::{packet, probe};
-use crate::app::App;
+use crate::admission::{Cause, Client, Early};
 use crate::cors;
-use crate::faults::Link;
-use crate::gate::{Cause, Client, Early};
+use crate::faults::FaultState;
 use crate::hub::millis;
-use crate::limited::Whom;
+use crate::limit_log::Subject;
 use crate::limits::Limit;
+use crate::state::AppState;
 use crate::transport::Transport;
-use crate::upgrade::{self, Accepted, Purpose, Slot, field};
+use crate::upgrade::{self, AcceptedUpgrade, Upgrade, UpgradeSlot, field};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
@@ -43,7 +43,7 @@ pub(crate) fn is_taken(path: &str) -> bool {
     path.trim_end_matches('/') == PATH.trim_end_matches('/')
 }
 
-pub(crate) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(app: Arc<AppState>) -> Router {
     let bare = PATH.trim_end_matches('/');
     Router::new().route(PATH, any(serve)).route(bare, any(serve)).with_state(app)
 }
@@ -68,33 +68,34 @@ impl Opening {
     /// Goes on. `stream` is the connection, if it was upgraded.
     pub(crate) async fn serve(
         self,
-        app: Arc<App>,
+        app: Arc<AppState>,
         stream: Option<WebSocketStream<Transport>>,
-        link: Arc<Link>,
+        fault_state: Arc<FaultState>,
     ) {
         match (self, stream) {
             (Self::Polling { registration, commands, newcomer }, _) => {
-                let polling = Carrier::Polling(Polling::default());
-                let mut session = Session::new(app, newcomer, polling, link);
+                let polling = EngineTransport::Polling(Polling::default());
+                let mut session = Session::new(app, newcomer, polling, fault_state);
                 session.listen_to(commands, &registration);
                 session.serve().await;
                 drop(registration);
             }
             (Self::WebSocket { newcomer }, Some(stream)) => {
                 let open = open(&app, &app.sessions.sid(), false);
-                let mut session = Session::new(app, newcomer, Carrier::websocket(Box::new(stream)), link);
+                let mut session =
+                    Session::new(app, newcomer, EngineTransport::websocket(Box::new(stream)), fault_state);
                 session.say(open);
                 session.serve().await;
             }
             (Self::Upgrade { session, claim, client }, Some(stream)) => {
                 let patience = app.limits.handshake;
                 let upgraded = tokio::select! {
-                    upgraded = probe::upgrade(stream, link, session, claim, patience) => upgraded,
-                    () = app.over() => true,
+                    upgraded = probe::upgrade(stream, fault_state, session, claim, patience) => upgraded,
+                    () = app.drain_ended() => true,
                 };
                 if !upgraded {
-                    let whom = Whom { user: None, address: Some(client.address) };
-                    app.switchboard.limited.note(Limit::ProbeDeadline, whom);
+                    let whom = Subject { user: None, address: Some(client.address) };
+                    app.hub.limited.note(Limit::ProbeDeadline, whom);
                 }
             }
             // An upgrade that did not come about.
@@ -108,20 +109,20 @@ impl Opening {
     }
 }
 
-async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
+async fn serve(State(app): State<Arc<AppState>>, request: Request) -> Response {
     if !app.allows_origin(&request) {
         return Refusal::Origin.into_response();
     }
     let origin = request.headers().get(ORIGIN).cloned();
     if request.method() == Method::OPTIONS {
-        return cors::preflight(METHODS, &HEADERS, &request, app.names(origin.as_ref()));
+        return cors::preflight(METHODS, &HEADERS, &request, app.lists_origin(origin.as_ref()));
     }
     let answer = dispatch(&app, request).await.unwrap_or_else(IntoResponse::into_response);
     // A refusal too: its page is to be able to read why.
-    cors::readable(answer, origin.as_ref(), app.names(origin.as_ref()))
+    cors::readable(answer, origin.as_ref(), app.lists_origin(origin.as_ref()))
 }
 
-async fn dispatch(app: &Arc<App>, request: Request) -> Result<Response, Refusal> {
+async fn dispatch(app: &Arc<AppState>, request: Request) -> Result<Response, Refusal> {
     let query = request.uri().query();
     let polling = match field(query, "transport") {
         Some("polling") => true,
@@ -135,10 +136,10 @@ async fn dispatch(app: &Arc<App>, request: Request) -> Result<Response, Refusal>
         Some(sid) => Some(app.sessions.find(sid).ok_or(Refusal::Session)?),
         None => None,
     };
-    let slot = request.extensions().get::<Slot>().cloned().ok_or(Refusal::Request)?;
-    let seated = field(query, "sid").is_some_and(|sid| app.sessions.is_seated(sid));
-    let limit = if seated { app.limits.frame_bytes } else { app.limits.frame_bytes.min(EARLY_BODY) };
-    if seated && polling {
+    let slot = request.extensions().get::<UpgradeSlot>().cloned().ok_or(Refusal::Request)?;
+    let member = field(query, "sid").is_some_and(|sid| app.sessions.is_seated(sid));
+    let limit = if member { app.limits.frame_bytes } else { app.limits.frame_bytes.min(EARLY_BODY) };
+    if member && polling {
         // Strangers have a connection for each request, which the gate counts.
         slot.keep_alive();
     }
@@ -165,18 +166,18 @@ async fn dispatch(app: &Arc<App>, request: Request) -> Result<Response, Refusal>
 }
 
 /// Lets somebody in who is to say soon who it is, unless a fault or the limits say no.
-fn admit(app: &Arc<App>, slot: &Slot, request: &Request) -> Result<Newcomer, Refusal> {
+fn admit(app: &Arc<AppState>, slot: &UpgradeSlot, request: &Request) -> Result<Newcomer, Refusal> {
     let client = slot.client(&app.gate.proxies, request.headers());
     // A session has its place until it is known that its client is gone, who may be the one that comes here.
-    let is_returning = app.is_ready() && !app.takes_more() && app.recovery.expects(client.address);
+    let is_returning = app.is_ready() && !app.has_capacity() && app.recovery.expects(client.address);
     if is_returning {
-        app.may_come(&client)?;
+        app.check_connect_rate(&client)?;
     } else {
-        app.welcome(&client)?;
+        app.check_admission(&client)?;
     }
     // Who has shown too many wrong tokens is told so here: a CONNECT that is refused is not tried again.
     app.may_show_token(&client).map_err(Refusal::Often)?;
-    let early = app.begin_early(&client)?;
+    let early = app.begin_early_session(&client)?;
     // Whose it is will be known only later.
     if let Some(status) = app.faults.refusal(None) {
         return Err(Refusal::Fault(status));
@@ -186,21 +187,21 @@ fn admit(app: &Arc<App>, slot: &Slot, request: &Request) -> Result<Newcomer, Ref
     Ok(Newcomer { client, origin, early, is_returning })
 }
 
-fn open(app: &App, sid: &str, upgrades: bool) -> String {
+fn open(app: &AppState, sid: &str, upgrades: bool) -> String {
     let (interval, timeout) = app.engine_pings();
     packet::open(sid, upgrades, (millis(interval), millis(timeout)), app.limits.frame_bytes)
 }
 
-fn begin(app: &Arc<App>, slot: &Slot, request: &Request) -> Result<Response, Refusal> {
+fn begin(app: &Arc<AppState>, slot: &UpgradeSlot, request: &Request) -> Result<Response, Refusal> {
     let newcomer = admit(app, slot, request)?;
     let (registration, commands) = app.sessions.register();
     let body = open(app, &registration.sid, true);
     let opening = Opening::Polling { registration, commands, newcomer };
-    slot.put(Accepted { on_upgrade: None, purpose: Purpose::SocketIo(opening) });
+    slot.put(AcceptedUpgrade { on_upgrade: None, upgrade: Upgrade::SocketIo(opening) });
     Ok(text(body))
 }
 
-async fn poll(slot: &Slot, session: Commands) -> Result<Response, Refusal> {
+async fn poll(slot: &UpgradeSlot, session: Commands) -> Result<Response, Refusal> {
     slot.poll();
     let (answer, answered) = oneshot::channel();
     session.send(Command::Poll(answer)).await.map_err(|_| Refusal::Session)?;
@@ -209,7 +210,7 @@ async fn poll(slot: &Slot, session: Commands) -> Result<Response, Refusal> {
 
 /// `limit`: most bytes that the body may have; without a body it had more.
 async fn post(
-    slot: &Slot,
+    slot: &UpgradeSlot,
     session: Commands,
     body: Option<Bytes>,
     limit: usize,
@@ -238,8 +239,8 @@ async fn post(
 }
 
 fn websocket(
-    app: &Arc<App>,
-    slot: &Slot,
+    app: &Arc<AppState>,
+    slot: &UpgradeSlot,
     session: Option<Commands>,
     mut request: Request,
 ) -> Result<Response, Refusal> {
@@ -255,7 +256,7 @@ fn websocket(
     };
     let on_upgrade = Some(hyper::upgrade::on(&mut request));
     app.metrics.upgrades.one_more();
-    slot.put(Accepted { on_upgrade, purpose: Purpose::SocketIo(opening) });
+    slot.put(AcceptedUpgrade { on_upgrade, upgrade: Upgrade::SocketIo(opening) });
     Ok(upgrade::switch(accept))
 }
 

@@ -33,7 +33,7 @@ impl Heartbeat {
     }
 
     /// Something came.
-    pub(super) fn heard(&mut self, now: Instant) {
+    pub(super) fn activity(&mut self, now: Instant) {
         if self.asked {
             (self.asked, self.at) = (false, now + self.interval);
         }
@@ -64,8 +64,8 @@ mod tests {
         assert_eq!(heartbeat.beat(at(24)), Beat::Nothing);
         assert_eq!((heartbeat.beat(at(25)), heartbeat.at()), (Beat::Ask, at(45)));
         assert_eq!(heartbeat.beat(at(44)), Beat::Nothing);
-        heartbeat.heard(at(30));
-        heartbeat.heard(at(31));
+        heartbeat.activity(at(30));
+        heartbeat.activity(at(31));
         assert_eq!(heartbeat.at(), at(55));
         assert_eq!(heartbeat.beat(at(55)), Beat::Ask);
         assert_eq!(heartbeat.beat(at(75)), Beat::Dead);

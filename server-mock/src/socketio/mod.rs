@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! a request ─► endpoint.rs ─► a new session, or a command to the task of an old one (sessions.rs)
-//! session.rs: carrier.rs ⇄ packets ⇄ seated.rs: up.rs ─► hub ─► mailbox ─► down.rs
+//! session.rs: transport.rs ⇄ packets ⇄ member.rs: inbound.rs ─► hub ─► send queue ─► outbound.rs
 //! ```
 //!
 //! Toward the hub a session is a connection that speaks the extended protocol, so that it gets answers. Whether its client
@@ -10,29 +10,29 @@
 //!
 //! What it says to clients is in the documentation of the crate.
 
-mod answers;
+mod acks;
 mod binary;
-mod carrier;
-mod connecting;
+mod close;
+mod connect;
 mod deliveries;
-mod down;
 mod endpoint;
-mod farewell;
 mod heartbeat;
-mod incoming;
-mod outgoing;
+mod inbound;
+mod member;
+mod namespaces;
+mod outbound;
 mod packet;
 mod payload;
 mod probe;
+mod read_buffer;
 mod recovery;
 mod refusal;
-mod seated;
 mod session;
 mod sessions;
-mod space;
-mod up;
+mod transport;
+mod write_queue;
 
 pub(crate) use endpoint::{Opening, is_taken, router};
+pub(crate) use namespaces::Namespaces;
 pub(crate) use recovery::Recovery;
 pub(crate) use sessions::Sessions;
-pub(crate) use space::Spaces;

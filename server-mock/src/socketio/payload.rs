@@ -1,7 +1,7 @@
 //! What one request of HTTP long-polling carries: packets between record separators.
 
 use super::binary;
-use super::incoming::Incoming;
+use super::read_buffer::Incoming;
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
 /// Between two packets.
@@ -11,7 +11,7 @@ const SEPARATOR_BYTE: u8 = 0x1e;
 /// Before the base64 of bytes.
 pub(super) const ATTACHMENT: char = 'b';
 
-/// Most packets of a payload for each so many of its bytes that may come: a packet is seldom shorter.
+/// Most packets of a payload for each so many of its bytes that may come: a packet is rarely shorter.
 const PACKET: usize = 16;
 
 /// Why a body is not taken apart.

@@ -2,7 +2,7 @@
 
 use super::packet::{PROBE, PROBED, UPGRADE};
 use super::sessions::{Command, Commands, UpgradeClaim};
-use crate::faults::Link;
+use crate::faults::FaultState;
 use crate::transport::Transport;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 /// long.
 pub(super) async fn upgrade(
     mut stream: WebSocketStream<Transport>,
-    link: Arc<Link>,
+    fault_state: Arc<FaultState>,
     session: Commands,
     claim: UpgradeClaim,
     patience: Duration,
@@ -24,7 +24,7 @@ pub(super) async fn upgrade(
     let command = match timeout(patience, probe(&mut stream, &session)).await {
         Ok(Some(())) => {
             claim.keep();
-            Command::Upgraded(Box::new(stream), link)
+            Command::Upgraded(Box::new(stream), fault_state)
         }
         Ok(None) => Command::Probing(false),
         Err(_) => {

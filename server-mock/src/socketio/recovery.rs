@@ -2,9 +2,9 @@
 //! where their clients are. Decides no identity and touches no room.
 
 use super::deliveries::Deliveries;
-use crate::app::Place;
-use crate::gate::Network;
+use crate::admission::Network;
 use crate::hub::{ConnId, RoomPosition};
+use crate::state::ConnectionPermit;
 use rejoin::Name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,8 +21,8 @@ const MOST_BYTES: usize = 64 << 20;
 const LONGEST_PID: usize = 64;
 
 /// How often what is too old is looked for, at most and at least.
-const OFTEN: Duration = Duration::from_millis(250);
-const SELDOM: Duration = Duration::from_secs(10);
+const SWEEP_BUSY: Duration = Duration::from_millis(250);
+const SWEEP_IDLE: Duration = Duration::from_secs(10);
 
 pub(super) type SharedDeliveries = Arc<Mutex<Deliveries>>;
 
@@ -62,8 +62,8 @@ struct Entry {
 }
 
 enum State {
-    /// For all that is known its client is there, and has this place.
-    Open(ConnId, Arc<Place>),
+    /// For all that is known its client is there, and holds this permit.
+    Open(ConnId, Arc<ConnectionPermit>),
     Lost(u64),
 }
 
@@ -88,9 +88,9 @@ pub(super) struct Claimed {
     pub(super) rooms: Vec<RoomPosition>,
     /// The personal stream comes to another namespace.
     pub(super) elsewhere: bool,
-    /// The connection that it has had, if that is not known to be gone, and its place: whoever goes on with the session
+    /// The connection that it has had, if that is not known to be gone, and its permit: whoever goes on with the session
     /// needs no other one.
-    pub(super) open: Option<(ConnId, Arc<Place>)>,
+    pub(super) open: Option<(ConnId, Arc<ConnectionPermit>)>,
 }
 
 impl fmt::Debug for Recovery {
@@ -122,13 +122,13 @@ impl Recovery {
         pid: String,
         sid: String,
         owner: Owner,
-        (conn, place): (ConnId, Arc<Place>),
+        (conn, permit): (ConnId, Arc<ConnectionPermit>),
         client: IpAddr,
         deliveries: SharedDeliveries,
     ) -> Recoverable {
         let number = self.number();
         let network = Network::from(client);
-        let entry = Entry { number, owner, sid, deliveries, network, state: State::Open(conn, place) };
+        let entry = Entry { number, owner, sid, deliveries, network, state: State::Open(conn, permit) };
         let mut table = self.lock();
         table.remove(&pid);
         table.by_pid.insert(pid.clone(), entry);
@@ -160,7 +160,7 @@ impl Recovery {
         let (rooms, elsewhere) = (deliveries.positions(offset)?, deliveries.elsewhere);
         drop(deliveries);
         let open = match &entry.state {
-            State::Open(conn, place) => Some((*conn, Arc::clone(place))),
+            State::Open(conn, permit) => Some((*conn, Arc::clone(permit))),
             State::Lost(_) => None,
         };
         Some(Claimed { pid: String::from(pid), sid: entry.sid.clone(), rooms, elsewhere, open })
@@ -181,7 +181,7 @@ impl Recovery {
     }
 
     /// How many lost sessions there are, and how many bytes they are.
-    pub(crate) fn holding(&self) -> (usize, usize) {
+    pub(crate) fn backlog(&self) -> (usize, usize) {
         let table = self.lock();
         (table.lost.len(), table.bytes)
     }
@@ -192,7 +192,7 @@ impl Recovery {
             std::future::pending::<()>().await;
         }
         loop {
-            sleep((self.0.longest / 4).clamp(OFTEN, SELDOM)).await;
+            sleep((self.0.longest / 4).clamp(SWEEP_BUSY, SWEEP_IDLE)).await;
             self.lock().forget_before(Instant::now(), self.0.longest);
         }
     }
@@ -320,9 +320,9 @@ mod tests {
 
     fn open(recovery: &Recovery, pid: &str, user: &str) -> Recoverable {
         let deliveries = Arc::new(Mutex::new(Deliveries::new(recovery.number())));
-        let seat = (ConnId(1), Arc::new(Place::for_a_test()));
+        let hub_conn = (ConnId(1), Arc::new(ConnectionPermit::for_a_test()));
         let sid = format!("sid of {pid}");
-        recovery.open(String::from(pid), sid, owner(user), seat, Ipv4Addr::LOCALHOST.into(), deliveries)
+        recovery.open(String::from(pid), sid, owner(user), hub_conn, Ipv4Addr::LOCALHOST.into(), deliveries)
     }
 
     #[test]
@@ -341,7 +341,7 @@ mod tests {
         }
         open(&recovery, "p", "ada").lose();
         assert!(recovery.find("p", None, &owner("ada"), now + LONGEST * 2).is_none());
-        assert_eq!(recovery.holding(), (0, 0));
+        assert_eq!(recovery.backlog(), (0, 0));
     }
 
     #[test]
@@ -354,9 +354,9 @@ mod tests {
         assert!(recovery.expects(Ipv4Addr::LOCALHOST.into()) && !recovery.expects(elsewhere));
         let new = open(&recovery, "p", "ada");
         old.lose();
-        assert_eq!(recovery.holding(), (0, 0));
+        assert_eq!(recovery.backlog(), (0, 0));
         new.lose();
-        assert_eq!(recovery.holding().0, 1);
+        assert_eq!(recovery.backlog().0, 1);
         recovery.forget_all();
         assert!(!recovery.expects(Ipv4Addr::LOCALHOST.into()));
     }
@@ -370,9 +370,9 @@ mod tests {
         open(&recovery, "q", "bob").lose();
         recovery.forget_user(&Name::from("ada"));
         assert!(recovery.find("p", None, &owner("ada"), Instant::now()).is_none());
-        assert_eq!(recovery.holding().0, 1);
+        assert_eq!(recovery.backlog().0, 1);
         recovery.forget_all();
-        assert_eq!(recovery.holding(), (0, 0));
+        assert_eq!(recovery.backlog(), (0, 0));
     }
 
     #[test]
@@ -383,12 +383,12 @@ mod tests {
         }
         let is_there =
             |pid: &str, user: &str| recovery.find(pid, None, &owner(user), Instant::now()).is_some();
-        assert_eq!(recovery.holding().0, 2);
+        assert_eq!(recovery.backlog().0, 2);
         assert!(!is_there("a1", "ada"));
         for pid in ["b1", "b2"] {
             open(&recovery, pid, "bob").lose();
         }
-        assert_eq!(recovery.holding().0, 3);
+        assert_eq!(recovery.backlog().0, 3);
         assert!(!is_there("a2", "ada"));
         assert!(is_there("a3", "ada") && is_there("b1", "bob") && is_there("b2", "bob"));
     }

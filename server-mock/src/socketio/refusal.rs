@@ -4,9 +4,9 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use crate::app::Denied;
-use crate::gate::Wait;
+use crate::admission::Wait;
 use crate::origin;
+use crate::state::AdmissionError;
 use crate::upgrade::{self, BUSY_SECONDS};
 
 #[derive(Debug)]
@@ -32,11 +32,11 @@ impl From<upgrade::Refusal> for Refusal {
     }
 }
 
-impl From<Denied> for Refusal {
-    fn from(denied: Denied) -> Self {
+impl From<AdmissionError> for Refusal {
+    fn from(denied: AdmissionError) -> Self {
         match denied {
-            Denied::Busy => Self::Busy,
-            Denied::Often(wait) => Self::Often(wait),
+            AdmissionError::Busy => Self::Busy,
+            AdmissionError::RateLimited(wait) => Self::Often(wait),
         }
     }
 }

@@ -1,30 +1,30 @@
 //! The task of one Socket.IO session: one transport, and any number of namespaces over it.
 //!
 //! Each time it runs it does what the connections that belong to it ask for, reads a batch of packets, hands what they
-//! say to the hub, and writes everything its mailbox has. A session outlives the connections of HTTP long-polling; its
+//! say to the hub, and writes everything its send queue has. A session outlives the connections of HTTP long-polling; its
 //! task is that of the connection which opened it.
 
 mod receiving;
 
 use super::binary::Gathering;
-use super::carrier::{Carrier, Written};
-use super::connecting::Entering;
+use super::close::farewell;
+use super::connect::Entering;
 use super::endpoint::Newcomer;
-use super::farewell::farewell;
 use super::heartbeat::{Beat, Heartbeat};
-use super::incoming::Inbox;
-use super::outgoing::Outgoing;
+use super::member::Member;
 use super::packet;
-use super::seated::Seated;
+use super::read_buffer::Inbox;
 use super::sessions::{self, Command, Registration};
-use crate::app::App;
-use crate::faults::Link;
-use crate::gate::{Client, Early};
-use crate::limited::Whom;
+use super::transport::{EngineTransport, Written};
+use super::write_queue::WriteQueue;
+use crate::admission::{Client, Early};
+use crate::faults::FaultState;
+use crate::limit_log::Subject;
 use crate::limits::Limit;
-use crate::mailbox::{End, Taken};
-use crate::session_log::Left;
-use crate::socket::{Ending, FAREWELL};
+use crate::send_queue::{Drained, Shutdown};
+use crate::session_log::SessionEnd;
+use crate::socket::{CLOSE_TIMEOUT, CloseReason};
+use crate::state::AppState;
 use axum::http::HeaderValue;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
@@ -35,12 +35,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(super) struct Session {
-    pub(super) app: Arc<App>,
-    pub(super) carrier: Carrier,
+    pub(super) app: Arc<AppState>,
+    pub(super) transport: EngineTransport,
     /// What the connections that belong to it ask for; none of them can for one that began as a WebSocket.
     pub(super) commands: Option<mpsc::Receiver<Command>>,
     /// The faults of the connection that carries it.
-    pub(super) link: Arc<Link>,
+    pub(super) fault_state: Arc<FaultState>,
     pub(super) client: Client,
     /// The page it comes from.
     pub(super) origin: Option<HeaderValue>,
@@ -49,7 +49,7 @@ pub(super) struct Session {
     /// It was let in without a place, because it may have one.
     pub(super) is_returning: bool,
     /// Known to the requests that belong to it.
-    seated_flag: sessions::Seated,
+    seated_flag: sessions::Member,
     /// The open packet has been handed on.
     is_open: bool,
     /// Packets since nobody was here.
@@ -58,10 +58,10 @@ pub(super) struct Session {
     incoming: Inbox,
     /// Waits until `incoming` is handled.
     posted: Option<oneshot::Sender<()>>,
-    pub(super) outgoing: Outgoing,
+    pub(super) write_queue: WriteQueue,
     /// The namespaces that have let the client in. Those with the personal stream alone come first: they say from where
     /// on it comes to them.
-    members: Vec<Seated>,
+    members: Vec<Member>,
     /// A CONNECT that is not answered yet, and with it whatever comes next.
     pub(super) entering: Option<Entering>,
     /// Of the newest of them.
@@ -82,27 +82,32 @@ enum Due {
     /// Goes to another server, or to this one's successor.
     Move,
     /// Ends like this, since what is queued is not taken.
-    Farewell(End),
+    Farewell(Shutdown),
 }
 
 impl Session {
-    pub(super) fn new(app: Arc<App>, newcomer: Newcomer, carrier: Carrier, link: Arc<Link>) -> Self {
+    pub(super) fn new(
+        app: Arc<AppState>,
+        newcomer: Newcomer,
+        transport: EngineTransport,
+        fault_state: Arc<FaultState>,
+    ) -> Self {
         let (interval, timeout) = app.engine_pings();
         let mut session = Self {
             app,
-            carrier,
+            transport,
             commands: None,
-            link,
+            fault_state,
             client: newcomer.client,
             origin: newcomer.origin,
             early: Some(newcomer.early),
             is_returning: newcomer.is_returning,
-            seated_flag: sessions::Seated::default(),
+            seated_flag: sessions::Member::default(),
             is_open: false,
             early_packets: 0,
             incoming: Inbox::default(),
             posted: None,
-            outgoing: Outgoing::default(),
+            write_queue: WriteQueue::default(),
             members: Vec::new(),
             entering: None,
             last_number: 0,
@@ -132,19 +137,19 @@ impl Session {
         !self.members.is_empty()
     }
 
-    fn member(&mut self, namespace: &str) -> Option<&mut Seated> {
-        self.members.iter_mut().find(|member| member.space.name() == namespace)
+    fn member(&mut self, namespace: &str) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.namespace.name() == namespace)
     }
 
     /// How many frames wait for the hub.
     fn pending(&self) -> usize {
-        self.members.iter().map(Seated::pending).sum()
+        self.members.iter().map(Member::pending).sum()
     }
 
     /// A namespace has let the client in: the wait for a CONNECT is over.
-    pub(super) fn connected(&mut self, seated: Seated) {
-        let at = if seated.space.is_personal() { 0 } else { self.members.len() };
-        self.members.insert(at, seated);
+    pub(super) fn connected(&mut self, member: Member) {
+        let at = if member.namespace.is_personal() { 0 } else { self.members.len() };
+        self.members.insert(at, member);
         (self.early, self.early_packets) = (None, 0);
         self.seated_flag.store(true, Ordering::Relaxed);
         if matches!(self.due, Some((_, Due::Connect))) {
@@ -154,18 +159,20 @@ impl Session {
 
     /// The user leaves a namespace. The session stays, without any too: for somebody else or the same one, if there is
     /// room for such.
-    fn vacate(&mut self, namespace: &str) -> Result<(), Ending> {
-        let Some(at) = self.members.iter().position(|member| member.space.name() == namespace) else {
+    fn vacate(&mut self, namespace: &str) -> Result<(), CloseReason> {
+        let Some(at) = self.members.iter().position(|member| member.namespace.name() == namespace) else {
             return Ok(());
         };
-        self.members.remove(at).leave(Left::Said, true);
+        self.members.remove(at).leave(SessionEnd::Clean, true);
         if self.is_seated() {
             return Ok(());
         }
         self.seated_flag.store(false, Ordering::Relaxed);
-        self.early = self.app.begin_early(&self.client).ok();
+        self.early = self.app.begin_early_session(&self.client).ok();
         if self.early.is_none() {
-            return Err(Ending::Told(End::Cut("There is no room for one more session without a name")));
+            return Err(CloseReason::Requested(Shutdown::Abort(
+                "There is no room for one more session without a name",
+            )));
         }
         // The engine goes on for a while: another namespace may be asked for, or this one again.
         let (interval, timeout) = self.app.engine_pings();
@@ -177,11 +184,11 @@ impl Session {
     /// Does from now on what the requests that belong to it ask for.
     pub(super) fn listen_to(&mut self, commands: mpsc::Receiver<Command>, registration: &Registration) {
         self.commands = Some(commands);
-        self.seated_flag = Arc::clone(&registration.seated);
+        self.seated_flag = Arc::clone(&registration.member);
     }
 
     pub(super) fn say(&mut self, packet: String) {
-        self.outgoing.push(packet);
+        self.write_queue.push(packet);
     }
 
     /// Serves the session to its end. Dropping the future cuts it.
@@ -191,45 +198,45 @@ impl Session {
             biased;
             ending = poll_fn(|cx| self.poll(cx)) => ending,
             // Nobody who is somebody is left on the server: this one has not said who it is.
-            () = app.over() => Ending::Told(End::Cut("The server is going away")),
+            () = app.drain_ended() => CloseReason::Requested(Shutdown::Abort("The server is going away")),
         };
-        let hurries = self.hurries();
-        if let Ending::Over(limit, ..) = ending {
-            self.limited(limit);
+        let is_aborting = self.is_aborting();
+        if let CloseReason::Over(limit, ..) = ending {
+            self.record_limit(limit);
         }
         // The rooms are free of it before the farewells, which may take their time.
         for member in self.members.drain(..) {
-            member.leave(Left::by(&ending, &self.link), !self.app.draining());
+            member.leave(SessionEnd::by(&ending, &self.fault_state), !self.app.draining());
         }
         // Whoever has just said goodbye is to know that it was heard.
-        if let (Ending::ClosedByPeer { .. }, Some(posted)) = (&ending, self.posted.take()) {
+        if let (CloseReason::ClosedByPeer { .. }, Some(posted)) = (&ending, self.posted.take()) {
             let _ = posted.send(());
         }
-        farewell(self, hurries, ending).await;
+        farewell(self, is_aborting, ending).await;
     }
 
     /// A limit closes the session, or has refused it something.
-    fn limited(&self, limit: Limit) {
+    fn record_limit(&self, limit: Limit) {
         if let Some(member) = self.members.first() {
-            return member.limited(limit);
+            return member.record_limit(limit);
         }
-        let whom = Whom { user: None, address: Some(self.client.address) };
-        self.app.switchboard.limited.note(limit, whom);
+        let whom = Subject { user: None, address: Some(self.client.address) };
+        self.app.hub.limited.note(limit, whom);
     }
 
-    fn hurries(&self) -> bool {
-        self.members.iter().any(|member| member.mailbox.hurries())
+    fn is_aborting(&self) -> bool {
+        self.members.iter().any(|member| member.send_queue.is_aborting())
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         if let Some(ending) = self.obey(cx) {
             return Poll::Ready(ending);
         }
-        if self.hurries() {
-            self.outgoing.clear();
+        if self.is_aborting() {
+            self.write_queue.clear();
             self.incoming.clear();
             for member in &mut self.members {
-                member.hurry();
+                member.aborting();
             }
             return self.write(cx);
         }
@@ -240,13 +247,13 @@ impl Session {
                 return Poll::Ready(ending);
             }
         }
-        let (alive, ending) = if self.outgoing.is_long() {
+        let (alive, ending) = if self.write_queue.is_long() {
             (false, None)
         } else {
-            self.carrier.read(&mut self.incoming.frames, cx)
+            self.transport.read(&mut self.incoming.frames, cx)
         };
         if alive {
-            self.heartbeat.heard(Instant::now());
+            self.heartbeat.activity(Instant::now());
         }
         if let Err(ending) = self.handle(ending.is_some(), cx) {
             return Poll::Ready(ending);
@@ -257,9 +264,9 @@ impl Session {
         if let Some(ending) = self.when_due(cx) {
             return Poll::Ready(ending);
         }
-        let was_long = self.outgoing.is_long();
+        let was_long = self.write_queue.is_long();
         let written = self.write(cx);
-        if was_long && !self.outgoing.is_long() {
+        if was_long && !self.write_queue.is_long() {
             // What was left unread for that is read now.
             cx.waker().wake_by_ref();
         }
@@ -267,53 +274,55 @@ impl Session {
     }
 
     /// Does what the connections that belong to the session ask for.
-    fn obey(&mut self, cx: &mut Context<'_>) -> Option<Ending> {
+    fn obey(&mut self, cx: &mut Context<'_>) -> Option<CloseReason> {
         loop {
             let Some(Poll::Ready(Some(command))) =
                 self.commands.as_mut().map(|commands| commands.poll_recv(cx))
             else {
                 return None;
             };
-            match (command, &mut self.carrier) {
-                (Command::Violation(code, reason), _) => return Some(Ending::Violation(code, reason)),
-                (Command::Over(limit, code, reason), _) => return Some(Ending::Over(limit, code, reason)),
-                (Command::Poll(answer), Carrier::Polling(polling)) => {
+            match (command, &mut self.transport) {
+                (Command::Violation(code, reason), _) => return Some(CloseReason::Violation(code, reason)),
+                (Command::Over(limit, code, reason), _) => {
+                    return Some(CloseReason::Over(limit, code, reason));
+                }
+                (Command::Poll(answer), EngineTransport::Polling(polling)) => {
                     if !polling.poll(answer) {
-                        return Some(Ending::Violation(1008, "Two polls at a time"));
+                        return Some(CloseReason::Violation(1008, "Two polls at a time"));
                     }
                     if polling.probing {
                         polling.send_away(packet::NOOP);
                     }
                 }
-                (Command::Post(packets, posted), Carrier::Polling(_)) => {
+                (Command::Post(packets, posted), EngineTransport::Polling(_)) => {
                     if self.posted.replace(posted).is_some() {
-                        return Some(Ending::Violation(1008, "Two POSTs at a time"));
+                        return Some(CloseReason::Violation(1008, "Two POSTs at a time"));
                     }
                     self.incoming.payload = Some(packets);
                 }
-                (Command::Probing(probing), Carrier::Polling(polling)) => {
+                (Command::Probing(probing), EngineTransport::Polling(polling)) => {
                     polling.probing = probing;
                     if probing {
                         polling.send_away(packet::NOOP);
                     }
                 }
-                (Command::Upgraded(stream, link), carrier @ Carrier::Polling(_)) => {
-                    let polled = std::mem::replace(carrier, Carrier::websocket(stream));
-                    if let Carrier::Polling(polling) = polled {
-                        polling.give_up(&mut self.outgoing, packet::NOOP);
+                (Command::Upgraded(stream, fault_state), transport @ EngineTransport::Polling(_)) => {
+                    let polled = std::mem::replace(transport, EngineTransport::websocket(stream));
+                    if let EngineTransport::Polling(polling) = polled {
+                        polling.give_up(&mut self.write_queue, packet::NOOP);
                     }
-                    self.link = link;
+                    self.fault_state = fault_state;
                     for member in &mut self.members {
-                        member.moved(&self.app, &self.link);
+                        member.moved(&self.app, &self.fault_state);
                     }
                 }
                 // Once a WebSocket carries it, requests that come late are told so by the loss of their answer.
-                (_, Carrier::WebSocket { .. }) => {}
+                (_, EngineTransport::WebSocket { .. }) => {}
             }
         }
     }
 
-    fn when_due(&mut self, cx: &mut Context<'_>) -> Option<Ending> {
+    fn when_due(&mut self, cx: &mut Context<'_>) -> Option<CloseReason> {
         loop {
             let gathered = self.gathering.as_ref().map(|gathering| gathering.until);
             let at = [self.due.map(|(at, _)| at), gathered].into_iter().flatten().min();
@@ -329,16 +338,16 @@ impl Session {
             match self.heartbeat.beat(now) {
                 Beat::Nothing => {}
                 Beat::Ask => {
-                    self.members.iter().for_each(Seated::pinged);
-                    self.outgoing.push(packet::PING);
+                    self.members.iter().for_each(Member::pinged);
+                    self.write_queue.push(packet::PING);
                 }
                 Beat::Dead => {
                     self.app.metrics.terminated_silent.one_more();
-                    return Some(Ending::Silent);
+                    return Some(CloseReason::Silent);
                 }
             }
             if gathered.is_some_and(|until| until <= now) {
-                return Some(Ending::Over(Limit::AttachmentDeadline, 1002, "An attachment is missing"));
+                return Some(CloseReason::Over(Limit::AttachmentDeadline, 1002, "An attachment is missing"));
             }
             if let Some((at, due)) = self.due
                 && at <= now
@@ -351,28 +360,28 @@ impl Session {
         }
     }
 
-    fn come_due(&mut self, due: Due) -> Option<Ending> {
+    fn come_due(&mut self, due: Due) -> Option<CloseReason> {
         match due {
-            Due::Connect => Some(Ending::Over(Limit::ConnectDeadline, 1008, "No CONNECT in time")),
+            Due::Connect => Some(CloseReason::Over(Limit::ConnectDeadline, 1008, "No CONNECT in time")),
             Due::Move => {
                 // Not a DISCONNECT: a client that gets one does not come back by itself.
                 for member in &self.members {
-                    member.mailbox.close(1012, "Service restart");
+                    member.send_queue.close(1012, "Service restart");
                 }
                 None
             }
-            Due::Farewell(end) => Some(Ending::Told(end)),
+            Due::Farewell(end) => Some(CloseReason::Requested(end)),
         }
     }
 
     /// Writes all there is. Ready only when the conversation is over.
-    fn write(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
-        let Self { carrier, link, outgoing, members, .. } = self;
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        let Self { transport, fault_state, write_queue, members, .. } = self;
         let mut end = None;
         let mut window = None;
-        let mut written = put_out(carrier, outgoing, members, cx);
+        let mut written = put_out(transport, write_queue, members, cx);
         loop {
-            let mut parcels = false;
+            let mut items = false;
             for at in 0..members.len() {
                 if !matches!(written, Written::All) {
                     break;
@@ -380,45 +389,45 @@ impl Session {
                 let claimed = members.iter().find_map(|member| member.claims().cloned());
                 let Some(member) = members.get_mut(at) else { break };
                 member.yields(claimed);
-                let (taken, going) = member.take(link, outgoing, cx);
+                let (taken, going) = member.take(fault_state, write_queue, cx);
                 window = going.or(window);
                 match taken {
-                    Taken::Parcels => {
-                        parcels = true;
+                    Drained::Items => {
+                        items = true;
                         // Before the next one, so that what waits to be written counts as its own.
-                        written = put_out(carrier, outgoing, members, cx);
+                        written = put_out(transport, write_queue, members, cx);
                     }
-                    Taken::End(_) if is_removed_alone(members, at) => {
-                        dismiss(members, at, outgoing, link);
-                        parcels = true;
-                        written = put_out(carrier, outgoing, members, cx);
+                    Drained::Closed(_) if is_removed_alone(members, at) => {
+                        dismiss(members, at, write_queue, fault_state);
+                        items = true;
+                        written = put_out(transport, write_queue, members, cx);
                         break;
                     }
-                    Taken::End(end) => return Poll::Ready(Ending::Told(end)),
-                    Taken::Nothing => {}
+                    Drained::Closed(end) => return Poll::Ready(CloseReason::Requested(end)),
+                    Drained::Empty => {}
                 }
             }
             match written {
-                Written::All if parcels => {}
+                Written::All if items => {}
                 Written::All => break,
-                Written::Lost => return Poll::Ready(Ending::Lost),
+                Written::Lost => return Poll::Ready(CloseReason::Lost),
                 Written::Blocked => {
                     while let Some(at) = (0..members.len()).find(|at| is_removed_alone(members, *at)) {
-                        dismiss(members, at, outgoing, link);
+                        dismiss(members, at, write_queue, fault_state);
                     }
                     for member in members.iter() {
-                        member.mailbox.blocked();
-                        member.mailbox.watch(cx.waker());
-                        end = end.or(member.mailbox.end());
+                        member.send_queue.mark_blocked();
+                        member.send_queue.register_waker(cx.waker());
+                        end = end.or(member.send_queue.end());
                     }
                     break;
                 }
             }
         }
-        match carrier.flush(cx) {
+        match transport.flush(cx) {
             Written::All => {}
-            Written::Lost => return Poll::Ready(Ending::Lost),
-            Written::Blocked => members.iter().for_each(|member| member.mailbox.blocked()),
+            Written::Lost => return Poll::Ready(CloseReason::Lost),
+            Written::Blocked => members.iter().for_each(|member| member.send_queue.mark_blocked()),
         }
         if let Some(window) = window {
             // Evenly over the window, as plain clients are closed: this one cannot choose for itself.
@@ -430,11 +439,11 @@ impl Session {
     }
 
     /// The hub has ended the session, and it is not known whether anybody can still be told.
-    fn await_the_end(&mut self, end: Option<End>, cx: &mut Context<'_>) -> Poll<Ending> {
+    fn await_the_end(&mut self, end: Option<Shutdown>, cx: &mut Context<'_>) -> Poll<CloseReason> {
         match end {
-            Some(end) if self.hurries() => return Poll::Ready(Ending::Told(end)),
+            Some(end) if self.is_aborting() => return Poll::Ready(CloseReason::Requested(end)),
             Some(end) if !matches!(self.due, Some((_, Due::Farewell(_)))) => {
-                self.due = Some((Instant::now() + FAREWELL, Due::Farewell(end)));
+                self.due = Some((Instant::now() + CLOSE_TIMEOUT, Due::Farewell(end)));
                 cx.waker().wake_by_ref();
             }
             _ => {}
@@ -444,29 +453,29 @@ impl Session {
 }
 
 /// Whether an operator has removed the user of a namespace, and another user is in one.
-fn is_removed_alone(members: &[Seated], at: usize) -> bool {
+fn is_removed_alone(members: &[Member], at: usize) -> bool {
     let Some(removed) = members.get(at).filter(|member| member.is_removed()) else { return false };
     members.iter().any(|member| !member.is_of_user_of(removed) && !member.is_removed())
 }
 
 /// A removed user leaves a namespace. The others are of other users, and nothing has happened to them.
-fn dismiss(members: &mut Vec<Seated>, at: usize, outgoing: &mut Outgoing, link: &Link) {
+fn dismiss(members: &mut Vec<Member>, at: usize, write_queue: &mut WriteQueue, fault_state: &FaultState) {
     let member = members.remove(at);
-    outgoing.push(packet::disconnected(member.space.prefix()));
-    member.leave(Left::lost(link), false);
+    write_queue.push(packet::disconnected(member.namespace.prefix()));
+    member.leave(SessionEnd::lost(fault_state), false);
 }
 
 /// Writes what waits, and tells the hub whose turn has come.
 fn put_out(
-    carrier: &mut Carrier,
-    outgoing: &mut Outgoing,
-    members: &[Seated],
+    transport: &mut EngineTransport,
+    write_queue: &mut WriteQueue,
+    members: &[Member],
     cx: &mut Context<'_>,
 ) -> Written {
     let drained = |number| {
         if let Some(member) = members.iter().find(|member| member.number() == number) {
-            member.drained();
+            member.queue_drained();
         }
     };
-    carrier.write(outgoing, drained, cx)
+    transport.write(write_queue, drained, cx)
 }

@@ -1,7 +1,7 @@
 //! Which sessions there are, for the requests of HTTP long-polling that belong to them.
 
 use super::payload::Payload;
-use crate::faults::Link;
+use crate::faults::FaultState;
 use crate::limits::Limit;
 use crate::transport::Transport;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub(crate) enum Command {
     /// A WebSocket is about to take over, or is not any more.
     Probing(bool),
     /// It takes over.
-    Upgraded(Box<WebSocketStream<Transport>>, Arc<Link>),
+    Upgraded(Box<WebSocketStream<Transport>>, Arc<FaultState>),
 }
 
 pub(crate) type Commands = mpsc::Sender<Command>;
@@ -48,13 +48,13 @@ struct Shared {
 
 struct Entry {
     commands: Commands,
-    seated: Seated,
+    member: Member,
     /// A WebSocket is about to take over, or has.
     upgrading: Arc<AtomicBool>,
 }
 
 /// Whether it is known who a session is.
-pub(super) type Seated = Arc<AtomicBool>;
+pub(super) type Member = Arc<AtomicBool>;
 
 impl Default for Sessions {
     fn default() -> Self {
@@ -80,10 +80,10 @@ impl Sessions {
     pub(super) fn register(&self) -> (Registration, mpsc::Receiver<Command>) {
         let (commands, received) = mpsc::channel(REQUESTS);
         let sid = self.sid();
-        let seated = Seated::default();
+        let member = Member::default();
         self.lock()
-            .insert(sid.clone(), Entry { commands, seated: Arc::clone(&seated), upgrading: Arc::default() });
-        (Registration { sessions: self.clone(), sid, seated }, received)
+            .insert(sid.clone(), Entry { commands, member: Arc::clone(&member), upgrading: Arc::default() });
+        (Registration { sessions: self.clone(), sid, member }, received)
     }
 
     pub(super) fn find(&self, sid: &str) -> Option<Commands> {
@@ -92,7 +92,7 @@ impl Sessions {
 
     /// Whether it is known who a session is.
     pub(super) fn is_seated(&self, sid: &str) -> bool {
-        self.lock().get(sid).is_some_and(|entry| entry.seated.load(Ordering::Relaxed))
+        self.lock().get(sid).is_some_and(|entry| entry.member.load(Ordering::Relaxed))
     }
 
     /// The right to take a session over from its polls, which only one WebSocket has.
@@ -116,7 +116,7 @@ impl Sessions {
 pub(crate) struct Registration {
     sessions: Sessions,
     pub(super) sid: String,
-    pub(super) seated: Seated,
+    pub(super) member: Member,
 }
 
 impl Drop for Registration {

@@ -2,7 +2,7 @@
 //! They are a list of their own because only a simulation with several hubs can find them.
 
 rejoin::mistakes! {
-    "hub/nodes/opening.rs" {
+    "hub/nodes/room_read.rs" {
         SinceFromCopy = "A join is answered from the node's copy, whatever the store has by now.",
         JoinSharesEarlierRead = "A join is answered by a read that began before it was asked for.",
         EarlyNoticeLost = "What is noticed while a room is read is forgotten.",
@@ -11,25 +11,25 @@ rejoin::mistakes! {
         InterruptionIgnored = "After an interruption no room is opened again.",
         HeadIgnored = "That a room's newest entry is another one than the copy's changes nothing.",
     }
-    "hub/nodes/learning.rs" {
+    "hub/nodes/apply.rs" {
         NoticeUnchecked = "An entry is delivered from a notice whatever number comes next.",
         NoticeTwice = "A notice that comes twice is delivered twice.",
         HoleUnfilled = "What lies before an entry that comes too early is never asked for.",
         ForkUnnoticed = "Another entry under a known number is taken for the known one.",
         EpochOfNoticeIgnored = "An entry of another epoch is taken for one of this.",
     }
-    "hub/nodes/sends.rs" {
+    "hub/nodes/send.rs" {
         AckBeforeStore = "A send is acknowledged before the store has it.",
         DedupePerNode = "A repeated send is recognised only by the node that has appended it.",
         FailureAcked = "A send that the store has not answered is acknowledged.",
         RefusalUnremembered = "A final refusal does not use the number up.",
         NeverGivenUp = "A send that the store does not answer waits for ever.",
     }
-    "hub/nodes/parking.rs" {
+    "hub/nodes/parked.rs" {
         ParkedReordered = "What waited for a join is carried out in the wrong order.",
         ParkedLost = "What waited for a join is forgotten.",
     }
-    "hub/nodes/attendance.rs" {
+    "hub/nodes/presence.rs" {
         AttendanceKept = "The members of a node that is silent stay for ever.",
         AttendanceUnrepeated = "A node says only once who is there.",
         MoveFlickers = "A node says that a member has left as soon as the connection is lost.",

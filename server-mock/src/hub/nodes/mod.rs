@@ -12,56 +12,56 @@
 
 pub(super) mod bug;
 
-mod attendance;
-mod copies;
-mod flights;
-mod learning;
-mod opening;
-mod parking;
-mod posts;
-mod sends;
+mod apply;
+mod parked;
+mod presence;
+mod publish;
+mod replica;
+mod requests;
+mod room_read;
+mod send;
 
 use super::shared::{Control, RequestId, StoreNotice, StoreRequest, StoreResponse};
-use super::{Due, Hub, Output};
+use super::{Hub, Output, Timer};
 use bug::{Bug, made};
-use copies::Copied;
-use flights::{Errand, Flights, Landed};
-use parking::Parked;
+use parked::Parked;
 use rejoin::machine::ClockReading;
 use rejoin::{Id, Name, Timestamp};
+use replica::Replica;
+use requests::{Completion, PendingRequests, RequestKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What only a hub has that is one node of several.
 #[derive(Debug)]
 pub(super) struct Nodes {
     id: Id,
-    flights: Flights,
-    copies: BTreeMap<Name, Copied>,
+    requests: PendingRequests,
+    replicas: BTreeMap<Name, Replica>,
     parked: BTreeMap<super::ConnId, Parked>,
     /// Numbers what waits.
     last_serial: u64,
     /// Rooms to be read again, without any hurry.
-    unread: BTreeSet<Name>,
+    read_queue: BTreeSet<Name>,
     /// Of these are being read.
-    paced: usize,
+    background: usize,
     /// Reads in a row that have failed.
     failures: u32,
     /// The next reads wait for their time.
-    pauses: bool,
+    reads_paused: bool,
 }
 
 impl Nodes {
     pub(super) fn new(id: Id) -> Self {
         Self {
             id,
-            flights: Flights::default(),
-            copies: BTreeMap::new(),
+            requests: PendingRequests::default(),
+            replicas: BTreeMap::new(),
             parked: BTreeMap::new(),
             last_serial: 0,
-            unread: BTreeSet::new(),
-            paced: 0,
+            read_queue: BTreeSet::new(),
+            background: 0,
             failures: 0,
-            pauses: false,
+            reads_paused: false,
         }
     }
 
@@ -74,48 +74,59 @@ impl Nodes {
 impl Hub {
     /// How many requests the store has not answered yet.
     pub fn store_requests(&self) -> usize {
-        self.nodes.as_ref().map_or(0, |nodes| nodes.flights.len())
+        self.nodes.as_ref().map_or(0, |nodes| nodes.requests.len())
     }
 
-    pub(super) fn ask(&mut self, request: StoreRequest) {
+    pub(super) fn request_store(&mut self, request: StoreRequest) {
         self.outputs.push_back(Output::Store(request));
     }
 
     /// Numbers a request and sets its deadline.
-    fn fly(&mut self, now: Timestamp, user: Option<Name>, bytes: usize, errand: Errand) -> Option<RequestId> {
+    fn begin_request(
+        &mut self,
+        now: Timestamp,
+        user: Option<Name>,
+        bytes: usize,
+        kind: RequestKind,
+    ) -> Option<RequestId> {
         let nodes = self.nodes.as_mut()?;
-        let request_id = nodes.flights.begin(now, user, bytes, errand);
-        if !std::mem::replace(&mut nodes.flights.armed, true) {
-            let due = nodes.flights.next_due().unwrap_or(now + flights::ANSWERS_WITHIN);
-            self.due.insert((due, Due::Answers));
+        let request_id = nodes.requests.begin(now, user, bytes, kind);
+        if !std::mem::replace(&mut nodes.requests.timer_set, true) {
+            let due = nodes.requests.next_due().unwrap_or(now + requests::RESPONSE_TIMEOUT);
+            self.due.insert((due, Timer::StoreTimeout));
         }
         Some(request_id)
     }
 
     /// The store has answered.
-    pub(super) fn stored(&mut self, now: ClockReading, request_id: RequestId, answer: StoreResponse) {
+    pub(super) fn handle_response(
+        &mut self,
+        now: ClockReading,
+        request_id: RequestId,
+        answer: StoreResponse,
+    ) {
         let Some(nodes) = &mut self.nodes else { return };
-        match nodes.flights.land(request_id) {
-            Landed::InTime(errand) => self.answered(now, errand, answer),
-            Landed::Late(room) => self.answered_late(now, &room, answer),
-            Landed::Unknown => {}
+        match nodes.requests.complete(request_id) {
+            Completion::InTime(kind) => self.dispatch_response(now, kind, answer),
+            Completion::Late(room) => self.handle_late_response(now, &room, answer),
+            Completion::Unknown => {}
         }
     }
 
-    fn answered(&mut self, now: ClockReading, errand: Errand, answer: StoreResponse) {
-        match (errand, answer) {
-            (Errand::Open { room }, StoreResponse::Opened(state)) => self.opened(now, &room, state),
-            (Errand::Open { room }, _) => self.unopened(now, &room),
-            (Errand::Send(asked), answer) => self.send_answered(now, *asked, answer),
-            (Errand::Publish(posted), answer) => self.post_answered(now, *posted, answer),
+    fn dispatch_response(&mut self, now: ClockReading, kind: RequestKind, answer: StoreResponse) {
+        match (kind, answer) {
+            (RequestKind::Open { room }, StoreResponse::Opened(state)) => self.read_done(now, &room, state),
+            (RequestKind::Open { room }, _) => self.read_failed(now, &room),
+            (RequestKind::Send(asked), answer) => self.send_response(now, *asked, answer),
+            (RequestKind::Publish(pending), answer) => self.publish_response(now, *pending, answer),
         }
     }
 
     /// The hub has given the request up: what the answer says of the room is still true, and nobody is answered.
-    fn answered_late(&mut self, now: ClockReading, room: &Name, answer: StoreResponse) {
+    fn handle_late_response(&mut self, now: ClockReading, room: &Name, answer: StoreResponse) {
         match answer {
             StoreResponse::Appended { epoch, entry: Some(entry), .. } => {
-                self.learn(now.monotonic, room, &epoch, entry);
+                self.apply_entry(now.monotonic, room, &epoch, entry);
             }
             StoreResponse::Opened(state) => {
                 self.compare_heads(now.monotonic, room, &state.epoch, state.head);
@@ -125,49 +136,49 @@ impl Hub {
     }
 
     /// Gives up what the store has not answered in time.
-    pub(super) fn answers_due(&mut self, now: ClockReading) {
+    pub(super) fn expire_requests(&mut self, now: ClockReading) {
         let at = now.monotonic;
         if made(Bug::NeverGivenUp) {
             return;
         }
-        while let Some(errand) = self.nodes.as_mut().and_then(|nodes| nodes.flights.overdue(at)) {
-            self.answered(now, errand, StoreResponse::Failed);
+        while let Some(kind) = self.nodes.as_mut().and_then(|nodes| nodes.requests.pop_expired(at)) {
+            self.dispatch_response(now, kind, StoreResponse::Failed);
         }
         let Some(nodes) = &mut self.nodes else { return };
-        let next = nodes.flights.next_due();
-        nodes.flights.armed = next.is_some();
+        let next = nodes.requests.next_due();
+        nodes.requests.timer_set = next.is_some();
         if let Some(due) = next {
-            self.due.insert((due, Due::Answers));
+            self.due.insert((due, Timer::StoreTimeout));
         }
     }
 
     /// Something has happened in the store.
-    pub(super) fn noticed(&mut self, now: ClockReading, notice: StoreNotice) {
+    pub(super) fn handle_notice(&mut self, now: ClockReading, notice: StoreNotice) {
         let at = now.monotonic;
         if self.nodes.is_none() {
             return;
         }
         match notice {
-            StoreNotice::Appended { room, epoch, entry } => self.learn(at, &room, &epoch, entry),
+            StoreNotice::Appended { room, epoch, entry } => self.apply_entry(at, &room, &epoch, entry),
             StoreNotice::Head { room, epoch, head } => {
                 if !made(Bug::HeadIgnored) {
                     self.compare_heads(at, &room, &epoch, head);
                 }
             }
             StoreNotice::Presence { room, node, users, is_snapshot } => {
-                self.attends(at, &room, &node, users, is_snapshot);
+                self.handle_remote_presence(at, &room, &node, users, is_snapshot);
             }
-            StoreNotice::Signal(signal) => self.pass_signal(signal),
+            StoreNotice::Signal(signal) => self.deliver_signal(signal),
             StoreNotice::Interrupted => self.interrupted(at),
             StoreNotice::Control(control) => {
                 if made(Bug::ControlEchoed) {
-                    self.ask(StoreRequest::Control(control.clone()));
+                    self.request_store(StoreRequest::Control(control.clone()));
                 }
                 match control {
                     Control::Kick { user, ban } => {
-                        self.carry_out_kick(at, &user, ban);
+                        self.kick_local(at, &user, ban);
                     }
-                    Control::Remove { room, user } => self.expel(at, &room, &user),
+                    Control::Remove { room, user } => self.remove_user(at, &room, &user),
                 }
             }
         }

@@ -3,13 +3,13 @@
 
 use super::Session;
 use crate::limits::Limit;
-use crate::mailbox::End;
-use crate::socket::Ending;
+use crate::send_queue::Shutdown;
+use crate::socket::CloseReason;
 use crate::socketio::binary::{self, Gathered, Gathering};
-use crate::socketio::carrier::Carrier;
-use crate::socketio::incoming::Incoming;
+use crate::socketio::member::Member;
 use crate::socketio::packet::{self, Engine, Packet};
-use crate::socketio::seated::Seated;
+use crate::socketio::read_buffer::Incoming;
+use crate::socketio::transport::EngineTransport;
 use rejoin::socketio::MAX_ATTACHMENTS;
 use std::task::Context;
 use tokio::time::Instant;
@@ -22,25 +22,25 @@ const BATCH: usize = 32;
 const EARLY_PACKETS: u8 = 32;
 
 /// What is no packet ends the session.
-const MALFORMED: Ending = Ending::Violation(1002, "Not a packet of Socket.IO 5");
+const MALFORMED: CloseReason = CloseReason::Violation(1002, "Not a packet of Socket.IO 5");
 
 /// What is wrong with a message that is no packet: one with more attachments than clients take could be one.
-fn no_packet(message: &str) -> Ending {
+fn no_packet(message: &str) -> CloseReason {
     let count =
         message.strip_prefix(['5', '6']).and_then(|rest| rest.split_once('-')).map(|(count, _)| count);
     let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let too_many = |text: &str| text.parse().map_or(true, |count: u64| count > u64::from(MAX_ATTACHMENTS));
     if count.filter(is_number).is_some_and(too_many) {
-        return Ending::Over(Limit::Attachments, 1009, "Too many attachments: a packet has at most 10");
+        return CloseReason::Over(Limit::Attachments, 1009, "Too many attachments: a packet has at most 10");
     }
     MALFORMED
 }
 
 impl Session {
     /// Handles what was read, as far as the others let it. `all`: nothing is read any more.
-    pub(super) fn handle(&mut self, all: bool, cx: &mut Context<'_>) -> Result<(), Ending> {
+    pub(super) fn handle(&mut self, all: bool, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         loop {
-            while self.pending() < BATCH && (all || !self.outgoing.is_long()) {
+            while self.pending() < BATCH && (all || !self.write_queue.is_long()) {
                 if !self.has_entered(cx)? {
                     break;
                 }
@@ -54,17 +54,17 @@ impl Session {
                         }
                     }
                     Incoming::Attachment(bytes) => self.attachment(bytes)?,
-                    Incoming::Malformed => return Err(Ending::Violation(1002, "Not base64")),
+                    Incoming::Malformed => return Err(CloseReason::Violation(1002, "Not base64")),
                 }
                 self.has_entered(cx)?;
                 // What makes no frame for the hub counts against the user's rate all the same.
                 if self.pending() <= pending
                     && let Some(member) = self.members.first()
                 {
-                    member.heard();
+                    member.activity();
                 }
             }
-            let handed = self.members.iter_mut().all(Seated::hand_over);
+            let handed = self.members.iter_mut().all(Member::hand_over);
             if !handed && !all {
                 // Let the others write before this one goes on.
                 cx.waker().wake_by_ref();
@@ -80,30 +80,30 @@ impl Session {
                 }
                 return Ok(());
             }
-            if !all && self.outgoing.is_long() {
+            if !all && self.write_queue.is_long() {
                 return Ok(());
             }
         }
     }
 
     /// Handles one packet; `false` if what came before it must reach the hub first.
-    fn packet(&mut self, text: &Utf8Bytes) -> Result<bool, Ending> {
-        self.heartbeat.heard(Instant::now());
+    fn packet(&mut self, text: &Utf8Bytes) -> Result<bool, CloseReason> {
+        self.heartbeat.activity(Instant::now());
         if !self.is_seated() {
             self.early_packets += 1;
             if self.early_packets > EARLY_PACKETS {
-                return Err(Ending::Over(Limit::EarlyPackets, 1008, "Too many packets before CONNECT"));
+                return Err(CloseReason::Over(Limit::EarlyPackets, 1008, "Too many packets before CONNECT"));
             }
         }
         let message = match Engine::read(text).ok_or(MALFORMED)? {
             Engine::Close => return Err(self.closed_by_packet()),
             Engine::Alive => return Ok(true),
             Engine::Pong => {
-                self.members.iter().for_each(Seated::ponged);
+                self.members.iter().for_each(Member::ponged);
                 return Ok(true);
             }
             Engine::Message(_) if self.gathering.is_some() => {
-                return Err(Ending::Violation(1002, "An attachment is missing"));
+                return Err(CloseReason::Violation(1002, "An attachment is missing"));
             }
             Engine::Message(message) => message,
         };
@@ -116,7 +116,7 @@ impl Session {
                 }
             }
             // Only CONNECT is for somebody who has not said who it is.
-            _ if !self.is_seated() => return Err(Ending::Violation(1008, "CONNECT comes first")),
+            _ if !self.is_seated() => return Err(CloseReason::Violation(1008, "CONNECT comes first")),
             Packet::Disconnect { namespace } => self.vacate(namespace)?,
             // What is for a namespace that the client is not in was on its way before it heard so.
             Packet::Event { namespace, ack, array } => self.event(namespace, ack, array)?,
@@ -130,11 +130,11 @@ impl Session {
         Ok(true)
     }
 
-    fn event(&mut self, namespace: &str, ack: Option<u64>, array: &str) -> Result<(), Ending> {
+    fn event(&mut self, namespace: &str, ack: Option<u64>, array: &str) -> Result<(), CloseReason> {
         let (name, payload) = packet::event(array).ok_or(MALFORMED)?;
-        let member = self.members.iter_mut().find(|member| member.space.name() == namespace);
+        let member = self.members.iter_mut().find(|member| member.namespace.name() == namespace);
         if let Some(member) = member {
-            member.event(&name, payload, ack, &mut self.outgoing);
+            member.event(&name, payload, ack, &mut self.write_queue);
         }
         Ok(())
     }
@@ -145,12 +145,13 @@ impl Session {
         self.gathering = Some(Gathering::new(packet, count, self.app.limits.frame_bytes, wanted, until));
     }
 
-    fn attachment(&mut self, bytes: Bytes) -> Result<(), Ending> {
-        let gathering = self.gathering.as_mut().ok_or(Ending::Violation(1003, "Unexpected attachment"))?;
+    fn attachment(&mut self, bytes: Bytes) -> Result<(), CloseReason> {
+        let gathering =
+            self.gathering.as_mut().ok_or(CloseReason::Violation(1003, "Unexpected attachment"))?;
         match gathering.add(bytes) {
             Gathered::More => return Ok(()),
             Gathered::TooMuch => {
-                return Err(Ending::Over(Limit::FrameBytes, 1009, "Attachments too large"));
+                return Err(CloseReason::Over(Limit::FrameBytes, 1009, "Attachments too large"));
             }
             Gathered::All => {}
         }
@@ -160,17 +161,19 @@ impl Session {
             && self.member(namespace).is_some()
         {
             let array = binary::fill(array, &attachments);
-            let array = array.ok_or(Ending::Violation(1002, "Illegal attachments"))?;
+            let array = array.ok_or(CloseReason::Violation(1002, "Illegal attachments"))?;
             self.event(namespace, ack, &array)?;
         }
         Ok(())
     }
 
     /// The client has said that it goes. A WebSocket is closed for it: it waits for that.
-    fn closed_by_packet(&self) -> Ending {
-        match self.carrier {
-            Carrier::Polling(_) => Ending::ClosedByPeer { clean: false },
-            Carrier::WebSocket { .. } => Ending::Told(End::Close { code: 1000, reason: "Closed" }),
+    fn closed_by_packet(&self) -> CloseReason {
+        match self.transport {
+            EngineTransport::Polling(_) => CloseReason::ClosedByPeer { clean: false },
+            EngineTransport::WebSocket { .. } => {
+                CloseReason::Requested(Shutdown::Close { code: 1000, reason: "Closed" })
+            }
         }
     }
 }

@@ -1,0 +1,47 @@
+//! How a server ends.
+
+use super::Output;
+use super::bug::{Bug, made};
+use super::dispatch::{encode, millis};
+use super::{Hub, Timer};
+use rejoin::machine::{ClockReading, ServerMessage};
+use rejoin::messages::GoingAway;
+use std::time::Duration;
+
+/// A client that moves at the end of the window needs this long to join on its new connection and to get the last answers
+/// on the old one.
+const GRACE: Duration = Duration::from_secs(2);
+
+impl Hub {
+    /// Plain connections are closed one after another over the window. Extended ones are asked to move within it;
+    /// they choose the moment, which spreads them too, and those that are still there [`GRACE`] after it are closed.
+    pub(super) fn drain(&mut self, moment: ClockReading, window: Duration) {
+        let now = moment.monotonic;
+        self.draining = true;
+        let going = ServerMessage::GoingAway(Box::new(GoingAway { window_ms: millis(window), url: None }));
+        let (going, grace) = if window.is_zero() || made(Bug::DrainUntold) {
+            (None, Duration::ZERO)
+        } else {
+            (encode(&going), GRACE)
+        };
+        let plain = self.conns.values().filter(|state| state.extended.is_none()).count();
+        let count = u32::try_from(plain).unwrap_or(u32::MAX).max(1);
+        let mut index = 0;
+        for (conn, state) in &mut self.conns {
+            let at = if state.extended.is_some() {
+                let told = going.clone().map(|text| Output::Send { conn: *conn, text });
+                self.outputs.extend(told);
+                now + window + if made(Bug::DrainLate) { Duration::from_secs(60) } else { grace }
+            } else {
+                index += 1;
+                now + if made(Bug::DrainAtOnce) { Duration::ZERO } else { window / count * (index - 1) }
+                    + if made(Bug::DrainEndless) { Duration::from_secs(60) } else { Duration::ZERO }
+            };
+            if let Some(earlier) = state.drain.replace(at) {
+                self.due.remove(&(earlier, Timer::Drain(*conn)));
+            }
+            self.due.insert((at, Timer::Drain(*conn)));
+        }
+        self.tick(moment);
+    }
+}

@@ -1,0 +1,82 @@
+//! What a connection is allowed, and what becomes of one that wants more or is allowed less than before.
+
+use super::dispatch::{RequestRef, is_stream, wire_name};
+use super::rights::{Right, Rights};
+use super::room::Member;
+use super::{ConnId, Hub, Output, Text};
+use rejoin::machine::ServerMessage;
+use rejoin::messages::{Code, Left};
+use rejoin::{Name, Timestamp};
+
+impl Hub {
+    /// From now on the connection may do this and no more: it leaves the rooms that it may not be in.
+    pub(super) fn set_rights(&mut self, now: Timestamp, conn: ConnId, rights: Rights) {
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        self.restricted -= usize::from(!state.rights.is_all());
+        self.restricted += usize::from(!rights.is_all());
+        state.rights = rights;
+        let lost: Vec<Name> =
+            state.rooms.iter().filter(|room| !state.has_right(Right::Join, room)).cloned().collect();
+        for room in lost {
+            self.remove_from_room(now, conn, &room);
+        }
+    }
+
+    /// Takes a connection out of a room, and tells it so where it understands that.
+    pub(super) fn remove_from_room(&mut self, now: Timestamp, conn: ConnId, room: &Name) {
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        state.rooms.remove(room);
+        let extended = state.extended.as_mut().map(|extended| extended.replays.end(room)).is_some();
+        self.remove_member(now, room, conn, true);
+        if extended {
+            let left = Left {
+                reference: None,
+                room: wire_name(room),
+                code: Some(Code::Forbidden),
+                server_code: None,
+            };
+            self.send_frame(conn, &ServerMessage::Left(left));
+        }
+    }
+
+    /// Whether a connection has a right in a room, by its name in the hub.
+    pub(super) fn has_right(&self, conn: ConnId, right: Right, room: &Name) -> bool {
+        self.conns.get(&conn).is_none_or(|state| state.has_right(right, room))
+    }
+
+    /// Tells these members who comes or who goes, as far as they have a right to know.
+    pub(super) fn announce_presence(&mut self, key: &Name, text: &Text, wants: impl Fn(&Member) -> bool) {
+        let Self { rooms, conns, outputs, restricted, .. } = self;
+        let Some(room) = rooms.get(key) else { return };
+        // Nearly always nobody is restricted, and nobody is looked up.
+        let may = |conn| conns.get(&conn).is_none_or(|state| state.has_right(Right::Presence, key));
+        let receivers =
+            room.members().filter(|member| wants(member) && (*restricted == 0 || may(member.conn)));
+        outputs.extend(receivers.map(|member| Output::Send { conn: member.conn, text: text.clone() }));
+    }
+
+    /// Answers something that the connection has no right to, for good.
+    pub(super) fn reject_forbidden(
+        &mut self,
+        now: Timestamp,
+        conn: ConnId,
+        asked: RequestRef,
+        room: Name,
+        right: Right,
+    ) {
+        if !self.tolerates(now, conn) {
+            self.close_flooding(now, conn);
+        } else if self.conns.get(&conn).is_some_and(|state| state.extended.is_some()) {
+            self.send_refusal(conn, asked, Some(room), Code::Forbidden, right.denied_message());
+        } else {
+            self.send_error(conn, right.denied_message());
+        }
+    }
+}
+
+impl super::Conn {
+    /// Whether this may be done in this room. The personal stream is its own.
+    pub(super) fn has_right(&self, right: Right, room: &Name) -> bool {
+        is_stream(room) || self.rights.allows(right, room)
+    }
+}

@@ -1,0 +1,72 @@
+//! A token bucket on the caller's clock.
+
+use super::bug::{Bug, made};
+use rejoin::Timestamp;
+use std::time::Duration;
+
+/// What a user may still do: fills at a rate, holds at most a burst.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TokenBucket {
+    tokens: f64,
+    updated_at: Timestamp,
+}
+
+impl TokenBucket {
+    /// A full one.
+    pub(super) fn full(burst: f64, now: Timestamp) -> Self {
+        Self { tokens: burst, updated_at: now }
+    }
+
+    /// Takes one; `false` when there is none.
+    pub(super) fn try_take(&mut self, now: Timestamp, rate: f64, burst: f64) -> bool {
+        self.tokens = (self.tokens
+            + now.since(self.updated_at).as_secs_f64() * rate
+                / if made(Bug::NeverFills) { 2.0 } else { 1.0 })
+        .min(burst);
+        self.updated_at = now;
+        if self.tokens < 1.0 {
+            return false;
+        }
+        self.tokens -= 1.0;
+        true
+    }
+
+    /// How long after the last try there is one to take.
+    pub(super) fn next_in(&self, rate: f64) -> Duration {
+        let missing = (1.0 - self.tokens).max(0.0);
+        Duration::try_from_secs_f64(missing / rate).unwrap_or(Duration::MAX)
+    }
+
+    /// When it is surely full again, if nothing more is taken.
+    pub(super) fn full_at(&self, rate: f64, burst: f64) -> Timestamp {
+        let missing = (burst - self.tokens).max(0.0);
+        self.updated_at + Duration::try_from_secs_f64(missing / rate).unwrap_or(Duration::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate_holds() {
+        let mut bucket = TokenBucket::full(4.0, Timestamp::ZERO);
+        for _ in 0..4 {
+            assert!(bucket.try_take(Timestamp::ZERO, 2.0, 4.0));
+        }
+        assert!(!bucket.try_take(Timestamp::ZERO, 2.0, 4.0));
+        assert!(!bucket.try_take(Timestamp::from_millis(499), 2.0, 4.0));
+        assert!(bucket.try_take(Timestamp::from_millis(501), 2.0, 4.0));
+        assert!(!bucket.try_take(Timestamp::from_millis(502), 2.0, 4.0));
+    }
+
+    #[test]
+    fn an_unused_allowance_never_exceeds_the_burst() {
+        let mut bucket = TokenBucket::full(2.0, Timestamp::ZERO);
+        let later = Timestamp::from_millis(3_600_000);
+        assert!(bucket.try_take(later, 1.0, 2.0));
+        assert!(bucket.try_take(later, 1.0, 2.0));
+        assert!(!bucket.try_take(later, 1.0, 2.0));
+        assert_eq!(bucket.full_at(1.0, 2.0), later + Duration::from_secs(2));
+    }
+}

@@ -1,0 +1,92 @@
+//! A connection that takes the place of one that was lost: back in its rooms at once, with what was missed, in the order
+//! in which it was said, and with who is there now. Decides no
+//! identity: whoever feeds the hub has found out that both are of the same client.
+
+use super::bug::{Bug, made};
+use super::dispatch::{is_stream, stream_of};
+use super::replay::Replay;
+use super::rights::Right;
+use super::room::Room;
+use super::user::RateDecision;
+use super::{ConnId, Hub, Output};
+use rejoin::machine::ServerMessage;
+use rejoin::messages::{Epoch, Presence};
+use rejoin::{Name, Timestamp, check_room_name};
+
+/// Where a connection has got to in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomPosition {
+    /// Which one, by its name in the hub: a personal stream is `@` and its user's name.
+    pub room: Name,
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// The number of the last message received.
+    pub after: u64,
+}
+
+impl Hub {
+    /// Puts the connection into all of these rooms, or into none if one of them cannot be gone on with.
+    pub(super) fn restore(&mut self, now: Timestamp, conn: ConnId, rooms: &[RoomPosition]) {
+        let done = self.can_restore(now, conn, rooms);
+        self.outputs.push_back(Output::Restored { conn, restored: done });
+        if !done {
+            return;
+        }
+        for RoomPosition { room, after, .. } in rooms {
+            self.store.touch(room, now);
+            let Some(head) = self.store.room(room).map(super::Log::head) else { continue };
+            let arrival = self.add_member(now, conn, room);
+            // To its end, as with a personal stream: this client cannot page.
+            let replay = Replay {
+                room: room.clone(),
+                next: after + u64::from(!made(Bug::RestoreOneTooMany)),
+                until: head,
+                resume: head + 1,
+                by_time: true,
+            };
+            self.begin_replay(conn, replay);
+            if let Some(arrival) = arrival.filter(|_| !made(Bug::RestoreUnannounced)) {
+                self.announce(room, conn, arrival);
+            }
+        }
+        self.send_replay(conn);
+        // Who came and who went meanwhile is in no log: who is there now is what can be told.
+        for RoomPosition { room, .. } in rooms.iter().filter(|position| !is_stream(&position.room)) {
+            if !self.has_right(conn, Right::Presence, room) {
+                continue;
+            }
+            let (members, member_count) = self.member_list(room);
+            self.send_frame(
+                conn,
+                &ServerMessage::Presence(Presence { room: room.clone(), members, member_count }),
+            );
+        }
+    }
+
+    fn can_restore(&mut self, now: Timestamp, conn: ConnId, rooms: &[RoomPosition]) -> bool {
+        let Some(state) = self.conns.get(&conn).filter(|state| state.extended.is_some()) else {
+            return false;
+        };
+        // Before anything else it is in none.
+        if !state.rooms.is_empty() || rooms.len() > self.config.rooms_per_conn + 1 {
+            return false;
+        }
+        let (user, own) = (state.user.clone(), stream_of(&state.user));
+        for RoomPosition { room, epoch, after } in rooms {
+            let may = if is_stream(room) { *room == own } else { check_room_name(room).is_ok() };
+            let may = may && self.has_right(conn, Right::Join, room);
+            let has_space = self.rooms.get(room).map_or(0, Room::connections) < self.config.members_per_room;
+            let is_held = self.store.room(room).is_some_and(|log| {
+                log.epoch() == epoch && (log.reaches(*after) || made(Bug::RestoreUnreached))
+            });
+            if !(may && has_space && is_held) {
+                return false;
+            }
+            let verdict = self.users.get_mut(&user).map_or(RateDecision::Allow, |user| user.join(now));
+            if !matches!(verdict, RateDecision::Allow) {
+                return false;
+            }
+        }
+        true
+    }
+}

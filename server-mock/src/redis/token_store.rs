@@ -1,0 +1,93 @@
+//! What is asked of Redis beside the hub: tickets and revocations. Owns their commands and how long their answers may take; the
+//! connection is that of the hub's requests.
+
+use super::commands::Commands;
+use super::replies;
+use crate::auth::{NotShared, Revoked, Shared, TicketKey, Unavailable};
+use futures_util::future::BoxFuture;
+use redis::{Cmd, Value};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+/// How long an answer may take: somebody waits for it who has not been let in.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Questions that wait for the connection.
+pub(super) const MOST: usize = 1_024;
+
+/// A command, and who waits for its answer. Dropped unanswered, nothing is known of it.
+#[derive(Debug)]
+pub(super) struct TokenCommand {
+    pub(super) cmd: Cmd,
+    pub(super) answer: oneshot::Sender<Value>,
+}
+
+/// A clone asks over the same connection.
+#[derive(Clone)]
+pub(crate) struct RedisTokenStore {
+    commands: Arc<Commands>,
+    token_commands: mpsc::Sender<TokenCommand>,
+}
+
+impl RedisTokenStore {
+    pub(super) fn new(commands: Arc<Commands>) -> (Self, mpsc::Receiver<TokenCommand>) {
+        let (token_commands, asked) = mpsc::channel(MOST);
+        (Self { commands, token_commands }, asked)
+    }
+
+    fn ask(&self, cmd: Cmd) -> BoxFuture<'static, Result<Value, Unavailable>> {
+        let (answer, answered) = oneshot::channel();
+        let asked = self.token_commands.try_send(TokenCommand { cmd, answer });
+        Box::pin(async move {
+            asked.map_err(|_| Unavailable)?;
+            match timeout(ANSWERED_WITHIN, answered).await {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(_)) | Err(_) => Err(Unavailable),
+            }
+        })
+    }
+}
+
+impl Shared for RedisTokenStore {
+    fn keep_ticket(
+        &self,
+        key: &TicketKey,
+        sealed: &[u8],
+        lasts: Duration,
+    ) -> BoxFuture<'static, Result<(), Unavailable>> {
+        let kept = self.ask(self.commands.keep_ticket(key, sealed, lasts));
+        Box::pin(async move { if kept.await? == Value::Okay { Ok(()) } else { Err(Unavailable) } })
+    }
+
+    fn take_ticket(&self, key: &TicketKey) -> BoxFuture<'static, Result<Option<Vec<u8>>, Unavailable>> {
+        let taken = self.ask(self.commands.take_ticket(key));
+        Box::pin(async move {
+            match taken.await? {
+                Value::BulkString(sealed) => Ok(Some(sealed)),
+                Value::Nil => Ok(None),
+                _ => Err(Unavailable),
+            }
+        })
+    }
+
+    fn revoke(&self, what: &Revoked, lasts: Duration) -> BoxFuture<'static, Result<SystemTime, NotShared>> {
+        let revoked = self.ask(self.commands.revoke(what, lasts));
+        Box::pin(async move {
+            let value = revoked.await.map_err(|Unavailable| NotShared::Unavailable)?;
+            if replies::text(&value) == Some("full") {
+                return Err(NotShared::Full);
+            }
+            let at = replies::number(&value).ok_or(NotShared::Unavailable)?;
+            Ok(UNIX_EPOCH + Duration::from_millis(at))
+        })
+    }
+}
+
+impl fmt::Debug for RedisTokenStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisTokenStore")
+    }
+}

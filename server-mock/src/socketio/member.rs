@@ -1,0 +1,409 @@
+//! A namespace of a session that has let its client in: its hub connection, its queue, and the translation between the
+//! two protocols.
+
+use super::acks::{self, Waiting};
+use super::deliveries::Deliveries;
+use super::inbound::{self, Inbound};
+use super::namespaces::Namespace;
+use super::outbound::{OutboundEvent, Start, Translator};
+use super::packet;
+use super::recovery::{Claimed, Owner, Recoverable, SharedDeliveries, lock};
+use super::write_queue::WriteQueue;
+use crate::auth::Identity;
+use crate::faults::{DelayQueue, FaultGuard, FaultState};
+use crate::hub::{PERSONAL_ROOM, RoomPosition, stream_of};
+use crate::limits::Limit;
+use crate::send_queue::{Drained, Outbound, SendQueue, Shutdown};
+use crate::session_log::{Origin, SessionEnd, TransportKind};
+use crate::shared_hub::HubConnection;
+use crate::state::{AppState, ConnectionPermit};
+use rejoin::Name;
+use rejoin::messages::Code;
+use serde_json::value::RawValue;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// The user's personal stream, which nobody has to ask for.
+const JOIN_PERSONAL_ROOM: &str = r#"{"type":"join_room","roomId":"@me","ref":"0"}"#;
+
+/// The close code of a user whom an operator has removed.
+const REMOVED: u16 = 4003;
+
+pub(super) struct Member {
+    /// Unique in the session.
+    number: u32,
+    pub(super) namespace: Namespace,
+    user: Name,
+    hub_conn: HubConnection,
+    pub(super) send_queue: Arc<SendQueue>,
+    fault_guard: FaultGuard,
+    /// Frames that the hub has not taken yet.
+    frames: Vec<Utf8Bytes>,
+    /// Taken from the send queue; empty but while they are translated.
+    items: VecDeque<Outbound>,
+    /// Waiting before it is translated.
+    delay_queue: DelayQueue,
+    translator: Translator,
+    /// The hub answers: it speaks the extended protocol, so that it can be asked for acknowledgements.
+    answers: bool,
+    /// `None` where sessions are not recovered.
+    recoverable: Option<Recoverable>,
+    deliveries: Option<SharedDeliveries>,
+    /// What the client is to be told of it: its id, and under which one it can be recovered.
+    sid: String,
+    permit: Arc<ConnectionPermit>,
+}
+
+/// What a CONNECT has been found to be.
+pub(super) struct Admission {
+    pub(super) number: u32,
+    pub(super) namespace: Namespace,
+    pub(super) identity: Identity,
+    pub(super) positions: bool,
+    pub(super) permit: Arc<ConnectionPermit>,
+    /// The session that it goes on with.
+    pub(super) claimed: Option<Claimed>,
+}
+
+/// A client that has been let in and waits for its rooms.
+pub(super) struct PendingMember {
+    number: u32,
+    namespace: Namespace,
+    user: Name,
+    positions: bool,
+    permit: Arc<ConnectionPermit>,
+    client: IpAddr,
+    hub_conn: HubConnection,
+    send_queue: Arc<SendQueue>,
+    fault_guard: FaultGuard,
+    /// The session that it goes on with, if the hub puts it back into its rooms.
+    claimed: Option<(Claimed, oneshot::Receiver<bool>)>,
+}
+
+impl PendingMember {
+    /// Registers with the hub, or says with which close code the hub refuses one.
+    pub(super) fn begin(
+        app: &AppState,
+        admission: Admission,
+        client: IpAddr,
+        transport: TransportKind,
+        fault_state: &Arc<FaultState>,
+    ) -> Result<Self, Shutdown> {
+        let Admission { number, namespace, identity, positions, permit, claimed } = admission;
+        let user = identity.user.clone();
+        let send_queue = Arc::new(SendQueue::new(app.limits.queue_frames, app.limits.queue_bytes));
+        let origin = Origin { client, protocol: "socketio", transport };
+        let hub_conn = app.hub.connect(identity, true, origin, Arc::clone(&send_queue));
+        if let Some(end) = send_queue.end() {
+            app.record_hub_refusal(client, &user, end);
+            return Err(end);
+        }
+        let fault_guard = app.faults.register(user.clone(), Arc::clone(fault_state), Arc::clone(&send_queue));
+        let claimed = claimed.map(|claimed| {
+            let restored = hub_conn.restore(&named_by_the_hub(&claimed.rooms, &user));
+            (claimed, restored)
+        });
+        Ok(Self {
+            number,
+            namespace,
+            user,
+            positions,
+            permit,
+            client,
+            hub_conn,
+            send_queue,
+            fault_guard,
+            claimed,
+        })
+    }
+
+    /// Whether it is known if the hub has put it back.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((_, restored)) = &mut self.claimed else { return Poll::Ready(()) };
+        match Pin::new(restored).poll(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(true)) => {}
+            Poll::Ready(Ok(false) | Err(_)) => self.claimed = None,
+        }
+        Poll::Ready(())
+    }
+
+    /// Goes on, with the session that it claimed if it is back in its rooms.
+    pub(super) fn finish(self, app: &AppState) -> Member {
+        let Self {
+            number,
+            namespace,
+            user,
+            positions,
+            permit,
+            client,
+            hub_conn,
+            send_queue,
+            fault_guard,
+            claimed,
+        } = self;
+        let claimed = claimed.map(|(claimed, _)| claimed);
+        let deliveries = app.recovery.is_on().then(|| {
+            let session = app.recovery.number();
+            let rooms = claimed.as_ref().map(|claimed| &*claimed.rooms);
+            let deliveries =
+                rooms.map_or_else(|| Deliveries::new(session), |rooms| Deliveries::resumed(session, rooms));
+            Arc::new(Mutex::new(deliveries))
+        });
+        let mut translator = Translator::new(namespace.clone(), positions, deliveries.clone());
+        let has_stream = app.extended && (namespace.is_main() || namespace.is_personal());
+        let mut frames = Vec::new();
+        let (sid, pid) = if let Some(claimed) = claimed {
+            translator.resumes(&claimed);
+            (claimed.sid, claimed.pid)
+        } else {
+            if has_stream {
+                translator.joins(PERSONAL_ROOM);
+                frames.push(Utf8Bytes::from_static(JOIN_PERSONAL_ROOM));
+            }
+            (app.sessions.sid(), app.sessions.sid())
+        };
+        let owner = Owner { user: user.clone(), namespace: Name::from(namespace.name()) };
+        let recoverable = deliveries.clone().map(|deliveries| {
+            let hub_conn = (hub_conn.conn(), Arc::clone(&permit));
+            app.recovery.open(pid, sid.clone(), owner, hub_conn, client, deliveries)
+        });
+        Member {
+            number,
+            namespace,
+            user,
+            hub_conn,
+            send_queue,
+            fault_guard,
+            frames,
+            items: VecDeque::new(),
+            delay_queue: DelayQueue::default(),
+            translator,
+            answers: app.extended,
+            recoverable,
+            deliveries,
+            sid,
+            permit,
+        }
+    }
+}
+
+impl Member {
+    /// The consent to its CONNECT.
+    pub(super) fn consent(&self) -> String {
+        let pid = self.recoverable.as_ref().map(|recoverable| &*recoverable.pid);
+        packet::connected(self.namespace.prefix(), &self.sid, pid)
+    }
+
+    /// The engine's ping goes out.
+    pub(super) fn pinged(&self) {
+        if let Some(deliveries) = &self.deliveries {
+            lock(deliveries).pinged();
+        }
+    }
+
+    /// Something has come that is not for the hub. It counts against the user's rate.
+    pub(super) fn activity(&self) {
+        self.hub_conn.activity();
+    }
+
+    /// A limit closes the session, or has refused it something.
+    pub(super) fn record_limit(&self, limit: Limit) {
+        self.hub_conn.record_limit(limit);
+    }
+
+    /// Its answer has come.
+    pub(super) fn ponged(&self) {
+        if let Some(deliveries) = &self.deliveries {
+            lock(deliveries).ponged();
+        }
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Whether it is of the same user as another one.
+    pub(super) fn is_of_user_of(&self, other: &Self) -> bool {
+        self.user == other.user
+    }
+
+    /// Whether an operator has removed its user.
+    pub(super) fn is_removed(&self) -> bool {
+        matches!(
+            self.send_queue.end(),
+            Some(Shutdown::Close { code: REMOVED, .. } | Shutdown::HangUp { code: REMOVED, .. })
+        )
+    }
+
+    /// From where on the personal stream comes here and to no other namespace of the client.
+    pub(super) fn claims(&self) -> Option<&Start> {
+        self.translator.personal.as_ref().filter(|_| self.namespace.is_personal())
+    }
+
+    /// From where on the personal stream comes to another namespace, and not here.
+    pub(super) fn yields(&mut self, start: Option<Start>) {
+        if self.namespace.is_main() {
+            self.translator.yields(start);
+        }
+    }
+
+    /// Another connection carries the session: faults that act on bytes act there.
+    pub(super) fn moved(&mut self, app: &AppState, fault_state: &Arc<FaultState>) {
+        self.fault_guard =
+            app.faults.register(self.user.clone(), Arc::clone(fault_state), Arc::clone(&self.send_queue));
+        self.hub_conn.set_transport(TransportKind::WebSocket);
+    }
+
+    pub(super) fn event(
+        &mut self,
+        name: &str,
+        payload: Option<&RawValue>,
+        ack: Option<u64>,
+        write_queue: &mut WriteQueue,
+    ) {
+        let ack = ack.filter(|_| self.answers);
+        let wanted = ack.and_then(|_| self.translator.answers.next());
+        if let (Some(ack), None) = (ack, wanted) {
+            self.hub_conn.record_limit(Limit::Acknowledgements);
+            let no = acks::no(Code::Overloaded, "too many acknowledgements are waited for");
+            return self.answer(ack, &no, write_queue);
+        }
+        let is_new = |room: &str| match name {
+            "join_room" => self.translator.is_new(room),
+            _ => self.translator.keeps_places(),
+        };
+        let frame = inbound::frame(&self.namespace, name, payload, wanted, is_new);
+        match (frame, ack) {
+            (Inbound::Frame { text, wants_replay, room }, ack) => {
+                match &room {
+                    Some(room) if name == "join_room" => self.translator.joins(room),
+                    Some(room) => self.translator.leaves(room),
+                    None => {}
+                }
+                if let Some(ack) = ack {
+                    self.translator.answers.wait(Waiting { ack, wants_replay });
+                }
+                self.frames.push(text.into());
+            }
+            (Inbound::No { code, message }, Some(ack)) => {
+                self.answer(ack, &acks::no(code, message), write_queue);
+            }
+            (Inbound::No { code: Code::Forbidden, message }, None) => self.error(message, write_queue),
+            (Inbound::No { .. }, None) => {}
+        }
+    }
+
+    fn answer(&self, ack: u64, answer: &str, write_queue: &mut WriteQueue) {
+        write_queue.push(packet::answer(self.namespace.prefix(), ack, answer));
+    }
+
+    fn error(&self, message: &str, write_queue: &mut WriteQueue) {
+        write_queue.push(packet::emit(self.namespace.prefix(), "error", &acks::message(message)));
+    }
+
+    /// Drops what still waits: the session ends at once.
+    pub(super) fn aborting(&mut self) {
+        self.delay_queue.clear();
+    }
+
+    pub(super) fn queue_drained(&self) {
+        self.hub_conn.queue_drained();
+    }
+
+    /// How many frames wait for the hub.
+    pub(super) fn pending(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Hands frames to the hub; `false` if it is to be left alone for a moment, because somebody's queue is long.
+    pub(super) fn hand_over(&mut self) -> bool {
+        if !self.frames.is_empty() {
+            self.send_queue.mark_awake();
+            let taken = self.hub_conn.handle_frames(&self.frames);
+            self.frames.drain(..taken.min(self.frames.len()));
+        }
+        self.frames.is_empty()
+    }
+
+    /// Moves what the hub has said to `write_queue`. Gives also how soon the server goes away, if it has said so.
+    pub(super) fn take(
+        &mut self,
+        fault_state: &FaultState,
+        write_queue: &mut WriteQueue,
+        cx: &mut Context<'_>,
+    ) -> (Drained, Option<Duration>) {
+        let (late, out) = (self.delay_queue.backlog(), write_queue.backlog());
+        let backlog = (late.0 + out.0, late.1 + out.1);
+        let mut taken = self.send_queue.take(&mut self.items, backlog, cx.waker());
+        self.delay_queue.hold(fault_state, &mut self.items);
+        self.delay_queue.release(fault_state, &mut self.items, cx);
+        if !self.items.is_empty() {
+            taken = Drained::Items;
+        } else if !self.delay_queue.is_empty() {
+            // Whatever else there is comes after it.
+            taken = Drained::Empty;
+        }
+        let mut window = None;
+        for item in self.items.drain(..) {
+            match item {
+                // The engine finds out by itself whether somebody is there.
+                Outbound::Ping => self.hub_conn.activity(),
+                Outbound::Fence => write_queue.mark(self.number),
+                Outbound::Garbage(text) => write_queue.push(packet::message(&text)),
+                Outbound::Text(text) => match self.translator.down(&text) {
+                    OutboundEvent::Packet(packet) => {
+                        if fault_state.duplicate() {
+                            write_queue.push(packet.clone());
+                        }
+                        write_queue.push(packet);
+                    }
+                    OutboundEvent::Binary(packet, attachments) => {
+                        for _ in 0..=usize::from(fault_state.duplicate()) {
+                            write_queue.push(packet.clone());
+                            for bytes in &attachments {
+                                write_queue.attach(bytes.clone());
+                            }
+                        }
+                    }
+                    OutboundEvent::Missing => {
+                        self.send_queue.abort("What it missed is not in the log any more");
+                    }
+                    OutboundEvent::GoingAway(ms) => window = Some(Duration::from_millis(ms)),
+                    OutboundEvent::Nothing => {}
+                },
+            }
+        }
+        (taken, window)
+    }
+
+    /// The user goes. `stays`: the server does, so that a client that was lost may come back.
+    pub(super) fn leave(self, left: SessionEnd, stays: bool) {
+        let is_removed = self.is_removed();
+        self.hub_conn.leave(left);
+        // Where the session can be gone on with, the permit is kept with it until it is known to be lost.
+        drop(self.permit);
+        if let Some(recoverable) = self.recoverable
+            && stays
+            && matches!(left, SessionEnd::Gone(_))
+            && !is_removed
+        {
+            recoverable.lose();
+        }
+    }
+}
+
+/// The personal stream is called otherwise there.
+fn named_by_the_hub(rooms: &[RoomPosition], user: &Name) -> Vec<RoomPosition> {
+    let mut rooms = rooms.to_vec();
+    for position in rooms.iter_mut().filter(|position| &*position.room == PERSONAL_ROOM) {
+        position.room = stream_of(user);
+    }
+    rooms
+}
