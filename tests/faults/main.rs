@@ -15,7 +15,7 @@
     reason = "a test program stops at the first surprise and talks over stdout"
 )]
 
-use harness::ledger::{Account, Allowed, judge};
+use harness::delivery_oracle::{Account, Allowed, check_accounts};
 use harness::proxy::FaultProxy;
 use rejoin::messages::EntryMeta;
 use rejoin::{Delivery, DeliveryStatus, Event, Gap, GapReason, Id, Message, Name, SendFailure, SendId};
@@ -77,14 +77,14 @@ fn main() {
         let line = line.unwrap();
         match serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")) {
             Line::CalmDown => {
-                proxy.calm_down();
+                proxy.stop_faults();
                 println!("calm");
             }
             Line::Account { name } => accounts.push(Account::new(&name)),
             Line::Judge { lost_memory } => {
                 let allowed = if lost_memory { Allowed::LostMemory } else { Allowed::Nothing };
-                let messages = judge(&accounts, allowed).len();
-                println!("{}", serde_json::json!({ "messages": messages, "suffered": proxy.suffered() }));
+                let messages = check_accounts(&accounts, allowed).len();
+                println!("{}", serde_json::json!({ "messages": messages, "suffered": proxy.fault_counts() }));
             }
             line => enter(accounts.last_mut().expect("an account before what is in it"), line),
         }

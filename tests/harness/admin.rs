@@ -1,4 +1,4 @@
-//! The admin listener of a server, spoken to in as much HTTP as it takes.
+//! A minimal HTTP client for a server's admin listener.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! The real `rejoin` in a pipe, line by line: what it says is waited for, what it is told is typed.
+//! Runs the real `rejoin` with pipes: types lines and waits for output. Judges nothing.
 
 use crate::process::binary;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before the test gives up. Not a measurement: only a hang meets it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running `rejoin`. Dropping it kills it.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ impl Running {
 
     /// Waits for the next line that holds `text`; gives it.
     pub fn wait_for(&mut self, text: &str) -> String {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
@@ -158,7 +158,7 @@ impl Running {
 
     /// Waits until it ends by itself. Its input stays as it is.
     pub fn wait(mut self) -> Ended {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => self.said.extend(line),
@@ -175,7 +175,7 @@ impl Running {
 
     /// Sends the signal again and again until it ends: signals that come too fast are delivered as one.
     pub fn wait_signalled(mut self, name: &str) -> Ended {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while self.child.try_wait().unwrap().is_none() {
             assert!(
                 Instant::now() < until,

@@ -1,4 +1,4 @@
-//! Stops a process and lets it go on. Owns how it is found out that it stands still; knows nothing of what the process is.
+//! Stops and resumes a process, and detects that it is stopped. Independent of what the process is.
 
 use std::fs;
 use std::process::{Child, Command};
@@ -14,7 +14,7 @@ pub(crate) fn freeze(child: &Child) {
     signal(child, "STOP");
     let begun = Instant::now();
     // The system tells nobody but the parent's `waitpid` that a process has stopped: it is looked for.
-    while !stands_still(child.id()) {
+    while !is_stopped(child.id()) {
         assert!(begun.elapsed() < DEADLINE, "the process does not stop");
         sleep(Duration::from_millis(1));
     }
@@ -32,7 +32,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 /// Whether every thread is stopped, by the letter behind the name in parentheses (`proc(5)`).
-fn stands_still(pid: u32) -> bool {
+fn is_stopped(pid: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     threads.flatten().all(|thread| {
         // One that has ended meanwhile has no file any more.

@@ -1,4 +1,4 @@
-//! A proxy in front of a server that cuts each connection on which nothing has been sent for a while, as proxies do.
+//! A proxy that cuts connections without traffic, as many proxies do.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! What the suites share: the simulated world, real processes and proxies, a terminal to look at.
+//! Shared by the test suites: the simulation, real processes and proxies, and a virtual terminal.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,24 +14,24 @@
 )]
 
 pub mod admin;
+pub mod closed_port;
 pub mod command;
+pub mod cutting_proxy;
+pub mod delivery_oracle;
 mod freeze;
-pub mod gate;
 pub mod herd;
 pub mod idle_proxy;
-pub mod ledger;
-pub mod liar;
+pub mod outage_proxy;
 pub mod parsers;
 pub mod price_server;
 pub mod process;
 pub mod proxy;
+pub mod redirect_proxy;
 pub mod redis_process;
-pub mod refuser;
-pub mod scissors;
+pub mod refusing_server;
 pub mod screen;
+pub mod scripted_server;
 pub mod sim;
 pub mod terminal;
 pub mod token_reader;
-pub mod usher;
-pub mod vacancy;
 pub mod web_page;

@@ -1,5 +1,5 @@
-//! A plain server with messages of its own: prices for who subscribes, quotes for who asks. Speaks of the rooms' protocol
-//! only messages, which it sends back.
+//! A plain server with application frames: price subscriptions and quote requests. Of the room protocol it handles only messages,
+//! which it echoes.
 
 use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 /// How long anything may take before the test gives up. Not a measurement: only a hang meets it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running server. Its threads end with the test process.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl PriceServer {
 
     /// The next text that a client has sent, and on which connection, from 0.
     pub fn hear(&self) -> (usize, String) {
-        match self.heard.recv_timeout(PATIENCE) {
+        match self.heard.recv_timeout(TIMEOUT) {
             Ok(heard) => heard,
             Err(RecvTimeoutError::Timeout) => panic!("the server has heard nothing for 60 s"),
             Err(RecvTimeoutError::Disconnected) => panic!("the server is gone"),

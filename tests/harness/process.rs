@@ -1,4 +1,4 @@
-//! The real server as a process, to be killed, stopped and started again.
+//! Runs the real server as a process: kills, freezes and restarts it.
 
 use crate::freeze::{freeze, thaw};
 use std::io::{BufRead as _, BufReader};

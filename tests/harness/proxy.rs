@@ -1,4 +1,4 @@
-//! A TCP proxy that does to a connection what networks do.
+//! A TCP proxy that injects network faults.
 
 use fastrand::Rng;
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ pub struct FaultProxy {
     /// Where it listens.
     pub address: SocketAddr,
     faulty: Arc<AtomicBool>,
-    suffered: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+    fault_counts: Arc<Mutex<BTreeMap<&'static str, usize>>>,
     task: JoinHandle<()>,
 }
 
@@ -84,8 +84,8 @@ impl FaultProxy {
         let address = listener.local_addr().unwrap();
         let faulty = Arc::new(AtomicBool::new(true));
         let still_faulty = Arc::clone(&faulty);
-        let suffered = Arc::new(Mutex::new(BTreeMap::new()));
-        let counted = Arc::clone(&suffered);
+        let fault_counts = Arc::new(Mutex::new(BTreeMap::new()));
+        let counted = Arc::clone(&fault_counts);
         let task = tokio::spawn(async move {
             let mut rng = Rng::with_seed(seed);
             let mut connections = tokio::task::JoinSet::new();
@@ -107,16 +107,16 @@ impl FaultProxy {
                 });
             }
         });
-        Self { address, faulty, suffered, task }
+        Self { address, faulty, fault_counts, task }
     }
 
     /// How many connections were treated how.
-    pub fn suffered(&self) -> BTreeMap<&'static str, usize> {
-        self.suffered.lock().unwrap().clone()
+    pub fn fault_counts(&self) -> BTreeMap<&'static str, usize> {
+        self.fault_counts.lock().unwrap().clone()
     }
 
     /// From now on connections are passed on as they are; those under way suffer on.
-    pub fn calm_down(&self) {
+    pub fn stop_faults(&self) {
         self.faulty.store(false, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! A real Redis as a process on a free port, to be frozen, killed and started again. Its files are in a folder of its own.
+//! Runs a real Redis on a free port in its own folder: freezes, kills and restarts it.
 
 use crate::freeze::{freeze, thaw};
 use std::net::{TcpListener, TcpStream};

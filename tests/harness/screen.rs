@@ -1,4 +1,4 @@
-//! What a person would see: enough of a terminal to follow rustyline, on the parser of a real one.
+//! A virtual screen: enough of a terminal to follow rustyline, on a real terminal's parser.
 
 use vte::{Params, Perform};
 

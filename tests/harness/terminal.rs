@@ -1,4 +1,4 @@
-//! A shell command in a terminal of its own, with somebody looking at it.
+//! Runs a shell command in a pseudo-terminal with a virtual screen.
 
 use crate::screen::Screen;
 use rexpect::process::PtyProcess;

@@ -1,4 +1,4 @@
-//! A plain room server of the base contract that reads the token in one place only and lets one token in.
+//! A plain room server that reads the token in one place only and accepts one token.
 
 use std::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};

@@ -1,4 +1,4 @@
-//! A web server that knows nothing of WebSockets: it answers every request with a page.
+//! A web server without WebSocket: answers every request with a page.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;

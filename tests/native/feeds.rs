@@ -1,8 +1,8 @@
 //! A room read by server-sent events: what is told when the stream breaks, and what never is.
 
 use crate::{in_lobby, server, server_with, within};
+use harness::cutting_proxy::CuttingProxy;
 use harness::process::ServerProcess;
-use harness::scissors::Scissors;
 use rejoin::{
     Cause, CauseCode, Client, FeedBuilder, FeedConfig, FeedEvent, FeedStream, GapReason, State, StateChange,
     Token, TokenError, follow,
@@ -121,9 +121,9 @@ async fn a_stream_that_is_cut_anywhere_loses_nothing_and_repeats_nothing() {
     const COUNT: usize = 300;
     let server = server().await;
     let address = server.url().trim_start_matches("ws://").trim_end_matches("/ws").parse().unwrap();
-    let scissors = Scissors::start(address, 5).await;
+    let cutter = CuttingProxy::start(address, 5).await;
     let (ada, _ada_hears) = in_lobby(&server.url(), "ada").await;
-    let mut bob = quick(&format!("ws://{}/ws", scissors.address), "bob").connect().unwrap();
+    let mut bob = quick(&format!("ws://{}/ws", cutter.address), "bob").connect().unwrap();
     // From here on there is a place to go on from.
     until(&mut bob, "the beginning", |event| (event == FeedEvent::Started).then_some(())).await;
     let hearing = tokio::spawn(async move {
@@ -138,8 +138,8 @@ async fn a_stream_that_is_cut_anywhere_loses_nothing_and_repeats_nothing() {
         say(&ada, words(number)).await;
     }
     // They are more bytes than any of these connections lives for.
-    within("the cuts", scissors.until_cut(4)).await;
-    scissors.put_away();
+    within("the cuts", cutter.until_cut(4)).await;
+    cutter.stop_cutting();
     let heard = within("the messages", hearing).await.unwrap();
     assert_eq!(heard, (0..COUNT).map(words).collect::<Vec<_>>());
 }

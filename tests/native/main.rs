@@ -12,24 +12,24 @@
 )]
 
 mod bots;
+mod byzantine_server;
 mod consumers;
-mod ends;
-mod exactly;
+mod exactly_once;
 mod examples;
 mod faults;
 mod feeds;
-mod liars;
-mod loss;
 mod messages;
 mod namespaces;
 mod own;
 mod own_socket_io;
 mod reach;
+mod server_failures;
+mod shutdown;
 mod socket_io;
 mod stored;
-mod strangers;
 mod tls;
 mod tokens;
+mod untrusted_server;
 mod upgrades;
 
 use rejoin::{Client, ClientBuilder, Config, Event, Events, Mode, Receipt, State, StateChange};

@@ -1,7 +1,7 @@
 //! What goes right.
 
 use crate::{in_lobby_as, is_right, quick, server, until, until_arrival, until_message, within};
-use harness::vacancy::Vacancy;
+use harness::closed_port::ClosedPort;
 use rejoin::{DeliveryStatus, Event, Mode, SendError, SendFailure};
 
 const MODES: [Mode; 2] = [Mode::Plain, Mode::Extended];
@@ -162,8 +162,8 @@ async fn what_cannot_be_sent_is_refused_with_its_reason_and_nothing_else_is_lost
 
 #[tokio::test]
 async fn sends_wait_for_the_first_connection_until_their_own_timeout_or_until_they_are_taken_back() {
-    let vacancy = Vacancy::hold();
-    let (client, _events) = quick(&vacancy.url(), "ada").connect().unwrap();
+    let closed_port = ClosedPort::hold();
+    let (client, _events) = quick(&closed_port.url(), "ada").connect().unwrap();
     let timeout = std::time::Duration::from_millis(50);
     let impatient = within("a timeout", client.message("lobby", "soon").timeout(timeout).send()).await;
     assert_eq!(impatient, Err(SendError::Failed(SendFailure::Timeout)));
@@ -172,7 +172,7 @@ async fn sends_wait_for_the_first_connection_until_their_own_timeout_or_until_th
     assert_eq!(within("an outcome", sending).await, Err(SendError::Failed(SendFailure::Cancelled)));
     let waiting = client.send("lobby", "patient");
     let mut config = rejoin_server::Config::default();
-    config.listen = vacancy.address;
+    config.listen = closed_port.address;
     let _server = crate::server_with(config).await;
     client.join("lobby").unwrap();
     within("a receipt", waiting).await.unwrap();

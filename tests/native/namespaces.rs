@@ -2,8 +2,8 @@
 //! `tests/interop`.
 
 use crate::{failed, lost, quick, server_with, until, until_message, until_state, within};
+use harness::cutting_proxy::CuttingProxy;
 use harness::process::ServerProcess;
-use harness::scissors::Scissors;
 use rejoin::socketio::{MAX_NAMESPACES, OpenError};
 use rejoin::{
     Cause, CauseCode, Client, Event, Events, OpenNamespaceError, Receipt, SendError, SendFailure, SocketIo,
@@ -199,10 +199,10 @@ async fn a_connection_that_is_cut_anywhere_loses_nothing_and_repeats_nothing_in_
     const COUNT: usize = 300;
     let server = server().await;
     let address = http(&server.url()).trim_start_matches("http://").parse().unwrap();
-    let scissors = Scissors::start(address, 11).await;
+    let cutter = CuttingProxy::start(address, 11).await;
     let (ada, _ada_hears) = in_main(&http(&server.url()), "ada");
     let (ada_in_chat, _ada_hears_there) = in_chat(&ada, "ada");
-    let (bob, bob_hears) = in_main(&format!("http://{}", scissors.address), "bob");
+    let (bob, bob_hears) = in_main(&format!("http://{}", cutter.address), "bob");
     let (bob_in_chat, bob_hears_there) = in_chat(&bob, "bob");
     ready(&[&ada, &ada_in_chat, &bob, &bob_in_chat]).await;
     let words = |at: &str, number| format!("{at} {number}, with something in it that can be cut in two");
@@ -212,8 +212,8 @@ async fn a_connection_that_is_cut_anywhere_loses_nothing_and_repeats_nothing_in_
         within("a receipt", ada.send("lobby", words("main", number))).await.unwrap();
         within("a receipt", ada_in_chat.send("lobby", words("chat", number))).await.unwrap();
     }
-    within("the cuts", scissors.until_cut(4)).await;
-    scissors.put_away();
+    within("the cuts", cutter.until_cut(4)).await;
+    cutter.stop_cutting();
     for (at, heard) in [("main", main), ("chat", chat)] {
         let heard = within("the messages", heard).await.unwrap();
         let missed = COUNT - heard.len();

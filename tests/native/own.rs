@@ -1,8 +1,8 @@
 //! Messages of the application's own, over real sockets.
 
 use crate::{in_lobby_as, lost, quick, server, until, until_state, within};
+use harness::closed_port::ClosedPort;
 use harness::price_server::PriceServer;
-use harness::vacancy::Vacancy;
 use rejoin::{
     ClientBuilder, Event, Events, Frame, Mode, Receipt, RequestError, SendError, SendFailure, State, Typed,
 };
@@ -266,8 +266,8 @@ async fn a_request_without_an_answer_says_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_is_dropped_before_it_is_sent_is_taken_back() {
     let server = PriceServer::start();
-    let vacancy = Vacancy::hold();
-    let (client, _events) = quick(&vacancy.url(), "ada").correlate("id").connect().unwrap();
+    let closed_port = ClosedPort::hold();
+    let (client, _events) = quick(&closed_port.url(), "ada").correlate("id").connect().unwrap();
     let request = client.request(&json!({"type": "quote"})).timeout(Duration::from_millis(50));
     assert_eq!(within("the timeout", request.into_future()).await, Err(RequestError::Timeout));
     within("the outcomes", client.flush()).await.unwrap();
@@ -279,8 +279,8 @@ async fn a_request_that_is_dropped_before_it_is_sent_is_taken_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_volatile_frame_without_a_connection_is_dropped_and_one_with_it_goes() {
     let server = PriceServer::start();
-    let vacancy = Vacancy::hold();
-    let (away, _events) = quick(&vacancy.url(), "ada").connect().unwrap();
+    let closed_port = ClosedPort::hold();
+    let (away, _events) = quick(&closed_port.url(), "ada").connect().unwrap();
     let pointer = json!({"type": "pointer", "x": 1});
     let dropped = Err(SendError::Failed(SendFailure::Dropped));
     assert_eq!(within("the outcome", away.frame(&pointer).volatile().send()).await, dropped);

@@ -2,7 +2,7 @@
 //! library that everybody uses is in `tests/interop`.
 
 use crate::{in_lobby, quick, server, until, until_arrival, within};
-use harness::liar::Liar;
+use harness::scripted_server::ScriptedServer;
 use rejoin::{
     Bytes, Client, Event, Events, Frame, Receipt, RequestError, SendError, SendFailure, SocketIo, Typed,
 };
@@ -15,11 +15,11 @@ const OPEN: &str =
 const CONSENT: &str = r#"40{"sid":"s"}"#;
 
 /// A client of a server that says this to everybody.
-fn hears(texts: &[&str], server: SocketIo) -> (Liar, Client, Events) {
+fn hears(texts: &[&str], server: SocketIo) -> (ScriptedServer, Client, Events) {
     let texts = [&[OPEN, CONSENT], texts].concat();
-    let liar = Liar::start_unasked(texts.into_iter().map(str::to_owned).collect());
-    let (client, events) = quick(&liar.url, "ada").socket_io(server).frames(true).connect().unwrap();
-    (liar, client, events)
+    let scripted = ScriptedServer::start_unasked(texts.into_iter().map(str::to_owned).collect());
+    let (client, events) = quick(&scripted.url, "ada").socket_io(server).frames(true).connect().unwrap();
+    (scripted, client, events)
 }
 
 async fn next_frame(events: &mut Events) -> Frame {

@@ -1,8 +1,8 @@
 //! Socket.IO through the builder, on servers that say what they were told to; real ones are in `tests/interop`.
 
 use crate::{in_lobby, quick, server, until, until_arrival, until_message, within};
-use harness::liar::Liar;
-use harness::scissors::Scissors;
+use harness::cutting_proxy::CuttingProxy;
+use harness::scripted_server::ScriptedServer;
 use rejoin::{CauseCode, Client, Event, Events, Mode, Receipt, SocketIo, State};
 
 const OPEN: &str =
@@ -14,11 +14,11 @@ fn said(content: &str) -> String {
 }
 
 /// A client of a server that says this to everybody.
-fn hears(texts: &[&str]) -> (Liar, Client, Events) {
-    let liar = Liar::start_unasked(texts.iter().copied().map(str::to_owned).collect());
+fn hears(texts: &[&str]) -> (ScriptedServer, Client, Events) {
+    let scripted = ScriptedServer::start_unasked(texts.iter().copied().map(str::to_owned).collect());
     let server = SocketIo::default().acks(false);
-    let (client, events) = quick(&liar.url, "ada").socket_io(server).room("lobby").connect().unwrap();
-    (liar, client, events)
+    let (client, events) = quick(&scripted.url, "ada").socket_io(server).room("lobby").connect().unwrap();
+    (scripted, client, events)
 }
 
 #[tokio::test]
@@ -76,9 +76,9 @@ async fn on_our_server_a_connection_that_is_cut_anywhere_loses_nothing_and_repea
     const COUNT: usize = 300;
     let server = server().await;
     let address = server.url().trim_start_matches("ws://").trim_end_matches("/ws").parse().unwrap();
-    let scissors = Scissors::start(address, 7).await;
+    let cutter = CuttingProxy::start(address, 7).await;
     let (ada, mut ada_hears) = in_lobby(&server.url(), "ada").await;
-    let url = format!("http://{}", scissors.address);
+    let url = format!("http://{}", cutter.address);
     let (bob, mut bob_hears) =
         quick(&url, "bob").socket_io(SocketIo::default()).room("lobby").connect().unwrap();
     until_arrival(&mut ada_hears, "bob").await;
@@ -99,8 +99,8 @@ async fn on_our_server_a_connection_that_is_cut_anywhere_loses_nothing_and_repea
     for number in 0..COUNT {
         within("a receipt", ada.send("lobby", words(number))).await.unwrap();
     }
-    within("the cuts", scissors.until_cut(4)).await;
-    scissors.put_away();
+    within("the cuts", cutter.until_cut(4)).await;
+    cutter.stop_cutting();
     let heard = within("the messages", hearing).await.unwrap();
     let missed = COUNT - heard.len();
     assert_eq!(heard, (missed..COUNT).map(words).collect::<Vec<_>>());

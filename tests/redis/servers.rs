@@ -1,7 +1,7 @@
 //! Three servers with one Redis, as processes: what clients are promised holds across them.
 
 use crate::within;
-use harness::ledger::{Account, Allowed, judge};
+use harness::delivery_oracle::{Account, Allowed, check_accounts};
 use harness::process::ServerProcess;
 use harness::redis_process::RedisProcess;
 use rejoin::{Client, ClientBuilder, Config, Event, Events, Mode};
@@ -69,7 +69,7 @@ async fn what_is_said_on_one_server_is_heard_on_the_others_in_order() {
             .await;
     }
     let accounts: Vec<_> = talkers.into_iter().map(|talker| talker.account).collect();
-    assert_eq!(judge(&accounts, Allowed::Nothing).len(), COUNT);
+    assert_eq!(check_accounts(&accounts, Allowed::Nothing).len(), COUNT);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

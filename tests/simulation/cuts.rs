@@ -1,22 +1,22 @@
 //! A recorded conversation, cut at every byte.
 
-use harness::sim::{Act, Plan, SECOND, Setup, Step, Way};
+use harness::sim::{Action, Plan, SECOND, Setup, Step, Way};
 
 /// Two people talk, leave, come back and say more.
 fn conversation() -> Setup {
     let send =
-        |client, count| Act::Send { client, room: 0, count, padding: 0, data: client == 1, timeout: None };
+        |client, count| Action::Send { client, room: 0, count, padding: 0, data: client == 1, timeout: None };
     let acts = [
         send(0, 1),
         send(1, 1),
         send(0, 3),
-        Act::Signal { client: 1, room: 0, count: 1 },
-        Act::AskPresence { client: 0, room: 0 },
+        Action::Signal { client: 1, room: 0, count: 1 },
+        Action::AskPresence { client: 0, room: 0 },
         send(1, 2),
-        Act::Leave { client: 0, room: 0 },
+        Action::Leave { client: 0, room: 0 },
         send(1, 1),
-        Act::Join { client: 0, room: 0, history: Some(2), own_position: false },
-        Act::Notify { client: 0, count: 1 },
+        Action::Join { client: 0, room: 0, history: Some(2), own_position: false },
+        Action::Notify { client: 0, count: 1 },
         send(0, 2),
         send(1, 1),
     ];

@@ -15,11 +15,11 @@
 )]
 #![allow(clippy::cast_precision_loss, reason = "rates for a reader")]
 
-#[cfg(feature = "bugs")]
-mod bugs;
 mod cuts;
 mod endings;
 mod herd;
+#[cfg(feature = "bugs")]
+mod mutations;
 mod nodes;
 mod sweep;
 

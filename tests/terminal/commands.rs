@@ -1,8 +1,8 @@
 //! The other commands, and wrong usage.
 
 use crate::{run, text};
+use harness::closed_port::ClosedPort;
 use harness::process::ServerProcess;
-use harness::vacancy::Vacancy;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
@@ -13,7 +13,7 @@ fn send_says_by_its_status_whether_the_message_is_written() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let output = run(&["send", &server.url, "-r", "lobby", "--token", "ada"], b"one\ntwo\n");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let nobody = Vacancy::hold();
+    let nobody = ClosedPort::hold();
     let output =
         run(&["send", &nobody.url(), "-r", "lobby", "--token", "ada", "--timeout", "1", "hello"], b"");
     let complaint = text(&output.stderr);
@@ -56,7 +56,7 @@ fn send_prints_a_json_line_for_each_line_of_its_input_where_it_is_asked_to() {
     let output = run(&[&args[..], &["--protocol", "plain", "hello"]].concat(), b"");
     assert_eq!(lines(&output)[0]["status"], "written", "{}", text(&output.stdout));
 
-    let nobody = Vacancy::hold();
+    let nobody = ClosedPort::hold();
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state").display().to_string();
     let args = ["send", &nobody.url(), "-r", "lobby", "--token", "ada", "--json", "--timeout", "1"];
@@ -101,7 +101,7 @@ fn doctor_says_which_step_fails() {
     let server = ServerProcess::start("127.0.0.1:0");
     let good = run(&["doctor", &server.url, "--token", "ada"], b"");
     assert_eq!(good.status.code(), Some(0), "{}", text(&good.stdout));
-    let nobody = Vacancy::hold();
+    let nobody = ClosedPort::hold();
     for (url, step) in [(nobody.url(), "TCP"), ("ws://nowhere.invalid/".to_owned(), "DNS")] {
         let output = run(&["doctor", &url, "--token", "ada"], b"");
         assert_ne!(output.status.code(), Some(0));
@@ -111,7 +111,7 @@ fn doctor_says_which_step_fails() {
 
 #[test]
 fn doctor_prints_a_json_line_for_each_finding_where_it_is_asked_to() {
-    let nobody = Vacancy::hold();
+    let nobody = ClosedPort::hold();
     let output = run(&["doctor", &nobody.url(), "--token", "ada", "--json"], b"");
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let said = text(&output.stdout);

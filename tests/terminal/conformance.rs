@@ -2,8 +2,8 @@
 //! wrong ones, are in the interop suite.
 
 use crate::{run, text};
+use harness::closed_port::ClosedPort;
 use harness::process::ServerProcess;
-use harness::vacancy::Vacancy;
 use serde_json::Value;
 
 #[test]
@@ -30,7 +30,7 @@ fn each_check_is_a_json_line_and_one_user_leaves_out_what_takes_two() {
 
 #[test]
 fn an_address_without_a_server_and_one_with_a_token_are_told() {
-    let nobody = Vacancy::hold();
+    let nobody = ClosedPort::hold();
     let output = run(&["conformance", &nobody.url(), "--timeout", "2"], b"");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("[unreachable]"), "{}", text(&output.stderr));

@@ -1,9 +1,9 @@
 //! What is told of sends that have no outcome when a command ends: after Ctrl-C, and after the connection has failed for
 //! good.
 
+use harness::closed_port::ClosedPort;
 use harness::command::{Ended, Running};
-use harness::refuser::Refuser;
-use harness::vacancy::Vacancy;
+use harness::refusing_server::RefusingServer;
 use harness::web_page::WebPage;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, PipeReader};
@@ -31,7 +31,7 @@ fn outcome(reference: &str, status: &str, code: &str) -> (String, String, String
 
 #[test]
 fn pipe_tells_the_outcome_of_every_send_before_an_interrupt_ends_it() {
-    let server = Refuser::start();
+    let server = RefusingServer::start();
     let mut pipe = Running::start(&["pipe", &server.url, "-r", "silent", "--token", "ada"]);
     pipe.wait_for("\"joined\"");
     pipe.type_line(&send("sent"));
@@ -43,7 +43,7 @@ fn pipe_tells_the_outcome_of_every_send_before_an_interrupt_ends_it() {
     assert_eq!(ended.status, Some(130));
     assert_eq!(outcomes(&ended), [outcome("sent", "unknown", "")], "{}", ended.text());
 
-    let nobody = Vacancy::hold();
+    let nobody = ClosedPort::hold();
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state").display().to_string();
     for (more, status, code) in [(&[][..], "failed", "closed"), (&["--state", &state], "kept", "")] {
@@ -81,7 +81,7 @@ fn start(args: &[&str]) -> (Running, Said) {
 
 #[test]
 fn send_says_what_became_of_each_message_before_an_interrupt_ends_it() {
-    let (server, nobody) = (Refuser::start(), Vacancy::hold());
+    let (server, nobody) = (RefusingServer::start(), ClosedPort::hold());
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state").display().to_string();
     let url = nobody.url();
@@ -133,7 +133,7 @@ fn lines_that_are_read_after_the_connection_has_failed_for_good_are_answered_too
 
 #[test]
 fn a_join_that_is_not_answered_before_the_end_is_an_error_line() {
-    let nobody = Vacancy::hold();
+    let nobody = ClosedPort::hold();
     let mut pipe = Running::start(&["pipe", &nobody.url(), "--token", "ada", "--drain-timeout", "1"]);
     pipe.type_line(r#"{"type":"join_room","roomId":"a","ref":"j"}"#);
     let ended = pipe.finish();

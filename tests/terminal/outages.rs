@@ -2,24 +2,24 @@
 
 use crate::chat::chat;
 use harness::command::Running;
-use harness::gate::Gate;
+use harness::outage_proxy::OutageProxy;
 use harness::process::ServerProcess;
 
 #[test]
 fn a_message_typed_while_the_connection_is_down_arrives_when_it_is_back() {
     let server = ServerProcess::start("127.0.0.1:0");
-    let gate = Gate::start(&server.address());
+    let outage = OutageProxy::start(&server.address());
     let mut bob = chat(&server.url, "bob");
-    let mut ada = chat(&format!("ws://{}/ws", gate.address), "ada");
+    let mut ada = chat(&format!("ws://{}/ws", outage.address), "ada");
     bob.wait_for("ada joined lobby");
-    gate.shut();
+    outage.shut();
     ada.wait_for_prompt("lobby (reconnecting)>");
     bob.type_line("can you hear me");
     bob.wait_for("can you hear me  (delivered)");
     ada.type_line("from the dark");
     ada.wait_for("from the dark  (pending)");
     assert!(!bob.lines().iter().any(|line| line.contains("from the dark")));
-    gate.open();
+    outage.open();
     bob.wait_for("from the dark");
     ada.wait_for("delivered: from the dark");
     // What was said meanwhile is not lost either.
@@ -66,25 +66,25 @@ fn so_is_one_where_a_socket_io_server_has_been() {
 fn is_waited_out(scheme: &str, path: &str, protocol: &str) {
     let server = ServerProcess::start("127.0.0.1:0");
     let folder = tempfile::tempdir().unwrap();
-    let gate = Gate::start(&server.address());
-    let url = format!("{scheme}://{}/{path}", gate.address);
+    let outage = OutageProxy::start(&server.address());
+    let url = format!("{scheme}://{}/{path}", outage.address);
     let state = folder.path().join("state").display().to_string();
     let args = ["pipe", &url, "--protocol", protocol, "-r", "lobby", "--token", "ada", "--state", &state];
     let mut pipe = Running::start(&args);
     pipe.wait_for("\"mode\"");
-    gate.shut_with(NOT_FOUND);
+    outage.shut_with(NOT_FOUND);
     for _ in 0..ATTEMPTS {
         pipe.wait_for("\"code\":404");
     }
-    gate.open();
+    outage.open();
     pipe.wait_for("\"mode\"");
     assert_eq!(pipe.finish().status, Some(0));
-    gate.shut_with(PAGE);
+    outage.shut_with(PAGE);
     let mut next = Running::start(&args);
     for _ in 0..ATTEMPTS {
         next.wait_for("\"reason\":\"not_websocket\"");
     }
-    gate.open();
+    outage.open();
     next.wait_for("\"mode\"");
     assert_eq!(next.finish().status, Some(0));
 }
@@ -92,9 +92,9 @@ fn is_waited_out(scheme: &str, path: &str, protocol: &str) {
 #[test]
 fn a_wrong_answer_where_the_stream_has_been_is_waited_out_by_tail() {
     let server = ServerProcess::start("127.0.0.1:0");
-    let gate = Gate::start(&server.address());
-    let http = format!("http://{}", gate.address);
-    let ws = format!("ws://{}/ws", gate.address);
+    let outage = OutageProxy::start(&server.address());
+    let http = format!("http://{}", outage.address);
+    let ws = format!("ws://{}/ws", outage.address);
     let mut tails = [
         Running::start(&["tail", &http, "-r", "lobby", "--sse", "--token", "bob", "--json"]),
         Running::start(&["tail", &ws, "-r", "lobby", "--token", "bob", "--json"]),
@@ -102,13 +102,13 @@ fn a_wrong_answer_where_the_stream_has_been_is_waited_out_by_tail() {
     for tail in &mut tails {
         tail.wait_for("\"connected\"");
     }
-    gate.shut_with(NOT_FOUND);
+    outage.shut_with(NOT_FOUND);
     for tail in &mut tails {
         for _ in 0..ATTEMPTS {
             tail.wait_for("\"code\":404");
         }
     }
-    gate.open();
+    outage.open();
     for tail in &mut tails {
         tail.wait_for("\"connected\"");
         tail.signal("TERM");

@@ -1,8 +1,8 @@
 //! Servers that are none, and lines that are no frames.
 
+use harness::closed_port::ClosedPort;
 use harness::command::Running;
 use harness::process::ServerProcess;
-use harness::vacancy::Vacancy;
 use harness::web_page::WebPage;
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ fn each_bad_line_is_named_by_its_code_and_another_user_hears_the_good_ones() {
 
 #[test]
 fn what_cannot_be_sent_before_the_drain_timeout_has_failed_and_the_status_says_so() {
-    let nobody = Vacancy::hold();
+    let nobody = ClosedPort::hold();
     let mut ada = Running::start(&["pipe", &nobody.url(), "--token", "ada", "--drain-timeout", "1"]);
     ada.type_line(r#"{"type":"send_message","roomId":"lobby","content":"x","ref":"r"}"#);
     ada.type_line(r#"{"type":"close"}"#);

@@ -1,9 +1,9 @@
 //! What a server refuses is told with the server's own words by every command, and a room that is refused for good counts.
 
 use harness::command::Running;
-use harness::liar::Liar;
 use harness::process::ServerProcess;
-use harness::refuser::{Refuser, WORDS};
+use harness::refusing_server::{RefusingServer, WORDS};
+use harness::scripted_server::ScriptedServer;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 
@@ -25,7 +25,7 @@ fn json(line: &str) -> Value {
 
 #[test]
 fn pipe_has_the_servers_words_on_the_line_of_a_refused_room_and_of_a_refused_message() {
-    let server = Refuser::start();
+    let server = RefusingServer::start();
     for code in CODES {
         let (closed, later) = (format!("closed:{code}"), format!("later:{code}"));
         let mut pipe = Running::start(&["pipe", &server.url, "-r", &later, "--token", "ada"]);
@@ -47,7 +47,7 @@ fn pipe_has_the_servers_words_on_the_line_of_a_refused_room_and_of_a_refused_mes
 
 #[test]
 fn send_tail_and_chat_have_the_servers_words_too() {
-    let server = Refuser::start();
+    let server = RefusingServer::start();
     for code in CODES {
         let (closed, later) = (format!("closed:{code}"), format!("later:{code}"));
         let said = |args: &[&str]| {
@@ -86,7 +86,7 @@ fn send_tail_and_chat_have_the_servers_words_too() {
 
 #[test]
 fn a_room_that_is_refused_for_good_makes_the_status_1_whenever_the_input_ends() {
-    let server = Refuser::start();
+    let server = RefusingServer::start();
     let pipe = |room: &str| Running::start(&["pipe", &server.url, "-r", room, "--token", "ada"]);
     // At once, and after the refusal has been told.
     assert_eq!(pipe("closed:forbidden").finish().status, Some(1));
@@ -123,7 +123,7 @@ fn a_line_that_asks_for_a_room_is_answered_before_the_end_of_its_input_ends_it()
 #[test]
 fn a_plain_server_that_names_the_room_it_refuses_is_believed_by_every_command() {
     let error = r#"{"type":"error","roomId":"lobby","code":"forbidden","message":"the cellar is flooded"}"#;
-    let server = Liar::start(vec![error.to_owned()]);
+    let server = ScriptedServer::start(vec![error.to_owned()]);
     let ended = |args: &[&str]| Running::start(&[args, &["-r", "lobby", "--token", "ada"]].concat()).finish();
     let tail = ended(&["tail", &server.url]);
     assert_eq!(tail.status, Some(3), "{}", tail.text());

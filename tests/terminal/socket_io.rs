@@ -1,8 +1,8 @@
 //! Socket.IO: what a server's handlers answer, on the lines of every command.
 
 use harness::command::Running;
-use harness::liar::Liar;
 use harness::process::ServerProcess;
+use harness::scripted_server::ScriptedServer;
 use serde_json::{Value, json};
 
 fn url(server: &ServerProcess) -> String {
@@ -62,7 +62,7 @@ fn a_message_that_is_refused_is_told_once_with_the_servers_words_at_its_outcome(
 #[test]
 fn a_socket_io_server_that_is_not_asked_as_one_is_told_with_the_whole_command() {
     let opening = r#"0{"sid":"e","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#;
-    let server = Liar::start_unasked(vec![opening.to_owned()]);
+    let server = ScriptedServer::start_unasked(vec![opening.to_owned()]);
     let http = server.url.replace("ws://", "http://").replace("/ws", "");
     for (command, more) in [("pipe", &[][..]), ("send", &["hi"]), ("tail", &[]), ("chat", &[])] {
         let args = [command, &server.url, "-r", "lobby", "--token", "ada"];

@@ -2,8 +2,8 @@
 
 use crate::run;
 use harness::command::Running;
-use harness::liar::Liar;
 use harness::process::ServerProcess;
+use harness::scripted_server::ScriptedServer;
 
 #[test]
 fn tail_prints_what_is_said_and_a_signal_ends_it_as_documented() {
@@ -36,9 +36,9 @@ fn tail_ends_with_3_when_the_server_lets_it_into_no_room() {
         r#"{"type":"hello","v":1,"userId":"bob","serverTime":0,"heartbeatMs":30000,"dedupeWindowMs":600000,"limits":{"frameBytes":16384,"contentBytes":8192,"rooms":256,"inFlight":64,"replay":200,"sendPerSec":20},"reconnect":{"windowMs":1000}}"#,
         r#"{"type":"error","ref":"j1","roomId":"staff","code":"forbidden","retry":false,"message":"not for you"}"#,
     ];
-    let liar = Liar::start(texts.map(str::to_owned).to_vec());
+    let scripted = ScriptedServer::start(texts.map(str::to_owned).to_vec());
     for more in [&[][..], &["--json"]] {
-        let args = [&["tail", &liar.url, "-r", "staff", "--token", "bob"][..], more].concat();
+        let args = [&["tail", &scripted.url, "-r", "staff", "--token", "bob"][..], more].concat();
         let ended = Running::start(&args).wait();
         assert_eq!(ended.status, Some(3), "{}", ended.text());
         assert!(

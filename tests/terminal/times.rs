@@ -2,9 +2,9 @@
 
 use crate::chat::chat;
 use crate::rejoin;
-use harness::gate::Gate;
-use harness::liar::Liar;
+use harness::outage_proxy::OutageProxy;
 use harness::process::ServerProcess;
+use harness::scripted_server::ScriptedServer;
 use harness::terminal::Terminal;
 use serde_json::json;
 
@@ -15,8 +15,8 @@ fn said(user: &str, content: &str, time: &str) -> String {
 
 /// A chat in that zone with a server that says these things, which `last` ends.
 fn told(zone: &str, options: &str, texts: &[String], last: &str) -> Terminal {
-    let liar = Liar::start(texts.to_vec());
-    let chat = Terminal::run(&format!("TZ={zone} {} chat {} --token ada {options}", rejoin(), liar.url));
+    let scripted = ScriptedServer::start(texts.to_vec());
+    let chat = Terminal::run(&format!("TZ={zone} {} chat {} --token ada {options}", rejoin(), scripted.url));
     chat.wait_for(last);
     chat
 }
@@ -49,11 +49,11 @@ fn times_are_local_with_their_days_and_utc_on_request() {
 #[test]
 fn history_shows_each_message_with_its_own_time_and_fate() {
     let server = ServerProcess::start("127.0.0.1:0");
-    let gate = Gate::start(&server.address());
-    let mut ada = chat(&format!("ws://{}/ws", gate.address), "ada");
+    let outage = OutageProxy::start(&server.address());
+    let mut ada = chat(&format!("ws://{}/ws", outage.address), "ada");
     ada.type_line("first");
     let first = ada.wait_for("first  (delivered)");
-    gate.shut();
+    outage.shut();
     ada.wait_for_prompt("lobby (reconnecting)>");
     ada.type_line("second");
     let second = ada.wait_for("second  (pending)");
@@ -71,7 +71,7 @@ fn history_shows_each_message_with_its_own_time_and_fate() {
     ada.type_line("/history");
     both(&ada, &first);
     both(&ada, &second);
-    gate.open();
+    outage.open();
     ada.wait_for("delivered: second");
     ada.type_line("/history 1");
     assert!(ada.wait_for("second  (delivered)").starts_with(&second[..8]));

@@ -1,7 +1,7 @@
 //! The admin listener.
 
+use crate::admission::{address, http};
 use crate::client::{Client, join, message, server, soon};
-use crate::doors::{address, http};
 use crate::feed::{feed, path};
 use crate::logbook::Logbook;
 use crate::socketio::Session;

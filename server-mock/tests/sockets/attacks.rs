@@ -1,8 +1,8 @@
 //! What strangers do on loopback, each bounded: silent connections, floods, guesses, sessions without a name. A second
 //! address of the machine stands for everybody else.
 
+use crate::admission::{address, http};
 use crate::client::{Client, server, soon};
-use crate::doors::{address, http};
 use crate::socketio::endpoint;
 use rejoin_server::auth::Tokens;
 use rejoin_server::{Auth, Config, IpNet, ServerHandle};

@@ -1,6 +1,6 @@
 //! A client that knows nothing but WebSocket.
 
-use crate::doors::address;
+use crate::admission::address;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rejoin_server::{Config, Server, ServerHandle};
 use serde_json::Value;

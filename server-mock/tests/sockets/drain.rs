@@ -1,7 +1,7 @@
 //! How a server ends.
 
+use crate::admission::address;
 use crate::client::{Client, message, server, soon};
-use crate::doors::address;
 use crate::feed;
 use crate::socketio::{Session, endpoint, get};
 use rejoin_server::{Config, Server};
@@ -61,7 +61,7 @@ async fn while_it_drains_a_server_refuses_with_503_and_is_not_ready() {
         (503, &"5".parse().unwrap())
     );
     let ready =
-        crate::doors::http(&admin, "GET /readyz HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
+        crate::admission::http(&admin, "GET /readyz HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
     assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
     // Bob's turn comes within the window, and until then he is served.
     bob.sync().await;

@@ -1,7 +1,7 @@
 //! Engine.IO to the letter, by the rules that its public conformance suite checks.
 
+use crate::admission::{address, http};
 use crate::client::{Client, server, soon};
-use crate::doors::{address, http};
 use crate::socketio::{Session, endpoint, get, rest};
 use rejoin_server::{Config, ServerHandle};
 use std::time::Duration;

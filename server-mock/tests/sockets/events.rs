@@ -210,7 +210,7 @@ async fn a_feed_takes_a_place_and_gives_it_back_when_its_reader_is_gone() {
     assert_eq!((refused.status, &*refused.headers["retry-after"]), (503, "5"));
     assert_eq!(refused.json().await["code"], "overloaded");
     let metrics =
-        || crate::doors::http(&admin, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n");
+        || crate::admission::http(&admin, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n");
     let text = metrics().await;
     for line in ["rejoin_sockets 1", "rejoin_feeds_total 1", "rejoin_rooms 0", "rejoin_frames_sent_total 1"] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

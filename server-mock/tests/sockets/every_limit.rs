@@ -1,8 +1,8 @@
 //! Every limit that the server has, attacked on loopback: each moves its own label in `/metrics`, and the log has one line
 //! that names it, and whom it is about.
 
+use crate::admission::{address, http};
 use crate::client::{Client, join, message, server, soon};
-use crate::doors::{address, http};
 use crate::logbook::Logbook;
 use crate::socketio::{Session, endpoint, get};
 use crate::tls::Signed;

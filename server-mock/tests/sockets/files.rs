@@ -1,7 +1,7 @@
 //! The limit of open files.
 
+use crate::admission::{address, http};
 use crate::client::soon;
-use crate::doors::{address, http};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;

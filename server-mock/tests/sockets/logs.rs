@@ -1,7 +1,7 @@
 //! What an operator reads: who came from where and how it ended, who was refused and why, who administered what.
 
+use crate::admission::http;
 use crate::client::{Client, join, message};
-use crate::doors::http;
 use crate::process::Process;
 use serde_json::{Value, json};
 

@@ -8,13 +8,13 @@
 )]
 
 mod admin;
+mod admission;
 mod asked;
 mod attacks;
 mod binary;
 mod client;
 #[cfg(target_os = "linux")]
 mod deploy;
-mod doors;
 mod drain;
 mod engine;
 mod events;

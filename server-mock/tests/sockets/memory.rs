@@ -1,8 +1,8 @@
 //! What strangers cost in memory, measured from outside on the binary: while they are there, and after.
 
+use crate::admission::{address, http};
 use crate::binary::{line, start};
 use crate::client::soon;
-use crate::doors::{address, http};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -1,7 +1,7 @@
 //! The memory budget.
 
+use crate::admission::http;
 use crate::client::{Client, join, message, server, soon};
-use crate::doors::http;
 use rejoin_server::ServerHandle;
 use tokio_tungstenite::tungstenite::Error;
 

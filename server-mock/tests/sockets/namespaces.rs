@@ -1,7 +1,7 @@
 //! Several namespaces over one transport, and sessions that go on, seen from below: packets by hand.
 
+use crate::admission::http;
 use crate::client::{Client, message, server, soon};
-use crate::doors::http;
 use crate::socketio::endpoint;
 use crate::stuck::narrow;
 use rejoin_server::{Namespace, ServerHandle};

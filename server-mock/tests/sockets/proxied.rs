@@ -1,8 +1,8 @@
 //! What comes through a proxy, as proxies send it.
 
+use crate::admission::{address, http};
 use crate::binary::{line, start};
 use crate::client::{server, soon};
-use crate::doors::{address, http};
 use crate::process::Process;
 use rejoin_server::ServerHandle;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};

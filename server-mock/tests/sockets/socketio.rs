@@ -1,7 +1,7 @@
 //! Socket.IO clients, seen from below: requests and frames by hand. What the library makes of it is tests/interop's.
 
+use crate::admission::{address, http};
 use crate::client::{Client, message, server, soon};
-use crate::doors::{address, http};
 use futures_util::SinkExt as _;
 use rejoin_server::ServerHandle;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Peers that ask for something and then take nothing of it.
 
+use crate::admission::{address, http};
 use crate::client::{Client, message, server, soon};
-use crate::doors::{address, http};
 use crate::logbook::Logbook;
 use rejoin_server::{Config, ServerHandle};
 use std::time::Duration;

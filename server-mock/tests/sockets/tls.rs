@@ -1,8 +1,8 @@
 //! TLS with a certificate from files.
 
+use crate::admission::address;
 use crate::binary::start;
 use crate::client::{Client, server, soon};
-use crate::doors::address;
 use futures_util::StreamExt as _;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rejoin_server::ServerHandle;

@@ -1,4 +1,4 @@
-//! One of the herd: a real session, or a formula.
+//! One client of the herd: a real session, or a formula for the delay.
 
 use super::{Herd, Millis, Refusal, Windows};
 use fastrand::Rng;
@@ -47,14 +47,14 @@ pub(super) trait Client {
 
 /// A session and its driver.
 #[derive(Debug)]
-pub(super) struct Driven {
+pub(super) struct SessionClient {
     session: Session,
     dial: Option<ConnId>,
     open: Option<ConnId>,
     gave_up: bool,
 }
 
-impl Driven {
+impl SessionClient {
     /// One that has connected at the beginning of time, as the `index`th, and has been told what `hello` tells.
     pub(super) fn new(herd: &Herd, seed: u64, index: u32, policy: &Policy) -> Self {
         let mut config = Config::default();
@@ -104,7 +104,7 @@ impl Driven {
     }
 }
 
-impl Client for Driven {
+impl Client for SessionClient {
     fn lost(&mut self, now: Millis) {
         if let Some(conn) = self.open.take() {
             self.take(now, Input::Closed(conn, Disconnect::Lost));
@@ -178,16 +178,16 @@ fn hello(herd: &Herd, index: u32, known: u32) -> ServerMessage {
 
 /// A client that knows nothing but a formula.
 #[derive(Debug)]
-pub(super) struct Simple {
+pub(super) struct FormulaClient {
     delay: fn(u32, &mut Rng) -> Millis,
     rng: Rng,
     failures: u32,
     dials: u64,
-    state: Simply,
+    state: FormulaState,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Simply {
+enum FormulaState {
     Open,
     Waiting(Millis),
     /// Until its patience ends.
@@ -195,38 +195,38 @@ enum Simply {
 }
 
 /// The whole dial, as a session has it.
-const PATIENCE: Millis = 10_000;
+const DIAL_TIMEOUT: Millis = 10_000;
 
-impl Simple {
+impl FormulaClient {
     pub(super) fn new(delay: fn(u32, &mut Rng) -> Millis, seed: u64) -> Self {
-        Self { delay, rng: Rng::with_seed(seed), failures: 0, dials: 0, state: Simply::Open }
+        Self { delay, rng: Rng::with_seed(seed), failures: 0, dials: 0, state: FormulaState::Open }
     }
 
     fn wait(&mut self, now: Millis) {
-        self.state = Simply::Waiting(now + (self.delay)(self.failures, &mut self.rng));
+        self.state = FormulaState::Waiting(now + (self.delay)(self.failures, &mut self.rng));
         self.failures += 1;
     }
 }
 
-impl Client for Simple {
+impl Client for FormulaClient {
     fn lost(&mut self, now: Millis) {
         self.wait(now);
     }
 
     fn tick(&mut self, now: Millis) {
         match self.state {
-            Simply::Waiting(at) if at <= now => {
+            FormulaState::Waiting(at) if at <= now => {
                 self.dials += 1;
-                self.state = Simply::Dialing(now + PATIENCE);
+                self.state = FormulaState::Dialing(now + DIAL_TIMEOUT);
             }
-            Simply::Dialing(until) if until <= now => self.wait(now),
+            FormulaState::Dialing(until) if until <= now => self.wait(now),
             _ => {}
         }
     }
 
     fn opened(&mut self, _: Millis) {
         self.failures = 0;
-        self.state = Simply::Open;
+        self.state = FormulaState::Open;
     }
 
     fn failed(&mut self, now: Millis, why: Failure) {
@@ -237,13 +237,13 @@ impl Client for Simple {
     }
 
     fn dial(&self) -> Option<u64> {
-        matches!(self.state, Simply::Dialing(_)).then_some(self.dials)
+        matches!(self.state, FormulaState::Dialing(_)).then_some(self.dials)
     }
 
     fn deadline(&self) -> Option<Millis> {
         match self.state {
-            Simply::Open => None,
-            Simply::Waiting(at) | Simply::Dialing(at) => Some(at),
+            FormulaState::Open => None,
+            FormulaState::Waiting(at) | FormulaState::Dialing(at) => Some(at),
         }
     }
 

@@ -1,8 +1,8 @@
-//! A herd: thousands of clients that lose one server at the same moment and come back to it, on a virtual clock.
+//! The herd: thousands of clients that lose one server at the same moment and reconnect, on a virtual clock.
 //!
-//! The clients are real [`Session`](rejoin::machine::Session)s, or, to compare, a formula for the delay. The server is a
-//! model of what it can get done in a second, because what a handshake costs is the question here, not what
-//! is said afterwards. Times are milliseconds since the clients connected.
+//! The clients are real [`Session`](rejoin::machine::Session)s or, for comparison, a formula for the delay. The server is a model of
+//! its capacity per second: the cost of handshakes is measured, not what follows. Times are milliseconds since the clients
+//! connected.
 
 mod client;
 mod outcome;

@@ -1,4 +1,4 @@
-//! How it went.
+//! The measurements of a herd run.
 
 use super::{Herd, Millis};
 use std::time::Duration;

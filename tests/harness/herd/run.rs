@@ -1,6 +1,6 @@
-//! The loop: whose turn it is, and what the server makes of it.
+//! The event loop of a herd run.
 
-use super::client::{Client, Driven, Failure, Simple};
+use super::client::{Client, Failure, FormulaClient, SessionClient};
 use super::server::{Dial, Reception, Server};
 use super::{Herd, Millis, Outcome, Policy, Refusal};
 use fastrand::Rng;
@@ -12,15 +12,15 @@ const LOSS: Millis = 20_000;
 /// Not every client hears of it in the same moment.
 const NOTICED_WITHIN: Millis = 200;
 /// How long a herd may take, in times of the ideal.
-const PATIENCE: u32 = 4;
+const DEADLINE_FACTOR: u32 = 4;
 
 pub(super) fn play(herd: &Herd, seed: u64, policy: &Policy) -> Outcome {
     let mut rng = Rng::with_seed(seed);
     if let Policy::Formula(delay) = policy {
-        let clients = (0..herd.clients).map(|_| Some(Simple::new(*delay, rng.u64(..)))).collect();
+        let clients = (0..herd.clients).map(|_| Some(FormulaClient::new(*delay, rng.u64(..)))).collect();
         return Run::new(herd, clients, rng).play();
     }
-    let client = |index| Some(Driven::new(herd, rng.u64(..), index, policy));
+    let client = |index| Some(SessionClient::new(herd, rng.u64(..), index, policy));
     let clients = (0..herd.clients).map(client).collect();
     Run::new(herd, clients, rng).play()
 }
@@ -49,7 +49,7 @@ impl<'a, C: Client> Run<'a, C> {
             server: Server::new(herd, LOSS + millis(herd.outage)),
             away,
             turns: (0..herd.clients).map(&mut turn).collect(),
-            end: LOSS + millis(herd.ideal() * PATIENCE),
+            end: LOSS + millis(herd.ideal() * DEADLINE_FACTOR),
             outcome: Outcome::new(herd.clients),
             herd,
         }

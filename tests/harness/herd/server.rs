@@ -1,4 +1,4 @@
-//! The server's work: a short queue of handshakes, and refusals, which come first.
+//! The server's capacity: a short queue of handshakes, and refusals, which are served first.
 
 use super::{Herd, Millis};
 use rejoin_server::Limits;

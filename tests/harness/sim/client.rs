@@ -1,4 +1,4 @@
-//! A client in the world: a process that can die, its disk, its clocks, its application and what its user wants.
+//! A simulated client: a process that can die, its disk, clocks, application and user.
 
 use super::checker::Clock;
 use super::plan::{ClientPlan, Plan};

@@ -1,5 +1,5 @@
-//! Which interesting states runs have reached. A simulation that never gets where it is difficult proves nothing, so
-//! the list is part of the test: every one of them must come up in twenty thousand seeds.
+//! Records which interesting states runs have reached. A simulation that never reaches difficult states proves nothing, so each of them
+//! must occur within twenty thousand seeds.
 
 use super::nodes::Amid;
 

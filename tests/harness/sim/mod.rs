@@ -1,20 +1,17 @@
-//! The simulation: real [`Session`](rejoin::machine::Session)s, the real [`Hub`](rejoin_server::hub::Hub) and a network
-//! that lies, in one thread on a virtual clock. A seed is the whole story: the same seed gives the same run.
+//! The simulation: real [`Session`](rejoin::machine::Session)s, the real [`Hub`](rejoin_server::hub::Hub) and a faulty
+//! network in one thread on a virtual clock. The same seed gives the same run.
 //!
-//! A [`Setup`] is what a seed decides: a [`Plan`] that holds for the whole run, and a schedule of [`Act`]s, each at
-//! its moment. The world plays it; [`Checker`] knows nothing of either and compares what was sent, appended,
-//! delivered and resolved with what protocol.md §2.6 promises, be the server one process or several nodes on one
-//! modelled store ([`NodesPlan`]); [`Coverage`] says which interesting states came up;
-//! [`shrink`] takes everything out of a failing schedule that it does not need.
+//! A [`Setup`] is what a seed decides: a [`Plan`] for the whole run and a schedule of [`Action`]s, each at its time. The world
+//! executes it; [`Checker`] is independent of both and compares what was sent, appended, delivered and resolved with protocol.md
+//! §2.6, for a server of one process or of several nodes on one modelled store ([`NodesPlan`]); [`Coverage`] records which
+//! interesting states occurred; [`shrink`] removes everything from a failing schedule that it does not need.
 
 #![allow(
     clippy::struct_excessive_bools,
     reason = "what is known of a thing in the world is many small facts"
 )]
 
-mod act;
-mod aimed;
-mod beside;
+mod action;
 mod checker;
 mod client;
 mod combined;
@@ -30,23 +27,27 @@ mod setup;
 mod shrinking;
 mod socketio;
 mod trace;
+mod triggered_faults;
+mod triggered_faults_of_readers;
 mod world;
 
-pub use act::{Act, Fate, Forgotten, Lie, Moment, Stale, Step, Stubborn, Who, Whose};
+pub use action::{
+    Action, ByzantineFrame, Fate, FixedAnswer, Forgotten, LogOwner, StaleFrame, Step, Trigger, TriggerSource,
+};
 pub use checker::{
-    Begins, Bounds, Checker, Clock, Disk, Key, Limits, Made, Moves, PERSONAL, Place, Stored, Waits, Words,
+    Begins, Bounds, Checker, Clock, Disk, Key, Limits, LogId, Moves, NewSend, PERSONAL, Stored, Waits, Words,
     key, place,
 };
 pub use coverage::{Coverage, Sometimes};
 pub use net::Way;
-pub use nodes::{Amid, NodeAct, NodesPlan};
-pub use own::OwnAct;
+pub use nodes::{Amid, NodeAction, NodesPlan};
+pub use own::AppFrameAction;
 pub use plan::{ClientPlan, Commits, DialFaults, Fleet, Plan, ServerPlan};
-pub use readers::{ReaderAct, ReaderPlan, Tampering};
+pub use readers::{ReaderAction, ReaderPlan, Tampering};
 pub use schedule::Mix;
 pub use setup::Setup;
 pub use shrinking::shrink;
-pub use socketio::{SioAct, SioMoment, SioPlan};
+pub use socketio::{SioAction, SioPlan, SioTrigger};
 pub use world::Outcome;
 
 /// Virtual time in microseconds since the world began.

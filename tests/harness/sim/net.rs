@@ -157,10 +157,10 @@ pub(super) struct Conn {
     pub(super) rooms: std::collections::BTreeSet<usize>,
     /// The last frame whose flush has not been reported.
     pub(super) unflushed: Option<u64>,
-    /// The last message sent down, to be sent again by a liar.
+    /// The last message sent down, to be sent again by a scripted.
     pub(super) last_message: Option<Text>,
     /// Frames the server forgets to send.
-    pub(super) forgets: Option<(super::act::Forgotten, u8)>,
+    pub(super) forgets: Option<(super::action::Forgotten, u8)>,
     /// Its server is slow to say its first words: what it has to say waits until then.
     pub(super) mute_until: Micros,
     /// What waits.

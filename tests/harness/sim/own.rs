@@ -1,7 +1,7 @@
 //! Frames of the application's own: what users ask for, and what must hold of it. Shares no code with the machine.
 
 use super::SECOND;
-use super::act::{Act, Step};
+use super::action::{Action, Step};
 use super::plan::Plan;
 use fastrand::Rng;
 use rejoin::{DeliveryStatus, MAX_KEPT_FRAMES, SendFailure};
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[allow(missing_docs, reason = "count, padding and key say what they are")]
 /// What a user does with frames of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OwnAct {
+pub enum AppFrameAction {
     /// Sends some, with so much padding.
     Send { count: u8, padding: u16 },
     /// Sends one that goes at once or never.
@@ -35,15 +35,15 @@ pub(super) fn draw(plan: &Plan, steps: &mut Vec<Step>) {
         let padding = if rng.u8(..4) == 0 { rng.u16(..3000) } else { 0 };
         let key = rng.u8(..3);
         let what = match rng.u8(..12) {
-            0..=4 => OwnAct::Send { count: rng.u8(1..8), padding },
-            5 | 6 => OwnAct::Volatile,
-            7..=9 => OwnAct::Keep { key, padding },
-            10 => OwnAct::Drop { key },
-            _ if rng.u8(..4) == 0 => OwnAct::KeepMany,
-            _ => OwnAct::Send { count: 1, padding },
+            0..=4 => AppFrameAction::Send { count: rng.u8(1..8), padding },
+            5 | 6 => AppFrameAction::Volatile,
+            7..=9 => AppFrameAction::Keep { key, padding },
+            10 => AppFrameAction::Drop { key },
+            _ if rng.u8(..4) == 0 => AppFrameAction::KeepMany,
+            _ => AppFrameAction::Send { count: 1, padding },
         };
         let client = rng.usize(..plan.clients.len());
-        steps.push(Step { at: rng.u64(..plan.chaos), act: Act::Own { client, what } });
+        steps.push(Step { at: rng.u64(..plan.chaos), act: Action::Own { client, what } });
     }
 }
 

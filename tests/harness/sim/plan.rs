@@ -1,5 +1,5 @@
-//! What is random about a seed and holds for the whole of it. Much is switched off in any one seed: a run in which
-//! everything fails all the time explores less than many in which a few things do.
+//! What is random about a seed and holds for the whole run. Much is disabled in any one seed: a run in which everything fails all the
+//! time explores less than many runs in which a few things do.
 
 use super::checker::Bounds;
 use super::{Micros, SECOND};

@@ -1,8 +1,7 @@
-//! The server in the world: the real hub, in a process that can stand still, die and come back with what its store
-//! has kept.
+//! The simulated server: the real hub in a process that can freeze, die and restart with what its store kept.
 
 use super::Micros;
-use super::act::Fate;
+use super::action::Fate;
 use super::client::EPOCH;
 use super::plan::{Fleet, ServerPlan};
 use rejoin::machine::ClockReading;

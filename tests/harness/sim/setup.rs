@@ -1,13 +1,13 @@
 //! Everything that decides a run.
 
-use super::act::Step;
-use super::beside;
+use super::action::Step;
 use super::net::Way;
 use super::nodes;
 use super::plan::Plan;
 use super::readers;
 use super::schedule::{self, Mix};
 use super::socketio;
+use super::triggered_faults_of_readers;
 use super::world::{Outcome, World};
 use fastrand::Rng;
 
@@ -68,7 +68,7 @@ impl Setup {
         schedule.extend(readers::acts(seed, &plan));
         plan.socketio = socketio::plans(seed, &plan, &schedule);
         schedule.extend(socketio::acts(seed, &plan));
-        schedule.extend(beside::acts(seed, &plan, mix));
+        schedule.extend(triggered_faults_of_readers::acts(seed, &plan, mix));
         schedule.sort_by_key(|step| step.at);
         Self::new(seed, plan, schedule)
     }

@@ -1,6 +1,6 @@
-//! Takes out of a failing run what it does not need to fail: delta debugging over the schedule, then over the plan.
+//! Removes from a failing run what it does not need to fail: delta debugging over the schedule, then over the plan.
 
-use super::act::Step;
+use super::action::Step;
 use super::plan::{DialFaults, Plan};
 use super::{SECOND, Setup};
 

@@ -1,4 +1,4 @@
-//! What happened, as a hash always and as lines when somebody wants to read it.
+//! The trace of a run: always a hash, and readable lines on request.
 
 use super::{Micros, SECOND};
 

@@ -1,8 +1,8 @@
-//! What a server answers to joins and history requests, as far as its answers arrive untouched: a replay begins right
-//! after the position asked for, nothing is left out of it and nothing overtakes it.
+//! Checks answers to joins and history requests that arrive unmodified: a replay starts directly after the requested position, is
+//! complete and in order.
 
 use super::Checker;
-use super::truth::Place;
+use super::ground_truth::LogId;
 use rejoin::Id;
 use rejoin::messages::{EntryMeta, History, HistoryRequest, JoinRequest, Joined, Ref};
 use std::collections::HashMap;
@@ -34,19 +34,19 @@ pub(super) struct Answers {
     joins: HashMap<(usize, Ref), Join>,
     /// After which message, and how many.
     requests: HashMap<(usize, Ref), (u64, u64)>,
-    courses: HashMap<(usize, Place), Course>,
+    courses: HashMap<(usize, LogId), Course>,
 }
 
 impl Answers {
     /// How often the log had lost something when the server answered the last join of it over this connection.
-    pub(super) fn life_of(&self, conn: usize, place: Place) -> Option<u32> {
+    pub(super) fn life_of(&self, conn: usize, place: LogId) -> Option<u32> {
         self.courses.get(&(conn, place)).and_then(|course| course.life)
     }
 }
 
 impl Checker {
     /// A client asks for a room over a connection.
-    pub fn join_asked(&mut self, conn: usize, place: Place, request: &JoinRequest) {
+    pub fn join_asked(&mut self, conn: usize, place: LogId, request: &JoinRequest) {
         self.answers.courses.remove(&(conn, place));
         let since = request.since.as_ref().map(|position| position.seq);
         let join = Join { since, history: request.history.unwrap_or(0), life: None };
@@ -59,17 +59,20 @@ impl Checker {
     }
 
     /// A server answers a join.
-    pub fn join_answered_by_server(&mut self, conn: usize, place: Place, joined: &Joined, held: u64) {
-        let life = self.truth.life(place);
-        let (epoch, newest) = self.truth.seen(place);
+    pub fn join_answered_by_server(&mut self, conn: usize, place: LogId, joined: &Joined, held: u64) {
+        let life = self.ground_truth.life(place);
+        let (epoch, newest) = self.ground_truth.seen(place);
         // A node may say what is over already, and has what it says.
         let is_so = !self.several || epoch == Some(&joined.epoch) && joined.seq <= newest;
         let Some(join) = self.answers.joins.get_mut(&(conn, joined.reference.clone())) else { return };
         join.life = is_so.then_some(life);
         let (since, history) = (join.since, join.history);
         self.replay_promised(place, joined, history, held);
-        let oldest =
-            if self.several { (joined.seq + 1).saturating_sub(held) } else { self.truth.oldest(place) };
+        let oldest = if self.several {
+            (joined.seq + 1).saturating_sub(held)
+        } else {
+            self.ground_truth.oldest(place)
+        };
         if let Some(since) = since.filter(|since| joined.recovered && oldest > since + 1) {
             self.violated(format!(
                 "2.2: after {since} is said to be recovered, and the log begins at {oldest}"
@@ -78,7 +81,7 @@ impl Checker {
     }
 
     /// The answer to a join arrives.
-    pub fn join_answered(&mut self, conn: usize, place: Place, joined: &Joined) {
+    pub fn join_answered(&mut self, conn: usize, place: LogId, joined: &Joined) {
         let Some(join) = self.answers.joins.remove(&(conn, joined.reference.clone())) else { return };
         let (since, life) = (join.since, join.life);
         let first = if joined.recovered {
@@ -99,8 +102,8 @@ impl Checker {
     }
 
     /// A message arrives over a connection, which nobody has tampered with.
-    pub fn message_arrives(&mut self, conn: usize, place: Place, stamp: &EntryMeta) {
-        let (life, oldest) = (self.truth.life(place), self.truth.oldest(place));
+    pub fn message_arrives(&mut self, conn: usize, place: LogId, stamp: &EntryMeta) {
+        let (life, oldest) = (self.ground_truth.life(place), self.ground_truth.oldest(place));
         if self.answers.courses.get(&(conn, place)).is_some_and(|course| course.life != Some(life)) {
             // The log is another one than it was: what follows what is not known any more, until the next join.
             self.answers.courses.remove(&(conn, place));

@@ -1,8 +1,8 @@
-//! Queues, counted from outside: what is in them is what was given and has no outcome, nothing is above its bound, and an
-//! overflow does what its policy says (invariant 8).
+//! Checks queues from outside: they contain exactly the sends without an outcome, respect their bounds, and overflow by their policy
+//! (invariant 8).
 
+use super::ground_truth::Key;
 use super::sends::Sent;
-use super::truth::Key;
 use super::{Checker, Micros};
 use crate::sim::SECOND;
 use rejoin::machine::ConnId;

@@ -1,7 +1,7 @@
-//! What applications are told of rooms: in order, nothing twice, no hole unannounced (invariants 2, 3, 4 and 6).
+//! Checks what applications are told of rooms: in order, without duplicates, no gap unannounced (invariants 2, 3, 4 and 6).
 
 use super::Checker;
-use super::truth::{Key, Place};
+use super::ground_truth::{Key, LogId};
 use crate::sim::Micros;
 use crate::sim::coverage::Sometimes;
 use rejoin::messages::{EntryMeta, Joined};
@@ -58,22 +58,22 @@ pub(super) struct Feed {
 /// Everything told to all applications, and what they have dealt with.
 #[derive(Debug, Default)]
 pub(super) struct Feeds {
-    pub(super) all: BTreeMap<(usize, Place), Feed>,
+    pub(super) all: BTreeMap<(usize, LogId), Feed>,
     /// The positions each application has committed, in any of its processes.
-    pub(super) committed: BTreeMap<(usize, Place), BTreeSet<(Id, u64)>>,
+    pub(super) committed: BTreeMap<(usize, LogId), BTreeSet<(Id, u64)>>,
     /// How far each application says that it is.
-    dealt: BTreeMap<(usize, Place), (Id, u64)>,
+    dealt: BTreeMap<(usize, LogId), (Id, u64)>,
     /// What earlier processes were told.
     pub(super) before: BTreeMap<usize, BTreeSet<usize>>,
 }
 
 impl Checker {
-    pub(super) fn feed(&mut self, client: usize, place: Place) -> &mut Feed {
+    pub(super) fn feed(&mut self, client: usize, place: LogId) -> &mut Feed {
         self.feeds.all.entry((client, place)).or_default()
     }
 
     /// A user asks for a room, from a position of its own if it has one, and perhaps for what was said before.
-    pub fn asked(&mut self, client: usize, place: Place, since: Option<(Id, u64)>, history: bool) {
+    pub fn asked(&mut self, client: usize, place: LogId, since: Option<(Id, u64)>, history: bool) {
         self.stays(client, place);
         let feed = self.feed(client, place);
         feed.wants_history = history;
@@ -97,23 +97,23 @@ impl Checker {
 
     /// Whether an application has not been told yet that it is out of a room, or so lately that its server need not know:
     /// what it says may take this long on its way.
-    pub fn is_leaving(&self, client: usize, place: Place, on_the_way: Micros) -> bool {
+    pub fn is_leaving(&self, client: usize, place: LogId, on_the_way: Micros) -> bool {
         let feed = self.feeds.all.get(&(client, place));
         feed.is_none_or(|feed| !feed.out || self.now <= feed.out_at + on_the_way)
     }
 
     /// Whether an application has asked for a room in this process, and has not been told that it is out.
-    pub(super) fn is_wanted(&self, client: usize, place: Place) -> bool {
+    pub(super) fn is_wanted(&self, client: usize, place: LogId) -> bool {
         self.feeds.all.get(&(client, place)).is_some_and(|feed| feed.asked && !feed.out)
     }
 
     /// Whether an application has been told that it is out of a room, and has not asked again.
-    pub(super) fn is_out(&self, client: usize, place: Place) -> bool {
+    pub(super) fn is_out(&self, client: usize, place: LogId) -> bool {
         self.feeds.all.get(&(client, place)).is_some_and(|feed| feed.out)
     }
 
     /// An application is told that it has left a room, or is out of it for good.
-    pub(super) fn out(&mut self, client: usize, place: Place) {
+    pub(super) fn out(&mut self, client: usize, place: LogId) {
         self.pauses_no_more(client, place);
         let now = self.now;
         let feed = self.feed(client, place);
@@ -132,8 +132,8 @@ impl Checker {
     }
 
     /// A client is told `joined` by a server and tells its application.
-    pub fn joined(&mut self, client: usize, place: Place, joined: &Joined) {
-        let epochs = self.truth.epochs(place);
+    pub fn joined(&mut self, client: usize, place: LogId, joined: &Joined) {
+        let epochs = self.ground_truth.epochs(place);
         let others = self.is_taken_over(client);
         self.is_there(client, place);
         let feed = self.feed(client, place);
@@ -178,7 +178,7 @@ impl Checker {
         }
         if silent {
             // The last message before is asked for all the same, for its id: it is known, and not shown.
-            let last = self.truth.ever(place, &joined.epoch, joined.seq).to_vec();
+            let last = self.ground_truth.ever(place, &joined.epoch, joined.seq).to_vec();
             self.feeds.before.entry(client).or_default().extend(last);
         }
         let feed = self.feed(client, place);
@@ -207,7 +207,7 @@ impl Checker {
     pub(super) fn delivered(
         &mut self,
         client: usize,
-        place: Place,
+        place: LogId,
         key: Option<Key>,
         stamp: Option<&EntryMeta>,
         timestamp: &str,
@@ -221,11 +221,11 @@ impl Checker {
         }
     }
 
-    fn stamped(&mut self, client: usize, place: Place, key: Key, stamp: &EntryMeta) {
-        let Some(index) = self.truth.by_id(&stamp.id) else {
+    fn stamped(&mut self, client: usize, place: LogId, key: Key, stamp: &EntryMeta) {
+        let Some(index) = self.ground_truth.by_id(&stamp.id) else {
             return self.violated(format!("4: u{client} is told {key:?} as {}, never appended", stamp.id));
         };
-        let record = self.truth.record(index);
+        let record = self.ground_truth.record(index);
         let true_stamp = record.seq == stamp.seq && record.epoch.as_ref() == Some(&stamp.epoch);
         if !true_stamp || record.key != key || record.place != place {
             let text = format!("6: u{client} is told {key:?} as {stamp:?}, which is {record:?}");
@@ -267,34 +267,34 @@ impl Checker {
 
     /// Whether everything that was to come before a message has been delivered before: a replay after a fork repeats
     /// it, and is not shown again.
-    fn knows_all_before(&self, client: usize, place: Place, stamp: &EntryMeta) -> bool {
+    fn knows_all_before(&self, client: usize, place: LogId, stamp: &EntryMeta) -> bool {
         let Some(feed) = self.feeds.all.get(&(client, place)) else { return false };
         let Next::Exactly(_, next) = feed.next else { return false };
         next < stamp.seq && (next..stamp.seq).all(|seq| self.was_told(client, place, &stamp.epoch, seq))
     }
 
     /// Whether a message with this number was told to an application, in this stay or before.
-    pub(super) fn was_told(&self, client: usize, place: Place, epoch: &Id, seq: u64) -> bool {
+    pub(super) fn was_told(&self, client: usize, place: LogId, epoch: &Id, seq: u64) -> bool {
         let (now, before) = (self.feeds.all.get(&(client, place)), self.feeds.before.get(&client));
-        self.truth.ever(place, epoch, seq).iter().any(|index| {
+        self.ground_truth.ever(place, epoch, seq).iter().any(|index| {
             now.is_some_and(|feed| feed.delivered.contains(index))
                 || before.is_some_and(|told| told.contains(index))
         })
     }
 
-    fn unstamped(&mut self, client: usize, place: Place, key: Key, timestamp: &str) {
+    fn unstamped(&mut self, client: usize, place: LogId, key: Key, timestamp: &str) {
         let copies = self.copies_of(key, timestamp);
         // A lost copy and the one made after it look alike: it is the one that follows, if one does.
         let next =
             self.feeds.all.get(&(client, place)).and_then(|feed| feed.last_unstamped).map(|last| last + 1);
-        let follows = copies.iter().find(|copy| Some(self.truth.record(**copy).ordinal) == next);
+        let follows = copies.iter().find(|copy| Some(self.ground_truth.record(**copy).ordinal) == next);
         let Some(index) = follows.or(copies.last()).copied() else {
             return self.violated(format!("4: {key:?} was delivered to u{client} but never sent by the hub"));
         };
-        let (copies, record) = (self.truth.by_key(key).len(), self.truth.record(index));
+        let (copies, record) = (self.ground_truth.by_key(key).len(), self.ground_truth.record(index));
         let (ordinal, home) = (record.ordinal, record.place);
         let several = self.several;
-        let kept = if several { self.truth.kept_ordinals(place) } else { BTreeSet::new() };
+        let kept = if several { self.ground_truth.kept_ordinals(place) } else { BTreeSet::new() };
         let lost_between = |last: u64| (last + 1..ordinal).all(|number| !kept.contains(&number));
         let feed = self.feed(client, place);
         let times = feed.unstamped.entry(key).or_default();
@@ -320,7 +320,7 @@ impl Checker {
     }
 
     /// A message arrives ahead of its turn.
-    pub fn ahead(&mut self, client: usize, place: Place, stamp: &EntryMeta) {
+    pub fn ahead(&mut self, client: usize, place: LogId, stamp: &EntryMeta) {
         let feed = self.feed(client, place);
         if let Next::Exactly(epoch, seq) = &feed.next
             && *epoch == stamp.epoch
@@ -332,19 +332,19 @@ impl Checker {
 
     /// Whether a message was delivered to a client's current process.
     pub fn is_delivered(&self, client: usize, key: Key) -> bool {
-        let copies = self.truth.by_key(key);
+        let copies = self.ground_truth.by_key(key);
         self.feeds.all.range((client, 0)..(client + 1, 0)).any(|(_, feed)| {
             feed.unstamped.contains_key(&key) || copies.iter().any(|copy| feed.delivered.contains(copy))
         })
     }
 
     /// An application has dealt with everything up to here.
-    pub fn committed(&mut self, client: usize, place: Place, epoch: &Id, seq: u64) {
+    pub fn committed(&mut self, client: usize, place: LogId, epoch: &Id, seq: u64) {
         self.feeds.committed.entry((client, place)).or_default().insert((epoch.clone(), seq));
     }
 
     /// The same by its own word, beside what a join begins with.
-    pub fn has_dealt_with(&mut self, client: usize, place: Place, epoch: &Id, seq: u64) {
+    pub fn has_dealt_with(&mut self, client: usize, place: LogId, epoch: &Id, seq: u64) {
         if self.is_out(client, place) {
             return;
         }
@@ -355,12 +355,12 @@ impl Checker {
     }
 
     /// A client stores these positions: what its application has dealt with is among them.
-    pub fn stores<'a>(&mut self, client: usize, positions: impl Iterator<Item = (Place, &'a Position)>) {
+    pub fn stores<'a>(&mut self, client: usize, positions: impl Iterator<Item = (LogId, &'a Position)>) {
         if self.is_taken_over(client) {
             // Where somebody else was is nothing to go on from.
             return;
         }
-        let mut dealt: BTreeMap<Place, (Id, u64)> = self
+        let mut dealt: BTreeMap<LogId, (Id, u64)> = self
             .feeds
             .dealt
             .range((client, 0)..(client + 1, 0))
@@ -381,7 +381,7 @@ impl Checker {
     }
 
     /// A client dies and begins anew from what its disk says.
-    pub(super) fn feeds_restarted(&mut self, client: usize, disk: &[(Place, Id, u64)]) {
+    pub(super) fn feeds_restarted(&mut self, client: usize, disk: &[(LogId, Id, u64)]) {
         let mut told = BTreeSet::new();
         let places: Vec<_> = self.feeds.all.range((client, 0)..(client + 1, 0)).map(|(at, _)| *at).collect();
         for at in places {
@@ -404,8 +404,8 @@ impl Checker {
     }
 
     /// On a calm network a member of an extended room is where the log is (invariants 6 and 9).
-    pub fn caught_up(&mut self, client: usize, place: Place) {
-        let (epoch, head) = self.truth.seen(place);
+    pub fn caught_up(&mut self, client: usize, place: LogId) {
+        let (epoch, head) = self.ground_truth.seen(place);
         let Some(epoch) = epoch.cloned() else { return };
         let end = EntryMeta {
             id: epoch.clone(),
@@ -431,7 +431,7 @@ impl Checker {
             self.violated(format!(
                 "9: u{client} waits for {next:?} of place {place}, which is at {epoch}:{head}"
             ));
-        } else if let Some(record) = last.map(|last| self.truth.record(last))
+        } else if let Some(record) = last.map(|last| self.ground_truth.record(last))
             && record.lost
             && next == Next::Exactly(epoch, record.seq + 1)
         {

@@ -1,4 +1,4 @@
-//! What travels: a plain connection sees plain frames and nothing else, to the field.
+//! Checks that a plain connection carries plain frames only, field by field.
 
 use super::{Checker, Words, key, place};
 use serde_json::Value;

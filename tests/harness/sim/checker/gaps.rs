@@ -1,16 +1,19 @@
-//! Announced holes: each names what is missing, and it is missing (invariant 3).
+//! Checks announced gaps: each names what is missing, and it is missing (invariant 3).
 
 use super::Checker;
 use super::feeds::Next;
-use super::truth::Place;
+use super::ground_truth::LogId;
 use crate::sim::coverage::Sometimes;
 use rejoin::{Gap, GapReason};
 
 impl Checker {
     /// An application is told of a hole.
-    pub(super) fn gap(&mut self, client: usize, place: Place, gap: &Gap) {
-        let (epochs, forks, oldest) =
-            (self.truth.epochs(place), self.truth.forks(place), self.truth.oldest(place));
+    pub(super) fn gap(&mut self, client: usize, place: LogId, gap: &Gap) {
+        let (epochs, forks, oldest) = (
+            self.ground_truth.epochs(place),
+            self.ground_truth.forks(place),
+            self.ground_truth.oldest(place),
+        );
         let feed = self.feed(client, place);
         let next = match &feed.next {
             Next::Exactly(epoch, seq) if gap.epoch.as_ref() == Some(epoch) => Some(*seq),
@@ -42,7 +45,7 @@ impl Checker {
         let (state, real) = match gap.reason {
             GapReason::Trimmed => {
                 let first = gap.after.map_or(next, |after| Some(after + 1));
-                let is_over = gap.epoch.as_ref() != self.truth.seen(place).0;
+                let is_over = gap.epoch.as_ref() != self.ground_truth.seen(place).0;
                 (Sometimes::GapTrimmed, forks > 0 || is_over || first.is_none_or(|first| oldest > first))
             }
             GapReason::EpochChanged => (Sometimes::GapNewEpoch, epochs > 1),
@@ -68,14 +71,14 @@ impl Checker {
     }
 
     /// What is told from now on may be what has been told before: after a leave, from a position of the user's own.
-    pub(super) fn begins_anew(&mut self, client: usize, place: Place) {
+    pub(super) fn begins_anew(&mut self, client: usize, place: LogId) {
         let feed = self.feeds.all.entry((client, place)).or_default();
         feed.last = None;
         let told = std::mem::take(&mut feed.delivered);
         self.feeds.before.entry(client).or_default().extend(told);
     }
 
-    fn is_long(&self, client: usize, place: Place) -> bool {
+    fn is_long(&self, client: usize, place: LogId) -> bool {
         self.feeds.all.get(&(client, place)).is_some_and(|feed| feed.delivered.len() > 48)
     }
 }

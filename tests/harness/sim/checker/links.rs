@@ -1,4 +1,4 @@
-//! When clients dial, and how many sockets they have (invariants 10, 11, 12 and rule 3 of reconnecting.md).
+//! Checks when clients dial and how many sockets they have (invariants 10, 11, 12 and rule 3 of reconnecting.md).
 
 use super::Checker;
 use crate::sim::{Micros, SECOND};

@@ -1,35 +1,35 @@
-//! What must hold, whatever happens: the invariants of protocol.md §2.6, each violation named by its number.
+//! Checks the invariants of protocol.md §2.6; each violation has its number.
 //!
-//! The checker sees only what an outside observer could: what users asked for, what travelled, what the store holds,
-//! what each application was told. It shares no code with the machine.
+//! The checker sees only what an outside observer could: requests of users, traffic, the store's contents, and what each application
+//! was told. It shares no code with the session.
 
 mod answers;
+mod app_events;
 mod bounds;
 mod feeds;
 mod frames;
 mod gaps;
+mod ground_truth;
 mod links;
 mod outcomes;
 mod pace;
+mod presence;
 mod promises;
 mod prompt;
 mod readers;
 mod reasons;
-mod rosters;
 mod sends;
 mod socketio;
 #[cfg(test)]
 mod tests;
-mod told;
-mod truth;
 mod watch;
 
+pub use app_events::Words;
 pub use bounds::Bounds;
+pub use ground_truth::{Key, LogId, PERSONAL, Stored, key};
 pub use links::Moves;
 pub use promises::Limits;
-pub use sends::Made;
-pub use told::Words;
-pub use truth::{Key, PERSONAL, Place, Stored, key};
+pub use sends::NewSend;
 pub use watch::{Begins, Clock, Waits};
 
 use super::Micros;
@@ -37,20 +37,20 @@ use super::client::{CANARY, EPOCH};
 use super::coverage::{Coverage, Sometimes};
 use super::socketio::FIRST_USER;
 use answers::Answers;
+use app_events::AppEvents;
 use feeds::Feeds;
+use ground_truth::GroundTruth;
 use links::Link;
 use pace::Pace;
+use presence::Presences;
 use promises::Promises;
 use prompt::Prompt;
 use readers::Reading;
 use rejoin::{CauseCode, Event, Id, Mode, RoomState, State};
-use rosters::Rosters;
 use sends::Sends;
-use socketio::Talk;
+use socketio::SioView;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use told::Told;
-use truth::Truth;
 
 /// The observer.
 #[derive(Debug, Default)]
@@ -58,16 +58,16 @@ pub struct Checker {
     violations: Vec<String>,
     /// The interesting states reached.
     pub cover: Coverage,
-    truth: Truth,
+    ground_truth: GroundTruth,
     sends: Sends,
     feeds: Feeds,
     answers: Answers,
-    rosters: Rosters,
-    told: Told,
+    presences: Presences,
+    told: AppEvents,
     promises: Promises,
     links: Vec<Link>,
     readers: Vec<Reading>,
-    talks: Vec<Talk>,
+    talks: Vec<SioView>,
     /// The connection of a Socket.IO client whose message the hub is dealing with.
     pub sio_speaks: Option<usize>,
     pace: Pace,
@@ -83,7 +83,7 @@ pub struct Checker {
     /// When in its window clients began to move away from a server that is about to go.
     pub moves: Moves,
     /// Who had a send refused for good, and where.
-    refused: BTreeSet<(usize, Place)>,
+    refused: BTreeSet<(usize, LogId)>,
     modes: BTreeMap<usize, Mode>,
     /// When the world is.
     pub now: Micros,
@@ -97,13 +97,13 @@ pub struct Checker {
     /// The server is several nodes: what one of them says was so a little before.
     pub several: bool,
     /// The logs whose store was lost: their next epoch is another one.
-    bereft: BTreeMap<Place, Id>,
+    bereft: BTreeMap<LogId, Id>,
     /// The clients to which a server has repeated a message, or named limits that it does not have.
     pub lied: BTreeSet<usize>,
 }
 
 /// What a client's disk holds: the sends and the positions.
-pub type Disk = (Vec<Key>, Vec<(Place, Id, u64)>);
+pub type Disk = (Vec<Key>, Vec<(LogId, Id, u64)>);
 
 /// The time of the servers' wall clock, as the wire writes it.
 fn time_of(now: Micros) -> String {
@@ -116,10 +116,10 @@ fn micros_of(at: rejoin::Timestamp) -> Micros {
 }
 
 /// A room's place; `@me` is the stream of `user`.
-pub fn place(room: &str, user: usize) -> Place {
+pub fn place(room: &str, user: usize) -> LogId {
     match room.strip_prefix("room").and_then(|number| number.parse().ok()) {
         Some(number) => number,
-        None => PERSONAL + Place::try_from(user).unwrap_or(0),
+        None => PERSONAL + LogId::try_from(user).unwrap_or(0),
     }
 }
 
@@ -142,7 +142,7 @@ impl Checker {
 
     /// How many logs have never lost anything, of all.
     pub fn intact(&self) -> (u32, u32) {
-        self.truth.intact()
+        self.ground_truth.intact()
     }
 
     /// The end of a client that speaks Socket.IO, by the number of its link.
@@ -152,30 +152,30 @@ impl Checker {
 
     /// Whether a message stands or stood in a log.
     pub fn is_appended(&self, key: Key) -> bool {
-        !self.truth.by_key(key).is_empty()
+        !self.ground_truth.by_key(key).is_empty()
     }
 
     /// How many messages were appended.
     pub fn appended_count(&self) -> usize {
-        self.truth.len()
+        self.ground_truth.len()
     }
 
     /// The head of a room's log as last seen, if its epoch is still this one.
-    pub fn known_head(&self, place: Place, epoch: &Id) -> Option<u64> {
-        let (seen, head) = self.truth.seen(place);
+    pub fn known_head(&self, place: LogId, epoch: &Id) -> Option<u64> {
+        let (seen, head) = self.ground_truth.seen(place);
         (seen == Some(epoch)).then_some(head)
     }
 
     /// Whether the store has begun to forget since the last look.
-    pub fn is_news(&self, place: Place, oldest: u64) -> bool {
-        self.truth.oldest(place) != oldest
+    pub fn is_news(&self, place: LogId, oldest: u64) -> bool {
+        self.ground_truth.oldest(place) != oldest
     }
 
     /// A room's log as its store shows it: the epoch, the head, the oldest message held, and the new ones. Gives how
     /// many are new.
     pub fn observe(
         &mut self,
-        place: Place,
+        place: LogId,
         epoch: &Id,
         head: u64,
         oldest: u64,
@@ -183,7 +183,7 @@ impl Checker {
     ) -> usize {
         let known = self.known_head(place, epoch);
         if known.is_none_or(|known| known > head) {
-            self.truth.moved(place, epoch, head);
+            self.ground_truth.moved(place, epoch, head);
         }
         if self.bereft.remove(&place).as_ref() == Some(epoch) {
             self.violated(format!("2.3: the log of place {place} was lost and its epoch is the old one"));
@@ -191,7 +191,7 @@ impl Checker {
         let mut count = 0;
         for stored in new {
             count += 1;
-            let expected = self.truth.seen(place).1 + 1;
+            let expected = self.ground_truth.seen(place).1 + 1;
             if stored.seq != expected {
                 self.violated(format!(
                     "3: place {place} numbers a message {} after {}",
@@ -205,28 +205,28 @@ impl Checker {
                 self.words(index, words);
             }
         }
-        let reached = self.truth.seen(place).1;
+        let reached = self.ground_truth.seen(place).1;
         if reached != head && self.violations.is_empty() {
             self.violated(format!("3: the head of place {place} is {head}, and its last message {reached}"));
         }
-        self.truth.trimmed(place, oldest);
+        self.ground_truth.trimmed(place, oldest);
         count
     }
 
     /// The store is lost: every log begins a new epoch.
     pub fn store_lost(&mut self) {
-        self.bereft = self.truth.places().collect();
+        self.bereft = self.ground_truth.places().collect();
     }
 
     /// A plain server sends a message to a member; the first time, it is appended.
-    pub fn broadcast(&mut self, place: Place, key: Key) {
-        if self.truth.by_key(key).is_empty() {
+    pub fn broadcast(&mut self, place: LogId, key: Key) {
+        if self.ground_truth.by_key(key).is_empty() {
             self.appended(place, key, None);
         }
     }
 
-    fn appended(&mut self, place: Place, key: Key, stamp: Option<(u64, Id)>) -> usize {
-        let here = self.truth.by_key(key).iter().any(|copy| !self.truth.record(*copy).cropped);
+    fn appended(&mut self, place: LogId, key: Key, stamp: Option<(u64, Id)>) -> usize {
+        let here = self.ground_truth.by_key(key).iter().any(|copy| !self.ground_truth.record(*copy).cropped);
         if here {
             self.violated(format!("1: {key:?} was appended twice"));
         }
@@ -248,13 +248,13 @@ impl Checker {
         if stamp.is_some() {
             self.line_goes_on(place, key);
         }
-        self.truth.append(place, key, stamp)
+        self.ground_truth.append(place, key, stamp)
     }
 
     /// The ack of a message is lost with its connection.
     pub fn ack_lost(&mut self, id: &Id) {
-        if let Some(index) = self.truth.by_id(id) {
-            let key = self.truth.record(index).key;
+        if let Some(index) = self.ground_truth.by_id(id) {
+            let key = self.ground_truth.record(index).key;
             if let Some(sent) = self.sends.all.get_mut(&key) {
                 sent.ack_lost = true;
             }

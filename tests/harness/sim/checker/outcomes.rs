@@ -1,8 +1,8 @@
-//! Outcomes of sends: exactly one each, and a true one (invariants 5 and 7).
+//! Checks outcomes of sends: exactly one each, and a true one (invariants 5 and 7).
 
 use super::Checker;
+use super::ground_truth::{Key, LogId};
 use super::sends::Sent;
-use super::truth::{Key, Place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::nodes::Amid;
 use rejoin::messages::Code;
@@ -18,10 +18,10 @@ impl Checker {
         if let Some(first) = sent.outcome.replace(status.clone()) {
             return self.violated(format!("7: {key:?} resolved twice: {first:?}, then {status:?}"));
         }
-        let copies = self.truth.by_key(key);
+        let copies = self.ground_truth.by_key(key);
         let appended = !copies.is_empty();
         // Of one that its log has lost again the server has said that it knows nothing of it.
-        let may_fail = sent.disowned && copies.iter().all(|copy| self.truth.record(*copy).cropped);
+        let may_fail = sent.disowned && copies.iter().all(|copy| self.ground_truth.record(*copy).cropped);
         let transmitted = !sent.transmissions.is_empty();
         let size = super::bounds::weight(&sent.content, sent.data.as_ref());
         self.counts.goes(client, size);
@@ -76,10 +76,10 @@ impl Checker {
     }
 
     fn says_acked(&mut self, key: Key, id: &Id, seq: u64) {
-        let Some(index) = self.truth.by_id(id) else {
+        let Some(index) = self.ground_truth.by_id(id) else {
             return self.violated(format!("1: {key:?} is acked as {id}, which was never appended"));
         };
-        let record = self.truth.record(index);
+        let record = self.ground_truth.record(index);
         if record.key != key || record.seq != seq {
             let (real, number) = (record.key, record.seq);
             self.violated(format!("1: {key:?} is acked as {id}, number {seq}, which is {real:?}, {number}"));
@@ -119,12 +119,12 @@ impl Checker {
         self.is_unknown_in_time(key);
         self.is_uncertain(key);
         let Some(sent) = self.sends.all.get(&key) else { return };
-        let lost = self.truth.by_key(key).last().map(|index| self.truth.record(*index).cropped);
+        let lost = self.ground_truth.by_key(key).last().map(|index| self.ground_truth.record(*index).cropped);
         for (is, state) in [
             (appended, Sometimes::UnknownButAppended),
             (!appended, Sometimes::UnknownAndNotAppended),
-            (self.truth.epochs(place) > 1, Sometimes::UnknownAfterNewEpoch),
-            (lost == Some(true) || self.truth.forks(place) > 0, Sometimes::UnknownAfterFork),
+            (self.ground_truth.epochs(place) > 1, Sometimes::UnknownAfterNewEpoch),
+            (lost == Some(true) || self.ground_truth.forks(place) > 0, Sometimes::UnknownAfterFork),
             (sent.restored, Sometimes::RestoredUnknown),
             (sent.horizon, Sometimes::HorizonPassed),
             (sent.cancelled, Sometimes::CancelledTooLate),
@@ -153,14 +153,14 @@ impl Checker {
     /// The acked sends of each client and room stand in each log in the order in which they were made (invariant 5).
     pub(super) fn check_order(&mut self) {
         let mut acked = std::mem::take(&mut self.sends.acked);
-        acked.retain(|(_, index)| !self.truth.record(*index).cropped);
+        acked.retain(|(_, index)| !self.ground_truth.record(*index).cropped);
         acked.sort_by_key(|(key, index)| {
-            let record = self.truth.record(*index);
+            let record = self.ground_truth.record(*index);
             (record.place, record.epoch.clone(), *key)
         });
         for pair in acked.windows(2) {
             let ([(one, first), (two, second)], same) = ([pair[0], pair[1]], pair[0].0.0 == pair[1].0.0);
-            let (first, second) = (self.truth.record(first), self.truth.record(second));
+            let (first, second) = (self.ground_truth.record(first), self.ground_truth.record(second));
             if same && first.place == second.place && first.epoch == second.epoch && first.seq > second.seq {
                 let text = format!("5: {one:?} is number {}, {two:?} is {}", first.seq, second.seq);
                 self.violations.push(text);
@@ -176,7 +176,7 @@ impl Checker {
     /// How many sends of a client to some rooms have been given to an extended connection and have no outcome. They
     /// wait until they are too old where they cannot be given again: on a plain connection, and in a room that is
     /// not wanted any more.
-    pub fn given(&self, client: usize, somewhere: impl Fn(Place) -> bool) -> usize {
+    pub fn given(&self, client: usize, somewhere: impl Fn(LogId) -> bool) -> usize {
         let sends = self.sends.all.range((client, 0)..(client + 1, 0));
         let given = |sent: &Sent| {
             let given = sent.transmissions.iter().any(|one| one.extended && one.line.is_some());

@@ -1,9 +1,8 @@
-//! How often a client says the same thing and asks for tokens, whatever it is answered (protocol.md §2.2: every answer
-//! that leads to sending again is subject to the backoff; dials: invariant 11). What goes on is not limited by it: a page
-//! of history after the last, a send after the last.
+//! Checks how often a client repeats a request or asks for tokens (protocol.md §2.2: every answer that leads to sending again is
+//! subject to the backoff; dials: invariant 11). Progress is not limited: the next page of history, the next send.
 
 use super::Checker;
-use super::truth::{Key, Place};
+use super::ground_truth::{Key, LogId};
 use crate::sim::{Micros, SECOND};
 use rejoin::Id;
 use std::collections::{BTreeMap, VecDeque};
@@ -17,9 +16,9 @@ enum What {
     /// The same send is given to a connection.
     Transmission(Key),
     /// The same place of a room is asked for: the join names the same position.
-    Join(Place, Option<(Id, u64)>),
+    Join(LogId, Option<(Id, u64)>),
     /// The same page is asked for.
-    History(Place, Id, u64),
+    History(LogId, Id, u64),
     Token,
 }
 
@@ -58,13 +57,13 @@ impl Checker {
     }
 
     /// A room is asked for.
-    pub fn counts_join(&mut self, client: usize, place: Place, since: Option<(Id, u64)>) {
+    pub fn counts_join(&mut self, client: usize, place: LogId, since: Option<(Id, u64)>) {
         self.counts(client, &What::Join(place, since));
     }
 
     /// A page of a log is asked for.
     /// One whose application takes messages by and by asks again whenever there is room.
-    pub fn counts_history(&mut self, client: usize, place: Place, epoch: Id, after: u64, slow: bool) {
+    pub fn counts_history(&mut self, client: usize, place: LogId, epoch: Id, after: u64, slow: bool) {
         if !slow {
             self.counts(client, &What::History(place, epoch, after));
         }

@@ -1,6 +1,6 @@
-//! What a server promises and asks for: its `hello`, an answer for each request, its limits, rates and tokens.
+//! Checks a server's promises: its `hello`, an answer for each request, its limits, rates and tokens.
 
-use super::truth::{Key, Place};
+use super::ground_truth::{Key, LogId};
 use super::{Checker, Micros};
 use crate::sim::SECOND;
 use rejoin::messages::{Ack, Code, Hello, Joined, Nack};
@@ -40,7 +40,7 @@ pub(super) struct Promises {
     allowances: BTreeMap<usize, Allowance>,
     acked: HashSet<Id>,
     /// What extended connections have been told of who is in a room.
-    lists: BTreeMap<(usize, Place), BTreeSet<Name>>,
+    lists: BTreeMap<(usize, LogId), BTreeSet<Name>>,
 }
 
 impl Checker {
@@ -107,7 +107,7 @@ impl Checker {
     }
 
     /// A log holds so many messages.
-    pub fn holds(&mut self, place: Place, count: usize) {
+    pub fn holds(&mut self, place: LogId, count: usize) {
         let most = self.promises.limits.history;
         if count as u64 > most {
             self.violated(format!("8: the log of place {place} holds {count} messages, {most} are allowed"));
@@ -135,7 +135,7 @@ impl Checker {
     }
 
     /// A hub answers a join of a room, which asked for so much of the past. Its log holds so many messages.
-    pub(super) fn replay_promised(&mut self, place: Place, joined: &Joined, history: u64, held: u64) {
+    pub(super) fn replay_promised(&mut self, place: LogId, joined: &Joined, history: u64, held: u64) {
         if place >= super::PERSONAL {
             return;
         }
@@ -160,7 +160,7 @@ impl Checker {
     }
 
     /// An extended connection is told a whole list.
-    pub fn list_said(&mut self, conn: usize, place: Place, members: Option<&[Name]>) {
+    pub fn list_said(&mut self, conn: usize, place: LogId, members: Option<&[Name]>) {
         match members {
             Some(members) => self.promises.lists.insert((conn, place), members.iter().cloned().collect()),
             None => self.promises.lists.remove(&(conn, place)),
@@ -168,7 +168,7 @@ impl Checker {
     }
 
     /// An extended connection is told that somebody came or left: it is news.
-    pub fn change_said(&mut self, conn: usize, place: Place, user: &Name, here: bool) {
+    pub fn change_said(&mut self, conn: usize, place: LogId, user: &Name, here: bool) {
         let Some(list) = self.promises.lists.get_mut(&(conn, place)) else { return };
         let news = if here { list.insert(user.clone()) } else { list.remove(user) };
         if !news {
@@ -179,7 +179,7 @@ impl Checker {
     }
 
     /// Somebody is in a room now: these connections have been told so.
-    pub fn has_come(&mut self, place: Place, user: &Name, conns: impl Iterator<Item = usize>) {
+    pub fn has_come(&mut self, place: LogId, user: &Name, conns: impl Iterator<Item = usize>) {
         for conn in conns {
             if self.promises.lists.get(&(conn, place)).is_some_and(|list| !list.contains(user)) {
                 self.violated(format!(
@@ -190,7 +190,7 @@ impl Checker {
     }
 
     /// A connection leaves a room.
-    pub fn list_ends(&mut self, conn: usize, place: Place) {
+    pub fn list_ends(&mut self, conn: usize, place: LogId) {
         self.promises.lists.remove(&(conn, place));
     }
 }

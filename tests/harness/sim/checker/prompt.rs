@@ -1,7 +1,7 @@
-//! What a client does by itself: what nothing stands in the way of is done at once, and nobody has to stir it. Evaluated after
-//! each of its inputs, and when the faults have stopped and nothing has been said for long.
+//! Checks that a client acts by itself: work that nothing blocks is done at once. Evaluated after each input, and when the faults have
+//! stopped and the traffic has settled.
 
-use super::truth::{Key, Place};
+use super::ground_truth::{Key, LogId};
 use super::{Checker, Micros, place};
 use crate::sim::SECOND;
 use rejoin::machine::Session;
@@ -35,9 +35,9 @@ struct Pause {
 pub(super) struct Prompt {
     /// The last frame written to each connection, and the last one that the operating system has taken.
     frames: HashMap<usize, (u64, u64)>,
-    pauses: BTreeMap<(usize, Place), Pause>,
+    pauses: BTreeMap<(usize, LogId), Pause>,
     /// Rooms that have been asked for, and are not said to be joined since.
-    asked: BTreeSet<(usize, Place)>,
+    asked: BTreeSet<(usize, LogId)>,
     /// What was refused for now, by connection: to be made again by the end of its line's pause.
     again: BTreeSet<(usize, Key)>,
     /// Connections on which something was given up, so that it is not known what the client waits for there.
@@ -81,12 +81,12 @@ impl Checker {
     }
 
     /// A client asks for a room, once more or for the first time.
-    pub(super) fn asks_for(&mut self, client: usize, at: Place) {
+    pub(super) fn asks_for(&mut self, client: usize, at: LogId) {
         self.prompt.asked.insert((client, at));
     }
 
     /// Its application is told that it is there.
-    pub(super) fn is_there(&mut self, client: usize, at: Place) {
+    pub(super) fn is_there(&mut self, client: usize, at: LogId) {
         self.prompt.asked.remove(&(client, at));
     }
 
@@ -184,7 +184,7 @@ impl Checker {
     }
 
     /// A room is left: what follows is another line.
-    pub(super) fn pauses_no_more(&mut self, client: usize, at: Place) {
+    pub(super) fn pauses_no_more(&mut self, client: usize, at: LogId) {
         if let Some(pause) = self.prompt.pauses.get_mut(&(client, at)) {
             pause.most = None;
         }
@@ -224,7 +224,7 @@ impl Checker {
             return;
         }
         let user = self.user(client);
-        let may_go = |checker: &Self, at: Place| {
+        let may_go = |checker: &Self, at: LogId| {
             let pause = checker.prompt.pauses.get(&(client, at)).copied().unwrap_or_default();
             let in_room = |(room, state): (&rejoin::Name, RoomState)| {
                 place(room, user) == at && state == RoomState::Joined
@@ -268,9 +268,10 @@ impl Checker {
 
     /// The same of a room: its application is where the log is, as far as the server has told the connection. `hidden`: the
     /// last thing that was said there was kept from it.
-    pub fn caught_up_by_itself(&mut self, client: usize, conn: usize, at: Place, hidden: bool) {
+    pub fn caught_up_by_itself(&mut self, client: usize, conn: usize, at: LogId, hidden: bool) {
         // That the end of a log was lost, or that it begins anew, is told by what is said next.
-        let knows = self.truth.has_grown(at) || self.answers.life_of(conn, at) == Some(self.truth.life(at));
+        let knows = self.ground_truth.has_grown(at)
+            || self.answers.life_of(conn, at) == Some(self.ground_truth.life(at));
         if knows && !hidden {
             self.caught_up(client, at);
         }

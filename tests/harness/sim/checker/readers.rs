@@ -1,9 +1,9 @@
-//! What readers of rooms are told (protocol.md §4): each message as it stands in the log, each once and in order, each
-//! hole by its true reason before what comes behind it, and with each of them the id to go on from.
+//! Checks what readers of rooms are told (protocol.md §4): each message as in the log, once and in order, each gap with its true
+//! reason before later messages, and with each the id to resume from.
 
 use super::Checker;
-use super::told::Words;
-use super::truth::{Place, key};
+use super::app_events::Words;
+use super::ground_truth::{LogId, key};
 use crate::sim::coverage::Sometimes;
 use crate::sim::{Micros, SECOND};
 use rejoin::{Gap, GapReason, Id, Message, Position};
@@ -15,7 +15,7 @@ const SILENCE: Micros = 40 * SECOND;
 /// What is known of one reader.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    place: Place,
+    place: LogId,
     /// Its server numbers nothing.
     without_ids: bool,
     /// Its server names no holes.
@@ -60,7 +60,7 @@ impl Checker {
     pub fn reader_begins(
         &mut self,
         reader: usize,
-        place: Place,
+        place: LogId,
         without_ids: bool,
         silent: bool,
         since: Option<&str>,
@@ -226,13 +226,13 @@ impl Checker {
         if *gap.room != *format!("room{place}") {
             return self.violated(format!("4: reader{reader} is told of {gap:?} in place {place}"));
         }
-        let now = self.truth.seen(place).0 == Some(&epoch);
+        let now = self.ground_truth.seen(place).0 == Some(&epoch);
         let honest = match (gap.reason, gap.before) {
             (GapReason::Trimmed, Some(before)) => {
-                before > after + 1 && (!now || self.truth.oldest(place) >= before)
+                before > after + 1 && (!now || self.ground_truth.oldest(place) >= before)
             }
             (GapReason::EpochChanged, None) => !now,
-            (GapReason::Forked, None) => self.truth.was_cropped(place, &epoch),
+            (GapReason::Forked, None) => self.ground_truth.was_cropped(place, &epoch),
             (GapReason::Unavailable, Some(before)) => {
                 before > after + 1 && (after + 1..before).all(|seq| self.is_explained(reader, &epoch, seq))
             }
@@ -245,13 +245,13 @@ impl Checker {
             GapReason::Unavailable => false,
             GapReason::Trimmed => gap.before == Some(behind.seq + 1),
             _ if gap.reason == GapReason::EpochChanged || behind.epoch != epoch => {
-                let (current, oldest) = (self.truth.seen(place).0, self.truth.oldest(place));
+                let (current, oldest) = (self.ground_truth.seen(place).0, self.ground_truth.oldest(place));
                 behind.seq == 0 || current != Some(&behind.epoch) || behind.seq < oldest
             }
             _ => {
                 let missed = |seq| self.readers[reader].dropped.contains(&(epoch.clone(), seq));
                 // What followed the fork may have been trimmed before it was read.
-                let trimmed = behind.seq < self.truth.oldest(place);
+                let trimmed = behind.seq < self.ground_truth.oldest(place);
                 behind.epoch == epoch && (trimmed || (after + 1..=behind.seq).all(missed))
             }
         });
@@ -269,9 +269,9 @@ impl Checker {
     /// Why a message without a word of the server has not come.
     fn is_explained(&mut self, reader: usize, epoch: &Id, seq: u64) -> bool {
         let (place, silent) = (self.reading(reader).place, self.reading(reader).silent);
-        let gone = self.truth.seen(place).0 != Some(epoch) || seq < self.truth.oldest(place);
+        let gone = self.ground_truth.seen(place).0 != Some(epoch) || seq < self.ground_truth.oldest(place);
         self.reading(reader).dropped.contains(&(epoch.clone(), seq))
-            || silent && (gone || self.truth.was_cropped(place, epoch))
+            || silent && (gone || self.ground_truth.was_cropped(place, epoch))
     }
 
     /// It is told a message.
@@ -294,10 +294,10 @@ impl Checker {
             return self.reader_unplaced(reader, message, gap.is_some());
         };
         let told = Position { epoch: stamp.epoch.clone(), seq: stamp.seq, id: stamp.id.clone() };
-        let Some(index) = self.truth.by_id(&told.id) else {
+        let Some(index) = self.ground_truth.by_id(&told.id) else {
             return self.violated(format!("4: reader{reader} is told {told:?}, never appended"));
         };
-        let record = self.truth.record(index).clone();
+        let record = self.ground_truth.record(index).clone();
         let right = record.key == key
             && record.place == place
             && record.seq == told.seq
@@ -331,7 +331,8 @@ impl Checker {
         let place = self.reading(reader).place;
         let told = &self.readers[reader].told;
         !seqs.is_empty()
-            && seqs.all(|seq| self.truth.ever(place, epoch, seq).iter().any(|index| told.contains(index)))
+            && seqs
+                .all(|seq| self.ground_truth.ever(place, epoch, seq).iter().any(|index| told.contains(index)))
     }
 
     /// Whether a message may come now, for one who is at `from` and was told of `gap` since.
@@ -344,8 +345,9 @@ impl Checker {
             None => begins,
         };
         let at_once = next.as_ref() == Some(&(epoch.clone(), seq));
-        let held_before =
-            seq > 1 && seq > self.truth.oldest(place) && self.truth.seen(place).0 == Some(epoch);
+        let held_before = seq > 1
+            && seq > self.ground_truth.oldest(place)
+            && self.ground_truth.seen(place).0 == Some(epoch);
         let fine = match gap {
             None => {
                 at_once
@@ -371,7 +373,9 @@ impl Checker {
             ));
         }
         // What the log has lost since is in another line than what it has now.
-        let lost = |at: &Position| self.truth.by_id(&at.id).map(|index| self.truth.record(index).cropped);
+        let lost = |at: &Position| {
+            self.ground_truth.by_id(&at.id).map(|index| self.ground_truth.record(index).cropped)
+        };
         if gap.is_none() && !silent && from.and_then(lost) == Some(true) && lost(told) == Some(false) {
             self.violated(format!("6: reader{reader} was not told that {from:?} is lost"));
         }
@@ -387,13 +391,13 @@ impl Checker {
         let copies = self.copies_of(key, &message.timestamp);
         // Where a stream begins anew it shows what the one before has shown.
         let behind = |copy: &&usize| {
-            let ordinal = self.truth.record(**copy).ordinal;
+            let ordinal = self.ground_truth.record(**copy).ordinal;
             gap || last.is_none_or(|last| ordinal > last)
         };
         let Some(index) = copies.iter().find(behind).copied() else {
             return self.violated(format!("3: {key:?} is told reader{reader} after number {last:?}"));
         };
-        self.reading(reader).last_ordinal = Some(self.truth.record(index).ordinal);
+        self.reading(reader).last_ordinal = Some(self.ground_truth.record(index).ordinal);
         self.words_are(reader, index, message);
     }
 
@@ -418,14 +422,14 @@ impl Checker {
             return;
         }
         let at = self.reading(reader).last_id.as_deref().and_then(Position::from_event_id);
-        let (epoch, head) = self.truth.seen(place);
+        let (epoch, head) = self.ground_truth.seen(place);
         // That the end of the log was lost shows with what is said next.
-        let lost = at.as_ref().and_then(|at| self.truth.by_id(&at.id));
-        if lost.is_some_and(|index| self.truth.record(index).lost) {
+        let lost = at.as_ref().and_then(|at| self.ground_truth.by_id(&at.id));
+        if lost.is_some_and(|index| self.ground_truth.record(index).lost) {
             return;
         }
         let silent = self.readers[reader].silent;
-        let gone = at.as_ref().is_some_and(|at| at.seq + 1 < self.truth.oldest(place));
+        let gone = at.as_ref().is_some_and(|at| at.seq + 1 < self.ground_truth.oldest(place));
         let missed = silent && gone
             || epoch.is_some_and(|epoch| self.readers[reader].dropped.contains(&(epoch.clone(), head)));
         if head == 0 || missed {

@@ -1,7 +1,7 @@
-//! Why sends fail and when: each reason is a true one, and what has a time is resolved by it (invariant 7).
+//! Checks why and when sends fail: each reason is true, and timeouts are met (invariant 7).
 
 use super::bounds::weight;
-use super::truth::{Key, Place};
+use super::ground_truth::{Key, LogId};
 use super::{Checker, Micros};
 use crate::sim::SECOND;
 use rejoin::machine::Transmitted;
@@ -25,14 +25,14 @@ pub(super) struct Reasons {
     born: HashMap<(Id, u64), Option<Micros>>,
     /// Sends, rooms and pages that a server has refused for now, by connection, and until when.
     sends: HashMap<(usize, Key), Micros>,
-    joins: HashMap<(usize, Place), Micros>,
-    pages: HashMap<(usize, Place), Micros>,
+    joins: HashMap<(usize, LogId), Micros>,
+    pages: HashMap<(usize, LogId), Micros>,
     /// Requests for what follows a message, in a row.
-    asked: BTreeMap<(usize, Place), (usize, u64, u32)>,
+    asked: BTreeMap<(usize, LogId), (usize, u64, u32)>,
     /// The last send that was made before a room was left.
-    leaving: BTreeMap<(usize, Place), u64>,
+    leaving: BTreeMap<(usize, LogId), u64>,
     /// Rooms that a client is out of for good.
-    out: BTreeSet<(usize, Place)>,
+    out: BTreeSet<(usize, LogId)>,
 }
 
 impl Reasons {
@@ -119,7 +119,7 @@ impl Checker {
     }
 
     /// Whether a server has refused a send, or one before it in the same room, for this reason.
-    fn is_refused_before(&self, key: Key, at: Place, code: Code) -> bool {
+    fn is_refused_before(&self, key: Key, at: LogId, code: Code) -> bool {
         let mut sends = self.sends.all.range((key.0, 0)..=key);
         sends.any(|(_, sent)| sent.place == at && sent.refusals.contains(&code))
     }
@@ -170,7 +170,7 @@ impl Checker {
     }
 
     /// A server refuses a join or a page over a connection.
-    pub fn turned_down(&mut self, client: usize, conn: usize, at: Place, refusal: &ErrorDetail) {
+    pub fn turned_down(&mut self, client: usize, conn: usize, at: LogId, refusal: &ErrorDetail) {
         let name = refusal.reference.as_ref().map_or("", Id::as_str);
         if !refusal.retry {
             if let Some((_, _, times)) = self.reasons.asked.get_mut(&(client, at)) {
@@ -195,12 +195,12 @@ impl Checker {
     }
 
     /// A server gives a page: what it has refused before that does not bind any more.
-    pub fn page_given(&mut self, conn: usize, at: Place) {
+    pub fn page_given(&mut self, conn: usize, at: LogId) {
         self.reasons.pages.remove(&(conn, at));
     }
 
     /// A client asks for a room.
-    pub fn joins_again(&mut self, client: usize, conn: usize, at: Place) {
+    pub fn joins_again(&mut self, client: usize, conn: usize, at: LogId) {
         self.asks_for(client, at);
         self.reasons.pages.remove(&(conn, at));
         self.reasons.asked.remove(&(client, at));
@@ -212,7 +212,7 @@ impl Checker {
     }
 
     /// A client asks for a page.
-    pub fn pages_again(&mut self, client: usize, conn: usize, at: Place, after: u64) {
+    pub fn pages_again(&mut self, client: usize, conn: usize, at: LogId, after: u64) {
         let asked = self.reasons.asked.entry((client, at)).or_insert((conn, after, 0));
         *asked =
             if (asked.0, asked.1) == (conn, after) { (conn, after, asked.2 + 1) } else { (conn, after, 1) };
@@ -226,7 +226,7 @@ impl Checker {
     }
 
     /// How often what follows a message has been asked for, in a row.
-    pub(super) fn asked_for(&self, client: usize, at: Place, after: u64) -> u32 {
+    pub(super) fn asked_for(&self, client: usize, at: LogId, after: u64) -> u32 {
         self.reasons
             .asked
             .get(&(client, at))
@@ -235,18 +235,18 @@ impl Checker {
     }
 
     /// A user wants to leave a room.
-    pub fn leaves(&mut self, client: usize, at: Place) {
+    pub fn leaves(&mut self, client: usize, at: LogId) {
         let last = self.sends.all.range((client, 0)..(client + 1, 0)).next_back().map_or(0, |(key, _)| key.1);
         self.reasons.leaving.insert((client, at), last);
     }
 
     /// A stored send is taken up: its room is left after it, unless somebody wants to stay.
-    pub(super) fn taken_up(&mut self, client: usize, at: Place, number: u64) {
+    pub(super) fn taken_up(&mut self, client: usize, at: LogId, number: u64) {
         self.reasons.leaving.insert((client, at), number);
     }
 
     /// A user wants to be in a room.
-    pub(super) fn stays(&mut self, client: usize, at: Place) {
+    pub(super) fn stays(&mut self, client: usize, at: LogId) {
         self.reasons.leaving.remove(&(client, at));
         self.reasons.out.remove(&(client, at));
         if let Some(conn) = self.conns.get(&client) {
@@ -255,12 +255,12 @@ impl Checker {
     }
 
     /// An application is told that it is out of a room for good.
-    pub(super) fn is_out_for_good(&mut self, client: usize, at: Place) {
+    pub(super) fn is_out_for_good(&mut self, client: usize, at: LogId) {
         self.reasons.out.insert((client, at));
     }
 
     /// An application is told that it has left a room: its earlier sends are final.
-    pub(super) fn has_left(&mut self, client: usize, at: Place) {
+    pub(super) fn has_left(&mut self, client: usize, at: LogId) {
         let Some(last) = self.reasons.leaving.remove(&(client, at)) else { return };
         let mut sends = self.sends.all.range((client, 0)..=(client, last));
         let open = sends

@@ -1,7 +1,7 @@
-//! Sends on their way: numbered as they should be, on the disk in time, each appended at most once (invariant 1).
+//! Checks sends in transit: numbered correctly, stored in time, each appended at most once (invariant 1).
 
 use super::Checker;
-use super::truth::{Key, Place};
+use super::ground_truth::{Key, LogId};
 use crate::sim::coverage::Sometimes;
 use crate::sim::{Micros, SECOND};
 use rejoin::messages::{Ack, Code, Nack, ProducerTag};
@@ -20,7 +20,7 @@ pub(super) struct Transmission {
 /// A send, from the moment its user made it.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub(super) place: Place,
+    pub(super) place: LogId,
     /// The number of its author's user.
     pub(super) user: usize,
     pub(super) content: String,
@@ -59,9 +59,9 @@ pub(super) struct Sent {
 
 /// A send as its user made it.
 #[derive(Debug, Clone, Default)]
-pub struct Made {
+pub struct NewSend {
     /// Where to.
-    pub place: Place,
+    pub place: LogId,
     /// The number of its author's user.
     pub user: usize,
     /// What it says.
@@ -124,8 +124,8 @@ pub(super) struct Sends {
 
 impl Checker {
     /// A user sends a message.
-    pub fn sent(&mut self, key: Key, id: SendId, made: Made) {
-        let Made { place, user, content, data, offline } = made;
+    pub fn sent(&mut self, key: Key, id: SendId, made: NewSend) {
+        let NewSend { place, user, content, data, offline } = made;
         let sent = Sent {
             place,
             user,
@@ -274,15 +274,15 @@ impl Checker {
     }
 
     /// A numbered send is appended: the number before it must have been used up.
-    pub(super) fn line_goes_on(&mut self, place: Place, key: Key) {
+    pub(super) fn line_goes_on(&mut self, place: LogId, key: Key) {
         let Some(sent) = self.sends.all.get(&key) else { return };
         let Some((pid, pseq)) = sent.transmissions.last().and_then(|last| last.line.clone()) else { return };
-        let (epoch, forks) = (self.truth.seen(place).0.cloned(), self.truth.forks(place));
+        let (epoch, forks) = (self.ground_truth.seen(place).0.cloned(), self.ground_truth.forks(place));
         if pseq > 1
             && let Some(before) = self.sends.lines.get(&(pid.clone(), pseq - 1))
         {
-            let copies = self.truth.by_key(*before);
-            let appended = copies.iter().any(|copy| self.truth.record(*copy).epoch == epoch);
+            let copies = self.ground_truth.by_key(*before);
+            let appended = copies.iter().any(|copy| self.ground_truth.record(*copy).epoch == epoch);
             let refused = self.sends.all.get(before).is_some_and(|before| before.refused);
             if !appended && !refused {
                 let text =
@@ -335,7 +335,7 @@ impl Checker {
 
     /// A client takes up a stored send under this number.
     pub(super) fn restored(&mut self, client: usize, id: SendId, content: &str) {
-        let Some(key) = super::truth::key(content).filter(|key| key.0 == client) else {
+        let Some(key) = super::ground_truth::key(content).filter(|key| key.0 == client) else {
             return self.violated(format!("7: u{client} takes up {content}, which is not its own"));
         };
         if self.sends.numbers.insert((client, id), key).is_some() {
@@ -366,7 +366,7 @@ impl Checker {
             used.0 = self.now - self.stood;
         }
         self.ack_promised(ack);
-        let found = self.truth.by_id(&ack.id).map(|index| self.truth.record(index));
+        let found = self.ground_truth.by_id(&ack.id).map(|index| self.ground_truth.record(index));
         if found.is_none_or(|record| record.seq != ack.seq || record.epoch.as_ref() != Some(&ack.epoch)) {
             self.violated(format!(
                 "1: the server acks {} as number {}, which its log lacks",
@@ -436,7 +436,7 @@ impl Checker {
         }
         let line = sent.transmissions.iter().rev().find(|one| one.reference == nack.reference);
         let Some((pid, pseq)) = line.and_then(|one| one.line.as_ref()) else { return };
-        let now = (self.truth.seen(sent.place).0.cloned(), self.truth.forks(sent.place));
+        let now = (self.ground_truth.seen(sent.place).0.cloned(), self.ground_truth.forks(sent.place));
         // Of a line that goes on, only so many answers are kept.
         if let Some((at, epoch, forks, last)) = self.sends.used.get(pid)
             && now == (epoch.clone(), *forks)

@@ -1,8 +1,8 @@
-//! What the applications of Socket.IO clients are told, held against the same logs as everybody else's: nothing lost
-//! without a gap, nothing twice, each send with one true outcome, recovered only what is.
+//! Checks what applications of Socket.IO clients are told, against the same logs: nothing lost without a gap, no duplicates, one true
+//! outcome for each send, and only true recoveries.
 
 use super::Checker;
-use super::truth::{Key, Place, key};
+use super::ground_truth::{Key, LogId, key};
 use super::{Words, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::socketio::FIRST_USER;
@@ -20,7 +20,7 @@ pub(in crate::sim) type SioAnswer = Result<(Option<Id>, Option<u64>), Code>;
 /// One send.
 #[derive(Debug)]
 struct Sent {
-    place: Place,
+    place: LogId,
     content: String,
     data: Option<String>,
     /// Given to which connection, and when by its client's clock.
@@ -51,7 +51,7 @@ struct Followed {
 
 /// What is known of one client.
 #[derive(Debug, Default)]
-pub(super) struct Talk {
+pub(super) struct SioView {
     acks: bool,
     /// It lets go of a long replay.
     holds_little: bool,
@@ -60,25 +60,25 @@ pub(super) struct Talk {
     sends: BTreeMap<u64, Sent>,
     numbers: BTreeMap<SendId, u64>,
     told: BTreeSet<usize>,
-    rooms: BTreeMap<Place, Followed>,
-    joined: BTreeSet<Place>,
+    rooms: BTreeMap<LogId, Followed>,
+    joined: BTreeSet<LogId>,
     /// Joined, as the server is known to remember.
-    certain: BTreeSet<Place>,
-    left: BTreeSet<Place>,
+    certain: BTreeSet<LogId>,
+    left: BTreeSet<LogId>,
     ready: bool,
     over: bool,
     /// What was on the disk and has not been taken up yet.
     expected: BTreeSet<u64>,
     /// The rooms of the session that its connection goes on with.
-    restored: Option<BTreeSet<Place>>,
+    restored: Option<BTreeSet<LogId>>,
     /// The number of the last of its sends that was appended over each connection.
     appended: BTreeMap<usize, u64>,
 }
 
 impl Checker {
-    fn talk(&mut self, client: usize) -> &mut Talk {
+    fn talk(&mut self, client: usize) -> &mut SioView {
         if self.talks.len() <= client {
-            self.talks.resize_with(client + 1, Talk::default);
+            self.talks.resize_with(client + 1, SioView::default);
         }
         &mut self.talks[client]
     }
@@ -131,7 +131,7 @@ impl Checker {
         &mut self,
         client: usize,
         number: u64,
-        at: Place,
+        at: LogId,
         words: (String, Option<String>),
         timed: bool,
     ) {
@@ -185,7 +185,7 @@ impl Checker {
     }
 
     /// A message of a Socket.IO client is appended, over this connection.
-    pub(super) fn sio_appended(&mut self, at: Place, author: Key) {
+    pub(super) fn sio_appended(&mut self, at: LogId, author: Key) {
         let (client, number) = (author.0 - FIRST_USER, author.1);
         let conn = self.sio_speaks.unwrap_or(usize::MAX);
         let talk = self.talk(client);
@@ -217,8 +217,8 @@ impl Checker {
     }
 
     /// Its server takes a client into a room.
-    pub fn sio_enters(&mut self, client: usize, at: Place) {
-        let (newest, forks) = (self.truth.ordinals(at), self.truth.forks(at));
+    pub fn sio_enters(&mut self, client: usize, at: LogId) {
+        let (newest, forks) = (self.ground_truth.ordinals(at), self.ground_truth.forks(at));
         let followed = self.talk(client).rooms.entry(at).or_default();
         if std::mem::take(&mut followed.stale) {
             followed.last = None;
@@ -228,16 +228,16 @@ impl Checker {
 
     /// Its server goes on with its session in these rooms. It does so by numbers: it cannot know that a store has given them
     /// anew meanwhile.
-    pub fn sio_goes_on(&mut self, client: usize, rooms: &[Place]) {
+    pub fn sio_goes_on(&mut self, client: usize, rooms: &[LogId]) {
         for at in rooms {
-            let forks = self.truth.forks(*at);
+            let forks = self.ground_truth.forks(*at);
             let followed = self.talk(client).rooms.entry(*at).or_default();
             followed.forked |= std::mem::replace(&mut followed.forks, forks) != forks;
         }
     }
 
     /// The namespace's consent comes; `restored` are the rooms of the session that goes on.
-    pub fn sio_consent(&mut self, client: usize, restored: Option<&[Place]>) {
+    pub fn sio_consent(&mut self, client: usize, restored: Option<&[LogId]>) {
         let talk = self.talk(client);
         for at in restored.unwrap_or(&[]) {
             let followed = talk.rooms.entry(*at).or_default();
@@ -268,7 +268,7 @@ impl Checker {
                 let data = notification.data.as_deref().unwrap_or("").trim_matches('"');
                 let at = place("@me", user);
                 let copies = key(data).map_or(Vec::new(), |key| self.copies_of(key, ""));
-                let one = copies.iter().copied().find(|copy| self.truth.record(*copy).place == at);
+                let one = copies.iter().copied().find(|copy| self.ground_truth.record(*copy).place == at);
                 match one.filter(|_| *notification.kind == *"note") {
                     Some(index) => self.sio_follows(client, at, index),
                     None => self.violated(format!("4: sio{client} is notified of {notification:?}")),
@@ -347,7 +347,8 @@ impl Checker {
             timestamp: message.timestamp.clone(),
         };
         let stands = |index: &usize| {
-            self.truth.record(*index).place == at && self.words_of(*index).is_none_or(|words| *words == told)
+            self.ground_truth.record(*index).place == at
+                && self.words_of(*index).is_none_or(|words| *words == told)
         };
         let copies: Vec<usize> = copies.into_iter().filter(stands).collect();
         let new = copies.iter().copied().find(|index| !self.talk(client).told.contains(index));
@@ -361,8 +362,8 @@ impl Checker {
     }
 
     /// It is told one entry of a log: a new one, behind the last, and nothing between them is missing.
-    fn sio_follows(&mut self, client: usize, at: Place, index: usize) {
-        let (ordinal, entry) = (self.truth.record(index).ordinal, self.truth.record(index).key);
+    fn sio_follows(&mut self, client: usize, at: LogId, index: usize) {
+        let (ordinal, entry) = (self.ground_truth.record(index).ordinal, self.ground_truth.record(index).key);
         let talk = self.talk(client);
         let twice = !talk.told.insert(index);
         let followed = talk.rooms.entry(at).or_default();
@@ -379,7 +380,8 @@ impl Checker {
             self.violated(format!("3: sio{client} is told number {ordinal} of place {at} after {last:?}"));
         } else if of_before {
             // On its way when the client left.
-        } else if let Some(missed) = base.and_then(|base| self.truth.first_between(at, base, ordinal)) {
+        } else if let Some(missed) = base.and_then(|base| self.ground_truth.first_between(at, base, ordinal))
+        {
             self.violated(format!(
                 "3: sio{client} is told number {ordinal} of place {at} after {base:?}, and not {missed:?}"
             ));
@@ -420,7 +422,7 @@ impl Checker {
         let (written, answer) = (sent.written, sent.answer.clone());
         let (timed, cancelled) = (sent.timed, sent.cancelled);
         let author = (FIRST_USER + client, number);
-        let appended = !self.truth.by_key(author).is_empty();
+        let appended = !self.ground_truth.by_key(author).is_empty();
         let honest = match status {
             DeliveryStatus::Answered { id, seq } => {
                 acks && written.is_some() && answer == Some(Ok((id.clone(), *seq)))
@@ -448,8 +450,8 @@ impl Checker {
     }
 
     /// It is told that it is ready, and wants these rooms.
-    pub fn sio_ready(&mut self, client: usize, wanted: impl Iterator<Item = Place>) {
-        let missing: Vec<Place> = wanted.filter(|at| !self.talk(client).joined.contains(at)).collect();
+    pub fn sio_ready(&mut self, client: usize, wanted: impl Iterator<Item = LogId>) {
+        let missing: Vec<LogId> = wanted.filter(|at| !self.talk(client).joined.contains(at)).collect();
         if !missing.is_empty() {
             self.violated(format!(
                 "S: sio{client} is ready, and has not been told that it is in {missing:?}"
@@ -464,17 +466,17 @@ impl Checker {
 
     /// Whether it was told a message.
     pub fn sio_is_told(&mut self, client: usize, key: Key) -> bool {
-        let copies = self.truth.by_key(key).to_vec();
+        let copies = self.ground_truth.by_key(key).to_vec();
         copies.iter().any(|copy| self.talk(client).told.contains(copy))
     }
 
     /// Long after everything calmed down it has been told all that its log has.
-    pub fn sio_caught_up(&mut self, client: usize, at: Place) {
+    pub fn sio_caught_up(&mut self, client: usize, at: LogId) {
         let talk = self.talk(client);
         let followed = talk.rooms.entry(at).or_default();
         let floor = followed.floor.filter(|_| at < super::PERSONAL || talk.personal);
         let Some(base) = followed.last.or(floor) else { return };
-        if let Some(missed) = self.truth.first_between(at, base, u64::MAX) {
+        if let Some(missed) = self.ground_truth.first_between(at, base, u64::MAX) {
             self.violated(format!("9: sio{client} was not told {missed:?} of place {at}"));
         }
     }

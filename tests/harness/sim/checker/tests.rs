@@ -19,7 +19,7 @@ fn log(checker: &mut Checker, head: u64) {
 }
 
 fn send(checker: &mut Checker, number: u64) {
-    checker.sent((1, number), SendId(number), Made { user: 1, ..Made::default() });
+    checker.sent((1, number), SendId(number), NewSend { user: 1, ..NewSend::default() });
 }
 
 fn observer() -> Checker {

@@ -1,7 +1,7 @@
-//! What a seed decides about its nodes, drawn apart, so that everything else of the seed stays what it is.
+//! Draws the nodes of a seed, from a random stream of its own, so that the rest of the seed stays the same.
 
-use super::act::NodeAct;
-use crate::sim::act::{Act, Step};
+use super::action::NodeAction;
+use crate::sim::action::{Action, Step};
 use crate::sim::plan::{Fleet, Plan};
 use crate::sim::{Micros, SECOND};
 use fastrand::Rng;
@@ -47,7 +47,7 @@ pub(in crate::sim) fn acts(seed: u64, plan: &Plan) -> Vec<Step> {
     for _ in 0..faults {
         let Some(kind) = rng.choice(&kinds) else { break };
         let what = one(&mut rng, *kind, nodes.count, longest);
-        steps.push(Step { at: rng.u64(..plan.chaos), act: Act::Node(what) });
+        steps.push(Step { at: rng.u64(..plan.chaos), act: Action::Node(what) });
     }
     steps
 }
@@ -61,25 +61,25 @@ pub(in crate::sim) fn longest(plan: &Plan) -> Micros {
 /// How many kinds there are.
 const KINDS: u8 = 14;
 
-fn one(rng: &mut Rng, kind: u8, count: usize, longest: Micros) -> NodeAct {
+fn one(rng: &mut Rng, kind: u8, count: usize, longest: Micros) -> NodeAction {
     let node = rng.usize(..count);
     let mut time = |most: Micros| rng.u64(SECOND / 100..most.min(longest));
     let (short, long) = (time(4 * SECOND), time(30 * SECOND));
     let few = rng.u8(1..4);
     match kind {
-        0 => NodeAct::Slow { node, by: short / 2, time: long },
-        1 => NodeAct::Stall { time: long },
-        2 => NodeAct::Refuse { time: short },
-        3 => NodeAct::Unknown { node, count: few },
-        4 => NodeAct::Dropped { node, count: few },
-        5 => NodeAct::Late { node, count: few, by: long },
-        6 => NodeAct::Partition { node, time: long },
-        7 => NodeAct::LoseNotices { node, count: few },
-        8 => NodeAct::DoubleNotices { node, count: few, by: short },
-        9 => NodeAct::LateNotices { node, count: few, by: short },
-        10 => NodeAct::Failover { count: usize::from(few) },
-        11 if rng.bool() => NodeAct::Emptied,
-        12 => NodeAct::Interrupted { node },
-        _ => NodeAct::DiesAtAppend { node, down: short },
+        0 => NodeAction::Slow { node, by: short / 2, time: long },
+        1 => NodeAction::Stall { time: long },
+        2 => NodeAction::Refuse { time: short },
+        3 => NodeAction::Unknown { node, count: few },
+        4 => NodeAction::Dropped { node, count: few },
+        5 => NodeAction::Late { node, count: few, by: long },
+        6 => NodeAction::Partition { node, time: long },
+        7 => NodeAction::LoseNotices { node, count: few },
+        8 => NodeAction::DoubleNotices { node, count: few, by: short },
+        9 => NodeAction::LateNotices { node, count: few, by: short },
+        10 => NodeAction::Failover { count: usize::from(few) },
+        11 if rng.bool() => NodeAction::Emptied,
+        12 => NodeAction::Interrupted { node },
+        _ => NodeAction::DiesAtAppend { node, down: short },
     }
 }

@@ -1,20 +1,20 @@
-//! Several nodes on one modelled store: the rules of `hub/shared.rs` carried out in memory, the wires between them, and
-//! what goes wrong with both. Nothing here knows a client or a connection, and nothing here judges.
+//! Several nodes on one modelled store: the rules of `hub/shared.rs` in memory, the links between them, and their faults. Knows neither
+//! clients nor connections, and checks nothing.
 
-mod act;
+mod action;
 mod cover;
 mod draw;
-mod lines;
+mod producers;
 mod room;
 mod store;
+mod store_link;
 #[cfg(test)]
 mod tests;
-mod wire;
 
-pub use act::NodeAct;
+pub use action::NodeAction;
 pub use cover::Amid;
 pub use draw::NodesPlan;
 pub(super) use draw::{acts, longest, plan};
 pub(super) use room::SharedLog;
-pub(super) use store::{Carried, SharedStore};
-pub(super) use wire::{Asked, Wire, counts};
+pub(super) use store::{RequestResult, SharedStore};
+pub(super) use store_link::{Asked, StoreLink, counts};

@@ -1,6 +1,6 @@
-//! One room as the store has it: its log under an epoch, its producers, and who is there on which node.
+//! One room in the store: its log under an epoch, its producers, and its members by node.
 
-use super::lines::{Answer, Known, Lines};
+use super::producers::{Answer, Known, Producers};
 use crate::sim::Micros;
 use crate::sim::client::EPOCH;
 use rejoin::messages::Code;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Who is in a room on one node, and until when if nothing is said again.
 #[derive(Debug, Default)]
-struct There {
+struct NodePresence {
     users: BTreeSet<Name>,
     until: Micros,
 }
@@ -26,8 +26,8 @@ pub(in crate::sim) struct SharedLog {
     entries: VecDeque<LogEntry>,
     head: u64,
     gone: (u64, Option<Id>),
-    lines: Lines,
-    there: BTreeMap<Id, There>,
+    lines: Producers,
+    there: BTreeMap<Id, NodePresence>,
 }
 
 /// How a send was decided.
@@ -45,7 +45,7 @@ impl SharedLog {
             entries: VecDeque::new(),
             head: 0,
             gone: (0, None),
-            lines: Lines::default(),
+            lines: Producers::default(),
             there: BTreeMap::new(),
         }
     }

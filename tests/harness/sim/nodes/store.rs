@@ -1,5 +1,5 @@
-//! The store that several nodes share, modelled: each request is carried out in one step, and everybody who is concerned
-//! is told. It knows no time but the one it is given, and loses nothing unless it is told to.
+//! The modelled store that several nodes share: executes each request in one step and notifies the nodes concerned. Is given the time,
+//! and loses nothing unless a fault says so.
 
 use super::room::SharedLog;
 use crate::sim::Micros;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// What a request has led to.
 #[derive(Debug, Default)]
-pub(in crate::sim) struct Carried {
+pub(in crate::sim) struct RequestResult {
     /// The answer, if there is one.
     pub(in crate::sim) answer: Option<(RequestId, StoreResponse)>,
     /// Who is told what.
@@ -54,8 +54,8 @@ impl SharedStore {
         now: Micros,
         (node, name): (usize, &Id),
         request: StoreRequest,
-    ) -> Carried {
-        let mut carried = Carried::default();
+    ) -> RequestResult {
+        let mut carried = RequestResult::default();
         match request {
             StoreRequest::Open { request_id, room, known_head: held, new_epoch: fresh } => {
                 carried.anew = self.is_there(&room, held.as_ref(), fresh);
@@ -130,7 +130,7 @@ impl SharedStore {
     }
 
     /// Tells everybody who watches a room, but one.
-    fn tell(&self, carried: &mut Carried, room: &Name, but: Option<usize>, notice: &StoreNotice) {
+    fn tell(&self, carried: &mut RequestResult, room: &Name, but: Option<usize>, notice: &StoreNotice) {
         let watched = self.watched.get(room).into_iter().flatten().copied();
         let told = watched.filter(|node| Some(*node) != but);
         carried.notices.extend(told.map(|node| (node, notice.clone())));

@@ -1,6 +1,6 @@
 //! The modelled store keeps the rules that are written in `hub/shared.rs`.
 
-use super::store::{Carried, SharedStore};
+use super::store::{RequestResult, SharedStore};
 use crate::sim::{Micros, SECOND};
 use rejoin::machine::ClockReading;
 use rejoin::messages::Code;
@@ -39,7 +39,7 @@ impl Case {
         Self { store: SharedStore::new(2, 3, WINDOW), now: SECOND, tickets: 0 }
     }
 
-    fn ask(&mut self, node: usize, request: impl FnOnce(RequestId) -> StoreRequest) -> Carried {
+    fn ask(&mut self, node: usize, request: impl FnOnce(RequestId) -> StoreRequest) -> RequestResult {
         self.tickets += 1;
         let name = id(["node-a", "node-b"][node]);
         self.store.carry_out(self.now, (node, &name), request(RequestId(self.tickets)))
@@ -59,7 +59,7 @@ impl Case {
         }
     }
 
-    fn append(&mut self, node: usize, send: Option<SendKey>, decision: Decision) -> Carried {
+    fn append(&mut self, node: usize, send: Option<SendKey>, decision: Decision) -> RequestResult {
         let (room, fresh) = (Name::from("lobby"), id("fresh"));
         self.ask(node, |request_id| StoreRequest::Append {
             request_id,
@@ -78,7 +78,7 @@ impl Case {
         self.append(node, Some(send), Decision::Append(said)).answer.unwrap().1
     }
 
-    fn say(&mut self, content: &str) -> Carried {
+    fn say(&mut self, content: &str) -> RequestResult {
         self.append(0, None, Decision::Append(entry(content)))
     }
 }

@@ -1,6 +1,6 @@
 //! What a seed decides about readers.
 
-use crate::sim::act::{Act, Step};
+use crate::sim::action::{Action, Step};
 use crate::sim::plan::Plan;
 use crate::sim::{Micros, SECOND};
 use fastrand::Rng;
@@ -47,7 +47,7 @@ pub enum Tampering {
 
 /// What happens to a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReaderAct {
+pub enum ReaderAction {
     /// Its stream is reset; it loses what lies beyond some byte.
     Cut(u64),
     /// Its stream is reset in the middle of the next event, which loses what lies beyond some byte of it.
@@ -77,7 +77,7 @@ pub enum ReaderAct {
     /// What it is told is changed on the way.
     Tamper(Tampering),
     /// What an older stream says is told late.
-    Stale,
+    StaleFrame,
 }
 
 /// Who reads in this seed: nobody in half of them.
@@ -107,15 +107,15 @@ pub(in crate::sim) fn acts(seed: u64, plan: &Plan) -> Vec<Step> {
         let most = (plan.chaos / SECOND / 4).clamp(2, 24) as usize;
         for _ in 0..rng.usize(0..most) {
             let what = act(&mut rng, own);
-            steps.push(Step { at: rng.u64(..plan.chaos), act: Act::Reader { reader, what } });
+            steps.push(Step { at: rng.u64(..plan.chaos), act: Action::Reader { reader, what } });
         }
     }
     steps
 }
 
-fn act(rng: &mut Rng, plan: &ReaderPlan) -> ReaderAct {
+fn act(rng: &mut Rng, plan: &ReaderPlan) -> ReaderAction {
     if plan.tampered && rng.bool() {
-        return ReaderAct::Tamper(match rng.u8(..12) {
+        return ReaderAction::Tamper(match rng.u8(..12) {
             0..=2 => Tampering::Again,
             3..=5 => Tampering::Drop(rng.u8(1..4)),
             6 | 7 => Tampering::Damage,
@@ -127,21 +127,21 @@ fn act(rng: &mut Rng, plan: &ReaderPlan) -> ReaderAct {
     }
     let short = rng.u64(..20 * SECOND);
     match rng.u8(..24) {
-        0..=3 => ReaderAct::Cut(rng.u64(..)),
-        4..=6 => ReaderAct::CutInEvent(rng.u64(..)),
-        7 | 8 => ReaderAct::Vanish,
-        9 => ReaderAct::Hold(short),
-        10..=12 => ReaderAct::Busy(if rng.u8(..4) == 0 { 5 * short } else { short }),
-        13 => ReaderAct::Freeze(3 * short),
-        14 => ReaderAct::Sleep(if rng.bool() { 3 * short } else { 60 * short }, rng.bool()),
-        15 | 16 => ReaderAct::Crash(short / 4),
-        17 => {
-            ReaderAct::Hint([Hint::Online, Hint::Offline, Hint::NetworkChanged, Hint::Woke][rng.usize(..4)])
-        }
-        18 => ReaderAct::Reconnect,
-        19 => ReaderAct::Close(short),
-        20 | 21 => ReaderAct::End,
-        22 => ReaderAct::Revoke,
-        _ => ReaderAct::Stale,
+        0..=3 => ReaderAction::Cut(rng.u64(..)),
+        4..=6 => ReaderAction::CutInEvent(rng.u64(..)),
+        7 | 8 => ReaderAction::Vanish,
+        9 => ReaderAction::Hold(short),
+        10..=12 => ReaderAction::Busy(if rng.u8(..4) == 0 { 5 * short } else { short }),
+        13 => ReaderAction::Freeze(3 * short),
+        14 => ReaderAction::Sleep(if rng.bool() { 3 * short } else { 60 * short }, rng.bool()),
+        15 | 16 => ReaderAction::Crash(short / 4),
+        17 => ReaderAction::Hint(
+            [Hint::Online, Hint::Offline, Hint::NetworkChanged, Hint::Woke][rng.usize(..4)],
+        ),
+        18 => ReaderAction::Reconnect,
+        19 => ReaderAction::Close(short),
+        20 | 21 => ReaderAction::End,
+        22 => ReaderAction::Revoke,
+        _ => ReaderAction::StaleFrame,
     }
 }

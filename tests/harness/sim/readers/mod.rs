@@ -7,7 +7,7 @@ mod reader;
 mod stream;
 mod tampering;
 
-pub use draw::{ReaderAct, ReaderPlan, Tampering};
+pub use draw::{ReaderAction, ReaderPlan, Tampering};
 pub(super) use draw::{acts, plans};
 pub(super) use reader::Reader;
 pub(super) use stream::{LONGEST_EVENT, Stream};

@@ -1,6 +1,6 @@
 //! What a seed decides about clients that speak Socket.IO.
 
-use crate::sim::act::{Act, Step};
+use crate::sim::action::{Action, Step};
 use crate::sim::plan::{Fleet, Plan};
 use crate::sim::{Micros, SECOND};
 use fastrand::Rng;
@@ -42,7 +42,7 @@ pub struct SioPlan {
 
 /// When a fault strikes that is aimed at something its server says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SioMoment {
+pub enum SioTrigger {
     /// The answer to a send or a join.
     Ack,
     /// A message.
@@ -54,7 +54,7 @@ pub enum SioMoment {
 /// What happens to one of them.
 #[allow(missing_docs, reason = "room, time and luck say what they are")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SioAct {
+pub enum SioAction {
     /// Its user joins a room.
     Join(usize),
     /// Its user leaves a room.
@@ -67,7 +67,7 @@ pub enum SioAct {
     /// silence.
     Cut { luck: u64, unseen: bool },
     /// The same at the next thing of this kind that its server says.
-    CutAt(SioMoment, u64),
+    CutAt(SioTrigger, u64),
     /// Packets vanish.
     Vanish { up: bool, down: bool },
     /// Packets of one direction stay where they are for a while.
@@ -117,7 +117,7 @@ pub enum SioAct {
 pub(in crate::sim) fn plans(seed: u64, plan: &Plan, schedule: &[Step]) -> Vec<SioPlan> {
     let mut rng = Rng::with_seed(seed ^ APART);
     let forgets =
-        schedule.iter().any(|step| matches!(step.act, Act::CrashServer { speaks_extended: Some(_), .. }));
+        schedule.iter().any(|step| matches!(step.act, Action::CrashServer { speaks_extended: Some(_), .. }));
     let count = [0, 0, 0, 0, 1, 2][rng.usize(..6)];
     if plan.server.fleet == Fleet::Plain || forgets {
         return Vec::new();
@@ -154,44 +154,44 @@ pub(in crate::sim) fn acts(seed: u64, plan: &Plan) -> Vec<Step> {
         let most = (plan.chaos / SECOND / 2).clamp(6, 50) as usize;
         for _ in 0..rng.usize(3..most) {
             let what = if rng.u8(..5) < 3 { user(&mut rng, plan) } else { fault(&mut rng) };
-            steps.push(Step { at: rng.u64(..plan.chaos), act: Act::Sio { client, what } });
+            steps.push(Step { at: rng.u64(..plan.chaos), act: Action::Sio { client, what } });
         }
     }
     let mut rng = Rng::with_seed(seed.rotate_left(29) ^ OWN);
     for (client, _) in plan.socketio.iter().enumerate().filter(|(_, own)| own.own) {
         for _ in 0..rng.usize(2..40) {
             let what = own(&mut rng);
-            steps.push(Step { at: rng.u64(..plan.chaos), act: Act::Sio { client, what } });
+            steps.push(Step { at: rng.u64(..plan.chaos), act: Action::Sio { client, what } });
         }
     }
     steps
 }
 
-fn own(rng: &mut Rng) -> SioAct {
+fn own(rng: &mut Rng) -> SioAction {
     let (asks, key) = (rng.bool(), rng.u8(..3));
     match rng.u8(..16) {
-        0..=3 => SioAct::OwnSend {
+        0..=3 => SioAction::OwnSend {
             count: rng.u8(1..6),
             padding: if rng.u8(..6) == 0 { rng.u16(..1500) } else { 0 },
             asks,
             timeout: (rng.u8(..6) == 0).then(|| rng.u64(..20 * SECOND)),
         },
-        4 => SioAct::OwnVolatile,
-        5 | 6 => SioAct::OwnKeep { key },
-        7 => SioAct::OwnDrop { key },
-        8..=11 => SioAct::OwnEvent { count: if rng.u8(..12) == 0 { 255 } else { rng.u8(1..5) }, asks },
-        _ => SioAct::OwnAnswer { luck: rng.usize(..8), again: rng.u8(..6) == 0 },
+        4 => SioAction::OwnVolatile,
+        5 | 6 => SioAction::OwnKeep { key },
+        7 => SioAction::OwnDrop { key },
+        8..=11 => SioAction::OwnEvent { count: if rng.u8(..12) == 0 { 255 } else { rng.u8(1..5) }, asks },
+        _ => SioAction::OwnAnswer { luck: rng.usize(..8), again: rng.u8(..6) == 0 },
     }
 }
 
-fn user(rng: &mut Rng, plan: &Plan) -> SioAct {
+fn user(rng: &mut Rng, plan: &Plan) -> SioAction {
     let room = rng.usize(..plan.rooms);
     match rng.u8(..16) {
-        0..=2 => SioAct::Join(room),
-        3 => SioAct::Leave(room),
-        4 => SioAct::Cancel(rng.u64(..3)),
-        5 => SioAct::Notify(rng.u8(1..4)),
-        _ => SioAct::Send {
+        0..=2 => SioAction::Join(room),
+        3 => SioAction::Leave(room),
+        4 => SioAction::Cancel(rng.u64(..3)),
+        5 => SioAction::Notify(rng.u8(1..4)),
+        _ => SioAction::Send {
             room,
             count: rng.u8(1..5),
             padding: if rng.u8(..8) == 0 { 1200 } else { 0 },
@@ -201,26 +201,28 @@ fn user(rng: &mut Rng, plan: &Plan) -> SioAct {
     }
 }
 
-fn fault(rng: &mut Rng) -> SioAct {
+fn fault(rng: &mut Rng) -> SioAction {
     let (short, luck) = (rng.u64(..20 * SECOND), rng.u64(..));
-    let moment = [SioMoment::Ack, SioMoment::Message, SioMoment::Consent][rng.usize(..3)];
+    let moment = [SioTrigger::Ack, SioTrigger::Message, SioTrigger::Consent][rng.usize(..3)];
     match rng.u8(..28) {
-        0..=4 => SioAct::Cut { luck, unseen: rng.u8(..4) == 0 },
-        5..=8 => SioAct::CutAt(moment, luck),
-        9 => SioAct::Vanish { up: true, down: rng.bool() },
-        10 => SioAct::Vanish { up: false, down: true },
-        11 => SioAct::Hold { up: rng.bool(), time: short },
-        12 => SioAct::Freeze(3 * short),
-        13 => SioAct::Sleep(if rng.bool() { 3 * short } else { 40 * short }),
-        14 | 15 => SioAct::Crash(short / 4),
-        16 => SioAct::Hint([Hint::Online, Hint::Offline, Hint::NetworkChanged, Hint::Woke][rng.usize(..4)]),
-        17 => SioAct::Reconnect,
-        18 => SioAct::Close(short),
-        19 => SioAct::Forget,
-        20 | 21 => SioAct::RefuseJoin([Code::RateLimited, Code::Overloaded][rng.usize(..2)]),
-        22 | 23 => SioAct::NoAnswer(rng.u8(1..4)),
-        24 => SioAct::Revoke,
-        25 => SioAct::End,
-        _ => SioAct::Ask,
+        0..=4 => SioAction::Cut { luck, unseen: rng.u8(..4) == 0 },
+        5..=8 => SioAction::CutAt(moment, luck),
+        9 => SioAction::Vanish { up: true, down: rng.bool() },
+        10 => SioAction::Vanish { up: false, down: true },
+        11 => SioAction::Hold { up: rng.bool(), time: short },
+        12 => SioAction::Freeze(3 * short),
+        13 => SioAction::Sleep(if rng.bool() { 3 * short } else { 40 * short }),
+        14 | 15 => SioAction::Crash(short / 4),
+        16 => {
+            SioAction::Hint([Hint::Online, Hint::Offline, Hint::NetworkChanged, Hint::Woke][rng.usize(..4)])
+        }
+        17 => SioAction::Reconnect,
+        18 => SioAction::Close(short),
+        19 => SioAction::Forget,
+        20 | 21 => SioAction::RefuseJoin([Code::RateLimited, Code::Overloaded][rng.usize(..2)]),
+        22 | 23 => SioAction::NoAnswer(rng.u8(1..4)),
+        24 => SioAction::Revoke,
+        25 => SioAction::End,
+        _ => SioAction::Ask,
     }
 }

@@ -5,14 +5,14 @@
 
 mod client;
 mod draw;
+mod member;
 mod own;
-mod seat;
 
 pub(super) use client::SioClient;
-pub use draw::{SioAct, SioMoment, SioPlan};
+pub use draw::{SioAction, SioPlan, SioTrigger};
 pub(super) use draw::{acts, plans};
+pub(super) use member::{Delivered, Lost, Member, SioConn};
 pub(super) use own::{SioOwn, answer_to};
-pub(super) use seat::{Lost, Seat, SioConn, Told};
 
 /// Their users are numbered from here.
 pub(super) const FIRST_USER: usize = 20;

@@ -1,7 +1,7 @@
 //! From a dial to an open connection, and what can go wrong on the way.
 
-use super::{Happening, World};
-use crate::sim::act::{Moment, Who};
+use super::{SimEvent, World};
+use crate::sim::action::{Trigger, TriggerSource};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Conn, Packet, Pipe, Way};
 use crate::sim::plan::{DialFaults, Fleet};
@@ -67,11 +67,11 @@ impl World {
                 DialError::new(kinds[detail as usize % kinds.len()], "")
             }
             _ => {
-                let happening = Happening::Accept { client, process, id, latency, token, offered };
+                let happening = SimEvent::Accept { client, process, id, latency, token, offered };
                 return self.later(latency, happening);
             }
         };
-        self.later(2 * latency, Happening::DialEnds { client, process, id, result: Err(error) });
+        self.later(2 * latency, SimEvent::DialEnds { client, process, id, result: Err(error) });
     }
 
     pub(super) fn accept(
@@ -96,7 +96,7 @@ impl World {
         };
         if let Some(error) = refused {
             let result = Err(error);
-            return self.later(latency, Happening::DialEnds { client, process, id, result });
+            return self.later(latency, SimEvent::DialEnds { client, process, id, result });
         }
         let index = self.conns.len();
         let mut rng = Rng::with_seed(self.clients[client].rng.u64(..));
@@ -154,13 +154,13 @@ impl World {
             self.checker.cover.reach(Sometimes::OtherVersion);
         }
         if mute {
-            self.later(10 * SECOND + silence, Happening::Speaks { conn: index });
+            self.later(10 * SECOND + silence, SimEvent::Speaks { conn: index });
         }
         if dropped {
-            self.later(lifetime, Happening::Dropped { conn: index });
+            self.later(lifetime, SimEvent::Dropped { conn: index });
         }
         // The upgrade's answer and what follows it arrive in this order.
-        self.later(latency, Happening::DialEnds { client, process, id, result: Ok(index) });
+        self.later(latency, SimEvent::DialEnds { client, process, id, result: Ok(index) });
         let state = &self.clients[client];
         if token == Some(&state.token(state.token_serial)) {
             let user = state.name.clone();
@@ -198,7 +198,7 @@ impl World {
                 self.checker.conn_is(client, index);
                 if self.clients[client].sockets.len() > 1 {
                     self.checker.cover.reach(Sometimes::TwoSockets);
-                    self.moment(Who::Client(client), Moment::Handover);
+                    self.moment(TriggerSource::Client(client), Trigger::Handover);
                     let session = self.clients[client].session.as_ref();
                     if session.is_some_and(|session| session.diagnostics().outbox_len > 0) {
                         self.checker.cover.reach(Sometimes::HandoverUnanswered);

@@ -1,8 +1,8 @@
-//! What a driver does for each client, and nothing more.
+//! The driver of each client: executes its session's outputs. Decides nothing.
 
-use super::{Happening, World};
+use super::{SimEvent, World};
 use crate::sim::SECOND;
-use crate::sim::act::{Moment, Who};
+use crate::sim::action::{Trigger, TriggerSource};
 use crate::sim::checker::{key, place};
 use crate::sim::client::LEAST_PACE;
 use crate::sim::coverage::Sometimes;
@@ -80,7 +80,7 @@ impl World {
             state.will_store = true;
             let delay = state.rng.u64(..SECOND / 2);
             let process = self.processes[client];
-            self.later(delay, Happening::Stores { client, process });
+            self.later(delay, SimEvent::Stores { client, process });
         }
     }
 
@@ -91,9 +91,11 @@ impl World {
             Output::Send { conn, frame, message } => {
                 if let Some(index) = self.socket(client, conn) {
                     match message {
-                        ClientMessage::JoinRoom { .. } => self.moment(Who::Client(client), Moment::Asks),
+                        ClientMessage::JoinRoom { .. } => {
+                            self.moment(TriggerSource::Client(client), Trigger::Asks);
+                        }
                         ClientMessage::SendMessage { .. } => {
-                            self.moment(Who::Client(client), Moment::Transmits);
+                            self.moment(TriggerSource::Client(client), Trigger::Transmits);
                         }
                         _ => {}
                     }
@@ -126,7 +128,7 @@ impl World {
             Output::FetchToken { rejected } => self.fetch_token(client, rejected),
             Output::Save => {
                 self.save(client);
-                self.moment(Who::Client(client), Moment::Save);
+                self.moment(TriggerSource::Client(client), Trigger::Save);
             }
             _ => {}
         }
@@ -233,7 +235,7 @@ impl World {
             luck if luck % 16 == 2 => Err(TokenError::permanent("signed out")),
             _ => Err(TokenError::temporary("the token service is away")),
         };
-        self.later(delay, Happening::TokenAnswer { client, question, result });
+        self.later(delay, SimEvent::TokenAnswer { client, question, result });
     }
 
     fn told(&mut self, client: usize, event: &Event) {
@@ -300,7 +302,7 @@ impl World {
         } else if !self.clients[client].app.taking {
             self.clients[client].app.taking = true;
             let wait = self.clients[client].app.pace.max(LEAST_PACE);
-            self.later(wait, Happening::AppTakes { client });
+            self.later(wait, SimEvent::AppTakes { client });
         }
         let state = &mut self.clients[client];
         if state.session.is_some() && !state.app.busy && state.app.queue.len() >= state.plan.queue {

@@ -1,8 +1,8 @@
-//! The faults stop, everybody has to come back, then everybody leaves.
+//! The end of a run: the faults stop, every client must recover, then every client closes.
 
 use super::dials::LONGEST_HINT;
-use super::{Happening, World};
-use crate::sim::act::Fate;
+use super::{SimEvent, World};
+use crate::sim::action::Fate;
 use crate::sim::checker::place;
 use crate::sim::coverage::Sometimes;
 use crate::sim::server::{Crash, Process};
@@ -21,7 +21,7 @@ const LONGEST_DRAIN: Micros = 700 * SECOND;
 
 impl World {
     /// The faults stop. What was broken stays broken until somebody notices.
-    pub(super) fn calm_down(&mut self) {
+    pub(super) fn stop_faults(&mut self) {
         self.trace.note(self.now, "world", format_args!("calms down"));
         self.calm = true;
         self.aims.clear();
@@ -60,7 +60,7 @@ impl World {
             .chain(self.sios_awake())
             .max();
         let from = asleep.unwrap_or(self.now).max(self.now);
-        self.at(from + RECOVERY + self.longest_drain() + self.sios_drain(), Happening::Settled);
+        self.at(from + RECOVERY + self.longest_drain() + self.sios_drain(), SimEvent::Settled);
     }
 
     fn calm_client(&mut self, client: usize) {
@@ -137,15 +137,15 @@ impl World {
         let round = (self.plan.rooms as Micros * pause).max(30 * SECOND);
         for room in 0..self.plan.rooms {
             let wait = room as Micros * pause;
-            self.later(wait, Happening::ProbeRoom { room, counts: false });
-            self.later(round + wait, Happening::ProbeRoom { room, counts: true });
+            self.later(wait, SimEvent::ProbeRoom { room, counts: false });
+            self.later(round + wait, SimEvent::ProbeRoom { room, counts: true });
         }
         for wait in [0, round] {
-            self.later(wait + SECOND, Happening::ProbeStreams);
+            self.later(wait + SECOND, SimEvent::ProbeStreams);
         }
         // A line that a server has forgotten since costs one more way there and back.
         let last = 10 * SECOND + 8 * self.plan.latency.1;
-        self.later(2 * round + last, Happening::Farewell);
+        self.later(2 * round + last, SimEvent::Farewell);
     }
 
     pub(super) fn probe_room(&mut self, room: usize, counts: bool) {
@@ -198,7 +198,7 @@ impl World {
             && matches!(self.clients[client].mode, Some((_, Mode::Extended)))
     }
 
-    pub(super) fn farewell(&mut self) {
+    pub(super) fn close_all(&mut self) {
         for (client, key) in std::mem::take(&mut self.probes) {
             let sender = key.0 >= FIRST_USER || self.is_living(key.0);
             let said = if key.0 >= FIRST_USER {
@@ -231,7 +231,7 @@ impl World {
         }
         self.readers_leave();
         self.sios_leave();
-        self.later(20 * SECOND, Happening::End);
+        self.later(20 * SECOND, SimEvent::End);
     }
 
     pub(super) fn end(&mut self) {

@@ -1,26 +1,26 @@
-//! The world: plays a schedule against clients and server, one happening after the other.
+//! The world: executes a schedule against clients and server, one event after the other.
 
-mod acts;
-mod aiming;
-mod chaos;
+mod app_observer;
+mod byzantine;
 mod dials;
-mod downward;
 mod driver;
 mod ending;
-mod hearing;
-mod lies;
+mod faults;
+mod fixed_answers;
 mod nodes;
 mod own;
 mod processes;
-mod quiet;
+mod quiescence;
 mod readers;
+mod server_observer;
 mod serving;
 mod socketio;
-mod stubborn;
-mod telling;
-mod upward;
+mod to_client;
+mod to_server;
+mod triggers;
+mod user_actions;
 
-use super::act::{Act, Moment, Step, Stubborn, Who};
+use super::action::{Action, FixedAnswer, Step, Trigger, TriggerSource};
 use super::checker::{Checker, Moves, Waits};
 use super::client::Client;
 use super::coverage::Coverage;
@@ -43,7 +43,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What will happen at some moment.
 #[derive(Debug)]
-enum Happening {
+enum SimEvent {
     Arrive { conn: usize, way: Way, end: u64, packet: Packet },
     DialEnds { client: usize, process: u64, id: ConnId, result: Result<usize, DialError> },
     Accept { client: usize, process: u64, id: ConnId, latency: Micros, token: Option<Token>, offered: bool },
@@ -56,13 +56,13 @@ enum Happening {
     AppTakes { client: usize },
     Stores { client: usize, process: u64 },
     Starts { client: usize },
-    Act(usize),
-    Strikes { of: Who, act: Box<Act> },
+    Action(usize),
+    Strikes { of: TriggerSource, act: Box<Action> },
     Thaw { client: usize },
-    Reading(readers::Reading),
-    Talking(socketio::Talking),
+    ReaderEvent(readers::ReaderEvent),
+    SioEvent(socketio::SioEvent),
     ServerBack { node: usize },
-    Sharing(nodes::Sharing),
+    StoreEvent(nodes::StoreEvent),
     Calm,
     Settled,
     ProbeStreams,
@@ -102,7 +102,7 @@ pub(super) struct World {
     schedule: Vec<Step>,
     cut: Option<(Way, u64)>,
     now: Micros,
-    queue: BTreeMap<(Micros, u64), Happening>,
+    queue: BTreeMap<(Micros, u64), SimEvent>,
     queued: u64,
     clients: Vec<Client>,
     readers: Vec<Reader>,
@@ -126,10 +126,10 @@ pub(super) struct World {
     /// The server's processes: one, or several nodes that share a store.
     nodes: Vec<Server>,
     /// What each of them finds when it moves again.
-    server_backlogs: Vec<Vec<Happening>>,
+    server_backlogs: Vec<Vec<SimEvent>>,
     /// What the nodes share.
     shared: Option<Box<Shared>>,
-    client_backlog: Vec<Vec<Happening>>,
+    client_backlog: Vec<Vec<SimEvent>>,
     conns: Vec<Conn>,
     decoder: ServerDecoder,
     checker: Checker,
@@ -152,9 +152,9 @@ pub(super) struct World {
     speaking: Option<usize>,
     probes: Vec<(usize, super::checker::Key)>,
     /// Acts that wait for a moment of somebody.
-    aims: Vec<(Who, Moment, Micros, Act)>,
+    aims: Vec<(TriggerSource, Trigger, Micros, Action)>,
     /// Which client is answered how, and until when.
-    stubborn: Vec<(usize, Stubborn, Micros)>,
+    stubborn: Vec<(usize, FixedAnswer, Micros)>,
     happenings: u64,
     /// Frames of the applications' own.
     own: Own,
@@ -246,9 +246,9 @@ impl World {
         self.sios_start();
         self.sharing_starts();
         for index in 0..self.schedule.len() {
-            self.at(self.schedule[index].at, Happening::Act(index));
+            self.at(self.schedule[index].at, SimEvent::Action(index));
         }
-        self.later(self.plan.chaos, Happening::Calm);
+        self.later(self.plan.chaos, SimEvent::Calm);
         while !self.over && self.checker.violations().is_empty() {
             self.step();
         }
@@ -278,11 +278,11 @@ impl World {
         [whole, all, intact, logs]
     }
 
-    fn later(&mut self, delay: Micros, happening: Happening) {
+    fn later(&mut self, delay: Micros, happening: SimEvent) {
         self.at(self.now + delay, happening);
     }
 
-    fn at(&mut self, time: Micros, happening: Happening) {
+    fn at(&mut self, time: Micros, happening: SimEvent) {
         self.queued += 1;
         self.queue.insert((time, self.queued), happening);
     }
@@ -328,16 +328,16 @@ impl World {
         }
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: SimEvent) {
         // Whoever stands still finds it waiting afterwards.
         let client = match &happening {
-            Happening::Arrive { conn, way: Way::Down, .. } | Happening::Flush { conn, .. } => {
+            SimEvent::Arrive { conn, way: Way::Down, .. } | SimEvent::Flush { conn, .. } => {
                 Some(self.conns[*conn].client)
             }
-            Happening::DialEnds { client, .. }
-            | Happening::TokenAnswer { client, .. }
-            | Happening::Stores { client, .. }
-            | Happening::AppTakes { client } => Some(*client),
+            SimEvent::DialEnds { client, .. }
+            | SimEvent::TokenAnswer { client, .. }
+            | SimEvent::Stores { client, .. }
+            | SimEvent::AppTakes { client } => Some(*client),
             _ => None,
         };
         if let Some(client) = client.filter(|client| self.clients[*client].frozen_until.is_some()) {
@@ -345,49 +345,49 @@ impl World {
             return;
         }
         match happening {
-            Happening::Arrive { conn, way: Way::Up, end, packet } => self.arrive_up(conn, end, packet),
-            Happening::Arrive { conn, way: Way::Down, end, packet } => self.arrive_down(conn, end, packet),
-            Happening::DialEnds { client, process, id, result } => {
+            SimEvent::Arrive { conn, way: Way::Up, end, packet } => self.arrive_up(conn, end, packet),
+            SimEvent::Arrive { conn, way: Way::Down, end, packet } => self.arrive_down(conn, end, packet),
+            SimEvent::DialEnds { client, process, id, result } => {
                 self.dial_ends(client, process, id, result);
             }
-            Happening::Accept { client, process, id, latency, token, offered } => {
+            SimEvent::Accept { client, process, id, latency, token, offered } => {
                 self.accept(client, process, id, latency, token.as_ref(), offered);
             }
-            Happening::Dropped { conn } => self.cut(conn, 0),
-            Happening::Speaks { conn } => self.speaks_at_last(conn),
-            Happening::Flush { conn, frame } => self.flush_reported(conn, frame),
-            Happening::TokenAnswer { client, question, result } => {
+            SimEvent::Dropped { conn } => self.cut(conn, 0),
+            SimEvent::Speaks { conn } => self.speaks_at_last(conn),
+            SimEvent::Flush { conn, frame } => self.flush_reported(conn, frame),
+            SimEvent::TokenAnswer { client, question, result } => {
                 if self.clients[client].token_question == question {
                     self.input(client, Input::Token(result));
                 }
             }
-            Happening::Drained { conn } => self.drained(conn),
-            Happening::GatewayGone { conn } => self.gateway_gone(conn),
-            Happening::AppTakes { client } => self.app_takes(client),
-            Happening::Stores { client, process } => {
+            SimEvent::Drained { conn } => self.drained(conn),
+            SimEvent::GatewayGone { conn } => self.gateway_gone(conn),
+            SimEvent::AppTakes { client } => self.app_takes(client),
+            SimEvent::Stores { client, process } => {
                 if self.processes[client] == process {
                     self.clients[client].will_store = false;
                     self.stores_places(client);
                     self.save(client);
                 }
             }
-            Happening::Starts { client } => self.start(client),
-            Happening::Act(index) => {
+            SimEvent::Starts { client } => self.start(client),
+            SimEvent::Action(index) => {
                 let act = self.schedule[index].act.clone();
                 self.act(&act);
             }
-            Happening::Strikes { of, act } => self.strikes(of, &act),
-            Happening::Thaw { client } => self.thaw(client),
-            Happening::Reading(reading) => self.reading(reading),
-            Happening::Talking(talking) => self.talking(talking),
-            Happening::ServerBack { node } => self.server_back(node),
-            Happening::Sharing(sharing) => self.sharing(sharing),
-            Happening::Calm => self.calm_down(),
-            Happening::Settled => self.settled(),
-            Happening::ProbeStreams => self.probe_streams(),
-            Happening::ProbeRoom { room, counts } => self.probe_room(room, counts),
-            Happening::Farewell => self.farewell(),
-            Happening::End => self.end(),
+            SimEvent::Strikes { of, act } => self.strikes(of, &act),
+            SimEvent::Thaw { client } => self.thaw(client),
+            SimEvent::ReaderEvent(reading) => self.reading(reading),
+            SimEvent::SioEvent(talking) => self.talking(talking),
+            SimEvent::ServerBack { node } => self.server_back(node),
+            SimEvent::StoreEvent(sharing) => self.sharing(sharing),
+            SimEvent::Calm => self.stop_faults(),
+            SimEvent::Settled => self.settled(),
+            SimEvent::ProbeStreams => self.probe_streams(),
+            SimEvent::ProbeRoom { room, counts } => self.probe_room(room, counts),
+            SimEvent::Farewell => self.close_all(),
+            SimEvent::End => self.end(),
         }
     }
 }

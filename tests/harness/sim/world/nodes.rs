@@ -1,12 +1,14 @@
 //! The server as several nodes: who is dialled, what goes between the nodes and the store that they share, and what goes
 //! wrong there. With one node nothing of this happens.
 
-use super::{Happening, World};
+use super::{SimEvent, World};
 use crate::sim::Micros;
 use crate::sim::SECOND;
-use crate::sim::act::{Act, Fate};
+use crate::sim::action::{Action, Fate};
 use crate::sim::checker::Key;
-use crate::sim::nodes::{Amid, Asked, Carried, NodeAct, SharedLog, SharedStore, Wire, counts, longest};
+use crate::sim::nodes::{
+    Amid, Asked, NodeAction, RequestResult, SharedLog, SharedStore, StoreLink, counts, longest,
+};
 use crate::sim::server::{Crash, Process, Server};
 use crate::sim::setup::Setup;
 use fastrand::Rng;
@@ -26,7 +28,7 @@ const GRACE: Micros = 15 * SECOND;
 
 /// What will happen between a node and the store.
 #[derive(Debug)]
-pub(super) enum Sharing {
+pub(super) enum StoreEvent {
     /// The store looks at what a node has asked.
     Pull { node: usize },
     /// An answer reaches a node's process.
@@ -43,7 +45,7 @@ pub(super) enum Sharing {
 #[derive(Debug)]
 pub(super) struct Shared {
     store: SharedStore,
-    wires: Vec<Wire>,
+    wires: Vec<StoreLink>,
     rng: Rng,
     latency: (Micros, Micros),
     longest: Micros,
@@ -87,7 +89,7 @@ pub(super) fn begin(setup: &Setup, first: Server) -> (Vec<Server>, Option<Box<Sh
     let nodes: Vec<Server> = nodes.collect();
     let shared = Shared {
         store: SharedStore::new(plan.count, server.history, server.dedupe_window),
-        wires: nodes.iter().map(|_| Wire::default()).collect(),
+        wires: nodes.iter().map(|_| StoreLink::default()).collect(),
         rng,
         latency: plan.latency,
         longest: longest(&setup.plan),
@@ -121,26 +123,26 @@ fn send(request: &StoreRequest) -> Option<(Id, u64)> {
 impl World {
     pub(super) fn sharing_starts(&mut self) {
         for node in 0..self.shared.as_ref().map_or(0, |shared| shared.wires.len()) {
-            self.later(COMPARES, Happening::Sharing(Sharing::Compare { node }));
+            self.later(COMPARES, SimEvent::StoreEvent(StoreEvent::Compare { node }));
         }
     }
 
-    pub(super) fn sharing(&mut self, sharing: Sharing) {
-        let (Sharing::Pull { node }
-        | Sharing::Answer { node, .. }
-        | Sharing::Notice { node, .. }
-        | Sharing::Heals { node }
-        | Sharing::Compare { node }) = sharing;
-        let to_node = matches!(sharing, Sharing::Answer { .. } | Sharing::Notice { .. });
+    pub(super) fn sharing(&mut self, sharing: StoreEvent) {
+        let (StoreEvent::Pull { node }
+        | StoreEvent::Answer { node, .. }
+        | StoreEvent::Notice { node, .. }
+        | StoreEvent::Heals { node }
+        | StoreEvent::Compare { node }) = sharing;
+        let to_node = matches!(sharing, StoreEvent::Answer { .. } | StoreEvent::Notice { .. });
         if to_node && matches!(self.nodes[node].process, Process::Frozen(_)) {
-            return self.server_backlogs[node].push(Happening::Sharing(sharing));
+            return self.server_backlogs[node].push(SimEvent::StoreEvent(sharing));
         }
         let now = self.now;
         let Some(shared) = &mut self.shared else { return };
         let wire = &shared.wires[node];
         match sharing {
-            Sharing::Pull { .. } => self.store_looks(node),
-            Sharing::Answer { process, request_id, answer, .. } => {
+            StoreEvent::Pull { .. } => self.store_looks(node),
+            StoreEvent::Answer { process, request_id, answer, .. } => {
                 if process != wire.process {
                     return self.checker.cover.reach_amid(Amid::LateAnswer);
                 }
@@ -148,13 +150,13 @@ impl World {
                 self.trace.note(now, "store", format_args!("answers {node}: {request_id:?} {answer:?}"));
                 self.hub_at(node, hub::Input::StoreResponse { request_id, response: answer });
             }
-            Sharing::Notice { process, notice, .. } => {
+            StoreEvent::Notice { process, notice, .. } => {
                 if process == wire.process && !wire.is_cut(now) && !self.cannot_be_told(node, &notice) {
                     self.trace.note(now, "store", format_args!("tells {node}: {notice:?}"));
                     self.hub_at(node, hub::Input::StoreNotice(notice));
                 }
             }
-            Sharing::Heals { .. } => {
+            StoreEvent::Heals { .. } => {
                 if !wire.is_cut(now) {
                     if self.nodes[node].process == Process::Up {
                         self.checker.cover.reach_amid(Amid::CutOff);
@@ -162,8 +164,8 @@ impl World {
                     self.is_interrupted(node);
                 }
             }
-            Sharing::Compare { .. } => {
-                self.later(COMPARES, Happening::Sharing(Sharing::Compare { node }));
+            StoreEvent::Compare { .. } => {
+                self.later(COMPARES, SimEvent::StoreEvent(StoreEvent::Compare { node }));
                 self.compares(node);
             }
         }
@@ -283,7 +285,7 @@ impl World {
         let at = wire.asked.back().map_or(0, |asked| asked.at).max(now + delay);
         let Some(name) = self.nodes[node].node().cloned() else { return };
         wire.asked.push_back(Asked { at, made: now, process: wire.process, name, request });
-        self.at(at, Happening::Sharing(Sharing::Pull { node }));
+        self.at(at, SimEvent::StoreEvent(StoreEvent::Pull { node }));
     }
 
     /// A node is told, after a while, that a request has failed.
@@ -291,7 +293,7 @@ impl World {
         let (Some(shared), Some(request_id)) = (&mut self.shared, request_id) else { return };
         let (delay, process) = (shared.rng.u64(1..3 * SECOND), shared.wires[node].process);
         let answer = StoreResponse::Failed;
-        self.later(delay, Happening::Sharing(Sharing::Answer { node, process, request_id, answer }));
+        self.later(delay, SimEvent::StoreEvent(StoreEvent::Answer { node, process, request_id, answer }));
     }
 
     /// The store carries out what has reached it.
@@ -302,7 +304,7 @@ impl World {
             let Some(front) = wire.asked.front() else { return };
             let ready = front.at.max(shared.stalled_until);
             if ready > self.now {
-                return self.at(ready, Happening::Sharing(Sharing::Pull { node }));
+                return self.at(ready, SimEvent::StoreEvent(StoreEvent::Pull { node }));
             }
             let Some(asked) = wire.asked.pop_front() else { return };
             self.store_decides(node, asked);
@@ -350,7 +352,7 @@ impl World {
             }
         }
         let new = self.observe();
-        let Carried { answer, notices, appended, .. } = carried;
+        let RequestResult { answer, notices, appended, .. } = carried;
         for (to, notice) in notices {
             self.notices(to, notice);
         }
@@ -397,7 +399,7 @@ impl World {
             wire.answered_at = wire.answered_at.max(now + delay);
             wire.answered_at
         };
-        self.at(at, Happening::Sharing(Sharing::Answer { node, process, request_id, answer }));
+        self.at(at, SimEvent::StoreEvent(StoreEvent::Answer { node, process, request_id, answer }));
     }
 
     /// The store tells a node.
@@ -430,7 +432,7 @@ impl World {
         }
         for at in times {
             let notice = notice.clone();
-            self.at(at, Happening::Sharing(Sharing::Notice { node, process, notice }));
+            self.at(at, SimEvent::StoreEvent(StoreEvent::Notice { node, process, notice }));
         }
     }
 
@@ -438,7 +440,7 @@ impl World {
     fn is_interrupted(&mut self, node: usize) {
         let Some(shared) = &self.shared else { return };
         let (process, notice) = (shared.wires[node].process, StoreNotice::Interrupted);
-        self.later(1, Happening::Sharing(Sharing::Notice { node, process, notice }));
+        self.later(1, SimEvent::StoreEvent(StoreEvent::Notice { node, process, notice }));
     }
 
     /// Heads are compared; what a node was not told of is looked for in what it has.
@@ -539,46 +541,48 @@ impl World {
     }
 
     /// A fault of one log.
-    pub(super) fn shared_fault(&mut self, act: &Act) {
+    pub(super) fn shared_fault(&mut self, act: &Action) {
         let epoch = Id::from_bits(self.rng.u64(..), self.rng.u32(..));
-        let (Act::Crop { log, .. } | Act::Trim { log, .. } | Act::NewEpoch { log }) = *act else { return };
+        let (Action::Crop { log, .. } | Action::Trim { log, .. } | Action::NewEpoch { log }) = *act else {
+            return;
+        };
         let name = self.log_name(log);
-        if matches!(act, Act::Trim { .. }) {
+        if matches!(act, Action::Trim { .. }) {
             self.hides_what_was_not_read(log);
         }
         let Some(shared) = &mut self.shared else { return };
         match *act {
-            Act::Crop { count, .. } => shared.store.crop(&name, usize::try_from(count).unwrap_or(0)),
-            Act::Trim { keep, .. } => shared.store.trim(&name, keep),
+            Action::Crop { count, .. } => shared.store.crop(&name, usize::try_from(count).unwrap_or(0)),
+            Action::Trim { keep, .. } => shared.store.trim(&name, keep),
             _ => shared.store.begin_epoch(&name, epoch),
         }
         self.observe();
     }
 
-    pub(super) fn node_fault(&mut self, act: &NodeAct) {
+    pub(super) fn node_fault(&mut self, act: &NodeAction) {
         let now = self.now;
         let Some(shared) = &mut self.shared else { return };
         shared.unsure_until = now + shared.longest + UNSURE;
         match *act {
-            NodeAct::Slow { node, by, time } => shared.wires[node].slow = (by, now + time),
-            NodeAct::Stall { time } => shared.stalled_until = shared.stalled_until.max(now + time),
-            NodeAct::Refuse { time } => shared.refuses_until = shared.refuses_until.max(now + time),
-            NodeAct::Unknown { node, count } => shared.wires[node].unknown = count,
-            NodeAct::Dropped { node, count } => shared.wires[node].dropped = count,
-            NodeAct::Late { node, count, by } => shared.wires[node].late = (count, by),
-            NodeAct::Partition { node, time } => {
+            NodeAction::Slow { node, by, time } => shared.wires[node].slow = (by, now + time),
+            NodeAction::Stall { time } => shared.stalled_until = shared.stalled_until.max(now + time),
+            NodeAction::Refuse { time } => shared.refuses_until = shared.refuses_until.max(now + time),
+            NodeAction::Unknown { node, count } => shared.wires[node].unknown = count,
+            NodeAction::Dropped { node, count } => shared.wires[node].dropped = count,
+            NodeAction::Late { node, count, by } => shared.wires[node].late = (count, by),
+            NodeAction::Partition { node, time } => {
                 let wire = &mut shared.wires[node];
                 wire.cut_until = wire.cut_until.max(now + time);
                 let until = wire.cut_until;
-                self.at(until, Happening::Sharing(Sharing::Heals { node }));
+                self.at(until, SimEvent::StoreEvent(StoreEvent::Heals { node }));
             }
-            NodeAct::LoseNotices { node, count } => shared.wires[node].lost = count,
-            NodeAct::DoubleNotices { node, count, by } => shared.wires[node].doubled = (count, by),
-            NodeAct::LateNotices { node, count, by } => shared.wires[node].overtaken = (count, by),
-            NodeAct::Failover { count } => self.store_fails_over(count),
-            NodeAct::Emptied => self.store_begins_empty(),
-            NodeAct::Interrupted { node } => self.is_interrupted(node),
-            NodeAct::DiesAtAppend { node, down } => shared.wires[node].dies_at_append = Some(down),
+            NodeAction::LoseNotices { node, count } => shared.wires[node].lost = count,
+            NodeAction::DoubleNotices { node, count, by } => shared.wires[node].doubled = (count, by),
+            NodeAction::LateNotices { node, count, by } => shared.wires[node].overtaken = (count, by),
+            NodeAction::Failover { count } => self.store_fails_over(count),
+            NodeAction::Emptied => self.store_begins_empty(),
+            NodeAction::Interrupted { node } => self.is_interrupted(node),
+            NodeAction::DiesAtAppend { node, down } => shared.wires[node].dies_at_append = Some(down),
         }
     }
 
@@ -589,9 +593,9 @@ impl World {
         (shared.stalled_until, shared.refuses_until) = (now, now);
         let cut: Vec<usize> =
             (0..shared.wires.len()).filter(|node| shared.wires[*node].is_cut(now)).collect();
-        shared.wires.iter_mut().for_each(Wire::calms);
+        shared.wires.iter_mut().for_each(StoreLink::calms);
         for node in 0..self.nodes.len() {
-            self.at(now, Happening::Sharing(Sharing::Pull { node }));
+            self.at(now, SimEvent::StoreEvent(StoreEvent::Pull { node }));
         }
         for node in cut {
             self.is_interrupted(node);

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::sim::net::{Packet, Way};
-use crate::sim::own::{OwnAct, number};
+use crate::sim::own::{AppFrameAction, number};
 use rejoin::machine::{Command, OutboundMessage, ServerMessage};
 use rejoin::{Event, Frame, SendId};
 use std::collections::BTreeMap;
@@ -11,17 +11,17 @@ use std::collections::BTreeMap;
 pub(super) const LANE: &str = "";
 
 impl World {
-    pub(super) fn act_own(&mut self, client: usize, what: OwnAct) {
+    pub(super) fn act_own(&mut self, client: usize, what: AppFrameAction) {
         match what {
-            OwnAct::Send { count, padding } => {
+            AppFrameAction::Send { count, padding } => {
                 for _ in 0..count {
                     self.send_own(client, padding, false);
                 }
             }
-            OwnAct::Volatile => self.send_own(client, 0, true),
-            OwnAct::Keep { key, padding } => self.keep_own(client, &format!("key{key}"), padding),
-            OwnAct::Drop { key } => self.drop_own(client, &format!("key{key}")),
-            OwnAct::KeepMany => {
+            AppFrameAction::Volatile => self.send_own(client, 0, true),
+            AppFrameAction::Keep { key, padding } => self.keep_own(client, &format!("key{key}"), padding),
+            AppFrameAction::Drop { key } => self.drop_own(client, &format!("key{key}")),
+            AppFrameAction::KeepMany => {
                 for key in 0..=rejoin::MAX_KEPT_FRAMES {
                     self.keep_own(client, &format!("many{key}"), 0);
                 }

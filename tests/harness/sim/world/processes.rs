@@ -1,6 +1,6 @@
-//! Clients' processes begin, stand still, and die.
+//! Starts, freezes and kills clients' processes.
 
-use super::{Happening, World};
+use super::{SimEvent, World};
 use crate::sim::Micros;
 use crate::sim::checker::{Begins, Disk, key, place};
 use crate::sim::coverage::Sometimes;
@@ -121,7 +121,7 @@ impl World {
         self.clients[client].loses_its_memory();
         self.client_backlog[client].clear();
         let down = if self.calm { 0 } else { death.down };
-        self.later(down, Happening::Starts { client });
+        self.later(down, SimEvent::Starts { client });
     }
 
     /// What was being stored when it died is on the disk up to any record, but for outcomes that nobody was told: telling
@@ -161,7 +161,7 @@ impl World {
             }
         }
         self.clients[client].look_at_deadline();
-        self.later(time, Happening::Thaw { client });
+        self.later(time, SimEvent::Thaw { client });
     }
 
     pub(super) fn thaw(&mut self, client: usize) {

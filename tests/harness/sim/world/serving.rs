@@ -1,10 +1,10 @@
 //! The server process: what its hub does, and when it dies.
 
 use super::dials::micros;
-use super::upward::shortened;
-use super::{Happening, World};
-use crate::sim::act::{Fate, Forgotten, Moment, Who};
-use crate::sim::checker::{Checker, Key, PERSONAL, Place, Stored, Words, key, place};
+use super::to_server::shortened;
+use super::{SimEvent, World};
+use crate::sim::action::{Fate, Forgotten, Trigger, TriggerSource};
+use crate::sim::checker::{Checker, Key, LogId, PERSONAL, Stored, Words, key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use crate::sim::server::{Crash, Process, Server};
@@ -153,15 +153,15 @@ impl World {
             _ => {}
         }
         let moment = match kind {
-            "ack" => Some(Moment::Ack),
-            "nack" => Some(Moment::Nack),
-            "joined" => Some(Moment::Joined),
-            "history" => Some(Moment::History),
-            "message" | "notification" if text.contains("\"replay\":true") => Some(Moment::Replay),
+            "ack" => Some(Trigger::Ack),
+            "nack" => Some(Trigger::Nack),
+            "joined" => Some(Trigger::Joined),
+            "history" => Some(Trigger::History),
+            "message" | "notification" if text.contains("\"replay\":true") => Some(Trigger::Replay),
             _ => None,
         };
         if let Some(moment) = moment {
-            self.moment(Who::Client(self.conns[index].client), moment);
+            self.moment(TriggerSource::Client(self.conns[index].client), moment);
         }
         if kind == "ack" && self.conns[index].cut_at_ack {
             if let Ok(ServerMessage::Ack(ack)) = self.decoder.decode(&text) {
@@ -360,7 +360,7 @@ impl World {
         self.checker.allowances_anew();
         self.observe();
         self.server_backlogs[node].clear();
-        self.at(back, Happening::ServerBack { node });
+        self.at(back, SimEvent::ServerBack { node });
     }
 
     pub(super) fn server_back(&mut self, node: usize) {
@@ -434,10 +434,10 @@ fn look_at<'a>(
     checker: &mut Checker,
     view: &View<'_>,
     entries: impl DoubleEndedIterator<Item = &'a LogEntry> + ExactSizeIterator,
-    seen: &mut Vec<(Place, Key, Words)>,
+    seen: &mut Vec<(LogId, Key, Words)>,
 ) -> Option<Key> {
-    let at: Place = match view.name.strip_prefix("@u") {
-        Some(user) => PERSONAL + user.parse::<Place>().unwrap_or(0),
+    let at: LogId = match view.name.strip_prefix("@u") {
+        Some(user) => PERSONAL + user.parse::<LogId>().unwrap_or(0),
         None => place(view.name, 0),
     };
     let known = checker.known_head(at, view.epoch);

@@ -1,4 +1,4 @@
-//! How long a client waits before it dials again, and when it does not any more (reconnecting.md, "Delay"; protocol.md §2.5).
+//! Checks how long a client waits before it dials again, and when it stops (reconnecting.md, "Delay"; protocol.md §2.5).
 
 use super::{Begins, CauseCode, MS, Open, Watch};
 use crate::sim::{Micros, SECOND};

@@ -1,4 +1,4 @@
-//! What an input obliges a client to, at once.
+//! Checks the immediate obligations that an input creates.
 
 use super::super::bounds::Queue;
 use super::{CauseCode, Checker, ConnId, Key, Name, place};
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 /// Something that has to follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Duty {
+pub(super) enum Obligation {
     /// A connection is given up that nobody waited for.
     Abandons(ConnId),
     /// The application is told that the server said `error`.
@@ -74,7 +74,7 @@ impl Checker {
     pub(super) fn owes(&mut self, client: usize, input: &Input, session: &Session) {
         let extended = session.mode() == Some(Mode::Extended);
         let watch = &mut self.watches[client];
-        watch.duties.retain(|duty| extended || !matches!(duty, Duty::Fetches | Duty::Shows(_)));
+        watch.duties.retain(|duty| extended || !matches!(duty, Obligation::Fetches | Obligation::Shows(_)));
         watch.too_large = false;
         let is_in = |room: &Name, state| session.rooms().any(|(name, is)| name == room && is == state);
         match input {
@@ -87,7 +87,7 @@ impl Checker {
                 if let Some(key) =
                     key.filter(|key| self.sends.all.get(key).is_some_and(super::super::sends::Sent::waits))
                 {
-                    self.watches[client].duties.push(Duty::Settles(key));
+                    self.watches[client].duties.push(Obligation::Settles(key));
                 }
             }
             Input::Closed(conn, Disconnect::Closed { code: 1009, .. }) if watch.is_current(*conn) => {
@@ -96,7 +96,7 @@ impl Checker {
             }
             Input::Received(conn, message) if extended && watch.is_current(*conn) => match message {
                 Message::Left(left) if left.reference.is_none() && is_in(&left.room, RoomState::Joined) => {
-                    watch.duties.push(Duty::TellsOutOf(left.room.clone()));
+                    watch.duties.push(Obligation::TellsOutOf(left.room.clone()));
                 }
                 Message::Error { detail: Some(refusal), .. } if refusal.retry => {
                     if let Some(room) = &refusal.room
@@ -104,7 +104,7 @@ impl Checker {
                         && is_in(room, RoomState::Joining)
                         && watch.refused.get(room) != Some(&refusal.code)
                     {
-                        watch.duties.push(Duty::TellsRefused(room.clone(), refusal.code));
+                        watch.duties.push(Obligation::TellsRefused(room.clone(), refusal.code));
                     }
                 }
                 Message::Error { detail: Some(refusal), .. } => {
@@ -112,14 +112,14 @@ impl Checker {
                         && watch.asked.get(room) == refusal.reference.as_ref()
                         && is_in(room, RoomState::Joining)
                     {
-                        watch.duties.push(Duty::TellsOutOf(room.clone()));
+                        watch.duties.push(Obligation::TellsOutOf(room.clone()));
                     }
                 }
                 Message::Message(message) => {
                     let origin = message.entry.as_ref().and_then(|stamp| stamp.producer.as_ref());
                     let key = origin.and_then(|origin| self.line_is_of(&origin.pid, origin.pseq));
                     if let Some(key) = key.filter(|key| key.0 == client && self.is_open(*key)) {
-                        self.watches[client].duties.push(Duty::Settles(key));
+                        self.watches[client].duties.push(Obligation::Settles(key));
                     }
                 }
                 _ => {}
@@ -130,7 +130,7 @@ impl Checker {
 
     fn blames_largest(&mut self, client: usize) {
         if let Some(key) = self.largest_in_flight(client) {
-            self.watches[client].duties.push(Duty::Settles(key));
+            self.watches[client].duties.push(Obligation::Settles(key));
         }
     }
 
@@ -141,21 +141,21 @@ impl Checker {
         let (did, open) = (std::mem::take(&mut watch.did), watch.open);
         // Then that was the largest.
         let blames_own = watch.too_large && did.blames_own;
-        let had_token = duties.iter().any(|duty| matches!(duty, Duty::Shows(_)));
+        let had_token = duties.iter().any(|duty| matches!(duty, Obligation::Shows(_)));
         for duty in duties {
             let done = match &duty {
-                Duty::Abandons(conn) => did.abandons.contains(conn),
-                Duty::TellsError => did.told_error,
-                Duty::TellsOutOf(room) => did.out_of.contains(room),
-                Duty::Asks => did.asks || open.is_none_or(|open| open.asked.is_some()),
-                Duty::TellsRefused(room, code) => {
+                Obligation::Abandons(conn) => did.abandons.contains(conn),
+                Obligation::TellsError => did.told_error,
+                Obligation::TellsOutOf(room) => did.out_of.contains(room),
+                Obligation::Asks => did.asks || open.is_none_or(|open| open.asked.is_some()),
+                Obligation::TellsRefused(room, code) => {
                     did.refused.iter().any(|(of, told)| of == room && told == code)
                 }
-                Duty::Hurries(why) => did.dials || did.causes.contains(why),
-                Duty::Fetches => did.fetches,
-                Duty::Shows(token) => did.shows.as_ref() == Some(token),
-                Duty::Settles(key) => blames_own || !self.is_open(*key),
-                Duty::TellsWhy(why) => did.causes.iter().any(|cause| is_told(*why, *cause)),
+                Obligation::Hurries(why) => did.dials || did.causes.contains(why),
+                Obligation::Fetches => did.fetches,
+                Obligation::Shows(token) => did.shows.as_ref() == Some(token),
+                Obligation::Settles(key) => blames_own || !self.is_open(*key),
+                Obligation::TellsWhy(why) => did.causes.iter().any(|cause| is_told(*why, *cause)),
             };
             if !done {
                 self.violated(format!("u{client} owes this and does not do it: {duty:?}"));

@@ -1,4 +1,4 @@
-//! When a client asks for a sign of life, and when it gives a connection up (reconnecting.md, "Liveness").
+//! Checks when a client probes a connection and when it gives one up (reconnecting.md, "Liveness").
 
 use super::{CauseCode, MS, Open, Watch};
 use crate::sim::{Micros, SECOND};

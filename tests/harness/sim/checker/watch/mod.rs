@@ -1,6 +1,5 @@
-//! What a client's connection layer does, held against reconnecting.md: when it dials again and how often, with which token
-//! and which offer, when it asks for a sign of life, when it moves and what it leaves behind. A model of its own, fed with
-//! the inputs and outputs of one client.
+//! Checks a client's connection layer against reconnecting.md: dials and their times, tokens, offers, probes, migrations and old
+//! connections. An independent model, fed with the inputs and outputs of one client.
 
 mod delays;
 mod duties;
@@ -8,13 +7,13 @@ mod liveness;
 mod moves;
 mod tokens;
 
-use super::truth::Key;
+use super::ground_truth::Key;
 use super::{Checker, Micros, place};
 use crate::sim::SECOND;
 use delays::Delays;
 pub use delays::Waits;
-use duties::{Did, Duty};
-use moves::{Next, Retiring};
+use duties::{Did, Obligation};
+use moves::{Next, OldConnection};
 use rejoin::machine::{ClientMessage, Command, ConnId, Disconnect, Input, Output, ServerMessage, Session};
 use rejoin::messages::Hello;
 use rejoin::{CauseCode, Event, Hint, Id, Mode, Name, RoomChange, RoomState, State, StateChange};
@@ -78,7 +77,7 @@ pub(super) struct Watch {
     /// The larger of both clocks, summed up: it counts sleep.
     pub(super) lived: Micros,
     pub(super) open: Option<Open>,
-    retiring: Option<Retiring>,
+    retiring: Option<OldConnection>,
     next: Option<Next>,
     dialling: Option<ConnId>,
     dials: VecDeque<Micros>,
@@ -102,7 +101,7 @@ pub(super) struct Watch {
     pub(super) too_large: bool,
     delays: Delays,
     tokens: Tokens,
-    duties: Vec<Duty>,
+    duties: Vec<Obligation>,
     did: Did,
     /// The rooms that were joined, on whatever connection.
     stayed: BTreeSet<Name>,
@@ -161,7 +160,7 @@ impl Watch {
             // One that is asked already need not be asked again.
             let unasked = self.open.is_some_and(|open| open.asked.is_none());
             if unasked && !matches!(input, Input::Closed(..)) {
-                self.duties.push(Duty::Asks);
+                self.duties.push(Obligation::Asks);
             }
         }
         let why = match input {
@@ -172,7 +171,7 @@ impl Watch {
             _ => None,
         };
         if let Some(why) = why.filter(|_| self.may_hurry()) {
-            self.duties.push(Duty::Hurries(why));
+            self.duties.push(Obligation::Hurries(why));
         }
         match input {
             Input::Received(conn, message) if self.is_current(*conn) => {
@@ -194,14 +193,14 @@ impl Watch {
             Input::Opened(conn) => self.opens(*conn),
             Input::DialFailed(conn, error) => {
                 if self.dialling == Some(*conn) && self.next.is_none() {
-                    self.duties.push(Duty::TellsWhy(CauseCode::Dial(error.kind)));
+                    self.duties.push(Obligation::TellsWhy(CauseCode::Dial(error.kind)));
                 }
                 self.dial_fails(*conn, error);
             }
             Input::Closed(conn, how) => {
                 self.retiring.take_if(|retiring| retiring.conn == *conn);
                 if self.is_current(*conn) {
-                    self.duties.push(Duty::TellsWhy(match how {
+                    self.duties.push(Obligation::TellsWhy(match how {
                         Disconnect::Closed { code, .. } => CauseCode::Closed(*code),
                         _ => CauseCode::ConnectionLost,
                     }));
@@ -211,7 +210,7 @@ impl Watch {
             Input::Tick => {
                 self.tokens.refreshing.take_if(|until| *until <= clock.monotonic);
             }
-            Input::Hint(_) if self.open.is_some() => self.duties.push(Duty::Asks),
+            Input::Hint(_) if self.open.is_some() => self.duties.push(Obligation::Asks),
             Input::Command(Command::Connect | Command::Reconnect) if self.ended && !self.closing => {
                 self.anew();
             }
@@ -230,7 +229,7 @@ impl Watch {
             ServerMessage::Hello(hello) => self.greeted(hello),
             ServerMessage::GoingAway(going) => self.going_away(going),
             ServerMessage::AuthExpiring { .. } => self.expires(),
-            ServerMessage::Error { detail: None, .. } => self.duties.push(Duty::TellsError),
+            ServerMessage::Error { detail: None, .. } => self.duties.push(Obligation::TellsError),
             _ => {}
         }
     }
@@ -261,7 +260,7 @@ impl Watch {
         } else if self.dialling == Some(conn) {
             self.opening = Some(conn);
         } else {
-            self.duties.push(Duty::Abandons(conn));
+            self.duties.push(Obligation::Abandons(conn));
         }
     }
 

@@ -1,4 +1,4 @@
-//! How a client moves away from a server that is about to go, and what becomes of the old connection.
+//! Checks how a client migrates from a server that goes away, and what becomes of the old connection.
 
 use super::{MS, Watch};
 use crate::sim::{Micros, SECOND};
@@ -34,7 +34,7 @@ impl Next {
 
 /// The connection that was moved away from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Retiring {
+pub(super) struct OldConnection {
     pub(super) conn: ConnId,
     since: Micros,
     closing: Option<Micros>,
@@ -71,7 +71,7 @@ impl Watch {
     pub(super) fn moves_over(&mut self, conn: ConnId) {
         self.next = None;
         if let Some(old) = self.open.replace(self.connection(conn)) {
-            self.retiring = Some(Retiring { conn: old.id, since: self.now, closing: None });
+            self.retiring = Some(OldConnection { conn: old.id, since: self.now, closing: None });
         }
     }
 

@@ -1,6 +1,6 @@
-//! Which token a client shows, and when it asks for another one (protocol.md §2.5).
+//! Checks which token a client sends, and when it asks for another one (protocol.md §2.5).
 
-use super::duties::Duty;
+use super::duties::Obligation;
 use super::{Micros, SECOND, Watch};
 use rejoin::{Token, TokenError};
 
@@ -58,7 +58,7 @@ impl Watch {
     /// The token of the connection in use ends soon.
     pub(super) fn expires(&mut self) {
         if self.tokens.source && self.tokens.refreshing.is_none() {
-            self.duties.push(Duty::Fetches);
+            self.duties.push(Obligation::Fetches);
         }
     }
 
@@ -68,7 +68,7 @@ impl Watch {
         match result {
             Ok(token) if refreshing && self.open.is_some() => {
                 self.tokens.has(token);
-                self.duties.push(Duty::Shows(token.expose().into()));
+                self.duties.push(Obligation::Shows(token.expose().into()));
             }
             Ok(token) if self.tokens.asking && self.open.is_none() => self.tokens.has(token),
             _ => {}
@@ -80,7 +80,7 @@ impl Watch {
         self.tokens.rejected_at = None;
         if self.open.is_some() {
             self.tokens.refreshing = None;
-            self.duties.push(Duty::Shows(token.expose().into()));
+            self.duties.push(Obligation::Shows(token.expose().into()));
         }
     }
 

@@ -1,11 +1,11 @@
 //! The readers of the world: what their driver does, and nothing more. Their streams are in `streams`, what happens to
 //! them in `acts`.
 
-mod acts;
+mod actions;
 mod streams;
 
-use super::{Happening, World};
-use crate::sim::act::{Moment, Who};
+use super::{SimEvent, World};
+use crate::sim::action::{Trigger, TriggerSource};
 use crate::sim::checker::place;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::Packet;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// What will happen to a reader at some moment.
 #[derive(Debug)]
-pub(super) enum Reading {
+pub(super) enum ReaderEvent {
     /// The process begins.
     Starts { reader: usize },
     /// The server is reached.
@@ -49,26 +49,28 @@ pub(super) struct Asked {
 }
 
 impl World {
-    pub(super) fn reading(&mut self, reading: Reading) {
+    pub(super) fn reading(&mut self, reading: ReaderEvent) {
         match reading {
-            Reading::Starts { reader } => self.reader_starts(reader),
-            Reading::Asks { reader, process, id, latency, asked } => {
+            ReaderEvent::Starts { reader } => self.reader_starts(reader),
+            ReaderEvent::Asks { reader, process, id, latency, asked } => {
                 self.reader_asks(reader, process, id, latency, &asked);
             }
-            Reading::Answered { reader, process, id, result } => self.answered(reader, process, id, result),
-            Reading::Arrives { stream, end, packet } => self.stream_arrives(stream, end, packet),
-            Reading::Gone { stream } => self.stream_gone(stream),
-            Reading::Drained { stream } => self.stream_drained(stream),
-            Reading::Token { reader, process } => {
+            ReaderEvent::Answered { reader, process, id, result } => {
+                self.answered(reader, process, id, result);
+            }
+            ReaderEvent::Arrives { stream, end, packet } => self.stream_arrives(stream, end, packet),
+            ReaderEvent::Gone { stream } => self.stream_gone(stream),
+            ReaderEvent::Drained { stream } => self.stream_drained(stream),
+            ReaderEvent::Token { reader, process } => {
                 let state = &self.readers[reader];
                 if state.process == process && state.is_running() {
                     let token = state.token();
                     self.feed(reader, FeedInput::Token(Ok(token)));
                 }
             }
-            Reading::Thaws { reader } => self.reader_thaws(reader),
-            Reading::Takes { reader } => self.reader_takes(reader),
-            Reading::Reopens { reader } => self.reader_reopens(reader),
+            ReaderEvent::Thaws { reader } => self.reader_thaws(reader),
+            ReaderEvent::Takes { reader } => self.reader_takes(reader),
+            ReaderEvent::Reopens { reader } => self.reader_reopens(reader),
         }
     }
 
@@ -130,7 +132,7 @@ impl World {
         let process = self.readers[reader].process;
         match output {
             FeedOutput::FetchToken { .. } => {
-                self.later(SECOND / 10, Happening::Reading(Reading::Token { reader, process }));
+                self.later(SECOND / 10, SimEvent::ReaderEvent(ReaderEvent::Token { reader, process }));
             }
             FeedOutput::Dial { conn, attempt, token, last_event_id, history } => {
                 let asked = Asked { token, last_event_id: last_event_id.map(|id| id.to_string()), history };
@@ -151,7 +153,7 @@ impl World {
                     self.trace.mix_text(&format!("{event:?}"));
                     // Its application deals with everything at once.
                     self.readers[reader].disk = last_event_id.map(|id| Box::from(&*id));
-                    self.moment(Who::Reader(reader), Moment::Save);
+                    self.moment(TriggerSource::Reader(reader), Trigger::Save);
                 }
             }
             other => self.checker.violated(format!("reader{reader} wants {other:?}, which nobody knows")),
@@ -165,7 +167,7 @@ impl World {
             FeedEvent::Message(message) => self.checker.reader_message(reader, message, last),
             FeedEvent::Gap(gap) => {
                 self.checker.reader_gap(reader, gap, last);
-                self.moment(Who::Reader(reader), Moment::Gap);
+                self.moment(TriggerSource::Reader(reader), Trigger::Gap);
             }
             FeedEvent::Event { name, data, id } => {
                 let strays = id.as_ref().is_none_or(|id| id.ends_with(":stray"));
@@ -205,7 +207,7 @@ impl World {
         }
         let sockets = usize::from(state.stream.is_some()) + usize::from(state.dialing.is_some());
         state.dialing = Some(id);
-        self.moment(Who::Reader(reader), Moment::Dials);
+        self.moment(TriggerSource::Reader(reader), Trigger::Dials);
         let state = &mut self.readers[reader];
         let (least, most) = self.plan.latency;
         let latency = state.rng.u64(least..=most);
@@ -222,11 +224,11 @@ impl World {
             let retry_after = (detail & 8 == 0).then(|| Duration::from_secs(u64::from(detail >> 8) % 31));
             DialError::new(DialErrorKind::Http(status), "").with_retry_after(retry_after)
         } else {
-            let asks = Reading::Asks { reader, process, id, latency, asked };
-            return self.later(latency, Happening::Reading(asks));
+            let asks = ReaderEvent::Asks { reader, process, id, latency, asked };
+            return self.later(latency, SimEvent::ReaderEvent(asks));
         };
-        let answered = Reading::Answered { reader, process, id, result: Err(error) };
-        self.later(2 * latency, Happening::Reading(answered));
+        let answered = ReaderEvent::Answered { reader, process, id, result: Err(error) };
+        self.later(2 * latency, SimEvent::ReaderEvent(answered));
     }
 
     /// The answer to a request has begun, or there is none.
@@ -235,7 +237,8 @@ impl World {
         let same = state.process == process && state.feed.is_some();
         if same && state.frozen_until.is_some() {
             let until = state.frozen_until.unwrap_or(self.now) + 1;
-            return self.at(until, Happening::Reading(Reading::Answered { reader, process, id, result }));
+            return self
+                .at(until, SimEvent::ReaderEvent(ReaderEvent::Answered { reader, process, id, result }));
         }
         let awaited = same && state.dialing == Some(id);
         if awaited {

@@ -1,12 +1,12 @@
 //! Streams between the hub and the readers: bytes that can be slow, lost, cut or changed on the way.
 
-use super::{Asked, Reading};
-use crate::sim::act::{Moment, Who};
+use super::{Asked, ReaderEvent};
+use crate::sim::action::{Trigger, TriggerSource};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Pipe};
 use crate::sim::readers::{LONGEST_EVENT, LineEnd, Stream, written};
 use crate::sim::server::Process;
-use crate::sim::world::{Happening, World};
+use crate::sim::world::{SimEvent, World};
 use crate::sim::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::feed::{EventStream, FeedItem};
@@ -39,8 +39,8 @@ impl World {
         asked: &Asked,
     ) {
         let answer = |world: &mut Self, result| {
-            let answered = Reading::Answered { reader, process, id, result };
-            world.later(latency, Happening::Reading(answered));
+            let answered = ReaderEvent::Answered { reader, process, id, result };
+            world.later(latency, SimEvent::ReaderEvent(answered));
         };
         let draining = self.nodes[0].draining_until.is_some();
         let refusal = match self.nodes[0].process {
@@ -181,7 +181,7 @@ impl World {
         }
         if !std::mem::replace(&mut self.streams[index].begun, true) {
             self.stream_begins(index, text);
-            return self.moment(Who::Reader(reader), Moment::Opens);
+            return self.moment(TriggerSource::Reader(reader), Trigger::Opens);
         }
         self.streams[index].sent += 1;
         let sent = self.streams[index].sent;
@@ -190,7 +190,7 @@ impl World {
         }
         let is_gap = text.starts_with("event: gap");
         if !is_gap {
-            self.moment(Who::Reader(reader), Moment::Message);
+            self.moment(TriggerSource::Reader(reader), Trigger::Message);
         }
         self.stream_names_its_gap(index, text, is_gap);
         if is_gap && self.readers[reader].plan.silent {
@@ -305,7 +305,7 @@ impl World {
         let stream = &mut self.streams[index];
         let latency = stream.latency + stream.rng.u64(..=stream.latency / 4);
         if let Some((end, at)) = stream.down.write(self.now, latency, &packet) {
-            self.at(at, Happening::Reading(Reading::Arrives { stream: index, end, packet }));
+            self.at(at, SimEvent::ReaderEvent(ReaderEvent::Arrives { stream: index, end, packet }));
         }
     }
 
@@ -320,9 +320,9 @@ impl World {
         let latency = stream.latency;
         if let Some((_, at)) = stream.down.write(self.now, latency, &Packet::Reset) {
             let packet = Packet::Reset;
-            self.at(at, Happening::Reading(Reading::Arrives { stream: index, end: 0, packet }));
+            self.at(at, SimEvent::ReaderEvent(ReaderEvent::Arrives { stream: index, end: 0, packet }));
         }
-        self.later(latency, Happening::Reading(Reading::Gone { stream: index }));
+        self.later(latency, SimEvent::ReaderEvent(ReaderEvent::Gone { stream: index }));
     }
 
     /// The server process is gone, and its streams with it.
@@ -418,7 +418,7 @@ impl World {
             self.readers[reader].stream = None;
         }
         if !self.streams[index].up_vanishes {
-            self.later(latency, Happening::Reading(Reading::Gone { stream: index }));
+            self.later(latency, SimEvent::ReaderEvent(ReaderEvent::Gone { stream: index }));
         }
     }
 
@@ -426,7 +426,7 @@ impl World {
     pub(super) fn stream_gone(&mut self, index: usize) {
         match self.nodes[0].process {
             Process::Frozen(_) => {
-                self.server_backlogs[0].push(Happening::Reading(Reading::Gone { stream: index }));
+                self.server_backlogs[0].push(SimEvent::ReaderEvent(ReaderEvent::Gone { stream: index }));
             }
             Process::Up if self.streams[index].server_open => {
                 self.streams[index].server_open = false;
@@ -440,14 +440,14 @@ impl World {
     fn look_stream_drained(&mut self, index: usize) {
         let stream = &self.streams[index];
         if stream.waiting_since.is_some() && stream.down.queued() == 0 {
-            self.later(0, Happening::Reading(Reading::Drained { stream: index }));
+            self.later(0, SimEvent::ReaderEvent(ReaderEvent::Drained { stream: index }));
         }
     }
 
     pub(super) fn stream_drained(&mut self, index: usize) {
         match self.nodes[0].process {
             Process::Frozen(_) => {
-                self.server_backlogs[0].push(Happening::Reading(Reading::Drained { stream: index }));
+                self.server_backlogs[0].push(SimEvent::ReaderEvent(ReaderEvent::Drained { stream: index }));
             }
             Process::Up if self.streams[index].server_open && self.streams[index].down.queued() == 0 => {
                 let stream = &mut self.streams[index];

@@ -1,14 +1,14 @@
 //! Clients that speak Socket.IO: what their driver does, and nothing more. Their server is in `serving`, what happens to
 //! them in `acts`.
 
-mod acts;
+mod actions;
 mod own;
 mod serving;
 
 use super::driver::is_the_same;
-use super::{Happening, World};
+use super::{SimEvent, World};
 use crate::sim::SECOND;
-use crate::sim::act::{Moment, Who};
+use crate::sim::action::{Trigger, TriggerSource};
 use crate::sim::checker::{Key, key, place};
 use crate::sim::client::CANARY;
 use crate::sim::net::{Packet, Pipe};
@@ -25,7 +25,7 @@ type SioInput = Input<String, rejoin::Name, ServerPacket>;
 
 /// What will happen to one of them at some moment.
 #[derive(Debug)]
-pub(super) enum Talking {
+pub(super) enum SioEvent {
     /// The process begins.
     Starts { client: usize },
     /// The server is reached.
@@ -57,38 +57,38 @@ pub(super) enum Talking {
 }
 
 impl World {
-    pub(super) fn talking(&mut self, talking: Talking) {
+    pub(super) fn talking(&mut self, talking: SioEvent) {
         let client = match &talking {
-            Talking::Down { conn, .. } | Talking::Lost { conn, .. } | Talking::Flushed { conn } => {
+            SioEvent::Down { conn, .. } | SioEvent::Lost { conn, .. } | SioEvent::Flushed { conn } => {
                 Some(self.sio_conns[*conn].client)
             }
-            Talking::DialEnds { client, .. }
-            | Talking::Token { client, .. }
-            | Talking::Reopens { client } => Some(*client),
+            SioEvent::DialEnds { client, .. }
+            | SioEvent::Token { client, .. }
+            | SioEvent::Reopens { client } => Some(*client),
             _ => None,
         };
         // Whoever stands still finds it waiting afterwards.
         if let Some(until) = client.and_then(|client| self.sios[client].frozen_until) {
-            return self.at(until.max(self.now) + 1, Happening::Talking(talking));
+            return self.at(until.max(self.now) + 1, SimEvent::SioEvent(talking));
         }
         let is_servers =
-            matches!(talking, Talking::Up { .. } | Talking::Beats { .. } | Talking::Drained { .. });
+            matches!(talking, SioEvent::Up { .. } | SioEvent::Beats { .. } | SioEvent::Drained { .. });
         if is_servers && matches!(self.nodes[0].process, Process::Frozen(_)) {
-            return self.server_backlogs[0].push(Happening::Talking(talking));
+            return self.server_backlogs[0].push(SimEvent::SioEvent(talking));
         }
         match talking {
-            Talking::Starts { client } => self.sio_starts(client),
-            Talking::Reaches { client, process, id } => self.sio_reaches(client, process, id),
-            Talking::DialEnds { client, process, id, result } => {
+            SioEvent::Starts { client } => self.sio_starts(client),
+            SioEvent::Reaches { client, process, id } => self.sio_reaches(client, process, id),
+            SioEvent::DialEnds { client, process, id, result } => {
                 self.sio_dial_ends(client, process, id, result);
             }
-            Talking::Down { conn, end, packet } => self.sio_arrives(conn, end, *packet),
-            Talking::Up { conn, end, packet } => self.sio_reaches_server(conn, end, *packet),
-            Talking::Lost { conn, how } => self.sio_loses(conn, how),
-            Talking::Gone { conn } => self.sio_gone(conn, false),
-            Talking::Beats { conn } => self.sio_beats(conn),
-            Talking::Silent { conn, beat } => self.sio_silent(conn, beat),
-            Talking::Flushed { conn } => {
+            SioEvent::Down { conn, end, packet } => self.sio_arrives(conn, end, *packet),
+            SioEvent::Up { conn, end, packet } => self.sio_reaches_server(conn, end, *packet),
+            SioEvent::Lost { conn, how } => self.sio_loses(conn, how),
+            SioEvent::Gone { conn } => self.sio_gone(conn, false),
+            SioEvent::Beats { conn } => self.sio_beats(conn),
+            SioEvent::Silent { conn, beat } => self.sio_silent(conn, beat),
+            SioEvent::Flushed { conn } => {
                 let (client, id) = (self.sio_conns[conn].client, self.sio_conns[conn].id);
                 if let Some(frame) = self.sio_conns[conn].unflushed.take()
                     && self.sio_conns[conn].client_open
@@ -96,15 +96,15 @@ impl World {
                     self.sio_input(client, Input::Flushed(id, frame));
                 }
             }
-            Talking::Drained { conn } => self.sio_drained(conn),
-            Talking::Token { client, process } => {
+            SioEvent::Drained { conn } => self.sio_drained(conn),
+            SioEvent::Token { client, process } => {
                 if self.sios[client].process == process {
                     let token: Token = self.sios[client].token();
                     self.sio_input(client, Input::Token(Ok(token)));
                 }
             }
-            Talking::Thaws { client } => self.sio_thaws(client),
-            Talking::Reopens { client } => self.sio_reopens(client),
+            SioEvent::Thaws { client } => self.sio_thaws(client),
+            SioEvent::Reopens { client } => self.sio_reopens(client),
         }
     }
 
@@ -208,7 +208,7 @@ impl World {
         match output {
             Output::FetchToken { .. } => {
                 let process = self.sios[client].process;
-                self.later(SECOND / 10, Happening::Talking(Talking::Token { client, process }));
+                self.later(SECOND / 10, SimEvent::SioEvent(SioEvent::Token { client, process }));
             }
             Output::Dial { conn, attempt, .. } => self.sio_dials(client, conn, attempt),
             Output::Send { conn, frame, message } => {
@@ -228,13 +228,13 @@ impl World {
                     self.sio_conns[index].closing = true;
                     self.sio_learns(index);
                     let wait = 3 * self.sio_conns[index].latency;
-                    let lost = Talking::Lost { conn: index, how: Disconnect::Lost };
-                    self.later(wait, Happening::Talking(lost));
+                    let lost = SioEvent::Lost { conn: index, how: Disconnect::Lost };
+                    self.later(wait, SimEvent::SioEvent(lost));
                 }
             }
             Output::Save => {
                 self.sio_saves(client);
-                self.moment(Who::Sio(client), Moment::Save);
+                self.moment(TriggerSource::Sio(client), Trigger::Save);
             }
             Output::Event(event) => self.sio_told(client, &event),
             // The engine asks, and not the client.
@@ -264,7 +264,7 @@ impl World {
                 let wanted = self.sios[client].wanted.iter().map(|room| place(&Self::room(*room), 0));
                 self.checker.sio_ready(client, wanted);
             }
-            Event::Gap(_) => self.moment(Who::Sio(client), Moment::Gap),
+            Event::Gap(_) => self.moment(TriggerSource::Sio(client), Trigger::Gap),
             Event::State(change) if change.state == State::Failed => {
                 self.checker.sio_ended(self.sio_link(client));
             }
@@ -291,7 +291,7 @@ impl World {
         let (process, monotonic) = (state.process, state.monotonic(self.now));
         let (luck, detail) = (state.rng.u8(..100), state.rng.u32(..));
         self.checker.dialled(link, monotonic, attempt, sockets, false);
-        self.moment(Who::Sio(client), Moment::Dials);
+        self.moment(TriggerSource::Sio(client), Trigger::Dials);
         let faults = if self.calm { DialFaults::default() } else { self.plan.dial };
         let latency = self.plan.latency.0.midpoint(self.plan.latency.1);
         let error = if luck < faults.refused / 2 {
@@ -303,10 +303,10 @@ impl World {
             let retry_after = (detail & 8 == 0).then(|| Duration::from_secs(u64::from(detail >> 8) % 31));
             DialError::new(DialErrorKind::Http(status), "").with_retry_after(retry_after)
         } else {
-            return self.later(latency, Happening::Talking(Talking::Reaches { client, process, id }));
+            return self.later(latency, SimEvent::SioEvent(SioEvent::Reaches { client, process, id }));
         };
-        let ends = Talking::DialEnds { client, process, id, result: Err(error) };
-        self.later(2 * latency, Happening::Talking(ends));
+        let ends = SioEvent::DialEnds { client, process, id, result: Err(error) };
+        self.later(2 * latency, SimEvent::SioEvent(ends));
     }
 
     fn sio_reaches(&mut self, client: usize, process: u64, id: ConnId) {
@@ -349,8 +349,8 @@ impl World {
             self.sio_conns[index].down.hold(self.now + latency + 1);
             self.sio_greets(index);
         }
-        let ends = Talking::DialEnds { client, process, id, result };
-        self.later(latency, Happening::Talking(ends));
+        let ends = SioEvent::DialEnds { client, process, id, result };
+        self.later(latency, SimEvent::SioEvent(ends));
     }
 
     fn sio_dial_ends(&mut self, client: usize, process: u64, id: ConnId, result: Result<usize, DialError>) {
@@ -388,9 +388,9 @@ impl World {
         }
         if let ClientPacket::Emit { event, .. } = &message {
             match event {
-                ClientEvent::Send { .. } => self.moment(Who::Sio(client), Moment::Transmits),
-                ClientEvent::Join { .. } => self.moment(Who::Sio(client), Moment::Asks),
-                ClientEvent::Leave { .. } => self.moment(Who::Sio(client), Moment::Leaves),
+                ClientEvent::Send { .. } => self.moment(TriggerSource::Sio(client), Trigger::Transmits),
+                ClientEvent::Join { .. } => self.moment(TriggerSource::Sio(client), Trigger::Asks),
+                ClientEvent::Leave { .. } => self.moment(TriggerSource::Sio(client), Trigger::Leaves),
             }
         }
         if self.trace.is_readable() {
@@ -399,13 +399,13 @@ impl World {
         let conn = &mut self.sio_conns[index];
         let latency = conn.latency;
         if let Some((end, at)) = conn.up.write(self.now, latency, &Packet::Ping) {
-            let up = Talking::Up { conn: index, end, packet: Box::new(message) };
-            self.at(at, Happening::Talking(up));
+            let up = SioEvent::Up { conn: index, end, packet: Box::new(message) };
+            self.at(at, SimEvent::SioEvent(up));
         }
         if self.sio_conns[index].unflushed.replace(frame).is_none() {
             let late = !self.calm && self.sios[client].rng.u8(..100) < self.plan.late_flush;
             let wait = if late { self.sios[client].rng.u64(..SECOND / 5) } else { 0 };
-            self.later(wait, Happening::Talking(Talking::Flushed { conn: index }));
+            self.later(wait, SimEvent::SioEvent(SioEvent::Flushed { conn: index }));
         }
     }
 
@@ -450,7 +450,7 @@ impl World {
         let conn = &mut self.sio_conns[index];
         let latency = conn.latency;
         if let Some((_, at)) = conn.up.write(self.now, latency, &Packet::Reset) {
-            self.at(at, Happening::Talking(Talking::Gone { conn: index }));
+            self.at(at, SimEvent::SioEvent(SioEvent::Gone { conn: index }));
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::sim::coverage::Sometimes;
 use crate::sim::own::number;
 use crate::sim::server::Process;
-use crate::sim::socketio::{SioAct, answer_to};
+use crate::sim::socketio::{SioAction, answer_to};
 use crate::sim::world::World;
 use crate::sim::world::own::LANE;
 use rejoin::machine::{Command, OutboundMessage, ServerMessage};
@@ -26,34 +26,34 @@ fn event(number: u64) -> ServerMessage {
 }
 
 impl World {
-    pub(super) fn sio_act_own(&mut self, client: usize, act: SioAct) {
+    pub(super) fn sio_act_own(&mut self, client: usize, act: SioAction) {
         if !self.sios[client].plan.own || !self.sios[client].is_running() {
             return;
         }
         match act {
-            SioAct::OwnSend { count, padding, asks, timeout } => {
+            SioAction::OwnSend { count, padding, asks, timeout } => {
                 for _ in 0..count {
                     self.sio_sends_own(client, padding, asks, timeout, false);
                 }
             }
-            SioAct::OwnVolatile => self.sio_sends_own(client, 0, false, None, true),
-            SioAct::OwnKeep { key } => {
+            SioAction::OwnVolatile => self.sio_sends_own(client, 0, false, None, true),
+            SioAction::OwnKeep { key } => {
                 let number = self.own.next();
                 let (name, event) = (format!("key{key}"), format!(r#"["own_kept",{{"n":{number}}}]"#));
                 self.own.keeps(who(client), &name, &event);
                 self.sio_command(client, Command::Keep { key: name.into(), frame: event });
             }
-            SioAct::OwnDrop { key } => {
+            SioAction::OwnDrop { key } => {
                 let name = format!("key{key}");
                 self.own.drops(who(client), &name);
                 self.sio_command(client, Command::DropKept(name.into()));
             }
-            SioAct::OwnEvent { count, asks } => {
+            SioAction::OwnEvent { count, asks } => {
                 for _ in 0..count {
                     self.sio_says_own(client, asks);
                 }
             }
-            SioAct::OwnAnswer { luck, again } => {
+            SioAction::OwnAnswer { luck, again } => {
                 if let Some((ack, number)) = self.sio_own.next_open(client, luck) {
                     self.sio_answers_own(client, ack, number);
                     if again {

@@ -1,14 +1,14 @@
 //! The server of Socket.IO clients: the engine, one namespace, and a seat in the hub for each client that is let in.
 
-use super::Talking;
+use super::SioEvent;
 use crate::sim::SECOND;
-use crate::sim::act::{Moment, Who};
+use crate::sim::action::{Trigger, TriggerSource};
 use crate::sim::checker::{key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::Packet;
 use crate::sim::server::Process;
-use crate::sim::socketio::{FIRST_USER, Lost, Seat, SioMoment, Told};
-use crate::sim::world::{Happening, World};
+use crate::sim::socketio::{Delivered, FIRST_USER, Lost, Member, SioTrigger};
+use crate::sim::world::{SimEvent, World};
 use rejoin::Name;
 use rejoin::machine::{Disconnect, ServerMessage};
 use rejoin::messages::json::encode_client;
@@ -54,7 +54,7 @@ impl World {
             max_payload: Some(plan.max_payload),
         };
         self.sio_says(index, ServerPacket::Open(handshake));
-        self.later(interval, Happening::Talking(Talking::Beats { conn: index }));
+        self.later(interval, SimEvent::SioEvent(SioEvent::Beats { conn: index }));
     }
 
     pub(super) fn sio_says(&mut self, index: usize, packet: ServerPacket) {
@@ -63,31 +63,31 @@ impl World {
         }
         let client = self.sio_conns[index].client;
         match &packet {
-            ServerPacket::Connected(_) => self.moment(Who::Sio(client), Moment::Opens),
+            ServerPacket::Connected(_) => self.moment(TriggerSource::Sio(client), Trigger::Opens),
             ServerPacket::Event(event) if event.trailing.is_some() => {
-                self.moment(Who::Sio(client), Moment::Message);
+                self.moment(TriggerSource::Sio(client), Trigger::Message);
             }
             ServerPacket::Ack { answer, .. } => self.moment(
-                Who::Sio(client),
+                TriggerSource::Sio(client),
                 match &**answer {
-                    Answer::Refused { .. } => Moment::Nack,
-                    Answer::Done { id: Some(_), .. } => Moment::Ack,
-                    Answer::Done { .. } => Moment::Joined,
+                    Answer::Refused { .. } => Trigger::Nack,
+                    Answer::Done { id: Some(_), .. } => Trigger::Ack,
+                    Answer::Done { .. } => Trigger::Joined,
                 },
             ),
             _ => {}
         }
         let moment = match &packet {
-            ServerPacket::Ack { .. } => Some(SioMoment::Ack),
-            ServerPacket::Connected(_) => Some(SioMoment::Consent),
-            ServerPacket::Event(event) if event.trailing.is_some() => Some(SioMoment::Message),
+            ServerPacket::Ack { .. } => Some(SioTrigger::Ack),
+            ServerPacket::Connected(_) => Some(SioTrigger::Consent),
+            ServerPacket::Event(event) if event.trailing.is_some() => Some(SioTrigger::Message),
             _ => None,
         };
         let conn = &mut self.sio_conns[index];
         let latency = conn.latency;
         if let Some((end, at)) = conn.down.write(self.now, latency, &Packet::Ping) {
-            let down = Talking::Down { conn: index, end, packet: Box::new(packet) };
-            self.at(at, Happening::Talking(down));
+            let down = SioEvent::Down { conn: index, end, packet: Box::new(packet) };
+            self.at(at, SimEvent::SioEvent(down));
         }
         let conn = &mut self.sio_conns[index];
         if let Some((_, luck)) = conn.cut_at.take_if(|(aimed, _)| Some(*aimed) == moment) {
@@ -101,10 +101,10 @@ impl World {
         conn.up.cut(luck);
         conn.down.cut(luck >> 16);
         let latency = conn.latency;
-        let lost = Talking::Lost { conn: index, how: Disconnect::Lost };
-        self.later(latency, Happening::Talking(lost));
+        let lost = SioEvent::Lost { conn: index, how: Disconnect::Lost };
+        self.later(latency, SimEvent::SioEvent(lost));
         if !unseen {
-            self.later(latency, Happening::Talking(Talking::Gone { conn: index }));
+            self.later(latency, SimEvent::SioEvent(SioEvent::Gone { conn: index }));
         }
     }
 
@@ -114,7 +114,7 @@ impl World {
         let conn = &mut self.sio_conns[index];
         let latency = conn.latency;
         if let Some((_, at)) = conn.down.write(self.now, latency, &Packet::Reset) {
-            self.at(at, Happening::Talking(Talking::Lost { conn: index, how }));
+            self.at(at, SimEvent::SioEvent(SioEvent::Lost { conn: index, how }));
         }
     }
 
@@ -166,8 +166,8 @@ impl World {
         let beat = self.sio_conns[index].beats;
         self.sio_says(index, ServerPacket::Ping);
         let (interval, timeout) = self.sios[self.sio_conns[index].client].plan.ping;
-        self.later(timeout, Happening::Talking(Talking::Silent { conn: index, beat }));
-        self.later(interval.max(timeout), Happening::Talking(Talking::Beats { conn: index }));
+        self.later(timeout, SimEvent::SioEvent(SioEvent::Silent { conn: index, beat }));
+        self.later(interval.max(timeout), SimEvent::SioEvent(SioEvent::Beats { conn: index }));
     }
 
     pub(super) fn sio_silent(&mut self, index: usize, beat: u64) {
@@ -244,7 +244,7 @@ impl World {
         self.sio_pids += 1;
         let (rooms, pid) = claimed.unwrap_or_else(|| (Vec::new(), format!("p{}", self.sio_pids)));
         let is_claimed = !rooms.is_empty();
-        self.sio_conns[index].seat = Some(Seat::new(pid, self.sio_pids, &rooms));
+        self.sio_conns[index].seat = Some(Member::new(pid, self.sio_pids, &rooms));
         self.sio_conns[index].before_consent = true;
         self.hub(hub::Input::Connected { conn, user, extended: true, expires: None });
         let missed_first = self.sios[client].plan.missed_first;
@@ -258,7 +258,7 @@ impl World {
         if !self.sio_conns[index].is_restored {
             if is_claimed {
                 let pid = format!("q{}", self.sio_pids);
-                self.sio_conns[index].seat = Some(Seat::new(pid, self.sio_pids, &[]));
+                self.sio_conns[index].seat = Some(Member::new(pid, self.sio_pids, &[]));
             }
             self.sio_consents(index);
             let frame = r#"{"type":"join_room","roomId":"@me","ref":"me"}"#;
@@ -389,21 +389,21 @@ impl World {
         };
         match output {
             O::Send { text, .. } | O::SendVolatile { text, .. } => match self.sio_translates(index, &text) {
-                Told::Packet(packet) => self.sio_says(index, *packet),
-                Told::GoingAway(window) => {
+                Delivered::Packet(packet) => self.sio_says(index, *packet),
+                Delivered::GoingAway(window) => {
                     // It cannot choose for itself when to go.
                     let wait = self.rng.u64(..=window);
-                    self.later(wait, Happening::Talking(Talking::Gone { conn: index }));
-                    let lost = Talking::Lost { conn: index, how: Disconnect::Lost };
-                    self.later(wait + self.sio_conns[index].latency, Happening::Talking(lost));
+                    self.later(wait, SimEvent::SioEvent(SioEvent::Gone { conn: index }));
+                    let lost = SioEvent::Lost { conn: index, how: Disconnect::Lost };
+                    self.later(wait + self.sio_conns[index].latency, SimEvent::SioEvent(lost));
                 }
-                Told::Missing => self.later(0, Happening::Talking(Talking::Gone { conn: index })),
-                Told::Nothing => {}
+                Delivered::Missing => self.later(0, SimEvent::SioEvent(SioEvent::Gone { conn: index })),
+                Delivered::Nothing => {}
             },
             O::NotifyQueueDrained { .. } => {
                 self.sio_conns[index].draining = true;
                 if !self.sio_conns[index].before_consent {
-                    self.later(0, Happening::Talking(Talking::Drained { conn: index }));
+                    self.later(0, SimEvent::SioEvent(SioEvent::Drained { conn: index }));
                 }
             }
             O::Ping { .. } => self.hub(hub::Input::Activity { conn }),
@@ -443,21 +443,21 @@ impl World {
     /// The session goes on: the checker knows in which rooms it is, and the consent may be said before what was missed.
     fn sio_is_restored(&mut self, index: usize) {
         let client = self.sio_conns[index].client;
-        let rooms = self.sio_conns[index].seat.as_ref().map_or(Vec::new(), Seat::rooms);
+        let rooms = self.sio_conns[index].seat.as_ref().map_or(Vec::new(), Member::rooms);
         let places: Vec<u32> = rooms.iter().map(|room| place(room, FIRST_USER + client)).collect();
         self.checker.sio_goes_on(client, &places);
         self.sio_conns[index].restored = Some(places);
-        self.moment(Who::Sio(client), Moment::Restored);
+        self.moment(TriggerSource::Sio(client), Trigger::Restored);
         if !self.sios[client].plan.missed_first {
             self.sio_consents(index);
         }
     }
 
-    fn sio_translates(&mut self, index: usize, text: &str) -> Told {
-        let Ok(message) = self.decoder.decode(text) else { return Told::Nothing };
+    fn sio_translates(&mut self, index: usize, text: &str) -> Delivered {
+        let Ok(message) = self.decoder.decode(text) else { return Delivered::Nothing };
         let client = self.sio_conns[index].client;
         let recovers = self.sios[client].plan.recovers.is_some();
-        let Some(seat) = self.sio_conns[index].seat.as_mut() else { return Told::Nothing };
+        let Some(seat) = self.sio_conns[index].seat.as_mut() else { return Delivered::Nothing };
         let mut placed = |room: &Name, stamp: Option<&EntryMeta>| {
             let Some(stamp) = stamp else { return Ok(None) };
             let offset = seat.sends(room, &stamp.epoch, stamp.seq)?;
@@ -466,21 +466,21 @@ impl World {
         match message {
             ServerMessage::Message(message) => {
                 let Ok(trailing) = placed(&message.room, message.entry.as_deref()) else {
-                    return Told::Missing;
+                    return Delivered::Missing;
                 };
                 let message = message.with_entry(None);
                 let event = ServerEvent { trailing, ..event(ServerMessage::Message(message)) };
-                Told::Packet(Box::new(ServerPacket::Event(event)))
+                Delivered::Packet(Box::new(ServerPacket::Event(event)))
             }
             ServerMessage::Notification(notification) => {
                 let Ok(trailing) = placed(&stream(client), notification.entry.as_ref()) else {
-                    return Told::Missing;
+                    return Delivered::Missing;
                 };
                 let own = notification.data.clone();
                 let notification = Box::new(Notification { entry: None, ..*notification });
                 let event = event(ServerMessage::Notification(notification));
                 let event = ServerEvent { trailing, data_before_trailing: own, ..event };
-                Told::Packet(Box::new(ServerPacket::Event(event)))
+                Delivered::Packet(Box::new(ServerPacket::Event(event)))
             }
             ServerMessage::Ack(ack) => {
                 let answer =
@@ -488,7 +488,7 @@ impl World {
                 self.sio_answers(index, ack.reference.as_str(), answer)
             }
             ServerMessage::Nack(nack) => {
-                let Some(reference) = &nack.reference else { return Told::Nothing };
+                let Some(reference) = &nack.reference else { return Delivered::Nothing };
                 let answer = Answer::Refused {
                     code: nack.code,
                     retry: nack.retry,
@@ -500,10 +500,10 @@ impl World {
             }
             ServerMessage::Joined(joined) => self.sio_joined(index, *joined),
             ServerMessage::Error { detail: Some(refusal), .. } => {
-                let Some(reference) = &refusal.reference else { return Told::Nothing };
+                let Some(reference) = &refusal.reference else { return Delivered::Nothing };
                 if !seat.waiting.contains_key(reference.as_str()) {
                     // Whoever gets no answer takes that for a yes: it has to come back.
-                    return Told::Missing;
+                    return Delivered::Missing;
                 }
                 let answer = Answer::Refused {
                     code: refusal.code,
@@ -515,14 +515,14 @@ impl World {
                 self.sio_answers(index, reference.as_str(), answer)
             }
             ServerMessage::UserJoined { .. } | ServerMessage::Error { .. } => {
-                Told::Packet(Box::new(ServerPacket::Event(event(message))))
+                Delivered::Packet(Box::new(ServerPacket::Event(event(message))))
             }
-            ServerMessage::GoingAway(going) => Told::GoingAway(going.window_ms * 1000),
-            _ => Told::Nothing,
+            ServerMessage::GoingAway(going) => Delivered::GoingAway(going.window_ms * 1000),
+            _ => Delivered::Nothing,
         }
     }
 
-    fn sio_joined(&mut self, index: usize, joined: Joined) -> Told {
+    fn sio_joined(&mut self, index: usize, joined: Joined) -> Delivered {
         let client = self.sio_conns[index].client;
         let own = joined.room == *rejoin::PERSONAL_ROOM;
         let room = if own { stream(client) } else { joined.room };
@@ -539,10 +539,12 @@ impl World {
     }
 
     /// The hub has answered: whoever waits is told.
-    fn sio_answers(&mut self, index: usize, reference: &str, answer: Answer) -> Told {
+    fn sio_answers(&mut self, index: usize, reference: &str, answer: Answer) -> Delivered {
         let client = self.sio_conns[index].client;
         let seat = self.sio_conns[index].seat.as_mut();
-        let Some(ack) = seat.and_then(|seat| seat.waiting.remove(reference)) else { return Told::Nothing };
+        let Some(ack) = seat.and_then(|seat| seat.waiting.remove(reference)) else {
+            return Delivered::Nothing;
+        };
         if let Some(number) = self.sio_numbers.remove(&(index, ack)) {
             let said = match &answer {
                 Answer::Done { id, seq, .. } => Ok((id.clone(), *seq)),
@@ -550,7 +552,7 @@ impl World {
             };
             self.checker.sio_answers(client, number, said);
         }
-        Told::Packet(Box::new(ServerPacket::Ack { id: ack, answer: Box::new(answer) }))
+        Delivered::Packet(Box::new(ServerPacket::Ack { id: ack, answer: Box::new(answer) }))
     }
 
     pub(super) fn sio_drained(&mut self, index: usize) {
