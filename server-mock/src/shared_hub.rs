@@ -6,7 +6,7 @@
 use crate::admission::{AdmissionControl, Cause};
 #[cfg(feature = "redis")]
 use crate::auth::Revocation;
-use crate::auth::{AuthRequest, Authority, Credential, Identity};
+use crate::auth::{AuthRequest, Authority, Credential, Identity, Verified};
 use crate::faults::FaultState;
 use crate::hub::shared::{RequestId, StoreNotice, StoreRequest, StoreResponse};
 use crate::hub::{
@@ -930,14 +930,15 @@ impl Core {
         now: ClockReading,
         conn: ConnId,
         reference: Ref,
-        identity: Option<Identity>,
+        whose: Verified,
     ) {
         let client = self.slot(conn).and_then(|slot| slot.session).map(|session| session.origin.client);
         let at = Instant::now();
-        if let (Some(client), None) = (client, &identity) {
+        if let (Some(client), Err(rejection)) = (client, &whose) {
             shared.gate.rates.failed_token(client.into(), at);
-            shared.gate.refusals.note(Cause::Token, client);
+            shared.gate.refusals.note_token(*rejection, client);
         }
+        let identity = whose.ok();
         let expires = identity.as_ref().and_then(|identity| identity.expires);
         let expires = expires.map(|end| shared.timestamp(end));
         if let Some(identity) = &identity {

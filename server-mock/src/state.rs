@@ -302,11 +302,11 @@ impl AppState {
                 AuthUnavailable::NoAnswer
             })?
         };
-        if identity.is_none() {
+        if let Err(rejection) = &identity {
             self.gate.rates.failed_token(client.network(), Instant::now());
-            self.gate.refusals.note(Cause::Token, client.address);
+            self.gate.refusals.note_token(*rejection, client.address);
         }
-        Ok(identity)
+        Ok(identity.ok())
     }
 
     /// Whether the page that a request comes from may open a connection; counted if it may not.

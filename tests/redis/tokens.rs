@@ -137,6 +137,10 @@ fn without_redis_a_revocation_holds_on_its_server_which_is_told() {
     assert_eq!(status, 503);
     assert!(answer.contains("on this server only"), "{answer}");
     assert_eq!(shows(&server.url, "t1"), 401);
+    let message = r#"{"userId":"bot","content":"hi"}"#;
+    assert_eq!(http(server.admin(), "POST", "/rooms/lobby/messages", &[], message).0, 503);
+    let metrics = http(server.admin(), "GET", "/metrics", &[], "").1;
+    assert!(metrics.contains(r#"{cause="admin_store"} 2"#), "{metrics}");
     redis.restart();
     let end = Instant::now() + Duration::from_secs(30);
     while revoke(&server, r#"{"user":"ada","for":3600}"#).0 != 200 {

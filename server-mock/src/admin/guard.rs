@@ -158,7 +158,8 @@ async fn admit(guard: &Guard, path: &str, request: Request) -> Result<Request, R
 
 /// Whether a route by this path may take a body: no other is read.
 fn takes_body(path: &str) -> bool {
-    path == "/faults" || ["/notifications", "/messages"].iter().any(|end| path.ends_with(end))
+    ["/faults", "/revocations"].contains(&path)
+        || ["/notifications", "/messages"].iter().any(|end| path.ends_with(end))
 }
 
 /// Whether a body ended because its connection did.

@@ -53,7 +53,7 @@ const ROUTES: [(&str, &str); 19] = [
     ("DELETE /bans/{user}", "lets a user in again"),
     (
         "POST /revocations",
-        "{user, for} or {jti, for}: for so many seconds the tokens of before are nobody's, and their connections are closed",
+        "{user, for} or {jti, for}: for so many seconds (0-31622400) the tokens of before are nobody's, and their connections are closed; 0 gives them back",
     ),
     ("POST /users/{id}/notifications", "{kind, data?} to the user's personal stream"),
     ("GET /rooms", "the rooms: ?limit=N (1-10000), ?after=ID"),

@@ -2,6 +2,7 @@
 
 use super::guard::Asker;
 use super::{problem, without_query};
+use crate::admission::{About, Cause};
 use crate::auth::is_user_name;
 use crate::hub::{Input, KIND_BYTES};
 use crate::json_body::JsonBody;
@@ -69,7 +70,7 @@ async fn notify(
     let (user, kind) = (Name::from(user), Name::from(kind));
     match publish(&app, asker, |call| Input::Notify { call, user, kind, data }).await {
         Ok(Receipt { id, .. }) => (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response(),
-        Err(code) => refusal(&app, code),
+        Err(code) => refusal(&app, asker, code),
     }
 }
 
@@ -121,7 +122,7 @@ async fn say(
             let status = if dup { StatusCode::OK } else { StatusCode::CREATED };
             (status, Json(json!({ "id": id, "seq": seq }))).into_response()
         }
-        Err(code) => refusal(&app, code),
+        Err(code) => refusal(&app, asker, code),
     }
 }
 
@@ -143,7 +144,13 @@ fn too_deep(app: &AppState, asker: Option<IpAddr>, data: Option<&str>) -> Option
     })
 }
 
-fn refusal(app: &AppState, code: Code) -> Response {
+fn refusal(app: &AppState, asker: Option<IpAddr>, code: Code) -> Response {
+    if code == Code::Internal
+        && let Some(address) = asker
+    {
+        let why = Some("the store does not answer, or has refused what was published");
+        app.gate.refusals.note_about(Cause::AdminStore, address, &About { why, ..About::default() });
+    }
     match code {
         Code::Forbidden => {
             let what = "this Idempotency-Key was given with another message: take a new one";

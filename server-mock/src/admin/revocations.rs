@@ -1,6 +1,8 @@
 //! How an operator takes tokens back before their end.
 
+use super::guard::Asker;
 use super::{problem, without_query};
+use crate::admission::{About, Cause};
 use crate::auth::{Jti, NotShared, Revoked, is_user_name};
 use crate::json_body::JsonBody;
 use crate::state::AppState;
@@ -38,6 +40,7 @@ struct Revocation {
 
 async fn revoke(
     State(app): State<Arc<AppState>>,
+    Asker(asker): Asker,
     revocation: Result<JsonBody<Revocation>, JsonRejection>,
 ) -> Response {
     let Revocation { user, jti, r#for: seconds } = match revocation {
@@ -77,6 +80,10 @@ async fn revoke(
                 "too many tokens are revoked in Redis: these are revoked on this server only; keep the user out by DELETE /users/{id}?ban=SECS, or change the key"
             }
         };
+        if let Some(address) = asker {
+            let about = About { why: Some("a revocation is not in Redis"), ..About::default() };
+            app.gate.refusals.note_about(Cause::AdminStore, address, &about);
+        }
         return problem(StatusCode::SERVICE_UNAVAILABLE, what);
     }
     Json(json!({ "closed": closed })).into_response()

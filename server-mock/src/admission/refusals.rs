@@ -1,5 +1,6 @@
 //! Who was not let in: counted by cause, and told in the log now and then. It refuses nobody itself.
 
+use crate::auth::TokenRejection;
 use crate::counters::{KindCounters, kinds};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -61,6 +62,8 @@ kinds! {
         AdminDeadline = "admin_deadline",
         /// Too many admin connections are open.
         AdminConnections = "admin_connections",
+        /// The store has not taken what the admin listener was asked for, or has not said so.
+        AdminStore = "admin_store",
     }
 }
 
@@ -100,7 +103,11 @@ fn shortened(value: &str) -> &str {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(KindCounters<{ Cause::ALL.len() }>);
+pub(crate) struct Refusals {
+    causes: KindCounters<{ Cause::ALL.len() }>,
+    /// Those by [`Cause::Token`].
+    rules: KindCounters<{ TokenRejection::ALL.len() }>,
+}
 
 impl Refusals {
     /// Whether the log has told it.
@@ -110,7 +117,7 @@ impl Refusals {
 
     /// As [`Refusals::note`], with what is known of the one that it is about.
     pub(crate) fn note_about(&self, cause: Cause, address: IpAddr, about: &About<'_>) -> bool {
-        let told = self.0.count(cause as usize, 1, Instant::now());
+        let told = self.causes.count(cause as usize, 1, Instant::now());
         if let Some(refused) = told {
             let (cause, About { user, why, host }) = (cause.as_str(), *about);
             let host = host.map(shortened);
@@ -127,9 +134,26 @@ impl Refusals {
         told.is_some()
     }
 
+    /// A token is nobody's. It is one cause, and the log tells each rule apart.
+    pub(crate) fn note_token(&self, rejection: TokenRejection, address: IpAddr) {
+        let now = Instant::now();
+        self.causes.count(Cause::Token as usize, 1, now);
+        if let Some(refused) = self.rules.count(rejection as usize, 1, now) {
+            let (cause, rule, why) = (Cause::Token.as_str(), rejection.as_str(), rejection.words());
+            tracing::warn!(
+                cause,
+                %address,
+                rule,
+                why,
+                refused,
+                "refused; told at most once a minute for each rule"
+            );
+        }
+    }
+
     /// For `/metrics`.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Cause::ALL.iter().map(|cause| cause.as_str()).zip(self.0.counts())
+        Cause::ALL.iter().map(|cause| cause.as_str()).zip(self.causes.counts())
     }
 }
 

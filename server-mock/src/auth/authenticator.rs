@@ -1,7 +1,7 @@
 //! Whom the application's own code knows. Owns the bounds of asking it: how long, and how many at a time.
 
 use super::{AuthRequest, Identity, Unavailable, User};
-use crate::log_throttle::LogThrottle;
+use crate::log_throttle::LogThrottleByCause;
 use futures_util::future::BoxFuture;
 use rejoin::Token;
 use std::fmt;
@@ -23,7 +23,7 @@ type Ask = dyn Fn(Token, AuthRequest) -> BoxFuture<'static, Result<Option<User>,
 pub struct Authenticator {
     ask: Arc<Ask>,
     places: Arc<Semaphore>,
-    failures: Arc<Mutex<LogThrottle>>,
+    failures: Arc<Mutex<LogThrottleByCause>>,
 }
 
 impl Authenticator {
@@ -55,10 +55,10 @@ impl Authenticator {
         let answer = answer.unwrap_or_else(|_| Err(String::from("no answer within 5 s")));
         let answer = answer.map_err(|why| {
             let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-            failures.record(|count| {
+            failures.record(&why, |count| {
                 tracing::warn!(
                     count,
-                    why,
+                    why = &*why,
                     "the function that authenticates cannot say whose a token is: clients are told to come back later"
                 );
             });

@@ -4,7 +4,7 @@
 use super::revocations::{Full, Revocation, Revocations, Revoked};
 use super::shared::{self, NotShared, Shared, Unavailable};
 use super::tickets::{LIFETIME, Tickets};
-use super::{Auth, AuthRequest, Credential, Identity, NeedsRemote};
+use super::{Auth, AuthRequest, Credential, Identity, NeedsRemote, TokenRejection, Verified};
 use rejoin::Name;
 use std::fmt;
 use std::sync::Arc;
@@ -44,49 +44,46 @@ impl Authority {
         Self { shared, ..self }
     }
 
-    /// Whose it is, if nobody else has to be asked for that; `None` for nobody's. A ticket is used up.
-    pub(crate) fn identify_at_once(
-        &self,
-        shown: &str,
-        now: Instant,
-    ) -> Result<Option<Identity>, NeedsRemote> {
+    /// Whose it is, if nobody else has to be asked for that. A ticket is used up.
+    pub(crate) fn identify_at_once(&self, shown: &str, now: Instant) -> Result<Verified, NeedsRemote> {
         let identity = if Tickets::is_one(shown) {
             let identity = self.tickets.take(shown, now);
             if identity.is_none() && self.shared.is_some() {
                 return Err(NeedsRemote);
             }
-            identity
+            identity.ok_or(TokenRejection::Ticket)
         } else {
             self.auth.identify_at_once(shown, now)?
         };
         Ok(self.valid(identity, now))
     }
 
-    /// Whose it is, whoever has to be asked; `None` for nobody's.
-    pub(crate) async fn identify(
-        &self,
-        shown: &str,
-        request: &AuthRequest,
-    ) -> Result<Option<Identity>, Unavailable> {
+    /// Whose it is, whoever has to be asked.
+    pub(crate) async fn identify(&self, shown: &str, request: &AuthRequest) -> Result<Verified, Unavailable> {
         if let Ok(identity) = self.identify_at_once(shown, Instant::now()) {
             return Ok(identity);
         }
         let identity = match &self.shared {
             Some(shared) if Tickets::is_one(shown) => {
                 let kept = shared.take_ticket(&shared::key(shown)).await?;
-                kept.and_then(|kept| shared::open(shown, kept, &self.auth, Instant::now()))
+                let open = |kept| shared::open(shown, kept, &self.auth, Instant::now());
+                kept.and_then(open).ok_or(TokenRejection::Ticket)
             }
             _ => self.auth.identify(shown, request).await?,
         };
         Ok(self.valid(identity, Instant::now()))
     }
 
-    fn valid(&self, identity: Option<Identity>, now: Instant) -> Option<Identity> {
-        let is_valid = |identity: &Identity| {
-            let Identity { user, expires, credential: shown, .. } = identity;
-            expires.is_none_or(|end| now < end) && !self.revocations.has(shown, user, now)
-        };
-        identity.filter(is_valid)
+    fn valid(&self, whose: Verified, now: Instant) -> Verified {
+        let identity = whose?;
+        let Identity { user, expires, credential, .. } = &identity;
+        if expires.is_some_and(|end| end <= now) {
+            return Err(TokenRejection::Expired);
+        }
+        if self.revocations.has(credential, user, now) {
+            return Err(TokenRejection::Revoked);
+        }
+        Ok(identity)
     }
 
     /// A ticket for a token, which is good on every server.

@@ -5,7 +5,7 @@ use super::authenticator::DEADLINE;
 use super::digest::sha256;
 use super::{AuthError, AuthRequest, Identity, Unavailable, User, cache, rooms};
 use crate::http_client::{Connector, system_tls};
-use crate::log_throttle::LogThrottle;
+use crate::log_throttle::LogThrottleByCause;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
@@ -59,7 +59,7 @@ struct Endpoint {
     answers: Mutex<cache::Answers<Key, Known>>,
     /// Nobody asks for whom nobody waits any more.
     asking: Mutex<BTreeMap<Key, WeakShared<Asking>>>,
-    failures: Mutex<LogThrottle>,
+    failures: Mutex<LogThrottleByCause>,
 }
 
 /// What the endpoint answers with 200.
@@ -223,7 +223,7 @@ impl Endpoint {
     }
 
     fn failed(&self, why: &str) {
-        lock(&self.failures).record(|count| {
+        lock(&self.failures).record(why, |count| {
             tracing::warn!(
                 count,
                 why,

@@ -7,6 +7,7 @@ mod digest;
 mod file;
 mod http;
 mod jwt;
+mod rejection;
 mod reload;
 mod revocations;
 mod rooms;
@@ -25,6 +26,7 @@ pub use user::User;
 pub(crate) use authority::{Authority, NoTicket};
 #[cfg(feature = "redis")]
 pub(crate) use digest::{hex, unhex};
+pub(crate) use rejection::TokenRejection;
 #[cfg(feature = "redis")]
 pub(crate) use revocations::MOST as MOST_REVOCATIONS;
 pub(crate) use revocations::{Jti, Revocation, Revoked};
@@ -97,6 +99,9 @@ pub(crate) struct Identity {
     pub(crate) rights: Rights,
 }
 
+/// Whose a token is, or the rule that it breaks.
+pub(crate) type Verified = Result<Identity, TokenRejection>;
+
 /// What is remembered of a token, so that it can be taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Credential {
@@ -127,32 +132,34 @@ pub struct TokenChanges {
 }
 
 impl Auth {
-    /// Whose token it is, if nobody else has to be asked; `None` for nobody's.
-    pub(crate) fn identify_at_once(
-        &self,
-        token: &str,
-        now: Instant,
-    ) -> Result<Option<Identity>, NeedsRemote> {
+    /// Whose token it is, if nobody else has to be asked.
+    pub(crate) fn identify_at_once(&self, token: &str, now: Instant) -> Result<Verified, NeedsRemote> {
         Ok(match self {
-            Self::Open => is_user_name(token).then(|| Identity {
+            Self::Open if is_user_name(token) => Ok(Identity {
                 user: Name::from(token),
                 expires: None,
                 credential: Credential::default(),
                 rights: Rights::all(),
             }),
+            Self::Open => Err(TokenRejection::Name),
             Self::Tokens(tokens) => tokens.identify(token, now),
             Self::Jwt(jwt) => jwt.identify(token, now),
             Self::Http(_) | Self::Custom(_) => return Err(NeedsRemote),
         })
     }
 
-    /// Whose token it is, whoever has to be asked; `None` for nobody's.
-    async fn identify(&self, token: &str, request: &AuthRequest) -> Result<Option<Identity>, Unavailable> {
-        match self {
-            Self::Http(endpoint) => endpoint.identify(token, request).await,
-            Self::Custom(function) => function.identify(token, request).await,
-            at_once => Ok(at_once.identify_at_once(token, Instant::now()).unwrap_or(None)),
-        }
+    /// Whose token it is, whoever has to be asked.
+    async fn identify(&self, token: &str, request: &AuthRequest) -> Result<Verified, Unavailable> {
+        let known = match self {
+            Self::Http(endpoint) => endpoint.identify(token, request).await?,
+            Self::Custom(function) => function.identify(token, request).await?,
+            local => {
+                return Ok(local
+                    .identify_at_once(token, Instant::now())
+                    .unwrap_or(Err(TokenRejection::Unknown)));
+            }
+        };
+        Ok(known.ok_or(TokenRejection::Unknown))
     }
 
     /// The proof that a token of this digest is.
@@ -270,7 +277,7 @@ mod tests {
     #[test]
     fn an_open_server_takes_the_token_for_the_name() {
         let user = |token: &str| {
-            Auth::Open.identify_at_once(token, Instant::now()).unwrap().map(|identity| identity.user)
+            Auth::Open.identify_at_once(token, Instant::now()).unwrap().ok().map(|identity| identity.user)
         };
         assert_eq!(user("ada"), Some(Name::from("ada")));
         assert_eq!(user(&"é".repeat(128)), Some(Name::from(&*"é".repeat(128))));

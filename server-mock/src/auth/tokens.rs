@@ -2,7 +2,7 @@
 
 use super::digest::sha256;
 use super::file::{Stamp, WatchedFile};
-use super::{AuthError, Credential, Identity, Proof, TokenChanges, is_user_name};
+use super::{AuthError, Credential, Identity, Proof, TokenChanges, TokenRejection, Verified, is_user_name};
 use crate::hub::Rights;
 use rejoin::Name;
 use std::collections::BTreeMap;
@@ -94,13 +94,16 @@ impl Tokens {
         Ok(changes)
     }
 
-    pub(super) fn identify(&self, token: &str, now: Instant) -> Option<Identity> {
+    pub(super) fn identify(&self, token: &str, now: Instant) -> Verified {
         let token = fingerprint(&self.0.keys, token);
         let table = self.table();
-        let holder = table.get(&token)?;
+        let holder = table.get(&token).ok_or(TokenRejection::Unknown)?;
         let expires = holder.lasts.and_then(|lasts| holder.first_used.get_or_init(|| now).checked_add(lasts));
         let good = expires.is_none_or(|end| now < end);
-        good.then(|| Identity {
+        if !good {
+            return Err(TokenRejection::Expired);
+        }
+        Ok(Identity {
             user: holder.user.clone(),
             expires,
             credential: Credential { proof: Some(Proof::Token(token)), ..Credential::default() },
@@ -188,7 +191,7 @@ mod tests {
     use super::*;
 
     fn user(tokens: &Tokens, token: &str) -> Option<Name> {
-        tokens.identify(token, Instant::now()).map(|identity| identity.user)
+        tokens.identify(token, Instant::now()).ok().map(|identity| identity.user)
     }
 
     #[test]
@@ -222,7 +225,7 @@ mod tests {
             let identity = tokens.identify("short", first + Duration::from_secs(later)).unwrap();
             assert_eq!((identity.user, identity.expires), (Name::from("ada"), Some(end)));
         }
-        assert_eq!(tokens.identify("short", end), None);
+        assert_eq!(tokens.identify("short", end), Err(TokenRejection::Expired));
         assert_eq!(tokens.identify("long", end).unwrap().expires, None);
     }
 
@@ -239,7 +242,7 @@ mod tests {
         });
         assert_eq!(held, [true, false, false]);
         assert_eq!((user(&tokens, "gone"), user(&tokens, "new")), (None, Some(Name::from("eve"))));
-        assert_eq!(tokens.identify("short", first + Duration::from_secs(90)), None);
+        assert_eq!(tokens.identify("short", first + Duration::from_secs(90)), Err(TokenRejection::Expired));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Whether Redis can be used now, and what is counted of it. Owns the numbers and the log's lines about them; decides nothing.
 
 use super::error::StoreError;
-use crate::log_throttle::{LOG_INTERVAL, LogThrottle};
+use crate::log_throttle::{LOG_INTERVAL, LogThrottle, LogThrottleByCause};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
@@ -72,7 +72,7 @@ struct State {
     told: Option<Instant>,
     /// Outages that have begun since then.
     begun: u64,
-    refusals: LogThrottle,
+    refusals: LogThrottleByCause,
     foreign: LogThrottle,
 }
 
@@ -129,7 +129,7 @@ impl Health {
 
     /// Redis has refused a request.
     pub(super) fn refused(&self, what: &str) {
-        self.lock().refusals.record(|count| tracing::warn!(count, what, "Redis refuses requests"));
+        self.lock().refusals.record(what, |count| tracing::warn!(count, what, "Redis refuses requests"));
     }
 
     /// Something that is not ours lies under one of our keys.

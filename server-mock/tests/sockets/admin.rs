@@ -625,3 +625,23 @@ async fn health_is_told_while_slow_bodies_hold_every_other_connection() {
     drop(slow);
     soon(async { while call(&admin, "GET", "/users", "").await.0 != 200 {} }).await;
 }
+
+#[tokio::test]
+async fn the_body_of_every_route_that_takes_one_has_a_deadline() {
+    let (_server, admin) = administered().await;
+    let routes = ["/faults", "/revocations", "/users/ada/notifications", "/rooms/lobby/messages"];
+    let mut slow = Vec::new();
+    for path in routes {
+        let mut stream = TcpStream::connect(address(&admin)).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    for (path, mut stream) in routes.into_iter().zip(slow) {
+        let mut answer = String::new();
+        soon(stream.read_to_string(&mut answer)).await.ok();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{path}: {answer:?}");
+    }
+}

@@ -36,6 +36,7 @@ mod memory_budget;
 mod namespaces;
 mod process;
 mod proxied;
+mod rejections;
 mod rights;
 mod rooms;
 mod socketio;

@@ -11,8 +11,13 @@ pub use signing::JwtSigner;
 pub(crate) use keys::KeyId;
 
 use super::file::{Stamp, WatchedFile};
-use super::{AuthError, Credential, Identity, Jti, Proof, TokenChanges, is_user_name, rooms};
+use super::{
+    AuthError, Credential, Identity, Jti, Proof, TokenChanges, TokenRejection, Verified, is_user_name, rooms,
+};
 use crate::hub::Rights;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use keys::{Key, parse_keys, parse_set};
 use rejoin::Name;
@@ -121,19 +126,37 @@ impl Jwt {
     }
 
     /// Whose token it is, if it is good.
-    pub(super) fn identify(&self, token: &str, now: Instant) -> Option<Identity> {
+    pub(super) fn identify(&self, token: &str, now: Instant) -> Verified {
         if token.len() > TOKEN_BYTES {
-            return None;
+            return Err(TokenRejection::TooLong);
         }
         // Only to find the key: nothing that it says counts before the signature is known to be good.
-        let header = decode_header(token).ok().filter(|header| provider::ALGORITHMS.contains(&header.alg))?;
+        let header = decode_header(token).map_err(|_| broken_header(token))?;
+        if !provider::ALGORITHMS.contains(&header.alg) {
+            return Err(TokenRejection::Algorithm);
+        }
         let validation = self.validation(header.alg);
-        let (key, claims) =
-            self.candidates(header.alg, header.kid.as_deref()).into_iter().find_map(|(id, key)| {
-                let good = decode::<Map<String, Value>>(token, &key, &validation).ok()?;
-                Some((id, good.claims))
-            })?;
-        self.identity(key, &claims, now)
+        let mut why = self.without_key(header.alg, header.kid.as_deref());
+        for (id, key) in self.candidates(header.alg, header.kid.as_deref()) {
+            match decode::<Map<String, Value>>(token, &key, &validation) {
+                Ok(good) => return self.identity(id, &good.claims, now),
+                // Another key may have made it.
+                Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {}
+                Err(error) => why = rule(error.kind()),
+            }
+        }
+        Err(why)
+    }
+
+    /// What is wrong with a token that no key verifies.
+    fn without_key(&self, algorithm: Algorithm, name: Option<&str>) -> TokenRejection {
+        let table = self.table();
+        let mut fit = table.iter().filter(|key| key.algorithm == algorithm).peekable();
+        match name {
+            _ if fit.peek().is_none() => TokenRejection::Algorithm,
+            Some(name) if !fit.any(|key| key.name.as_deref() == Some(name)) => TokenRejection::Key,
+            _ => TokenRejection::Signature,
+        }
     }
 
     /// The keys of this algorithm that have the token's name; those without a name if none has, or if the token names none,
@@ -168,13 +191,14 @@ impl Jwt {
         validation
     }
 
-    fn identity(&self, key: KeyId, claims: &Map<String, Value>, now: Instant) -> Option<Identity> {
-        let user = claims.get(&self.rules.user_claim)?.as_str().filter(|user| is_user_name(user))?;
+    fn identity(&self, key: KeyId, claims: &Map<String, Value>, now: Instant) -> Verified {
+        let user = claims.get(&self.rules.user_claim).and_then(Value::as_str);
+        let user = user.filter(|user| is_user_name(user)).ok_or(TokenRejection::User)?;
         let rights = claims.get("rooms").map(rooms::rights);
-        let until = time(claims.get("exp")?)? + self.rules.leeway;
+        let until = claims.get("exp").and_then(time).ok_or(TokenRejection::Missing)? + self.rules.leeway;
         let left = until.saturating_sub(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let expires = now.checked_add(left.min(LONGEST));
-        Some(Identity {
+        Ok(Identity {
             user: Name::from(user),
             expires,
             credential: Credential {
@@ -183,12 +207,33 @@ impl Jwt {
                 issued: claims.get("iat").and_then(time).map(|issued| UNIX_EPOCH + issued),
             },
             // What is there and cannot be read lets nobody in.
-            rights: rights.unwrap_or_else(|| Some(Rights::all()))?,
+            rights: rights.unwrap_or_else(|| Some(Rights::all())).ok_or(TokenRejection::Rooms)?,
         })
     }
 
     fn table(&self) -> RwLockReadGuard<'_, Vec<Key>> {
         self.keys.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is wrong with a token whose header cannot be read: perhaps only that it names no algorithm that is known.
+fn broken_header(token: &str) -> TokenRejection {
+    let header = token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    match header.and_then(|header| serde_json::from_slice::<Value>(&header).ok()) {
+        Some(Value::Object(header)) if header.contains_key("alg") => TokenRejection::Algorithm,
+        _ => TokenRejection::Form,
+    }
+}
+
+/// Which rule a token breaks that a key has verified, or that is none.
+fn rule(error: &ErrorKind) -> TokenRejection {
+    match error {
+        ErrorKind::InvalidIssuer => TokenRejection::Issuer,
+        ErrorKind::InvalidAudience => TokenRejection::Audience,
+        ErrorKind::ExpiredSignature => TokenRejection::Expired,
+        ErrorKind::ImmatureSignature => TokenRejection::NotYet,
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => TokenRejection::Missing,
+        _ => TokenRejection::Form,
     }
 }
 
