@@ -116,7 +116,7 @@ pub(crate) struct PipeArgs {
     /// At the end of input, go on receiving for this many seconds.
     #[arg(long, value_name = "SECS", default_value_t = 0)]
     pub(crate) linger: u32,
-    /// Print what the server sends beside the protocol, as lines of type `frame`: `{"type":"frame","name":…,"data":…}`, bytes as `{"base64":…}`. A line `{"type":"frame","data":{…}}` sends one, with `ref` for its outcome, or `"volatile":true`. With `"keep":KEY` each connection begins with it, until `{"type":"drop_kept","keep":KEY}`. With Socket.IO these are events: `{"type":"frame","namespace":…,"name":…,"args":[…]}`, both ways; `"ack":true` waits for the answer, which the `delivery` line has; `"idempotent":KEY` gives the event that key as its last argument, and sends it again after a lost connection; another run does not.
+    /// Print what the server sends beside the protocol, as lines of type `frame`: `{"type":"frame","name":…,"data":…}`, bytes as `{"base64":…}`. A line `{"type":"frame","data":{…}}` sends one, with `ref` for its outcome, or `"volatile":true`. With `"keep":KEY` each connection begins with it, until `{"type":"drop_kept","keep":KEY}`. With Socket.IO these are events: `{"type":"frame","namespace":…,"name":…,"args":[…]}`, both ways; `"ack":true` waits for the answer, which the `delivery` line has; `"idempotent":KEY` (1-128 characters, with `"ack":true`) gives the event that key as its last argument, and sends it again after a lost connection. With `--state` another run sends what was never sent; of the rest it says `unknown`, and the same line with the same key may be given again.
     #[arg(long)]
     pub(crate) frames: bool,
     /// With --frames and Socket.IO: events that want an answer have the number `ack`, and wait for a line `{"type":"answer","ack":…,"args":[…]}`; without this option they get an empty answer at once.
@@ -135,10 +135,11 @@ pub(crate) struct SendArgs {
     /// The room to send to.
     #[arg(short, long, value_name = "ROOM")]
     pub(crate) room: Option<String>,
-    /// What to say; stdin, one message a line, if not given. An empty text is refused, and an empty line is left out.
+    /// What to say; stdin, one message a line, if not given. An empty text is refused, and an empty line is left out. Up to 1,024
+    /// lines, or 1 MiB of them, wait at a time.
     #[arg(value_name = "TEXT")]
     pub(crate) text: Option<String>,
-    /// How long a message may wait for its delivery, in seconds.
+    /// How long each message may wait for its delivery, in seconds, from when it was read.
     #[arg(long, value_name = "SECS", default_value_t = 30)]
     pub(crate) timeout: u32,
     /// Print what became of each message as a JSON line, as `pipe` does, with the number of its line of stdin.

@@ -213,6 +213,8 @@ pub(crate) fn send_failure_with(why: SendFailure, said: Option<&str>) -> String 
             let now = if code.is_temporary() { " for now" } else { "" };
             match (code, said) {
                 (Code::Other, Some(said)) => format!("the server refused it ({said})"),
+                // It says nothing that the word before does not.
+                (Code::Other, None) => "the server refused it".to_owned(),
                 (code, Some(said)) => format!("the server refused it{now} ({}: {said})", code.as_str()),
                 (code, None) => format!("the server refused it{now} ({})", code.as_str()),
             }

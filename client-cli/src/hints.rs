@@ -16,18 +16,23 @@ pub(crate) struct Hints {
     pub(crate) socket_io: Option<String>,
     /// The command that says what answers there.
     pub(crate) doctor: String,
+    /// The first of several namespaces: what ends the connection is about that one.
+    pub(crate) namespace: Option<String>,
 }
 
 impl Default for Hints {
     /// For a user with a token, of whose command nothing is known.
     fn default() -> Self {
-        Self { login: Login::Token, socket_io: None, doctor: "rejoin doctor URL".to_owned() }
+        Self { login: Login::Token, socket_io: None, doctor: "rejoin doctor URL".to_owned(), namespace: None }
     }
 }
 
 /// Said where a token was refused that was never given.
 pub(crate) const NO_TOKEN: &str =
     "this server wants a token and none was given: --token NAME, --token-file FILE or REJOIN_TOKEN";
+/// Said where a ticket was refused.
+pub(crate) const SPENT_TICKET: &str = "the ticket was used before or has expired: it lets in once, and within 30 s; get another one for each connection \
+     (POST /tickets), or give the token itself with --token-file or REJOIN_TOKEN";
 const TOKEN_OPTIONS: &str = "--token NAME, --token-file FILE or REJOIN_TOKEN";
 
 /// What to do about a failure of this kind, whatever the command.
@@ -42,6 +47,11 @@ pub(crate) fn general(code: CauseCode) -> Option<&'static str> {
         CauseCode::GaveUp => Some("the default policy has no limit of attempts: leave out --policy legacy"),
         _ => None,
     }
+}
+
+/// Whether a cause may be about one namespace of several: the connection ends because it is the first one.
+fn is_about_namespace(code: CauseCode) -> bool {
+    matches!(code, CauseCode::UnknownNamespace | CauseCode::Unauthorized(_))
 }
 
 impl Hints {
@@ -89,17 +99,23 @@ impl Hints {
         let Some(reason) = reason else {
             return Failure::terminal("failed", "the connection has ended for good");
         };
-        if let Some(failure) = self.refusal(reason) {
-            return failure;
-        }
-        let failure = Failure::terminal(reason.code.as_str(), cause(reason));
-        match self.for_cause(reason) {
-            Some(advice) => failure.hint(advice),
-            None => failure,
+        let failure = self.refusal(reason).unwrap_or_else(|| {
+            let failure = Failure::terminal(reason.code.as_str(), cause(reason));
+            match self.for_cause(reason) {
+                Some(advice) => failure.hint(advice),
+                None => failure,
+            }
+        });
+        match &self.namespace {
+            Some(first) if is_about_namespace(reason.code) => {
+                let message = format!("{}: {}", sanitise::line(first), failure.message);
+                Failure { message, ..failure }
+            }
+            _ => failure,
         }
     }
 
-    /// The refusal of somebody who has given no token.
+    /// The refusal of somebody who has given no token, or a ticket in its place.
     fn refusal(&self, refused: &Cause) -> Option<Failure> {
         if !matches!(refused.code, CauseCode::Unauthorized(_)) {
             return None;
@@ -107,6 +123,8 @@ impl Hints {
         let words = sanitise::line(&refused.text);
         let message = match (self.login, is_uninformative(&words) || words.is_empty()) {
             (Login::Token, _) => return None,
+            (Login::Ticket, true) => SPENT_TICKET.to_owned(),
+            (Login::Ticket, false) => format!("{SPENT_TICKET} ({words})"),
             (Login::Nothing, true) => NO_TOKEN.to_owned(),
             // No token helps where a user and a password are wanted.
             (Login::Nothing, false) if refused.remedy == Some(Remedy::InMessage) => {
@@ -192,6 +210,10 @@ mod tests {
         assert!(!basic.contains("token"), "{basic}");
         assert!(refused("", Login::Authorization).contains("refused the user name and password ["));
         assert!(refused("Unauthorized", Login::Token).contains("the server refused the token ["));
+        let spent = refused("Unauthorized", Login::Ticket);
+        assert!(spent.contains("the ticket was used before or has expired"), "{spent}");
+        assert!(!spent.contains("none was given"), "{spent}");
+        assert!(refused("no\u{1b}", Login::Ticket).contains("(no^[)"));
     }
 
     #[test]

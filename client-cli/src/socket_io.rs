@@ -69,6 +69,22 @@ pub(crate) fn room_in(namespace: &str, room: &str) -> String {
     format!("{namespace},{room}")
 }
 
+/// Whether a room's name looks like that of a room in another namespace.
+pub(crate) fn is_room_in(room: &str) -> bool {
+    room.starts_with('/') && room.contains(',')
+}
+
+/// The rooms of the first namespace may be named as those of others are.
+pub(crate) fn own_rooms(namespace: &str, rooms: &mut [String]) {
+    for room in rooms {
+        if let Some((place, rest)) = room.split_once(',')
+            && place == namespace
+        {
+            *room = rest.to_owned();
+        }
+    }
+}
+
 /// Takes out the rooms that are named as those of one of these namespaces, each with it.
 pub(crate) fn rooms_in(namespaces: &[String], rooms: &mut Vec<String>) -> Vec<(String, String)> {
     let mut inside = Vec::new();
@@ -137,6 +153,10 @@ mod tests {
         assert_eq!(inside, [("/n".into(), "lobby".into()), ("/n".into(), "a,b".into())]);
         assert_eq!(rooms, ["lobby", "/other,x", "a,b"]);
         assert_eq!(room_in("/n", "lobby"), "/n,lobby");
+        let mut rooms = ["lobby", "/n,lobby", "/other,x", "/n,a,b"].map(str::to_owned);
+        own_rooms("/n", &mut rooms);
+        assert_eq!(rooms, ["lobby", "lobby", "/other,x", "a,b"]);
+        assert!(is_room_in("/n,lobby") && !is_room_in("a,b") && !is_room_in("/n"));
     }
 
     #[test]

@@ -419,6 +419,14 @@ pub enum SendFailure {
     #[cfg(feature = "native")]
     #[error("there is nothing to send: it has no text and no data")]
     Empty,
+    /// The key of an [idempotent](crate::FrameBuilder::idempotent) event is empty, or longer than 128 characters.
+    #[cfg(feature = "native")]
+    #[error("the key of an idempotent event has 1 to 128 characters")]
+    BadKey,
+    /// An [idempotent](crate::FrameBuilder::idempotent) event without an ack: that it has arrived would never be known.
+    #[cfg(feature = "native")]
+    #[error("an idempotent event needs an ack, by which it is known that it has arrived")]
+    NeedsAck,
     /// Larger than the client's own limit or the server's; `Diagnostics::content_limit` has it.
     #[error("the message is larger than the limit")]
     TooLarge,
@@ -446,7 +454,9 @@ pub enum SendFailure {
     Reserved,
     /// The server uses another protocol: events are for Socket.IO servers.
     #[cfg(feature = "frames")]
-    #[error("this server takes no such frames: events with a name are for Socket.IO servers")]
+    #[error(
+        "this server takes no such frames: events with a name, acks and idempotent ones are for Socket.IO servers"
+    )]
     Unsupported,
     /// Socket.IO: no event of the server's waits for this answer.
     #[cfg(feature = "frames")]
@@ -470,6 +480,10 @@ impl SendFailure {
             Self::BadData => "bad_data",
             #[cfg(feature = "native")]
             Self::Empty => "empty",
+            #[cfg(feature = "native")]
+            Self::BadKey => "bad_key",
+            #[cfg(feature = "native")]
+            Self::NeedsAck => "needs_ack",
             Self::TooLarge => "too_large",
             Self::Expired => "expired",
             Self::Timeout => "timeout",
@@ -497,6 +511,10 @@ impl SendFailure {
             Self::BadData,
             #[cfg(feature = "native")]
             Self::Empty,
+            #[cfg(feature = "native")]
+            Self::BadKey,
+            #[cfg(feature = "native")]
+            Self::NeedsAck,
             Self::TooLarge,
             Self::Expired,
             Self::Timeout,

@@ -85,7 +85,7 @@ const hints: { [code: string]: string } = {
   queue_full: "wait for the outcome of earlier sends",
   expired: "there was no connection within the option sendTtl",
   timeout: "there was no connection within its timeout",
-  closed: "the client is closed or has failed: connect again",
+  closed: "connect again",
   user_changed: "the stored message belongs to another user",
   cancelled: "its signal was aborted",
   not_joined: "join the room first: option rooms, or join(room)",

@@ -104,6 +104,7 @@ test("an option of the wrong kind is named, with what it has to be", async () =>
       assert.ok(error.message.length < 120, error.message);
     }
   }
+  await refused(() => connect(url, { maxAttempts: 0 }), "bad_option", /option maxAttempts is 0$/, /from 1/);
   for (const options of [null, 5, "token", []]) await refused(() => connect(url, options), "bad_option", /^options (is|are) /);
 });
 
@@ -111,6 +112,11 @@ test("an address that is none is refused before anything is loaded", async () =>
   for (const address of [undefined, null, "", 5, {}, [], [""], [null], "http://[", "ftp://host/"]) {
     await refused(() => connect(address), "bad_url", /address|URL/);
     await refused(() => connectSocketIo(address), "bad_url", /address|URL/);
+  }
+  for (const address of ["ftp://host/", "https://ada@host/"]) {
+    for (const act of [() => connect(address), () => connectSocketIo(address), () => follow(address, { room: "r" })]) {
+      await refused(act, "bad_url", /not the address of a/, /^give .*, and no user$/);
+    }
   }
   for (const address of [undefined, null, "", 5]) await refused(() => follow(address, { room: "r" }), "bad_url", /address|URL/);
 });
@@ -144,6 +150,18 @@ test("a room, a text and what goes with them are checked by every method", async
       () => alice.presence(room), () => alice.messages(room),
     ]) await refused(act, "bad_argument", /room/);
   }
+  // The rule of protocol.md, 1: 128 characters, however many units and bytes those are.
+  const names = ["x".repeat(129), "\u{1f600}".repeat(129), "a\nb", "\u0000", "\u007f", "a\u200b", "\u202e", "\ufeff", "\u{e0041}", "@you"];
+  for (const room of names) {
+    for (const act of [
+      () => alice.send(room, "x"), () => alice.join(room), () => alice.leave(room), () => alice.signal(room, "typing"),
+      () => alice.presence(room), () => alice.messages(room), () => follow("https://h", { room }),
+    ]) await refused(act, "bad_argument", /not a room name/, /1-128 visible characters, no @ first/);
+    await refused(() => connect("wss://h", { rooms: [room] }), "bad_option", /not a room name/);
+    await refused(() => connectSocketIo("https://h", { rooms: [room] }), "bad_option", /not a room name/);
+  }
+  for (const room of ["\u{1f600}".repeat(128), "K\u00fcche", "\u0645\u06dd", "a b"]) assert.equal((await alice.join(room)).room, room);
+  for (const room of ["\u{1f600}".repeat(128), "K\u00fcche", "\u0645\u06dd", "a b"]) alice.leave(room);
   for (const content of [undefined, null, 5, {}]) await refused(() => alice.send("lobby", content), "bad_argument", /content is/, /text/);
   await refused(() => alice.send("lobby", ""), "bad_argument", /content is an empty text/, /not empty/);
   assert.equal((await alice.send("lobby", "", { data: [1] })).status, "acked", "what its data says needs no text");

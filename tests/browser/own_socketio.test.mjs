@@ -113,6 +113,12 @@ test("an idempotent event is sent again with its key until the server has answer
   await server.command("drop ada");
   await unanswered('order ["X",3,"order-17"]');
   assert.deepEqual(await tab.page.evaluate(() => window.order), ["X", 3, "order-17"]);
+  const unanswerable = await tab.page.evaluate(async () => {
+    const once = window.clients.a.frames.with({ idempotent: "k" });
+    return once.emit("order").catch(({ code, hint }) => [code, hint]);
+  });
+  assert.equal(unanswerable[0], "bad_option");
+  assert.match(unanswerable[1], /emitWithAck/);
   const wrong = await tab.page.evaluate(() => {
     const { frames } = window.clients.a;
     return [{ idempotent: "" }, { idempotent: 7 }, { idempotent: "x".repeat(129) }, { idempotent: "k", volatile: true }].map((options) => {

@@ -252,7 +252,7 @@ test("a room that the server refuses says why, and is asked for again on demand"
   await tab.is("b", "failed");
   await tab.page.locator("#b h2", { hasText: "forbidden members only" }).waitFor();
   await tab.is("c", "refused");
-  await tab.page.locator("#c h2", { hasText: "@me is no room" }).waitFor();
+  await tab.page.locator("#c h2", { hasText: "not a room name" }).waitFor();
   await tab.call("b", "join");
   await tab.is("b", "joined");
   await tab.page.evaluate(() => window.server.remove("secret", "alice"));

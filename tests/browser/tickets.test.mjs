@@ -104,8 +104,15 @@ test("where there is no ticket the client comes back later, and after a refusal 
   await tab.heard("a", "state", ({ cause }) => cause?.code == "token_unavailable");
   say(undefined);
   await tab.heard("a", "state", ({ state }) => state == "connected");
+  await tab.start("f", `ws://127.0.0.1:${server.port}/ws`, { kind: "rooms", ticketUrl, tokens: ["wrong", "worse"] });
+  const { what } = await tab.heard("f", "state", ({ state }) => state == "failed");
+  assert.equal(what.cause.code, "unauthorized");
   asked.length = 0;
-  await tab.start("b", `ws://127.0.0.1:${server.port}/ws`, { kind: "rooms", ticketUrl, token: "wrong" });
-  const failed = await tab.heard("b", "state", ({ state }) => state == "failed");
-  assert.equal(failed.what.cause.code, "token_unavailable");
+  for (const kind of ["rooms", "socketio", "sse"]) {
+    const url = kind == "rooms" ? `ws://127.0.0.1:${server.port}/ws` : `http://127.0.0.1:${server.port}`;
+    await tab.start(kind, url, { kind, ticketUrl, token: "wrong", ...(kind == "sse" ? { room: "lobby" } : {}) });
+    const failed = await tab.heard(kind, "state", ({ state }) => state == "failed");
+    assert.equal(failed.what.cause.code, "unauthorized", kind);
+  }
+  assert.ok(asked.length <= 6, `asked again and again: ${asked}`);
 });

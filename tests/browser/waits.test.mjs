@@ -6,6 +6,17 @@ import { installed } from "./installed.mjs";
 
 const { connect, RejoinError } = await installed("node.js");
 const { FakeServer } = await installed("testing.js");
+const { follow } = await installed("sse-node.js");
+
+/** Every dial fails. */
+class Unreachable extends EventTarget {
+  constructor() {
+    super();
+    queueMicrotask(() => this.dispatchEvent(Object.assign(new Event("close"), { code: 1006, reason: "" })));
+  }
+  send() {}
+  close() {}
+}
 
 async function client(t, options = {}, serving = {}) {
   const server = new FakeServer(serving);
@@ -133,6 +144,20 @@ test("an iteration ends when the room is left, and throws when the server takes 
   await fails(clock.until(taken), "forbidden");
   await clock.until(over);
   assert.deepEqual(heard, ["last"]);
+});
+
+test("an iteration that is begun after the end is over at once, and after a failure throws why", { timeout: 20_000 }, async (t) => {
+  const { client: alice, clock } = await client(t, { rooms: ["lobby"] });
+  await clock.until(alice.ready());
+  await clock.until(alice.close());
+  assert.deepEqual(await alice.messages("lobby").next(), { done: true, value: undefined });
+  const { client: bob, clock: his } = await client(t, { maxAttempts: 1, webSocket: Unreachable });
+  await his.advance(120_000);
+  assert.equal(bob.state, "failed");
+  await fails(bob.messages("lobby").next(), "gave_up");
+  const feed = await follow("http://127.0.0.1:9/", { room: "lobby" });
+  feed.close();
+  assert.deepEqual(await feed.messages().next(), { done: true, value: undefined });
 });
 
 test("an iteration that falls too far behind says so", async (t) => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { freePort } from "./ports.mjs";
-import { Pipe, RejoinServer, SocketIoServer } from "./processes.mjs";
+import { Pipe, Rejoin, RejoinServer, SocketIoServer } from "./processes.mjs";
 
 const NOTIFICATIONS = "/notifications";
 const TWO = ["--protocol", "socketio", "--namespace", "/", "--namespace", NOTIFICATIONS];
@@ -108,6 +108,30 @@ describe("several namespaces of a Socket.IO server in one pipe", { concurrency: 
     alice.put({ type: "send_message", roomId: "lobby", content: "x", namespace: NOTIFICATIONS, ref: "2" });
     assert.equal((await delivery(alice, "2", NOTIFICATIONS)).event.code, "closed");
     await ends(alice, 3);
+  });
+
+  it("the first namespace that is refused is named, and the others are said to end with it", async (t) => {
+    const server = await SocketIoServer.start(t, "--refuse", NOTIFICATIONS);
+    for (const [first, words] of [[NOTIFICATIONS, "not in here"], ["/gone", "no such namespace"]]) {
+      const tail = new Rejoin(t, "tail", server.url, "--token", "alice", "-r", "/chat,lobby", "--protocol", "socketio", "--namespace", first, "--namespace", "/chat");
+      assert.equal(await tail.exited(), 3, tail.stderr);
+      assert.match(tail.stderr, new RegExp(`^rejoin: ${first}: .*${words}`, "m"));
+      assert.doesNotMatch(tail.lines.entries.join("\n"), new RegExp(`/chat.*${words}`));
+    }
+  });
+
+  it("a room of the first namespace may be named with it, and a line that names one so is told how", async (t) => {
+    const server = await SocketIoServer.start(t);
+    const alice = new Pipe(t, server.url, "alice", "-r", "/chat,lobby", "--protocol", "socketio", "--namespace", "/chat");
+    await alice.connected("socketio");
+    assert.equal((await alice.event(({ type }) => type === "joined", "joined")).event.roomId, "lobby");
+    alice.send("lobby", "here", "1");
+    assert.equal((await alice.delivery("1")).event.status, "acked");
+    alice.endInput();
+    assert.equal(await alice.exited(), 0, alice.stderr);
+    const send = new Rejoin(t, "send", server.url, "--token", "bob", "-r", "/chat,lobby", "--protocol", "socketio", "--namespace", "/chat", "hi");
+    assert.equal(await send.exited(), 0, send.stderr);
+    await server.line((line) => line.includes("bob"), "bob was there");
   });
 
   it("a namespace that the server disconnects has failed, and / works; one that is left is left alone", async (t) => {

@@ -74,8 +74,15 @@ describe("events of an application's own on a Socket.IO server", { concurrency: 
     await came('order ["X",3,"order-17"]');
     const { event } = await pipe.delivery("1");
     assert.deepEqual([event.status, event.answer], ["acked", ["X", 3, "order-17"]]);
-    pipe.put({ type: "frame", name: "order", idempotent: "", ref: "3" });
-    assert.deepEqual((await pipe.delivery("3")).event.code, "bad_data");
+    for (const [ref, bad] of Object.entries({ bad_key: { idempotent: "", ack: true }, needs_ack: { idempotent: "k" } })) {
+      pipe.put({ type: "frame", name: "order", ref, ...bad });
+      const { event } = await pipe.delivery(ref);
+      assert.equal(event.code, ref);
+      assert.match(event.message, /idempotent/);
+    }
+    pipe.put({ type: "send_message", roomId: "lobby", content: "hi", idempotent: "k", ref: "m" });
+    const { event: refused } = await pipe.event(({ type, ref }) => type === "error" && ref === "m", "a message has no key");
+    assert.match(refused.message, /--state/);
     await finished(pipe, 1);
   });
 

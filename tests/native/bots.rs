@@ -143,3 +143,30 @@ async fn a_flush_ends_with_the_outcomes_of_all_sends_before_it_and_a_grace_that_
     assert_eq!(outcome, Err(rejoin::SendError::Failed(SendFailure::Closed)));
     assert!(within("the flush", client.flush()).await.is_err());
 }
+
+#[tokio::test]
+async fn a_refused_join_has_the_code_the_servers_words_and_what_can_be_done() {
+    let server = rejoin_server::Server::builder()
+        .authenticate(async |_, _| {
+            let rights = rejoin_server::hub::Rights::from_patterns([(
+                "lobby",
+                &[rejoin_server::hub::Right::Join][..],
+            )])?;
+            Ok::<_, rejoin_server::hub::RightsError>(Some(
+                rejoin_server::auth::User::new("ada").with_rights(rights),
+            ))
+        })
+        .bind()
+        .await
+        .unwrap()
+        .spawn();
+    let (client, _events) = quick(&server.url(), "any").connect().unwrap();
+    let error = within("the refusal", client.join_and_wait("ops")).await.unwrap_err();
+    let JoinError::Refused { code, message: Some(message), .. } = &error else { panic!("{error:?}") };
+    assert_eq!((code.as_str(), error.code()), ("forbidden", "forbidden"));
+    let words = format!(
+        "the server refused the join (forbidden): {message}; ask the server's operator for the right"
+    );
+    assert_eq!(error.to_string(), words);
+    assert!(within("the join", client.join_and_wait("lobby")).await.is_ok());
+}

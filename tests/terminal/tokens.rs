@@ -1,6 +1,7 @@
 //! Where the token goes: where it was given, or where it is told to go; and what `doctor` says of a server that reads
 //! it elsewhere.
 
+use crate::{guarded, run, text};
 use harness::command::{Ended, Running};
 use harness::process::ServerProcess;
 use harness::token_reader::{Place, Refusal, TokenReader};
@@ -204,5 +205,21 @@ fn a_token_file_that_cannot_be_read_for_a_refresh_is_told_once_while_the_connect
         assert_eq!(ended.status, Some(0), "{command}: {}", ended.text());
         let rest: Vec<String> = lines.collect();
         assert!(!rest.iter().any(|line| line.contains("cannot be read")), "{rest:?}");
+    }
+}
+
+#[test]
+fn a_ticket_that_was_used_or_is_none_any_more_is_told_as_such_and_not_as_no_token() {
+    let (_tokens, server) = guarded("good ada\n");
+    for given in [format!("{}?ticket=rejoin-ticket-gone", server.url), server.url.clone()] {
+        let mut args = vec!["send", &given, "-r", "lobby", "hello"];
+        if given == server.url {
+            args.extend(["--token", "rejoin-ticket-gone"]);
+        }
+        let output = run(&args, b"");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains("the ticket was used before or has expired"), "{said}");
+        assert!(!said.contains("none was given") && !said.contains("rejoin-ticket-gone"), "{said}");
     }
 }

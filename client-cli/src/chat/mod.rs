@@ -84,6 +84,9 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let shared = Arc::new(Shared::default());
     shared.lock().state = Some("connecting");
     let front = Ui::open(&shared, screen.history.unwrap_or(true));
+    if front.is_terminal() {
+        signals.listen_for_hangup();
+    }
     let mut talk = Controller::new(
         client,
         Arc::clone(&shared),

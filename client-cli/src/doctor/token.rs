@@ -29,6 +29,9 @@ pub(super) fn is_about_token(cause: &Cause) -> bool {
 /// What to do about a refused token. Tries the place where it was not; `room` is that of a stream of events.
 pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &Cause) -> String {
     let general = hints::general(CauseCode::Unauthorized(4001)).unwrap_or_default();
+    if settings.login() == Login::Ticket {
+        return hints::SPENT_TICKET.to_owned();
+    }
     if matches!(settings.token, TokenFrom::Nowhere) {
         return match settings.login() {
             Login::Authorization => {

@@ -6,10 +6,14 @@ use crate::{describe, sanitise, socket_io};
 use rejoin::{Event, Name, PERSONAL_ROOM, State, Timestamp};
 
 impl EventPrinter {
-    /// Tells an event of another namespace.
-    pub(crate) fn event_in(&mut self, namespace: &str, event: &Event, at: Timestamp) {
+    /// Tells an event of another namespace; with `first_has_failed` it ends because the first one has.
+    pub(crate) fn event_in(&mut self, namespace: &str, event: &Event, at: Timestamp, first_has_failed: bool) {
         let place = sanitise::line(namespace);
         match event {
+            // Why is told of the first: it has ended with that.
+            Event::State(change) if change.state == State::Failed && first_has_failed => {
+                self.notice(&format!("{place} is followed no longer: the connection has ended"));
+            }
             Event::State(change) if change.state == State::Failed => {
                 let why = change.cause.as_ref().map_or_else(|| "it is over".to_owned(), describe::cause);
                 self.notice(&format!("{place} is followed no longer: {why}"));
@@ -62,7 +66,7 @@ mod tests {
         let rooms = ["lobby".to_owned(), "/n,lobby".to_owned()];
         let mut narrator = EventPrinter::new(Layout::Plain, Clock::new(true), &rooms);
         for event in events {
-            narrator.event_in("/n", event, Timestamp::from_millis(1000));
+            narrator.event_in("/n", event, Timestamp::from_millis(1000), false);
         }
         assert!(narrator.failed.is_none());
         String::from_utf8(narrator.printed).unwrap()

@@ -176,6 +176,11 @@ fn frame(fields: &mut Fields, data: Option<String>, args: String) -> Result<Fram
             history: optional(fields, "history", "a number of messages")?,
         }),
         "leave_room" => Ok(Frame::Leave { room: room(fields, true)? }),
+        "send_message" if fields.contains_key("idempotent") => {
+            let message = "\"idempotent\" is for events (type \"frame\" with a \"name\"); a message has a \"ref\", which with --state is \
+                           sent once however often it is given";
+            Err(BadLine::new("bad_frame", message))
+        }
         "send_message" => {
             Ok(Frame::Send { room: room(fields, false)?, content: string(fields, "content")?, data })
         }
@@ -341,6 +346,7 @@ mod tests {
             (r#"{"type":"frame","data":{},"keep":"k","ref":"r"}"#, "bad_ref"),
             (r#"{"type":"frame","data":{},"keep":"k","ack":true}"#, "bad_frame"),
             (r#"{"type":"frame","name":"n","idempotent":1}"#, "bad_frame"),
+            (r#"{"type":"send_message","roomId":"r","content":"c","idempotent":"k"}"#, "bad_frame"),
             (r#"{"type":"frame","name":"n","idempotent":"k","volatile":true}"#, "bad_frame"),
             (r#"{"type":"frame","name":"n","idempotent":"k","keep":"k"}"#, "bad_frame"),
             (r#"{"type":"frame","data":{},"name":"n"}"#, "bad_frame"),

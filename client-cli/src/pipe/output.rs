@@ -4,6 +4,7 @@ mod app_frames;
 
 use super::bad_line::BadLine;
 use crate::json_safe::write_line;
+use crate::socket_io;
 use rejoin::messages::{Code, EntryMeta, JoinReason};
 use rejoin::{
     Cause, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, Receipt, RoomChange, RoomState,
@@ -378,6 +379,7 @@ pub(crate) fn delivery(
             server_code: reply.and_then(|reply| reply.server_code.as_deref()),
             message: Some(match why {
                 // What to do is known better here than there.
+                SendFailure::Refused(Code::NotJoined) if socket_io::is_room_in(room) => OTHER_NAMESPACE,
                 SendFailure::Refused(Code::NotJoined) => hint(*why),
                 _ => reply.and_then(|reply| reply.message.as_deref()).unwrap_or_else(|| hint(*why)),
             }),
@@ -429,6 +431,10 @@ pub(crate) fn unsent(out: &mut Vec<u8>, line: u64, room: &str, code: &'static st
     );
 }
 
+/// Said where a line names a room as the command line names one of another namespace.
+const OTHER_NAMESPACE: &str = "you are not in a room of this name: a room of another namespace is given as -r /NS,ROOM with --namespace /NS, and in a line \
+     as \"namespace\":\"/NS\" and \"roomId\":\"ROOM\"";
+
 fn hint(why: SendFailure) -> &'static str {
     match why {
         SendFailure::Empty => "it has no text and no data: there is nothing to send",
@@ -441,8 +447,14 @@ fn hint(why: SendFailure) -> &'static str {
         SendFailure::BadData => {
             "its data has more than 64 levels, bytes that are no base64, or as an event no name; write it otherwise"
         }
+        SendFailure::BadKey => "\"idempotent\" is a key of 1 to 128 characters: give another one",
+        SendFailure::NeedsAck => {
+            "\"idempotent\" needs \"ack\":true, by which it is known that it has arrived"
+        }
         SendFailure::Reserved => "its type is the name of a frame of the protocol; give it another one",
-        SendFailure::Unsupported => "events with a name are for Socket.IO servers",
+        SendFailure::Unsupported => {
+            "events with a name, and \"idempotent\", are for Socket.IO servers (--protocol socketio)"
+        }
         SendFailure::Dropped => "the connection could not take it at once, and it is volatile",
         SendFailure::Closed => "the connection has ended, and it was not sent",
         SendFailure::Refused(code) if code.is_temporary() => {

@@ -4,6 +4,8 @@
 //! connection. But it echoes each message to its sender: after a message is written, its echo is awaited for a short time, and an
 //! `error` or a close in that time counts as its failure.
 
+mod under_way;
+
 use crate::args::SendArgs;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::hints::Hints;
@@ -12,7 +14,8 @@ use crate::pipe::output::{self, Outcome, Repetition};
 use crate::settings::{Settings, Sources, check_room};
 use crate::signals::{Signal, Signals};
 use crate::token_notices::TokenNotices;
-use crate::{describe, sanitise};
+use crate::{describe, sanitise, socket_io};
+use futures_util::FutureExt as _;
 use rejoin::messages::Code;
 use rejoin::{
     Cause, CauseCode, Client, DeliveryStatus, Event, Events, Mode, Receipt, RoomState, SOCKET_IO_DETECTED,
@@ -21,8 +24,9 @@ use rejoin::{
 use std::collections::{BTreeSet, VecDeque};
 use std::io::Write as _;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout_at};
+use under_way::{Entry, Message, Outcome as Known, UnderWay};
 
 /// Time for the outcomes of what is under way when Ctrl-C is pressed.
 const LAST_OUTCOMES: Duration = Duration::from_secs(1);
@@ -55,6 +59,8 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     settings.token_notices = Some(TokenNotices::default());
     // Nothing is read here, so nothing counts as read.
     settings.manual_commit = true;
+    // It may have been named with its namespace.
+    let room = settings.rooms.first().cloned().unwrap_or(room);
     let mut sender = Sender::new(&settings, room, arguments)?;
     let client = sender.client.clone();
     let stop = Notify::new();
@@ -62,8 +68,11 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
         let settled = async {
             sender.begin().await?;
             match text {
-                Some(text) => sender.send(text, None).await?,
-                None => sender.send_lines(&stop).await?,
+                Some(text) => {
+                    sender.hand_over(text.clone(), None);
+                    sender.send_lines(None, &stop).await?;
+                }
+                None => sender.send_lines(Some(lines::stdin()), &stop).await?,
             }
             sender.settle().await
         }
@@ -124,6 +133,7 @@ struct Sender {
     mode: Option<Mode>,
     /// The state could not be stored: nothing is kept.
     is_unstored: bool,
+    under_way: UnderWay,
     /// Plain: written and not seen again yet.
     unechoed: VecDeque<String>,
     /// Of an earlier run, without an outcome yet.
@@ -153,6 +163,7 @@ impl Sender {
             token_notices: settings.token_notices.clone(),
             mode: None,
             is_unstored: false,
+            under_way: UnderWay::default(),
             unechoed: VecDeque::new(),
             restored: BTreeSet::new(),
             refused: None,
@@ -177,31 +188,30 @@ impl Sender {
         Ok(())
     }
 
-    /// Sends one message; `number` is its line.
-    async fn send(&mut self, text: &str, number: Option<u64>) -> Result<(), Failure> {
-        let draft = self.client.message(&self.room, text);
+    /// Queues one message; `number` is its line. Its time begins now.
+    fn hand_over(&mut self, text: String, number: Option<u64>) {
+        let draft = self.client.message(&self.room, &*text);
         // With a state file it may wait for another run.
-        let mut sending = if self.keeps { draft.send() } else { draft.timeout(self.timeout).send() };
+        let sending = if self.keeps { draft.send() } else { draft.timeout(self.timeout).send() };
         // The library's timeout is about the wait for a connection; this one also ends the wait for a server
         // that is connected and takes nothing.
         let patience = if self.keeps { self.timeout } else { self.timeout + ECHO_TIMEOUT };
         let until = Instant::now() + patience;
-        let mut told = Ok(());
-        let mut outcome = loop {
-            tokio::select! {
-                biased;
-                outcome = &mut sending => break Some(outcome),
-                event = self.events.next() => match event {
-                    Some(event) => told = self.event(&event),
-                    None => break None,
-                },
-                () = sleep_until(until) => break None,
+        self.under_way.add(Entry::Message(Message { number, text, sending, until }));
+    }
+
+    /// Tells what became of the first one that is under way.
+    async fn finish(&mut self, mut outcome: Known) -> Result<(), Failure> {
+        let Message { number, text, .. } = match self.under_way.take() {
+            Some(Entry::Message(message)) => message,
+            Some(Entry::Bad(number, bad)) => {
+                self.no_message(number, bad);
+                return Ok(());
             }
-            if told.is_err() {
-                break None;
-            }
+            None => return Ok(()),
         };
         // What the server has said before it, such as why the room cannot be joined.
+        let mut told = Ok(());
         while told.is_ok()
             && let Ok(Some(event)) = timeout_at(Instant::now(), self.events.next()).await
         {
@@ -211,13 +221,26 @@ impl Sender {
             // It waits, and nothing comes for it any more.
             outcome = Some(Err(SendError::Failed(SendFailure::Closed)));
         }
+        self.tell(number, text, outcome);
+        told?;
+        if let Some(failure) = self.terminal() {
+            return Err(failure);
+        }
+        // What has come back meanwhile must not pile up.
+        if self.unechoed.len() >= MOST_UNECHOED {
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, number: Option<u64>, text: String, outcome: Known) {
         if let Some(outcome) = &outcome
             && !self.is_kept(outcome)
         {
             self.print(|out, room| output::sent(out, number, room, Some(outcome.as_ref())));
         }
         match outcome {
-            Some(Ok(Receipt::Written)) => self.unechoed.push_back(text.to_owned()),
+            Some(Ok(Receipt::Written)) => self.unechoed.push_back(text),
             Some(Ok(receipt)) => {
                 if let Some(answer) = receipt.answer().filter(|_| self.format == Format::Text) {
                     self.answered(number, answer);
@@ -232,6 +255,12 @@ impl Sender {
                     error => sanitise::line(&error.to_string()),
                 };
                 self.failed(number, &what, error.code());
+                if self.asks && error.code() == Code::NotJoined.as_str() && socket_io::is_room_in(&self.room)
+                {
+                    eprint_line(
+                        "  a room of another namespace is given as -r /NS,ROOM together with --namespace /NS",
+                    );
+                }
                 // What a Socket.IO server's handlers take is theirs to say.
                 if error.is_too_large() && !self.asks && self.terminal().is_none() {
                     eprint_line(&format!("  {}", describe::content_limit(&self.client)));
@@ -247,15 +276,6 @@ impl Sender {
             None if self.keeps => self.kept(number),
             None => self.ended(number, &SendError::Unknown.to_string(), &SendError::Unknown),
         }
-        told?;
-        if let Some(failure) = self.terminal() {
-            return Err(failure);
-        }
-        // What has come back meanwhile must not pile up.
-        if self.unechoed.len() >= MOST_UNECHOED {
-            self.settle().await?;
-        }
-        Ok(())
     }
 
     /// What has no outcome yet and waits for another run.
@@ -340,53 +360,90 @@ impl Sender {
         (snapshot.state == State::Failed).then(|| self.advice.failure(snapshot.cause.as_ref()))
     }
 
-    /// Sends stdin until it ends or `stop` says so; what has been read by then is sent.
-    async fn send_lines(&mut self, stop: &Notify) -> Result<(), Failure> {
-        let mut input = lines::stdin();
+    /// Sends what is under way and the lines of an input until that ends or `stop` says so; what has been read by then is
+    /// sent. As many wait together as fit: each has its own deadline.
+    async fn send_lines(
+        &mut self,
+        mut input: Option<mpsc::Receiver<Vec<Line>>>,
+        stop: &Notify,
+    ) -> Result<(), Failure> {
+        let mut lines = VecDeque::new();
         loop {
-            let batch = tokio::select! {
-                biased;
-                () = stop.notified() => return Ok(()),
-                batch = input.recv() => batch,
-            };
-            let Some(batch) = batch else { return Ok(()) };
-            let mut batch = batch.into_iter();
-            while let Some(Line { number, text }) = batch.next() {
+            while self.under_way.has_room()
+                && let Some(Line { number, text }) = lines.pop_front()
+            {
                 match text {
                     // A line of input with nothing on it is no message, as in a chat.
                     Ok(text) if text.trim().is_empty() => {}
-                    Ok(text) => {
-                        if let Err(failure) = self.send(&text, Some(number)).await {
-                            self.unsent(batch);
-                            return Err(failure);
-                        }
-                    }
-                    Err(BadText::TooLong) => self.no_message(number, "longer than 1 MiB", "line_too_long"),
-                    Err(BadText::NotUtf8) => self.no_message(number, "not UTF-8", "not_utf8"),
+                    Ok(text) => self.hand_over(text, Some(number)),
+                    Err(bad) => self.under_way.add(Entry::Bad(number, bad)),
                 }
+            }
+            if lines.is_empty() && input.is_none() && self.under_way.is_empty() {
+                return Ok(());
+            }
+            let done = tokio::select! {
+                biased;
+                () = stop.notified(), if input.is_some() => {
+                    input = None;
+                    Ok(())
+                }
+                outcome = self.under_way.first() => self.finish(outcome).await,
+                event = self.events.next() => match event {
+                    Some(event) => self.event(&event),
+                    None if self.under_way.is_empty() && lines.is_empty() => return Ok(()),
+                    None => self.finish(None).await,
+                },
+                batch = next_batch(&mut input), if lines.is_empty() => {
+                    match batch {
+                        Some(batch) => lines.extend(batch),
+                        None => input = None,
+                    }
+                    Ok(())
+                }
+            };
+            if let Err(failure) = done {
+                self.unsent(lines);
+                return Err(failure);
             }
         }
     }
 
     /// These have been read, and the connection has failed.
-    fn unsent(&mut self, lines: impl Iterator<Item = Line>) {
+    fn unsent(&mut self, lines: impl IntoIterator<Item = Line>) {
+        let closed = || Err(SendError::Failed(SendFailure::Closed));
+        while let Some(entry) = self.under_way.take() {
+            match entry {
+                Entry::Message(Message { number, text, sending, .. }) => {
+                    let outcome = sending.now_or_never().unwrap_or_else(closed);
+                    self.tell(number, text, Some(outcome));
+                }
+                Entry::Bad(number, bad) => self.no_message(number, bad),
+            }
+        }
         let is_text = |line: &Line| line.text.as_ref().is_ok_and(|text| !text.trim().is_empty());
-        let closed = SendError::Failed(SendFailure::Closed);
         let mut count = 0_usize;
-        for line in lines.filter(is_text) {
+        for line in lines.into_iter().filter(is_text) {
             count += 1;
-            self.print(|out, room| output::sent(out, Some(line.number), room, Some(Err(&closed))));
+            let outcome = closed();
+            self.print(|out, room| {
+                output::sent(out, Some(line.number), room, Some(outcome.as_ref()));
+            });
         }
         if count > 0 {
             self.print_failure(
                 None,
                 &format!("{count} more lines have been read, and are not sent"),
-                closed.code(),
+                SendFailure::Closed.as_str(),
             );
         }
     }
 
-    fn no_message(&mut self, number: u64, what: &str, code: &'static str) {
+    fn no_message(&mut self, number: u64, bad: BadText) {
+        let (what, code) = match bad {
+            BadText::TooLong => ("longer than 1 MiB", "line_too_long"),
+            BadText::NotUtf8 => ("not UTF-8", "not_utf8"),
+        };
         self.print(|out, room| output::unsent(out, number, room, code, what));
         self.print_failure(Some(number), what, code);
     }
@@ -532,6 +589,14 @@ impl Sender {
             }
             self.told = Some(text);
         }
+    }
+}
+
+/// What an input has next; `None` at its end.
+async fn next_batch(input: &mut Option<mpsc::Receiver<Vec<Line>>>) -> Option<Vec<Line>> {
+    match input {
+        Some(input) => input.recv().await,
+        None => std::future::pending().await,
     }
 }
 

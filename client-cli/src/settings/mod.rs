@@ -23,10 +23,15 @@ use std::time::Duration;
 /// Columns of a quoted value in an error.
 const QUOTED: usize = 40;
 
+/// With what tickets begin, as a server of ours gives them.
+const TICKET: &str = "rejoin-ticket-";
+
 /// How the user says who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Login {
     Token,
+    /// A ticket in the place of a token, which is good once.
+    Ticket,
     /// A user name and a password before the URL's host, or a header of the user's own.
     Authorization,
     Nothing,
@@ -229,6 +234,9 @@ impl ServerOptions {
         }
         let mut rooms = if rooms.is_empty() { profile.rooms } else { rooms.to_vec() };
         let rooms_in = socket_io::rooms_in(&namespaces, &mut rooms);
+        if let Some(server) = &socket_io {
+            socket_io::own_rooms(server.namespace.as_str(), &mut rooms);
+        }
         for room in rooms.iter().chain(rooms_in.iter().map(|(_, room)| room)) {
             check_room(room)?;
         }
@@ -466,16 +474,32 @@ impl Settings {
         });
         let protocol = if is_socket_io { " --protocol socketio" } else { "" };
         let doctor = format!("rejoin doctor {}{protocol}{}", quoted(&self.shown_url()), self.repeated);
-        Hints { login: self.login(), socket_io, doctor }
+        let first = self.socket_io.as_ref().filter(|_| !self.namespaces.is_empty());
+        let namespace = first.map(|server| server.namespace.as_str().to_owned());
+        Hints { login: self.login(), socket_io, doctor, namespace }
     }
 
     pub(crate) fn login(&self) -> Login {
-        if !matches!(self.token, TokenFrom::Nowhere) {
+        if self.has_ticket() {
+            Login::Ticket
+        } else if !matches!(self.token, TokenFrom::Nowhere) {
             Login::Token
         } else if self.endpoint.has_user() || self.headers.contains("Authorization") {
             Login::Authorization
         } else {
             Login::Nothing
+        }
+    }
+
+    fn has_ticket(&self) -> bool {
+        let in_query = || {
+            url::Url::parse(self.url.expose().trim())
+                .is_ok_and(|url| url.query_pairs().any(|(name, value)| name == "ticket" && !value.is_empty()))
+        };
+        match &self.token {
+            TokenFrom::Given(token) => token.expose().starts_with(TICKET),
+            TokenFrom::Nowhere => in_query(),
+            TokenFrom::File(_) | TokenFrom::Command(_) => false,
         }
     }
 

@@ -124,8 +124,12 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
             why = outlet.failed() => return Failure::write_failed(why).map_or(Ok(Exit::Success), Err),
             (namespace, batch) = elsewhere.next(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
-                let answers = arguments.json.then(|| join_answers_in.entry(namespace.to_owned()).or_default());
-                print_namespace_events(&mut narrator, answers, namespace, &batch, client.now());
+                let first_has_failed = client.status().state == State::Failed;
+                let mut answers = arguments.json.then(|| join_answers_in.entry(namespace.to_owned()).or_default());
+                for event in &batch {
+                    let at = client.now();
+                    print_namespace_event(&mut narrator, answers.as_deref_mut(), namespace, event, at, first_has_failed);
+                }
             }
             batch = events.next_batch(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
                 narrator.set_layout(layout());
@@ -210,21 +214,20 @@ fn print_json(narrator: &mut EventPrinter, join_answers: &mut JoinAnswers, event
 }
 
 /// Prints what happened in another namespace; with `join_answers` as JSON.
-fn print_namespace_events(
+fn print_namespace_event(
     narrator: &mut EventPrinter,
-    mut join_answers: Option<&mut JoinAnswers>,
+    join_answers: Option<&mut JoinAnswers>,
     namespace: &str,
-    batch: &[Event],
+    event: &Event,
     now: Timestamp,
+    first_has_failed: bool,
 ) {
-    for event in batch {
-        if let Some(answers) = &mut join_answers {
-            let mut line = Vec::new();
-            json_line(&mut line, answers, event, now);
-            pipe::output::in_namespace(&mut narrator.printed, namespace, &line);
-        } else {
-            narrator.event_in(namespace, event, now);
-        }
+    if let Some(answers) = join_answers {
+        let mut line = Vec::new();
+        json_line(&mut line, answers, event, now);
+        pipe::output::in_namespace(&mut narrator.printed, namespace, &line);
+    } else {
+        narrator.event_in(namespace, event, now, first_has_failed);
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn checked(name: &str, arguments: &str, events: &EventMap) -> Result<
 pub(super) fn with_key(event: &str, key: &str) -> Result<String, SendFailure> {
     let length = key.chars().count();
     if length == 0 || length > MAX_IDEMPOTENCY_KEY_CHARS {
-        return Err(SendFailure::BadData);
+        return Err(SendFailure::BadKey);
     }
     let list = event.trim_end().strip_suffix(']').ok_or(SendFailure::BadData)?;
     Ok(format!("{list},{}]", Value::String(key.to_owned())))
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(with_key(r#"["e",[1] ] "#, "k").as_deref(), Ok(r#"["e",[1] ,"k"]"#));
         assert!(with_key(r#"["e"]"#, &"k".repeat(128)).is_ok());
         for key in ["", &"k".repeat(129)] {
-            assert_eq!(with_key(r#"["e"]"#, key), Err(SendFailure::BadData));
+            assert_eq!(with_key(r#"["e"]"#, key), Err(SendFailure::BadKey));
         }
     }
 

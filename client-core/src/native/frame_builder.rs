@@ -114,9 +114,10 @@ impl<'a> FrameBuilder<'a> {
     /// ```
     ///
     /// It is `unknown` still when its time is over or the client ends before an answer, and when an answer does not come on a
-    /// connection that stays. Use it with [`FrameBuilder::with_ack`]: without an ack it has its outcome as soon as the operating
-    /// system has it. With [`FrameBuilder::volatile`] it does nothing, and a later run does not send it again. Another key is
-    /// [`SendFailure::BadData`]; on other servers it is [`SendFailure::Unsupported`].
+    /// connection that stays. It needs [`FrameBuilder::with_ack`]: without an ack it fails with [`SendFailure::NeedsAck`], as nothing
+    /// would say that it has arrived. With [`FrameBuilder::volatile`] it does nothing, and a later run
+    /// sends it only if no run has sent it: one that may have arrived is `unknown` there. Another key is
+    /// [`SendFailure::BadKey`]; on other servers it is [`SendFailure::Unsupported`].
     pub fn idempotent(mut self, key: &str) -> Self {
         if self.mode == SendMode::Once {
             self.mode = SendMode::Idempotent;
@@ -194,6 +195,9 @@ impl<'a> FrameBuilder<'a> {
         // Until it is queued.
         let _reserved = reserved;
         let frame = frame?;
+        if manner == SendMode::Idempotent && !asks {
+            return Err(SendFailure::NeedsAck);
+        }
         push(commands, frame.len(), QueuedFrame { frame, asks, reference, timeout, mode: manner })
     }
 }

@@ -92,7 +92,11 @@ pub enum SendError {
 
 /// The server's message, or the code that stands in for them.
 fn message_or_code(message: Option<&str>, code: Code) -> &str {
-    message.unwrap_or(code.as_str())
+    match (message, code) {
+        (Some(words), _) => words,
+        (None, Code::Other) => "it gives no reason",
+        (None, code) => code.as_str(),
+    }
 }
 
 impl SendError {

@@ -9,7 +9,7 @@ use crate::cause::Cause;
 use crate::config::Config;
 use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState};
 use crate::link::State;
-use crate::messages::Code;
+use crate::messages::{Code, ServerCode};
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
 use crate::outbox::OVERHEAD;
 use std::collections::VecDeque;
@@ -27,8 +27,15 @@ pub enum JoinError {
     #[error("the client is in as many rooms as its configuration allows")]
     TooManyRooms,
     /// The server refused it permanently, or has removed the user.
-    #[error("the server refused the join: {}", .0.as_str())]
-    Refused(Code),
+    #[error("the server refused the join ({}): {}", code.as_str(), refusal(*code, message.as_deref()))]
+    Refused {
+        /// Why, as far as it is a known reason.
+        code: Code,
+        /// The server's words, if there are some. Hostile text.
+        message: Option<String>,
+        /// The server's own code, where the protocol does not name the reason. Hostile text.
+        server_code: ServerCode,
+    },
     /// It was left before it was joined.
     #[error("the room was left before it was joined")]
     Left,
@@ -43,10 +50,31 @@ impl JoinError {
         match self {
             Self::BadRoom(..) => "bad_room",
             Self::TooManyRooms => "too_many_rooms",
-            Self::Refused(code) => code.as_str(),
+            Self::Refused { code, .. } => code.as_str(),
             Self::Left => "left",
             Self::Closed(_) => "closed",
         }
+    }
+}
+
+/// The server's words, and what can be done.
+fn refusal(code: Code, message: Option<&str>) -> String {
+    match (message.filter(|words| !words.is_empty()), advice(code)) {
+        (Some(words), Some(advice)) => format!("{words}; {advice}"),
+        (Some(words), None) => words.to_owned(),
+        (None, advice) => String::from(advice.unwrap_or("it gives no reason")),
+    }
+}
+
+/// What can be done about a refused join.
+fn advice(code: Code) -> Option<&'static str> {
+    match code {
+        Code::Forbidden => Some("ask the server's operator for the right"),
+        Code::TooManyRooms => Some("leave a room first"),
+        Code::RoomFull => Some("try again when somebody has left"),
+        Code::RateLimited | Code::Overloaded => Some("try again later"),
+        Code::BadRequest => Some("the server does not take such a name: choose another one"),
+        _ => None,
     }
 }
 
@@ -144,9 +172,13 @@ impl Waiters {
                     waiter.joined = Some(joined.clone());
                 }
             }
-            Event::Room(RoomChange { room, state, .. }) => {
+            Event::Room(RoomChange { room, state, message, server_code, .. }) => {
                 let failed = match state {
-                    RoomState::Failed(code) | RoomState::Removed(code) => JoinError::Refused(*code),
+                    RoomState::Failed(code) | RoomState::Removed(code) => JoinError::Refused {
+                        code: *code,
+                        message: message.clone(),
+                        server_code: server_code.clone(),
+                    },
                     RoomState::Left => JoinError::Left,
                     RoomState::Refused => JoinError::TooManyRooms,
                     RoomState::Joining | RoomState::Joined => return,

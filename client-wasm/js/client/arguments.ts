@@ -32,7 +32,7 @@ const describe = (value: unknown): string =>
   value === "" ? "an empty text"
   : Array.isArray(value) ? "a list"
   : typeof value == "string" ? "a text"
-  : Number.isInteger(value) && (value as number) >= 0 ? "a number"
+  : Number.isInteger(value) && (value as number) > 0 ? "a number"
   : value === null || /^(num|boo|und)/.test(typeof value) ? String(value)
   : `of the type ${typeof value}`;
 

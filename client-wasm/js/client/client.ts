@@ -223,7 +223,7 @@ export class Client {
   /** The messages of a room from now on, until it is left or the client is closed. Throws if it ends for another reason. */
   messages(room: string, options: WaitOptions = {}): AsyncIterableIterator<Message> {
     checkFields(options, { signal: aSignal });
-    return iterateMessages(this.#emitter, roomName(room), options.signal);
+    return iterateMessages(this.#emitter, roomName(room), options.signal, this.status);
   }
 
   /** Sends a message. Resolves or rejects (with a `SendError`) exactly once, when its outcome is known. */

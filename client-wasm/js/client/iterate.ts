@@ -43,6 +43,7 @@ export function iterate<T extends { readonly content: string }>(
   else {
     offs.push(
       ...begin((message) => {
+        if (isOver) return;
         queue.push(message);
         characters += message.content.length;
         if (queue.length > MAX_MESSAGES || characters > MAX_CHARACTERS) {

@@ -59,11 +59,15 @@ export function checkOptions(given: Options): void {
   parseRooms(given.rooms, joinRules);
 }
 
+/** Matches an invalid room name: more than 128 characters, an invisible one, or an @ at its beginning (protocol.md, 1). */
+export const badRoomName = /^@|^.{129}|[\p{Cc}\xad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/su;
+
 /** A room's name in its wire form. */
 export function roomName(room: unknown, code: "bad_argument" | "bad_option" = "bad_argument"): string {
   checkArgument(room, text, "room", code);
-  check(room != "@me", code, "@me is no room", "the user's own stream is the option notifications");
-  return wellFormed(room as string);
+  const name = wellFormed(room as string);
+  check(!badRoomName.test(name), code, "not a room name", "give 1-128 visible characters, no @ first");
+  return name;
 }
 
 /** The rooms to join at once, each with its start position. `known`: the fields that may be set. */
@@ -78,10 +82,10 @@ export function parseRooms(rooms: readonly (string | RoomOptions)[] = [], known:
 /** Parses one or several addresses. */
 export function parseAddresses<T>(address: Address, read: (address: string | UrlLike) => T): T[] {
   const list: readonly unknown[] = Array.isArray(address) ? address : [address];
-  check(list.length > 0, "bad_url", "no address", "give at least one");
+  check(list.length > 0, "bad_url", "no address", "give wss://host/path");
   for (const one of list) {
     // Anything converts to a string, and a relative address may be any string.
-    check(text[0](one) || typeof (one as UrlLike)?.href == "string", "bad_url", "the address is no text and no URL", "give wss://host/path, or a list of such");
+    check(text[0](one) || typeof (one as UrlLike)?.href == "string", "bad_url", "not a URL", "give wss://host/path, or several");
   }
   return list.map((one) => read(one as string | UrlLike));
 }

@@ -34,8 +34,8 @@ export async function awaitJoin(emitter: Emitter<Events>, name: string, checkAli
 }
 
 /** The messages of a room from now on. */
-export const iterateMessages = (emitter: Emitter<Events>, name: string, signal: AbortSignalLike | undefined): AsyncIterableIterator<Message> =>
-  iterate(signal, (take, end) => [
+export const iterateMessages = (emitter: Emitter<Events>, name: string, signal: AbortSignalLike | undefined, status: Events["state"]): AsyncIterableIterator<Message> =>
+  iterate(signal, (take, end) => (endWith(status, end), [
     emitter.on("message", (message) => message.room == name && take(message)),
     emitter.on("room", (change) => {
       if (change.room != name) return;
@@ -47,4 +47,4 @@ export const iterateMessages = (emitter: Emitter<Events>, name: string, signal: 
       }
     }),
     emitter.on("state", (status) => endWith(status, end)),
-  ]);
+  ]));

@@ -34,6 +34,8 @@ export class Tickets {
   readonly #url: string;
   /** The last token of the token function. */
   #bearer: string | undefined;
+  /** The server of the tickets refuses the token: there is no ticket for it. */
+  #refusal: NoTicket | undefined;
   /** The last issued ticket was used: it is spent. */
   #isUsed = true;
 
@@ -61,13 +63,22 @@ export class Tickets {
 
   /** A token source that issues tickets. */
   readonly source = async ({ rejected }: { rejected: boolean }): Promise<string> => {
-    this.issued = await this.#get(rejected);
+    this.#refusal = undefined;
+    try {
+      this.issued = await this.#get(rejected);
+    } catch (error) {
+      if (!(error instanceof NoTicket) || !error.permanent) throw error;
+      // The dial fails as where a server refuses the token: the token was refused.
+      this.#refusal = error;
+      return "refused";
+    }
     this.#isUsed = false;
     return this.issued;
   };
 
   /** An unused ticket: the issued one or a new one. */
   async fresh(): Promise<string> {
+    if (this.#refusal) throw this.#refusal;
     if (this.#isUsed) return this.#get(false);
     this.#isUsed = true;
     return this.issued!;

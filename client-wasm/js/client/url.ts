@@ -11,12 +11,12 @@ export function parseUrl(address: string | UrlLike): [url: URL, token: string | 
   try {
     url = new URL(typeof address == "string" ? address : address.href, base);
   } catch (cause) {
-    throw new RejoinError("bad_url", "not a URL", "it should look like wss://host/path", { cause });
+    throw new RejoinError("bad_url", "not a URL", "give wss://host/path", { cause });
   }
   // A relative address, or one copied from a page.
   url.protocol = url.protocol.replace(/^http/, "ws");
   if (!/^wss?:$/.test(url.protocol) || url.username || url.password) {
-    throw new RejoinError("bad_url", `not the address of a room server: ${url.protocol}//${url.host}`, "use ws:// or wss://, and give a token instead of a user name");
+    throw new RejoinError("bad_url", `not the address of a room server: ${url.protocol}//${url.host}`, "give wss://host/path, and no user");
   }
   if (base?.startsWith("https:") && url.protocol == "ws:" && !loopback.test(url.hostname)) {
     throw new RejoinError("mixed_content", "a page from https:// may not open a ws:// connection", "use wss://");

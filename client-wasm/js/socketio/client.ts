@@ -89,7 +89,14 @@ export class Client {
       const { id, seq, ...answer } = receipt;
       return { ...answer, status: "answered", ...(id && { id }), ...(seq >= 0 && { seq }) };
     } catch (error) {
-      if (!(error instanceof SendError) || error.outcome != "unknown") throw error;
+      if (!(error instanceof SendError)) throw error;
+      const { outcome, code, answer } = error;
+      if (outcome == "failed" && code == "other" && error.message.endsWith(": other") && answer !== undefined) {
+        // It has given no words.
+        const message = `the server answered ${JSON.stringify(answer)}`;
+        throw new SendError(outcome, code, "the server refused it: its answer may say why", { message, answer });
+      }
+      if (outcome != "unknown") throw error;
       const hint = "no answer came in time, or the connection broke first: look for it before you send it again";
       throw new SendError("unknown", "unknown", hint);
     }

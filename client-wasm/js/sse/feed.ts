@@ -5,7 +5,7 @@ import { Emitter } from "../util/emitter.js";
 import { RejoinError } from "../errors.js";
 import { endWith, iterate } from "../client/iterate.js";
 import { watchPage } from "../client/page_lifecycle.js";
-import { clientRules, randomSeed, ticketUrlRule } from "../client/options.js";
+import { clientRules, randomSeed, roomName, ticketUrlRule } from "../client/options.js";
 import type { Loader } from "../wasm/load_wasm.js";
 import { LoadRetry } from "../wasm/load_retry.js";
 import { wellFormed } from "../util/text.js";
@@ -22,7 +22,7 @@ const rules: Rules = { ...clientRules, room: [() => true, ""], token, ticketUrl:
 /** Throws for a bad option. */
 export const checkOptions = (given: FollowOptions): void => {
   checkFields(given, rules);
-  checkArgument(given.room, text, "room");
+  roomName(given.room);
   // A URL has no way to write these two.
   check(given.room != "." && given.room != "..", "bad_argument", "that is no room to read", "name another one");
 };
@@ -107,7 +107,7 @@ export class Feed {
   /** The messages from now on, until the feed is closed. Throws if it ends for another reason. */
   messages(options: WaitOptions = {}): AsyncIterableIterator<Message> {
     checkFields(options, { signal });
-    return iterate(options.signal, (take, end) => [this.on("message", take), this.on("state", (status) => endWith(status, end))]);
+    return iterate(options.signal, (take, end) => (endWith(this.status, end), [this.on("message", take), this.on("state", (status) => endWith(status, end))]));
   }
 
   /** The state of the connection. */

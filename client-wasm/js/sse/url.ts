@@ -15,7 +15,7 @@ export function parseBaseUrl(address: string | UrlLike): [url: URL, token: strin
     throw new RejoinError("bad_url", "not a URL", "it should look like https://host/", { cause });
   }
   if (!/^https?:$/.test(url.protocol) || url.username || url.password) {
-    throw new RejoinError("bad_url", `not the address of a web server: ${url.protocol}//${url.host}`, "use http:// or https://, and give a token instead of a user name");
+    throw new RejoinError("bad_url", `not the address of a web server: ${url.protocol}//${url.host}`, "give https://host/, and no user");
   }
   if (page?.startsWith("https:") && url.protocol == "http:" && !loopback.test(url.hostname)) {
     throw new RejoinError("mixed_content", "a page from https:// may not read from http://", "use https://");

@@ -7,6 +7,7 @@ import type { Limits } from "./limits.js";
 import type { Refusal, Plan } from "./plan.js";
 import type { ClientFrame, SendFrame } from "./validate.js";
 import type { VirtualClock } from "./clock.js";
+import { badRoomName } from "../client/options.js";
 
 /** The room name by which a user joins the personal stream. */
 const PERSONAL_ROOM = "@me";
@@ -142,7 +143,7 @@ export class Hub {
   /** Why a room is refused. */
   #roomRefusal(roomId: string, asked: string | undefined, connection: Connection): Refusal | undefined {
     if (roomId == PERSONAL_ROOM && asked) return undefined;
-    if (!/^[^@\p{C}][^\p{C}]{0,127}$/u.test(roomId)) return { code: "bad_request" };
+    if (!roomId || badRoomName.test(roomId)) return { code: "bad_request" };
     return connection.rooms.size >= this.limits.rooms ? { code: "too_many_rooms" } : undefined;
   }
 

@@ -107,7 +107,10 @@ export class Events implements OwnEvents<AnyEvents, AnyEvents> {
     checkFields(options, emitRules);
     check(!options.volatile || options.idempotent == undefined, "bad_option", "an event is volatile or idempotent, not both", "what is volatile is never sent again");
     return {
-      emit: (name, ...args) => this.#emit(options.volatile ? PacketIn.Volatile : (Input.Send as number as PacketIn), name, args, options),
+      emit: async (name, ...args) => {
+        check(options.idempotent == undefined, "bad_option", "an idempotent event needs an answer", "use emitWithAck: nothing else says that it has arrived");
+        return this.#emit(options.volatile ? PacketIn.Volatile : (Input.Send as number as PacketIn), name, args, options);
+      },
       emitWithAck: async (name, ...args) => {
         check(!options.volatile, "bad_option", "there is no answer to what is volatile", "leave out volatile, or the ack");
         return (await this.#emit<{ answer?: unknown }>(PacketIn.EmitWithAck, name, args, options)).answer as any;
@@ -128,7 +131,7 @@ export class Events implements OwnEvents<AnyEvents, AnyEvents> {
       const { idempotent } = options;
       const isIdempotent = idempotent != undefined;
       const { data, bytes } = encodeArgs([this.#check(name), ...args, ...(isIdempotent ? [wellFormed(idempotent)] : [])]);
-      if (isIdempotent) kind = kind == PacketIn.EmitWithAck ? PacketIn.IdempotentWithAck : PacketIn.Idempotent;
+      if (isIdempotent) kind = PacketIn.IdempotentWithAck;
       const failed = (error: Error) => reject(withFrameHint(error));
       if (kind == PacketIn.Volatile && !this.#isUp) return failed(this.client.sendError("failed", "dropped"));
       this.client.send(kind as number as Input, NO_ROOM, { data }, bytes, options, resolve as (receipt: unknown) => void, failed);

@@ -33,14 +33,14 @@ export interface EmitOptions {
   /**
    * The server can tell by this key, a text of 1 to 128 characters, when the event comes twice: it is the last of its arguments. The
    * event is sent again with it when the connection is lost, in its place, until it has its outcome; `unknown` only when its
-   * time is over or the client ends before.
+   * time is over or the client ends before. With `emitWithAck` only: without an answer nobody knows that it has arrived.
    */
   idempotent?: string;
 }
 
 /** How events are sent. Bytes (`Uint8Array`, `ArrayBuffer`) in the arguments are attachments, at most 10. */
 export interface Emits<Up extends EventsOf<Up>> {
-  /** Resolves when the browser has given every byte away; rejects with a `SendError`. Sent at most once, unless it is `idempotent`. */
+  /** Resolves when the browser has given every byte away; rejects with a `SendError`. Sent at most once. */
   emit<Name extends keyof Up & string>(name: Name, ...args: Parameters<Up[Name]>): Promise<{ status: "written" }>;
   /**
    * Resolves with what the server's handler gives to its ack, whatever that says: one argument as it is, several as a list.
