@@ -216,6 +216,22 @@ pub struct ServeArgs {
     #[arg(long, value_name = "PREFIX", requires = "redis")]
     pub redis_prefix: Option<String>,
 
+    /// Trust a Redis with TLS (rediss://) whose certificate an authority of this PEM file has signed, and no other [default:
+    /// the system's authorities]
+    #[cfg(feature = "redis")]
+    #[arg(long, value_name = "FILE", requires = "redis")]
+    pub redis_ca: Option<PathBuf>,
+
+    /// Show this certificate to a Redis with TLS that asks for one (tls-auth-clients): PEM, with those that sign it
+    #[cfg(feature = "redis")]
+    #[arg(long, value_name = "FILE", requires = "redis_key")]
+    pub redis_cert: Option<PathBuf>,
+
+    /// The key of --redis-cert: PEM, not encrypted
+    #[cfg(feature = "redis")]
+    #[arg(long, value_name = "FILE", requires = "redis_cert")]
+    pub redis_key: Option<PathBuf>,
+
     /// When a send is acknowledged: 'redis' (Redis has it; the default) or 'wait=N' (N replicas have it too)
     #[cfg(feature = "redis")]
     #[arg(long, value_name = "redis|wait=N", requires = "redis")]
@@ -332,6 +348,29 @@ impl ServeArgs {
         Certificate::read(chain, key).map(Some).map_err(|error| ServeError::Usage(format!("{error}")))
     }
 
+    /// The Redis that the options name.
+    #[cfg(feature = "redis")]
+    fn redis(&self) -> Result<Option<RedisConfig>, ServeError> {
+        let usage = |option: &str, error: &dyn Display| ServeError::Usage(format!("{option}: {error}"));
+        let Some(RedisUrl(url)) = &self.redis else { return Ok(None) };
+        let mut redis = RedisConfig::new(url).map_err(|error| usage("--redis", &error))?;
+        if let Some(prefix) = &self.redis_prefix {
+            redis = redis.with_prefix(prefix).map_err(|error| usage("--redis-prefix", &error))?;
+        }
+        let (ca, own) = (self.redis_ca.as_deref(), self.redis_cert.as_deref().zip(self.redis_key.as_deref()));
+        if ca.is_some() || own.is_some() {
+            if !redis.address.is_tls() {
+                let option = if ca.is_some() { "--redis-ca" } else { "--redis-cert" };
+                return Err(usage(option, &"it is for TLS, which --redis has with rediss://"));
+            }
+            redis = redis.with_tls_files(ca, own).map_err(|error| {
+                usage(if own.is_some() { "--redis-ca or --redis-cert" } else { "--redis-ca" }, &error)
+            })?;
+        }
+        redis.durability = self.durability.unwrap_or(redis.durability);
+        Ok(Some(redis))
+    }
+
     /// What tokens have to say, if an option asks for something.
     fn jwt_rules(&self) -> Option<JwtRules> {
         let mut rules = JwtRules::default();
@@ -345,6 +384,8 @@ impl ServeArgs {
 
     /// The configuration that the options describe, but for the certificate; reads the file of --auth.
     pub fn config(self) -> Result<Config, ServeError> {
+        #[cfg(feature = "redis")]
+        let redis = self.redis()?;
         let loopback = self.listen.ip().is_loopback();
         let rules = self.jwt_rules();
         let auth = match self.auth {
@@ -434,14 +475,8 @@ impl ServeArgs {
         config.limits.memory_budget = self.memory_budget;
         config.limits.connections = self.max_connections;
         #[cfg(feature = "redis")]
-        if let Some(RedisUrl(url)) = self.redis {
-            let usage = |option: &str, error: &dyn Display| ServeError::Usage(format!("{option}: {error}"));
-            let mut redis = RedisConfig::new(&url).map_err(|error| usage("--redis", &error))?;
-            if let Some(prefix) = self.redis_prefix {
-                redis = redis.with_prefix(&prefix).map_err(|error| usage("--redis-prefix", &error))?;
-            }
-            redis.durability = self.durability.unwrap_or(redis.durability);
-            config.redis = Some(redis);
+        {
+            config.redis = redis;
         }
         Ok(config)
     }

@@ -1,7 +1,7 @@
 //! How a server is set up.
 
 use crate::admin::AdminToken;
-use crate::auth::Auth;
+use crate::auth::{Auth, Authorizer};
 use crate::faults::Fault;
 use crate::hub::HubConfig;
 use crate::namespace::Namespace;
@@ -26,6 +26,8 @@ pub struct Config {
     pub path: String,
     /// Who may connect, and as whom. Default [`Auth::Open`].
     pub auth: Auth,
+    /// Who is asked what somebody may do in a room, beside what the token allows. Nobody by default.
+    pub authorize: Option<Authorizer>,
     /// The `Origin` headers that are accepted, as browsers write them (`https://chat.example`); `*` is any.
     /// Empty, the default: those whose host is the server's own. A missing `Origin` is always accepted,
     /// because tokens authenticate here, not cookies. The pages that may open a WebSocket may read feeds.
@@ -67,6 +69,7 @@ impl Default for Config {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             path: String::from("/ws"),
             auth: Auth::Open,
+            authorize: None,
             allow_origin: Vec::new(),
             trusted_proxy: Vec::new(),
             proxy_protocol: false,
@@ -95,6 +98,7 @@ impl fmt::Debug for Config {
             .field("listen", &self.listen)
             .field("path", &self.path)
             .field("auth", &self.auth)
+            .field("authorize", &self.authorize)
             .field("allow_origin", &self.allow_origin)
             .field("trusted_proxy", &self.trusted_proxy)
             .field("proxy_protocol", &self.proxy_protocol)

@@ -99,6 +99,7 @@ mod accept_policy;
 mod admin;
 mod admission;
 pub mod auth;
+mod authorize;
 pub mod cli;
 mod config;
 mod connection;
@@ -122,6 +123,7 @@ mod metrics;
 mod namespace;
 mod option_file;
 mod origin;
+mod other_nodes;
 mod ping_limit;
 mod process;
 #[cfg(feature = "redis")]

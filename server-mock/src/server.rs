@@ -4,9 +4,11 @@ use crate::accept::Acceptor;
 use crate::admin::AdminToken;
 use crate::admission::{AdmissionControl, check_network};
 use crate::auth::{AuthRequest, Authenticator, Authority, Reloader, User};
+use crate::authorize::Authorizer;
 use crate::config::{Config, Limits};
 use crate::faults::Faults;
 use crate::host::Hosts;
+use crate::hub::Right;
 #[cfg(feature = "redis")]
 use crate::hub::{HubConfig, shared::StoreRequest};
 use crate::namespace::{Namespace, NamespaceError};
@@ -162,6 +164,38 @@ impl ServerBuilder {
         self
     }
 
+    /// Asks this function whether a user may do something in a room, by its name in the hub (`/chat,lobby` in a Socket.IO
+    /// namespace): before each frame that needs it, each feed, and each session that is recovered, whatever the token allows
+    /// beside it. `Ok(true)` allows it, `Ok(false)` refuses it for good and names the right. An error, or no answer within 5 s,
+    /// refuses it for now: the client tries again. An answer counts on its connection for 10 s ([`Authorizer::lasting`] has it
+    /// otherwise), so that it is asked anew at every reconnect. At most 256 are asked about at a time, and 16 of one
+    /// connection, whose frames wait in their order; nobody else waits for them.
+    ///
+    /// ```
+    /// # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
+    /// use rejoin_server::Server;
+    /// use rejoin_server::hub::Right;
+    ///
+    /// let server = Server::builder()
+    ///     .authorize(async |user, action, room| {
+    ///         // Ask a database here.
+    ///         let is_member = room == "lobby" || room.starts_with(&format!("{user}-"));
+    ///         Ok::<_, std::io::Error>(is_member && action != Right::Signal)
+    ///     })
+    ///     .bind()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn authorize<F, Answer, E>(mut self, ask: F) -> Self
+    where
+        F: Fn(String, Right, String) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Result<bool, E>> + Send + 'static,
+        E: fmt::Display,
+    {
+        self.config.authorize = Some(Authorizer::new(ask));
+        self
+    }
+
     /// As [`Server::bind`].
     pub async fn bind(self) -> Result<Server, BindError> {
         Server::bind(self.config).await
@@ -260,9 +294,11 @@ impl Server {
         {
             tracing::error!("too many tokens are revoked: this server does not know all of them");
         }
-        let app = AppState::new(authority, allow_origin, hosts, limits, hub, faults, gate, requests);
+        let authorizer = config.authorize;
+        let app =
+            AppState::new(authority, allow_origin, hosts, limits, hub, faults, gate, requests, authorizer);
         #[cfg(feature = "redis")]
-        let app = app.with_redis(store.as_ref().map(|store| store.redis.health()));
+        let app = app.with_redis(store.as_ref().map(|store| &store.redis));
         let app = Arc::new(app.with_namespaces(&config.namespaces));
         let router = Router::new()
             .route(&path, get(upgrade::upgrade))

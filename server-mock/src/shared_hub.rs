@@ -7,16 +7,18 @@ use crate::admission::{AdmissionControl, Cause};
 #[cfg(feature = "redis")]
 use crate::auth::Revocation;
 use crate::auth::{AuthRequest, Authority, Credential, Identity, Verified};
+use crate::authorize::{Asked, Authorizer};
 use crate::faults::FaultState;
 use crate::hub::shared::{RequestId, StoreNotice, StoreRequest, StoreResponse};
 use crate::hub::{
-    ConnId, ConnectionInfo, FeedRequest, Hub, HubConfig, Input, Limit, Output, RefusalCounts, RoomPosition,
-    UserInfo,
+    ConnId, ConnectionInfo, FeedRequest, Hub, HubConfig, Input, Limit, Output, Permissions, RefusalCounts,
+    Rights, RoomPosition, UserInfo,
 };
 use crate::limit_log::{LimitLog, Subject};
 use crate::metrics::Metrics;
 use crate::send_queue::{Outbound, PushResult, QueueLevel, SendQueue, Shutdown};
 use crate::session_log::{NO_PONG, Origin, SessionEnd, SessionInfo, SessionLog, TOOK_NOTHING, TransportKind};
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use rejoin::machine::ClockReading;
 use rejoin::messages::{Code, Ref};
@@ -28,7 +30,7 @@ use std::future::poll_fn;
 use std::hash::BuildHasher as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
@@ -57,6 +59,10 @@ pub(crate) struct SharedHub {
     core: Mutex<Core>,
     started: Instant,
     authority: Arc<Authority>,
+    /// Who has to be asked what somebody may do.
+    pub(crate) authorizer: Option<Authorizer>,
+    /// In so many rooms a connection may be.
+    rooms_per_conn: usize,
     gate: Arc<AdmissionControl>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limited: LimitLog,
@@ -157,9 +163,12 @@ struct ConnSlot {
     session: Option<SessionInfo>,
     /// Whose it is.
     user: Option<Name>,
+    /// What it may do, where somebody has to be asked that.
+    permissions: Option<Arc<dyn Permissions>>,
 }
 
 /// What an operator is told of a user.
+#[derive(Default)]
 pub(crate) struct UserStatus {
     pub(crate) connections: Vec<(ConnectionInfo, Option<SessionInfo>)>,
     pub(crate) banned: Option<Duration>,
@@ -182,6 +191,8 @@ pub(crate) struct HubConnection {
     send_queue: Arc<SendQueue>,
     /// `None` if the hub refused it.
     log: Option<SessionLog>,
+    /// Boxed: most servers ask nobody.
+    asked: Option<Box<Asked>>,
 }
 
 impl fmt::Debug for HubConnection {
@@ -198,7 +209,9 @@ impl SharedHub {
         metrics: Arc<Metrics>,
         gate: Arc<AdmissionControl>,
         store: Option<mpsc::Sender<StoreRequest>>,
+        authorizer: Option<Authorizer>,
     ) -> Self {
+        let rooms_per_conn = config.rooms_per_conn;
         let core = Core {
             // The standard library's way to random bits of the operating system.
             hub: Hub::new(config, RandomState::new().hash_one(0)),
@@ -222,6 +235,8 @@ impl SharedHub {
             core: Mutex::new(core),
             started: Instant::now(),
             authority,
+            authorizer,
+            rooms_per_conn,
             gate,
             metrics,
             limited: LimitLog::default(),
@@ -240,16 +255,24 @@ impl SharedHub {
     ) -> HubConnection {
         let Identity { user, expires, credential, rights } = identity;
         let expires = expires.map(|end| self.timestamp(end));
+        let asked = self.authorizer.clone();
+        let asked = asked.map(|authorizer| Asked::new(authorizer, user.clone(), self.rooms_per_conn));
         let conn = {
             let mut core = self.lock();
             let conn = core.allocate_slot(Arc::clone(&send_queue), origin, &user);
+            if let Some(slot) = core.slot(conn) {
+                slot.permissions = asked.as_ref().map(Asked::permissions);
+            }
+            let rights = core.limited(conn, rights);
             core.set_credential(conn, credential, &user);
             self.run(&mut core, Input::Connected { conn, user: user.clone(), extended, expires });
             self.run(&mut core, Input::SetRights { conn, rights });
             self.recheck_revocation(&mut core, conn);
             conn
         };
-        self.hub_conn(conn, user, origin, send_queue)
+        let mut hub_conn = self.hub_conn(conn, user, origin, send_queue);
+        hub_conn.asked = asked.map(Box::new);
+        hub_conn
     }
 
     fn hub_conn(
@@ -260,7 +283,7 @@ impl SharedHub {
         send_queue: Arc<SendQueue>,
     ) -> HubConnection {
         let log = send_queue.end().is_none().then(|| SessionLog::begin(user, origin));
-        HubConnection { hub: Arc::clone(self), conn, left: SessionEnd::LOST, send_queue, log }
+        HubConnection { hub: Arc::clone(self), conn, left: SessionEnd::LOST, send_queue, log, asked: None }
     }
 
     /// Begins a feed, or says why there is none.
@@ -397,6 +420,15 @@ impl SharedHub {
             (connection, session)
         });
         Some(UserStatus { connections: connections.collect(), banned })
+    }
+
+    /// Puts a connection where one was that was lost.
+    fn restore(&self, conn: ConnId, rooms: &[RoomPosition]) -> oneshot::Receiver<bool> {
+        let (answers, answer) = oneshot::channel();
+        let mut core = self.lock();
+        core.restoring.insert(conn, answers);
+        self.run(&mut core, Input::Restore { conn, rooms });
+        answer
     }
 
     /// Closes the connections whose token is nobody's any more, or somebody else's; how many.
@@ -622,7 +654,23 @@ impl HubConnection {
         metrics.delivered(read.elapsed());
         metrics.frames_in.add(taken as u64);
         metrics.bytes_in.add(batch.iter().take(taken).map(|text| text.len() as u64).sum());
+        if let Some(asked) = &self.asked {
+            asked.handed_over(taken);
+        }
         taken
+    }
+
+    /// Those of the frames, from the first one on, that may be handed to the hub now. None of them: it is being asked what they
+    /// may do, and the task is woken when that is known.
+    pub(crate) fn cleared<'a>(&self, batch: &'a [Utf8Bytes], cx: &mut Context<'_>) -> &'a [Utf8Bytes] {
+        let Some(asked) = &self.asked else { return batch };
+        let cleared = asked.cleared(&batch.iter().map(Utf8Bytes::as_str), cx);
+        batch.get(..cleared).unwrap_or(batch)
+    }
+
+    /// Whether it is being asked what frames may do.
+    pub(crate) fn waits(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.waits())
     }
 
     /// A limit has refused the connection something, or closes it.
@@ -637,14 +685,20 @@ impl HubConnection {
         self.conn
     }
 
-    /// Puts the connection where one was that was lost; `false` if that cannot be.
-    /// The answer comes at once, or from one node of several when its store has answered; an error is a `false`, too.
-    pub(crate) fn restore(&self, rooms: &[RoomPosition]) -> oneshot::Receiver<bool> {
-        let (answers, answer) = oneshot::channel();
-        let mut core = self.hub.lock();
-        core.restoring.insert(self.conn, answers);
-        self.hub.run(&mut core, Input::Restore { conn: self.conn, rooms });
-        answer
+    /// Puts the connection where one was that was lost; `false` if that cannot be, because one of the rooms is not allowed for
+    /// instance. Begun at once, unless somebody has to be asked; one node of several answers when its store has.
+    pub(crate) fn restore(&self, rooms: Vec<RoomPosition>) -> BoxFuture<'static, bool> {
+        let (hub, conn) = (Arc::clone(&self.hub), self.conn);
+        let Some(asked) = &self.asked else {
+            let restored = hub.restore(conn, &rooms);
+            return Box::pin(async move { restored.await.unwrap_or(false) });
+        };
+        let names: Vec<Name> = rooms.iter().map(|position| position.room.clone()).collect();
+        let asked = asked.ask_for_rooms(&names);
+        Box::pin(async move {
+            asked.await;
+            hub.restore(conn, &rooms).await.unwrap_or(false)
+        })
     }
 
     /// What was before an [`Output::NotifyQueueDrained`] has been written.
@@ -690,6 +744,14 @@ impl Drop for HubConnection {
 }
 
 impl Core {
+    /// No more than whoever has to be asked for the connection allows.
+    fn limited(&mut self, conn: ConnId, rights: Rights) -> Rights {
+        match self.slot(conn).and_then(|slot| slot.permissions.clone()) {
+            Some(permissions) => rights.limited_by(permissions),
+            None => rights,
+        }
+    }
+
     fn allocate_slot(&mut self, send_queue: Arc<SendQueue>, origin: Origin, user: &Name) -> ConnId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(ConnSlot::default());
@@ -726,7 +788,7 @@ impl Core {
         let slot = self.slot(conn)?;
         slot.generation = slot.generation.wrapping_add(1);
         let send_queue = slot.send_queue.take();
-        (slot.credential, slot.session, slot.user) = (None, None, None);
+        (slot.credential, slot.session, slot.user, slot.permissions) = (None, None, None, None);
         self.free.push(u32::try_from(conn.0 & u64::from(u32::MAX)).unwrap_or(u32::MAX));
         send_queue
     }
@@ -948,6 +1010,7 @@ impl Core {
         self.handle(shared, now, Input::Authenticated { conn, reference, user, expires });
         // After the answer: a connection that was closed for it is not known any more.
         if let Some(rights) = rights {
+            let rights = self.limited(conn, rights);
             self.handle(shared, now, Input::SetRights { conn, rights });
         }
     }

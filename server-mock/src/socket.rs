@@ -52,6 +52,8 @@ pub(crate) struct Socket {
     delay_queue: DelayQueue,
     /// Written since the last flush.
     dirty: bool,
+    /// How it has ended, while frames of before wait for what they may do.
+    ended: Option<Box<CloseReason>>,
     /// The first words are in the stream's own buffer.
     hello_written: bool,
     pings: PingLimit,
@@ -87,6 +89,7 @@ impl Socket {
             out: VecDeque::new(),
             delay_queue: DelayQueue::default(),
             dirty: false,
+            ended: None,
             hello_written: false,
             pings: PingLimit::new(),
         }
@@ -123,10 +126,20 @@ impl Socket {
                 return Poll::Ready(ending);
             }
         }
-        let ending = self.read(hub_conn, cx);
+        let ending = match self.ended.take() {
+            Some(ended) => Some(*ended),
+            // More is read when that is handed on, and the task is woken for it.
+            None if hub_conn.waits() && self.batch.len() >= BATCH => None,
+            None => self.read(hub_conn, cx),
+        };
         while !self.batch.is_empty() {
+            let cleared = hub_conn.cleared(&self.batch, cx);
+            if cleared.is_empty() {
+                self.ended = ending.map(Box::new);
+                return if self.ended.is_some() { Poll::Pending } else { self.write(hub_conn, cx) };
+            }
             self.send_queue.mark_awake();
-            let taken = hub_conn.handle_frames(&self.batch);
+            let taken = hub_conn.handle_frames(cleared);
             self.batch.drain(..taken.min(self.batch.len()));
             if ending.is_none() && !self.batch.is_empty() {
                 // Somebody's queue is long: let the others write before this one goes on.

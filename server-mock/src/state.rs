@@ -2,6 +2,7 @@
 
 use crate::admission::{About, AdmissionControl, Cause, Client, Early, Full, Wait};
 use crate::auth::{AuthRequest, Authority, Identity, Unavailable};
+use crate::authorize::Authorizer;
 use crate::config::Limits;
 use crate::faults::Faults;
 use crate::file_limit;
@@ -11,8 +12,9 @@ use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::namespace::Namespace;
 use crate::origin;
+use crate::other_nodes::OtherNodes;
 #[cfg(feature = "redis")]
-use crate::redis::Health;
+use crate::redis::{Health, Redis};
 use crate::send_queue::Shutdown;
 use crate::shared_hub::SharedHub;
 use crate::socketio::{Namespaces, Recovery, Sessions};
@@ -73,6 +75,8 @@ pub(crate) struct AppState {
     pub(crate) memory: Memory,
     #[cfg(feature = "redis")]
     redis: Option<Arc<Health>>,
+    /// The other servers of the same store, if there is one.
+    pub(crate) others: Option<Arc<dyn OtherNodes>>,
     places: Arc<Semaphore>,
     draining: AtomicBool,
     /// Nobody who has said who they are is left, after a drain.
@@ -129,6 +133,7 @@ impl AppState {
         faults: Faults,
         gate: AdmissionControl,
         store: Option<mpsc::Sender<StoreRequest>>,
+        authorizer: Option<Authorizer>,
     ) -> Self {
         let (authority, gate) = (Arc::new(authority), Arc::new(gate));
         hub.frame_bytes = limits.frame_bytes;
@@ -158,6 +163,7 @@ impl AppState {
             Arc::clone(&metrics),
             Arc::clone(&gate),
             store,
+            authorizer,
         ));
         Self {
             authority,
@@ -176,6 +182,7 @@ impl AppState {
             memory: Memory::new(limits.memory_budget),
             #[cfg(feature = "redis")]
             redis: None,
+            others: None,
             metrics,
             places: Arc::new(Semaphore::new(places)),
             limits,
@@ -187,11 +194,12 @@ impl AppState {
 
     /// Is one of several servers with this Redis.
     #[cfg(feature = "redis")]
-    pub(crate) fn with_redis(self, redis: Option<Arc<Health>>) -> Self {
-        if let Some(health) = &redis {
+    pub(crate) fn with_redis(self, redis: Option<&Redis>) -> Self {
+        let health = redis.map(Redis::health);
+        if let Some(health) = &health {
             self.metrics.watch(health);
         }
-        Self { redis, ..self }
+        Self { redis: health, others: redis.map(Redis::other_nodes), ..self }
     }
 
     /// Why nobody new can be served well, if a shared store is away.

@@ -113,20 +113,29 @@ impl fmt::Debug for Certificate {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-fn read_pair(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, CertificateError> {
-    let wrong = |path: &Path, problem| CertificateError::Content { path: path.into(), problem };
-    let bytes = read(chain)?;
+/// The certificates of a PEM file, at least one.
+pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let wrong = |problem| CertificateError::Content { path: path.into(), problem };
+    let bytes = read(path)?;
     let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&bytes).collect();
-    let certificates = certificates.map_err(|_| wrong(chain, "has a certificate that is not PEM"))?;
+    let certificates = certificates.map_err(|_| wrong("has a certificate that is not PEM"))?;
     if certificates.is_empty() {
-        return Err(wrong(chain, "has no certificate in PEM (-----BEGIN CERTIFICATE-----)"));
+        return Err(wrong("has no certificate in PEM (-----BEGIN CERTIFICATE-----)"));
     }
-    let private = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|_| wrong(key, "has no private key in PEM, or it is encrypted"))?;
+    Ok(certificates)
+}
+
+/// A certificate with its chain, and its key.
+pub(crate) fn read_pair(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, CertificateError> {
+    let certificates = read_chain(chain)?;
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|_| CertificateError::Content {
+        path: key.into(),
+        problem: "has no private key in PEM, or it is encrypted",
+    })?;
     let pair = CertifiedKey::from_der(certificates, private, &provider());
     pair.map(Arc::new).map_err(|source| CertificateError::Pair {
         chain: chain.into(),

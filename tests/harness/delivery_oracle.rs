@@ -46,6 +46,11 @@ impl Account {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
+    /// Whose it is.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// It sent something.
     pub fn sent(&mut self, id: SendId, content: String) {
         assert_eq!(self.sent.insert(id, content), None, "{}: one number for two sends", self.name);

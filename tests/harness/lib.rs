@@ -28,6 +28,7 @@ pub mod process;
 pub mod proxy;
 pub mod redirect_proxy;
 pub mod redis_process;
+pub mod redis_sentinel;
 pub mod refusing_server;
 pub mod screen;
 pub mod scripted_server;

@@ -14,9 +14,12 @@ mod outages;
 mod readiness;
 mod rooms;
 mod sends;
+mod sentinel;
 mod servers;
 mod startup;
+mod tls;
 mod tokens;
+mod users;
 
 use std::future::Future;
 use std::time::Duration;

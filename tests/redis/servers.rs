@@ -8,14 +8,19 @@ use rejoin::{Client, ClientBuilder, Config, Event, Events, Mode};
 use std::time::Duration;
 
 /// Sends without an outcome at any time, of each client.
-const WINDOW: usize = 20;
+pub(crate) const WINDOW: usize = 20;
 
 fn server(redis: &RedisProcess) -> ServerProcess {
-    let args = ["--redis", &redis.url(), "--history", "20000", "--heartbeat", "5s", "--admin", "127.0.0.1:0"];
-    ServerProcess::start_with("127.0.0.1:0", &args)
+    server_with(&redis.url(), &[])
 }
 
-fn client(url: &str, name: &str) -> ClientBuilder {
+/// A server with the Redis at a URL, and more arguments.
+pub(crate) fn server_with(url: &str, more: &[&str]) -> ServerProcess {
+    let args = ["--redis", url, "--history", "20000", "--heartbeat", "5s", "--admin", "127.0.0.1:0"];
+    ServerProcess::start_with("127.0.0.1:0", &[&args, more].concat())
+}
+
+pub(crate) fn client(url: &str, name: &str) -> ClientBuilder {
     let mut config = Config::default();
     config.link.liveness.heartbeat = Duration::from_secs(2);
     config.link.liveness.answer_timeout = Duration::from_secs(2);
@@ -23,25 +28,25 @@ fn client(url: &str, name: &str) -> ClientBuilder {
     Client::builder(url).token(name).config(config)
 }
 
-struct Talker {
-    client: Client,
-    events: Events,
-    account: Account,
+pub(crate) struct Talker {
+    pub(crate) client: Client,
+    pub(crate) events: Events,
+    pub(crate) account: Account,
 }
 
 impl Talker {
-    async fn start(url: &str, name: &str) -> Self {
+    pub(crate) async fn start(url: &str, name: &str) -> Self {
         let (client, events) = client(url, name).room("lobby").connect().unwrap();
         assert_eq!(within("ready", client.ready()).await.unwrap(), Mode::Extended);
         Self { client, events, account: Account::new(name) }
     }
 
-    fn say(&mut self, content: String) {
+    pub(crate) fn say(&mut self, content: String) {
         let id = self.client.submit("lobby", content.clone()).unwrap();
         self.account.sent(id, content);
     }
 
-    async fn listen(&mut self, what: &str, wanted: impl Fn(&Account) -> bool) {
+    pub(crate) async fn listen(&mut self, what: &str, wanted: impl Fn(&Account) -> bool) {
         while !wanted(&self.account) {
             let event = within(what, self.events.next()).await.unwrap();
             self.account.event(&event);

@@ -1,6 +1,9 @@
 //! What a server says of a Redis that it cannot use.
 
+use crate::http::http;
 use crate::node::id;
+use crate::servers::{Talker, server_with};
+use crate::within;
 use harness::redis_process::RedisProcess;
 use rejoin_server::hub::HubConfig;
 use rejoin_server::redis::{Redis, RedisConfig, StoreError};
@@ -70,6 +73,49 @@ async fn a_user_that_may_not_do_what_is_needed_is_told_what() {
     let error = refusal(&format!("redis://chat:pw@127.0.0.1:{}", redis.port)).await;
     assert!(matches!(error, StoreError::NoPermission { .. }), "{error:?}");
     assert!(error.to_string().contains("script"), "{error}");
+}
+
+#[tokio::test]
+async fn a_user_with_the_rights_that_the_manual_names_can_do_everything() {
+    let redis = RedisProcess::start();
+    redis.cli(&[
+        "acl",
+        "setuser",
+        "chat",
+        "on",
+        ">pw",
+        "~rejoin:*",
+        "&rejoin:*",
+        "+@all",
+        "-@dangerous",
+        "+info",
+    ]);
+    let url = format!("redis://chat:pw@127.0.0.1:{}", redis.port);
+    let servers = [server_with(&url, &[]), server_with(&url, &[])];
+    let mut speaker = Talker::start(&servers[0].url, "ada").await;
+    let mut listener = Talker::start(&servers[1].url, "bob").await;
+    speaker.say(String::from("hello"));
+    speaker.listen("the outcome", |account| account.unresolved() == 0).await;
+    listener
+        .listen("the message", |account| account.heard.iter().any(|entry| entry.content == "hello"))
+        .await;
+    let admin = servers[0].admin();
+    assert_eq!(http(admin, "POST", "/revocations", &[], r#"{"user":"eve","for":60}"#).0, 200);
+    assert_eq!(http(admin, "DELETE", "/users/bob?ban=60", &[], "").0, 200);
+    within("the end of the other one", listener.client.terminated()).await;
+    assert_eq!(redis.cli(&["hlen", "rejoin:bans"]), "1");
+}
+
+#[tokio::test]
+async fn a_user_without_the_keys_or_the_channels_is_told_at_the_start() {
+    let redis = RedisProcess::start();
+    redis.cli(&["acl", "setuser", "keys", "on", ">pw", "~other:*", "&*", "+@all"]);
+    redis.cli(&["acl", "setuser", "channels", "on", ">pw", "~*", "resetchannels", "+@all"]);
+    for (user, what) in [("keys", "key"), ("channels", "channel")] {
+        let error = refusal(&format!("redis://{user}:pw@127.0.0.1:{}", redis.port)).await;
+        assert!(matches!(error, StoreError::NoPermission { .. }), "{error:?}");
+        assert!(error.to_string().contains(what), "{error}");
+    }
 }
 
 #[tokio::test]

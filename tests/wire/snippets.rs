@@ -67,6 +67,30 @@ async fn namespaces(client: &Client) -> Ended {
     events.next().await.map(drop).ok_or_else(|| "no event".into())
 }
 
+/// What a database would know.
+fn is_member(user: &str, room: &str) -> std::future::Ready<std::io::Result<bool>> {
+    std::future::ready(Ok(room.starts_with(user)))
+}
+
+async fn authorize() -> Ended {
+    // authorize {
+    use rejoin_server::Server;
+    use rejoin_server::hub::Right;
+
+    let server = Server::builder()
+        .authorize(async |user, action, room| {
+            if room == "news" {
+                return Ok(action == Right::Join);
+            }
+            is_member(&user, &room).await // an error is "not now": the client tries again
+        })
+        .bind()
+        .await?;
+    server.run(std::future::pending()).await;
+    // }
+    Ok(())
+}
+
 /// What stands between `// name {` and `// }`, as a page has it.
 fn snippet(name: &str) -> String {
     let source = include_str!("snippets.rs");
@@ -78,11 +102,11 @@ fn snippet(name: &str) -> String {
 #[test]
 fn each_example_of_the_manuals_in_rust_is_one_that_compiles() {
     // Named, so that the compiler keeps them.
-    let _ = (bot, feed, socket_io, own_events, namespaces);
+    let _ = (bot, feed, socket_io, own_events, namespaces, authorize);
     let pages = [
         ("README.md", include_str!("../../README.md"), vec!["bot"]),
         ("client-core/README.md", include_str!("../../client-core/README.md"), vec!["bot"]),
-        ("server-mock/README.md", include_str!("../../server-mock/README.md"), vec!["feed"]),
+        ("server-mock/README.md", include_str!("../../server-mock/README.md"), vec!["feed", "authorize"]),
         (
             "socket-io.md",
             include_str!("../../client-core/docs/socket-io.md"),
@@ -98,5 +122,5 @@ fn each_example_of_the_manuals_in_rust_is_one_that_compiles() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 6);
+    assert_eq!(seen, 7);
 }

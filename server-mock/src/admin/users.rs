@@ -3,8 +3,7 @@
 use super::guard::Asker;
 use super::{Page, problem, without_query};
 use crate::auth::is_user_name;
-use crate::hub::Protocol;
-use crate::shared_hub::UserStatus;
+use crate::other_nodes::{self, Answers, Question};
 use crate::state::AppState;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -14,8 +13,7 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use rejoin::Name;
 use serde::Deserialize;
-use serde_json::json;
-use std::collections::BTreeSet;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,44 +32,73 @@ async fn list(State(app): State<Arc<AppState>>, page: Result<Query<Page>, QueryR
         Ok(page) => page,
         Err((status, what)) => return problem(status, &what),
     };
-    let (users, more) = app.hub.inspect(|hub, _| hub.users(page.after.as_deref(), page.limit()));
+    let limit = page.limit();
+    let own = other_nodes::users(app.hub.inspect(|hub, _| hub.users(page.after.as_deref(), limit)));
+    let question = Question::Users { after: page.after, limit };
+    let others = asked(&app, question).await;
+    let answers = others.iter().flat_map(|others| others.answers.iter().map(|(_, answer)| answer.clone()));
+    let (users, more) = other_nodes::merge_users(answers.chain([own]), limit);
     let next = users.last().filter(|_| more).map(|(user, _)| user.clone());
-    let users: Vec<_> = users
-        .iter()
-        .map(|(user, connections)| json!({ "id": &**user, "connections": connections }))
-        .collect();
-    Json(json!({ "users": users, "next": next.as_deref() })).into_response()
+    let users: Vec<_> =
+        users.iter().map(|(user, connections)| json!({ "id": user, "connections": connections })).collect();
+    let mut answer = json!({ "users": users, "next": next });
+    say_who_is_missing(&mut answer, others.as_ref());
+    Json(answer).into_response()
 }
 
 async fn show(State(app): State<Arc<AppState>>, Path(user): Path<String>) -> Response {
-    let Some(UserStatus { connections, banned }) = app.hub.user(&user) else {
-        return problem(StatusCode::NOT_FOUND, "nobody of this name is connected");
-    };
-    let rooms: BTreeSet<_> =
-        connections.iter().flat_map(|(connection, _)| &connection.rooms).map(|room| &**room).collect();
-    let connections: Vec<_> = connections
-        .iter()
-        .map(|(connection, presence)| {
-            let protocol = match connection.protocol {
-                Protocol::Plain => "plain",
-                Protocol::Extended => "extended",
-                Protocol::Feed => "feed",
-            };
-            let rooms: Vec<_> = connection.rooms.iter().map(|room| &**room).collect();
-            // As in the log, Socket.IO has a name of its own, though the hub takes it for an extended connection.
-            let protocol = presence.map_or(protocol, |presence| presence.origin.protocol);
-            json!({
-                "protocol": protocol,
-                "transport": presence.map(|presence| presence.origin.transport.as_str()),
-                "address": presence.map(|presence| presence.origin.client),
-                "ageSecs": presence.map(|presence| presence.since.elapsed().as_secs()),
-                "rooms": rooms,
-            })
-        })
-        .collect();
+    let present = app.hub.user(&user);
+    let banned = present.as_ref().and_then(|present| present.banned);
+    let mut connections = Vec::new();
+    let own = app.others.as_ref().map_or("", |others| others.own()).to_owned();
+    extend(&mut connections, &own, &other_nodes::connections(&present.unwrap_or_default()));
+    let others = asked(&app, Question::User { id: user.clone() }).await;
+    for (node, answer) in others.iter().flat_map(|others| &others.answers) {
+        extend(&mut connections, node, answer);
+    }
+    if connections.is_empty() && banned.is_none() {
+        return match &others {
+            Some(Answers { missing: None, .. }) => problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "nobody of this name is connected to this server, and Redis does not answer: others cannot be asked",
+            ),
+            Some(Answers { missing: Some(1..), .. }) => problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "nobody of this name is connected as far as the servers have answered, and some have not: ask again",
+            ),
+            _ => problem(StatusCode::NOT_FOUND, "nobody of this name is connected"),
+        };
+    }
+    let rooms = other_nodes::rooms(&connections);
     let banned = banned.map(|left| left.as_secs().max(1));
-    Json(json!({ "id": user, "connections": connections, "rooms": rooms, "bannedForSecs": banned }))
-        .into_response()
+    let mut answer =
+        json!({ "id": user, "connections": connections, "rooms": rooms, "bannedForSecs": banned });
+    say_who_is_missing(&mut answer, others.as_ref());
+    Json(answer).into_response()
+}
+
+/// What the other servers answer, if there are any.
+async fn asked(app: &AppState, question: Question) -> Option<Answers> {
+    let others = app.others.as_ref()?;
+    Some(others.ask(question).await)
+}
+
+/// Adds the connections of a server, with its name if it has one.
+fn extend(connections: &mut Vec<Value>, node: &str, answer: &Value) {
+    for connection in answer.as_array().into_iter().flatten() {
+        let mut connection = connection.clone();
+        if let Some(fields) = connection.as_object_mut().filter(|_| !node.is_empty()) {
+            fields.insert(String::from("node"), json!(node));
+        }
+        connections.push(connection);
+    }
+}
+
+/// Says in an answer how many servers have said nothing to it, where there are several; `null`: not known.
+fn say_who_is_missing(answer: &mut Value, others: Option<&Answers>) {
+    if let (Some(others), Some(fields)) = (others, answer.as_object_mut()) {
+        fields.insert(String::from("unanswered"), json!(others.missing));
+    }
 }
 
 #[derive(Deserialize)]
@@ -109,8 +136,14 @@ async fn kick(
     app.recovery.forget_user(&user);
     let ban_seconds = ban.map_or(0, |ban| ban.as_secs());
     tracing::info!(target: "rejoin_server::audit", user = user.as_str(), ban_seconds, "kicked");
+    // Counted before: none is left afterwards.
+    let others = asked(&app, Question::User { id: user.to_string() }).await;
+    let elsewhere = others.iter().flat_map(|others| &others.answers);
+    let elsewhere: usize = elsewhere.map(|(_, answer)| answer.as_array().map_or(0, Vec::len)).sum();
     if let Some(closed) = app.hub.kick(asker, user, ban) {
-        return Json(json!({ "closed": closed })).into_response();
+        let mut answer = json!({ "closed": closed + elsewhere });
+        say_who_is_missing(&mut answer, others.as_ref());
+        return Json(answer).into_response();
     }
     let what =
         "too many users are banned; the connections were closed: DELETE /bans/{user} lets one in again";

@@ -16,6 +16,7 @@ mod tickets;
 mod tokens;
 mod user;
 
+pub use crate::authorize::Authorizer;
 pub use authenticator::Authenticator;
 pub use http::HttpAuth;
 pub use jwt::{Jwt, JwtRules, JwtSigner};

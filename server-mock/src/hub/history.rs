@@ -2,7 +2,7 @@
 
 use super::bug::{Bug, made};
 use super::dispatch::{describe_room_name_error, is_stream, resolve_room};
-use super::rights::Right;
+use super::rights::{Permission, Right};
 use super::user::RateDecision;
 use super::{ConnId, Hub, Limit};
 use rejoin::machine::ServerMessage;
@@ -32,8 +32,9 @@ impl Hub {
                 );
             }
         };
-        if !state.has_right(Right::History, &key) {
-            return self.reject_forbidden(now, conn, asked, room, Right::History);
+        let permission = state.permission(Right::History, &key);
+        if permission != Permission::Granted {
+            return self.reject_not_granted(now, conn, asked, room, (Right::History, permission));
         }
         if !state.rooms.contains(&key) {
             return self.reject(now, conn, asked, Some(room), Code::NotJoined, "join the room first");

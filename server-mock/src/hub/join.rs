@@ -4,7 +4,7 @@ use super::bug::{Bug, made};
 use super::dispatch::{RequestRef, describe_room_name_error, is_stream, resolve_room, wire_name};
 use super::log::{Log, PositionStatus};
 use super::replay::Replay;
-use super::rights::Right;
+use super::rights::{Permission, Right};
 use super::room::Room;
 use super::shared::{Control, StoreRequest};
 use super::user::RateDecision;
@@ -77,8 +77,12 @@ impl Hub {
             }
             RateDecision::Disconnect => return self.close_flooding(now, conn),
         }
-        if !self.has_right(conn, Right::Join, &key) {
-            return self.reject_forbidden(now, conn, reference, wire_name(&key), Right::Join);
+        let permission = self.join_permission(conn, &key);
+        if permission != Permission::Granted {
+            if again && permission == Permission::Denied {
+                self.remove_from_room(now, conn, &key);
+            }
+            return self.reject_not_granted(now, conn, reference, wire_name(&key), (Right::Join, permission));
         }
         let Some(state) = self.conns.get(&conn) else { return };
         // The own personal stream is no room.

@@ -84,6 +84,7 @@ pub use log::{Log, LogEntry};
 pub use nodes::bug::Bug as NodeBug;
 pub use restore::RoomPosition;
 pub(crate) use rights::Pattern;
+pub(crate) use rights::{Permission, Permissions};
 pub use rights::{Right, Rights, RightsError};
 pub use sse_cursor::Since;
 pub use sse_feed::FeedRequest;

@@ -6,7 +6,7 @@
 
 use super::bug::{Bug, made};
 use super::dispatch::{RequestRef, describe_room_name_error, encode, is_stream, resolve_room};
-use super::rights::Right;
+use super::rights::{Permission, Right};
 use super::room::{Arrival, Room};
 use super::{ConnId, Hub, Timer, nodes};
 use rejoin::machine::ServerMessage;
@@ -142,8 +142,9 @@ impl Hub {
             }
             Err(error) => return self.protocol_error(now, conn, describe_room_name_error(error)),
         };
-        if !state.has_right(Right::Presence, &key) {
-            return self.reject_forbidden(now, conn, None, name, Right::Presence);
+        let permission = state.permission(Right::Presence, &key);
+        if permission != Permission::Granted {
+            return self.reject_not_granted(now, conn, None, name, (Right::Presence, permission));
         }
         if !state.rooms.contains(&key) {
             if !self.tolerates(now, conn) {

@@ -8,7 +8,7 @@ const PATTERNS: usize = 64;
 const PATTERN_BYTES: usize = 512;
 
 /// Something that is done in a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Right {
     /// To be in it, and to get what is said there, by server-sent events too.
     Join,
@@ -20,6 +20,21 @@ pub enum Right {
     Presence,
     /// To signal, that one is typing for instance.
     Signal,
+}
+
+/// Whether something may be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Permission {
+    Granted,
+    /// For good.
+    Denied,
+    /// It is not known now: whoever asks again later may get another answer.
+    Unknown,
+}
+
+/// Answers that somebody else has given. Asked under the hub's lock: it looks them up.
+pub(crate) trait Permissions: fmt::Debug + Send + Sync {
+    fn permission(&self, right: Right, room: &str) -> Permission;
 }
 
 impl Right {
@@ -70,6 +85,8 @@ pub struct Rights(Option<Rules>);
 enum Rules {
     Patterns(Arc<[Rule]>),
     Function(RightsFn),
+    /// What the rules allow, or everything without them, as far as somebody else allows it too.
+    Asked(Option<Box<Self>>, Arc<dyn Permissions>),
 }
 
 /// One rule, as it is kept outside of the hub: what is before the `*`, what behind it if there is one, and which rights.
@@ -149,7 +166,7 @@ impl Rights {
                     |rule: &Rule| (rule.start.clone().into(), rule.end.clone().map(Into::into), rule.rights);
                 Ok(Some(rules.iter().map(pattern).collect()))
             }
-            Some(Rules::Function(_)) => Err(NotStorable),
+            Some(Rules::Function(_) | Rules::Asked(..)) => Err(NotStorable),
         }
     }
 
@@ -178,18 +195,38 @@ impl Rights {
 
     /// Whether this may be done in this room, by its name in the hub.
     pub fn allows(&self, right: Right, room: &str) -> bool {
-        match &self.0 {
-            None => true,
-            Some(Rules::Patterns(rules)) => {
-                rules.iter().any(|rule| rule.rights & right.bit() != 0 && rule.matches(room))
-            }
-            Some(Rules::Function(judge)) => judge(right, room),
-        }
+        self.permission(right, room) == Permission::Granted
+    }
+
+    /// The same, where it may be that nobody knows it now.
+    pub(super) fn permission(&self, right: Right, room: &str) -> Permission {
+        self.0.as_ref().map_or(Permission::Granted, |rules| rules.permission(right, room))
+    }
+
+    /// No more than what these answers allow.
+    pub(crate) fn limited_by(self, permissions: Arc<dyn Permissions>) -> Self {
+        Self(Some(Rules::Asked(self.0.map(Box::new), permissions)))
     }
 
     /// Whether nothing is forbidden.
     pub(super) fn is_all(&self) -> bool {
         self.0.is_none()
+    }
+}
+
+impl Rules {
+    fn permission(&self, right: Right, room: &str) -> Permission {
+        let allowed = match self {
+            Self::Patterns(rules) => {
+                rules.iter().any(|rule| rule.rights & right.bit() != 0 && rule.matches(room))
+            }
+            Self::Function(judge) => judge(right, room),
+            Self::Asked(rules, permissions) => {
+                let own = rules.as_ref().map_or(Permission::Granted, |rules| rules.permission(right, room));
+                return if own == Permission::Granted { permissions.permission(right, room) } else { own };
+            }
+        };
+        if allowed { Permission::Granted } else { Permission::Denied }
     }
 }
 
@@ -209,6 +246,7 @@ impl fmt::Debug for Rights {
             None => f.write_str("Rights(all)"),
             Some(Rules::Patterns(rules)) => write!(f, "Rights({} patterns)", rules.len()),
             Some(Rules::Function(_)) => f.write_str("Rights(function)"),
+            Some(Rules::Asked(..)) => f.write_str("Rights(asked)"),
         }
     }
 }
@@ -219,6 +257,7 @@ impl PartialEq for Rights {
             (None, None) => true,
             (Some(Rules::Patterns(one)), Some(Rules::Patterns(two))) => one == two,
             (Some(Rules::Function(one)), Some(Rules::Function(two))) => Arc::ptr_eq(one, two),
+            // Those of a connection, which are nobody else's.
             _ => false,
         }
     }

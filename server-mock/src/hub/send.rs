@@ -3,8 +3,9 @@
 use super::bug::{Bug, made};
 use super::dispatch::{TOO_DEEP, describe_room_name_error, is_stream, millis, resolve_room};
 use super::log::LogEntry;
+use super::permissions::PERMISSION_UNKNOWN;
 use super::producers::{Answer, ProducerKey, SendStatus};
-use super::rights::Right;
+use super::rights::{Permission, Right};
 use super::user::RateDecision;
 use super::{ConnId, Hub, Limit};
 use rejoin::machine::{ClockReading, ServerMessage};
@@ -43,6 +44,9 @@ pub(super) enum Admission {
     /// The user has been told too often.
     Disconnect,
 }
+
+/// When to send again what it is not known of now whether it is allowed.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Rejection {
     pub(super) fn new(code: Code, message: &'static str) -> Self {
@@ -134,8 +138,13 @@ impl Hub {
             Ok(_) => {}
             Err(error) => return rejection(Code::BadRequest, describe_room_name_error(error)),
         }
-        if !state.has_right(Right::Send, &send.room) {
-            return rejection(Code::Forbidden, Right::Send.denied_message());
+        match state.permission(Right::Send, &send.room) {
+            Permission::Granted => {}
+            Permission::Denied => return rejection(Code::Forbidden, Right::Send.denied_message()),
+            Permission::Unknown => {
+                let rejection = Rejection::new(Code::Overloaded, PERMISSION_UNKNOWN);
+                return Admission::Reject(Rejection { after: Some(ASK_AGAIN), ..rejection });
+            }
         }
         if !state.rooms.contains(&send.room) && !made(Bug::StrangerSends) {
             return rejection(Code::NotJoined, "join the room before sending to it");

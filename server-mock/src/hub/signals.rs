@@ -3,7 +3,7 @@
 use super::bug::{Bug, made};
 use super::dispatch::{TOO_DEEP, encode};
 use super::publish::KIND_BYTES;
-use super::rights::Right;
+use super::rights::{Permission, Right};
 use super::shared::StoreRequest;
 use super::user::RateDecision;
 use super::{ConnId, Hub, Limit, Output, nodes};
@@ -35,8 +35,11 @@ impl Hub {
             self.refusal_counts.record(Limit::DataLevels);
             return self.protocol_error(now, conn, TOO_DEEP);
         }
-        if !state.has_right(Right::Signal, &name) {
-            return self.reject_forbidden(now, conn, None, name, Right::Signal);
+        match state.permission(Right::Signal, &name) {
+            Permission::Granted => {}
+            Permission::Denied => return self.reject_forbidden(now, conn, None, name, Right::Signal),
+            // It would be worth nothing later.
+            Permission::Unknown => return,
         }
         match self.users.get_mut(&state.user).map_or(RateDecision::Allow, |user| user.signal(now)) {
             RateDecision::Allow => {}

@@ -1,9 +1,12 @@
 //! Where Redis is and how it is used. Owns the options and their text forms; connects to nothing.
 
 use super::keys::is_prefix;
+use super::tls;
 use crate::hub::shared::PRESENCE_TTL;
+use crate::tls::CertificateError;
 use percent_encoding::percent_decode_str;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +51,20 @@ impl RedisConfig {
             presence_ttl: PRESENCE_TTL,
             tls: None,
         })
+    }
+
+    /// For `rediss://`: trusts the authorities of the PEM file `ca` and no other (`None`: the system's), and shows the
+    /// certificate and the key of the PEM files `own` to a Redis that asks for one. The files are read now.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    pub fn with_tls_files(
+        mut self,
+        ca: Option<&Path>,
+        own: Option<(&Path, &Path)>,
+    ) -> Result<Self, CertificateError> {
+        self.tls = Some(tls::client_config(ca, own)?);
+        Ok(self)
     }
 
     /// With something else than `rejoin` before all keys and channels: applications with one Redis need one each. 1 to 64
@@ -100,7 +117,7 @@ impl FromStr for Durability {
 
 /// `redis://[USER:PASSWORD@]HOST[:PORT][/DB]`, `rediss://…` for TLS, or
 /// `redis-sentinel://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]…[/DB]#PRIMARY` (`rediss-sentinel://…`), where user and password
-/// are those of the primary. `valkey` may stand for `redis`. Display and Debug leave user and password out.
+/// are those of the primary, and of sentinels that ask for one. `valkey` may stand for `redis`. Display and Debug leave user and password out.
 #[derive(Clone)]
 pub struct RedisAddress {
     pub(super) tls: bool,
@@ -200,6 +217,13 @@ fn read_host(text: &str, port: u16) -> Result<Host, AddressError> {
         return Err(AddressError("it has no host"));
     }
     Ok(Host { name: name.to_owned(), port: port? })
+}
+
+impl RedisAddress {
+    /// Whether it is spoken to over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
 }
 
 impl fmt::Display for RedisAddress {

@@ -3,13 +3,14 @@
 
 use super::config::{Host, RedisAddress, RedisConfig};
 use super::error::{StoreError, shown};
-use crate::http_client::system_tls;
+use super::tls;
 use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisResult, Value};
 use std::future::{poll_fn, ready};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -73,57 +74,82 @@ impl Dialer {
     /// Reads the system's certificates if TLS is wanted and nothing else was said.
     pub(super) fn new(config: &RedisConfig) -> Result<Self, StoreError> {
         let address = config.address.clone();
-        let tls = match &config.tls {
-            _ if !address.tls => None,
-            Some(tls) => Some(Arc::clone(tls)),
-            None => Some(system_tls().map_err(|source| StoreError::Tls { at: address.to_string(), source })?),
-        };
+        let tls =
+            match &config.tls {
+                _ if !address.tls => None,
+                Some(tls) => Some(Arc::clone(tls)),
+                None => Some(tls::client_config(None, None).map_err(|error| StoreError::Tls {
+                    at: address.to_string(),
+                    problem: error.to_string(),
+                })?),
+            };
         Ok(Self { address, tls })
     }
 
     /// Connects, and looks whether what is there can be used.
     pub(super) async fn dial(&self, on_push: Option<OnPush>) -> Result<Connection, StoreError> {
-        let host = match (&self.address.primary, self.address.hosts.first()) {
-            (Some(primary), _) => self.primary(primary).await?,
-            (None, Some(host)) => host.clone(),
-            (None, None) => return Err(StoreError::NotRedis { at: self.address.to_string() }),
-        };
-        let mut info = RedisConnectionInfo::default()
-            .set_protocol(ProtocolVersion::RESP3)
-            .set_db(self.address.db.into());
-        if let Some(user) = &self.address.user {
-            info = info.set_username(user);
+        match (&self.address.primary, self.address.hosts.first()) {
+            (Some(primary), _) => self.dial_primary(primary, on_push).await,
+            (None, Some(host)) => self.dial_host(host, on_push).await,
+            (None, None) => Err(StoreError::NotRedis { at: self.address.to_string() }),
         }
-        if let Some(password) = &self.address.password {
-            info = info.set_password(password);
-        }
-        let connection = self.open(&host, &info, on_push).await?;
+    }
+
+    async fn dial_host(&self, host: &Host, on_push: Option<OnPush>) -> Result<Connection, StoreError> {
+        let connection =
+            self.open(host, &self.introduction(true).set_db(self.address.db.into()), on_push).await?;
         check(&connection).await?;
         Ok(connection)
     }
 
-    /// The address of the primary, from the first sentinel that knows it.
-    async fn primary(&self, name: &str) -> Result<Host, StoreError> {
-        let mut last = None;
+    /// The primary that the first sentinel names whose word is true: one that was cut off may still name the one before.
+    async fn dial_primary(&self, name: &str, on_push: Option<OnPush>) -> Result<Connection, StoreError> {
+        let mut tried: Vec<Host> = Vec::new();
+        let (mut unusable, mut unasked) = (None, None);
         for sentinel in &self.address.hosts {
-            let info = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3);
-            let mut connection = match self.open(sentinel, &info, None).await {
-                Ok(connection) => connection,
-                Err(error) => {
-                    last = Some(error);
-                    continue;
-                }
-            };
-            let mut ask = redis::cmd("SENTINEL");
-            ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-            match ask.query_async::<Option<(String, u16)>>(&mut connection.conn).await {
-                Ok(Some((name, port))) => return Ok(Host { name, port }),
-                Ok(None) => last = None,
-                Err(error) => last = Some(StoreError::of(&connection.at, &error)),
+            match self.named_by(sentinel, name).await {
+                Ok(Some(host)) if tried.contains(&host) => {}
+                Ok(Some(host)) => match self.dial_host(&host, on_push.clone()).await {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) => {
+                        unusable = Some(error);
+                        tried.push(host);
+                    }
+                },
+                Ok(None) => {}
+                Err(error) => unasked = Some(error),
             }
         }
-        Err(last
+        Err(unusable
+            .or(unasked)
             .unwrap_or_else(|| StoreError::NoPrimary { at: self.address.to_string(), primary: shown(name) }))
+    }
+
+    /// The address of the primary as a sentinel knows it, if it does.
+    async fn named_by(&self, sentinel: &Host, name: &str) -> Result<Option<Host>, StoreError> {
+        let mut connection = match self.open(sentinel, &self.introduction(false), None).await {
+            Err(StoreError::NoPassword { .. }) if self.address.password.is_some() => {
+                self.open(sentinel, &self.introduction(true), None).await?
+            }
+            opened => opened?,
+        };
+        let mut ask = redis::cmd("SENTINEL");
+        ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+        let named = ask.query_async::<Option<(String, u16)>>(&mut connection.conn).await;
+        let named = named.map_err(|error| StoreError::of(&connection.at, &error))?;
+        Ok(named.map(|(name, port)| Host { name, port }))
+    }
+
+    /// The first words; `known`: with user and password, as far as there are any.
+    fn introduction(&self, known: bool) -> RedisConnectionInfo {
+        let mut info = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3);
+        if let Some(user) = self.address.user.as_ref().filter(|_| known) {
+            info = info.set_username(user);
+        }
+        if let Some(password) = self.address.password.as_ref().filter(|_| known) {
+            info = info.set_password(password);
+        }
+        info
     }
 
     async fn open(
@@ -147,21 +173,36 @@ impl Dialer {
                 Ok::<_, redis::aio::SendError>(())
             });
         }
+        // Whether something but TLS can be spoken.
+        let is_open = AtomicBool::new(self.tls.is_none());
         let talk = async {
             let Some(tls) = &self.tls else {
                 let opened = MultiplexedConnection::new_with_config(info, stream, config).await;
                 return opened
                     .map(|(conn, driver)| (conn, tokio::spawn(driver)))
-                    .map_err(|e| StoreError::of(&at, &e));
+                    .map_err(|error| StoreError::of_first_words(&at, &error, false));
             };
-            let failed = |source| StoreError::Tls { at: at.clone(), source };
+            let failed = |error: io::Error| StoreError::Tls {
+                at: at.clone(),
+                problem: tls::failure(&error, &host.name),
+            };
             let name =
                 ServerName::try_from(host.name.clone()).map_err(|error| failed(io::Error::other(error)))?;
             let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.map_err(failed)?;
+            is_open.store(true, Ordering::Relaxed);
             let opened = MultiplexedConnection::new_with_config(info, stream, config).await;
-            opened.map(|(conn, driver)| (conn, tokio::spawn(driver))).map_err(|e| StoreError::of(&at, &e))
+            opened
+                .map(|(conn, driver)| (conn, tokio::spawn(driver)))
+                .map_err(|error| StoreError::of_first_words(&at, &error, true))
         };
-        let (conn, driver) = timeout(DIAL, talk).await.map_err(|_| silent())??;
+        let talked = timeout(DIAL, talk).await;
+        let (conn, driver) = talked.map_err(|_| {
+            if is_open.load(Ordering::Relaxed) {
+                silent()
+            } else {
+                StoreError::Tls { at: at.clone(), problem: String::from(tls::SILENT) }
+            }
+        })??;
         Ok(Connection { conn, driver, at })
     }
 }

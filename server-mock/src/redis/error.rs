@@ -1,5 +1,6 @@
 //! What can be wrong with a Redis. Owns the words: what happened, where, and what to do.
 
+use super::tls;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use std::io;
 
@@ -34,12 +35,20 @@ pub enum StoreError {
         at: String,
     },
     /// TLS could not be agreed on.
-    #[error("no TLS with Redis at {at}: {source}; look at its certificate, and use redis:// if it has none")]
+    #[error("no TLS with Redis at {at}: {problem}")]
     Tls {
         /// Where.
         at: String,
-        /// Why.
-        source: io::Error,
+        /// Why, and what to do.
+        problem: String,
+    },
+    /// It ends the connection instead of an answer.
+    #[error("what listens at {at} ends the connection at the first words: {hint}")]
+    HungUp {
+        /// Where.
+        at: String,
+        /// What to look at.
+        hint: &'static str,
     },
     /// It wants a password.
     #[error(
@@ -145,7 +154,24 @@ pub(super) fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
+/// What a connection that ends at the first words may want.
+const WANTS_TLS: &str = "look whether it runs well, and use rediss:// if it has TLS on this port";
+const WANTS_OTHER_TLS: &str =
+    "look at its log; if it asks for a client certificate, give --redis-cert FILE and --redis-key FILE";
+
 impl StoreError {
+    /// What is behind an error of the very first words on a connection.
+    pub(super) fn of_first_words(at: &str, error: &RedisError, over_tls: bool) -> Self {
+        if let Some(problem) = tls::late_refusal(&error.to_string()).filter(|_| over_tls) {
+            return Self::Tls { at: at.to_owned(), problem };
+        }
+        if error.is_connection_dropped() {
+            let hint = if over_tls { WANTS_OTHER_TLS } else { WANTS_TLS };
+            return Self::HungUp { at: at.to_owned(), hint };
+        }
+        Self::of(at, error)
+    }
+
     /// What is behind an error of the first words with a Redis.
     pub(super) fn of(at: &str, error: &RedisError) -> Self {
         let at = at.to_owned();

@@ -57,6 +57,11 @@ impl Keys {
         format!("{}:control", self.prefix)
     }
 
+    /// The channel of what others answer a node.
+    pub(super) fn answers_to(&self, node: &str) -> String {
+        format!("{}:node:{node}", self.prefix)
+    }
+
     pub(super) fn bans(&self) -> String {
         format!("{}:bans", self.prefix)
     }

@@ -9,8 +9,8 @@
 //! | `…:here` | hash: who is there on which node, and until when unless the node says it again |
 //! | the channel without a last part | what happens there |
 //!
-//! Beside these `prefix:bans`, `prefix:revocations`, `prefix:ticket:DIGEST`, and the channel `prefix:control` for what every
-//! node has to do.
+//! Beside these `prefix:bans`, `prefix:revocations`, `prefix:ticket:DIGEST`, the channel `prefix:control` for what every
+//! node has to do, and a channel `prefix:node:NODE` each for what others answer a node.
 //!
 //! Each request is one script, so that it is atomic. Requests go over one connection, pipelined; notices come over another
 //! one, which subscribes before a room is read. Both come back by themselves.
@@ -21,6 +21,7 @@ mod config;
 mod connection;
 mod encode;
 mod error;
+mod gather;
 mod health;
 mod keys;
 mod peer;
@@ -31,6 +32,7 @@ mod replies;
 mod requests;
 mod scripts;
 mod subscriber;
+mod tls;
 mod token_store;
 
 pub use config::{AddressError, Durability, PrefixError, RedisAddress, RedisConfig};
@@ -42,12 +44,15 @@ use crate::auth::Revocation;
 use crate::auth::Shared as SharedTokens;
 use crate::hub::HubConfig;
 use crate::hub::shared::{RequestId, StoreNotice, StoreRequest, StoreResponse};
+use crate::other_nodes::{OtherNodes, Question};
 use commands::Commands;
 use connection::{Connection, Dialer};
+use gather::Gather;
 use keys::Keys;
 use positions::Positions;
 use push_queue::PushQueue;
 use requests::Requests;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -64,6 +69,11 @@ pub trait StoreListener: Send + Sync + 'static {
     fn on_response(&self, request_id: RequestId, answer: StoreResponse);
     /// What came without being asked for, in this order.
     fn on_notices(&self, notices: Vec<StoreNotice>);
+    /// What this server answers to a question of another one. By default it is not known.
+    fn on_question(&self, question: NodeQuestion) -> Option<Value> {
+        drop(question);
+        None
+    }
     /// Tokens were taken back on another node, or given back. By default nobody has any.
     fn on_revocations(&self, revoked: Revocations) {
         drop(revoked);
@@ -78,6 +88,10 @@ pub struct Revocations {
     pub(crate) is_whole: bool,
 }
 
+/// A question of another node.
+#[derive(Debug)]
+pub struct NodeQuestion(pub(crate) Question);
+
 /// A Redis that can be used: connected to and looked at.
 pub struct Redis {
     dialer: Dialer,
@@ -87,6 +101,7 @@ pub struct Redis {
     requests: Connection,
     notices: (Connection, PushQueue),
     token_store: RedisTokenStore,
+    gather: Gather,
     token_commands: mpsc::Receiver<TokenCommand>,
     revoked: Vec<Revocation>,
 }
@@ -104,16 +119,19 @@ impl Redis {
     ) -> Result<Self, StoreError> {
         let dialer = Dialer::new(config)?;
         let requests = requests::connect(&dialer).await?;
-        let commands = Arc::new(Commands::new(Keys::new(&config.prefix), node, hub, config.presence_ttl));
-        let notices = subscriber::connect(&dialer, &commands).await?;
+        let keys = Keys::new(&config.prefix);
+        let commands = Arc::new(Commands::new(keys.clone(), node.clone(), hub, config.presence_ttl));
+        let (token_store, token_commands) = RedisTokenStore::new(Arc::clone(&commands));
+        let gather = Gather::new(node, keys, token_store.clone());
+        let notices = subscriber::connect(&dialer, &commands, &gather).await?;
         let revoked = connection::ask(&mut requests.conn.clone(), &commands.revocations()).await;
         let revoked = revoked.map_err(|error| StoreError::of(&requests.at, &error))?;
         let revoked = replies::revocations(&revoked);
-        let (token_store, token_commands) = RedisTokenStore::new(Arc::clone(&commands));
         Ok(Self {
             dialer,
             revoked,
             token_store,
+            gather,
             token_commands,
             commands,
             health: Arc::default(),
@@ -138,6 +156,11 @@ impl Redis {
         Arc::new(self.token_store.clone())
     }
 
+    /// The other servers of this Redis.
+    pub(crate) fn other_nodes(&self) -> Arc<dyn OtherNodes> {
+        Arc::new(self.gather.clone())
+    }
+
     /// Carries out requests until their sender is gone. Cancellation safe: dropping it closes the connections.
     pub async fn serve(self, requests: mpsc::Receiver<StoreRequest>, peer: Arc<dyn StoreListener>) {
         let positions = Arc::<Positions>::default();
@@ -147,6 +170,7 @@ impl Redis {
             commands: Arc::clone(&self.commands),
             peer: Arc::clone(&peer),
             health: Arc::clone(&self.health),
+            gather: self.gather,
             positions: Arc::clone(&positions),
             orders: ordered,
             rooms: BTreeMap::new(),

@@ -6,16 +6,17 @@ use super::commands::Commands;
 use super::connection::{Connection, DEADLINE, Dialer, ask, begun};
 use super::encode::{Published, read_control, read_published, read_revoke};
 use super::error::StoreError;
+use super::gather::Gather;
 use super::health::{ConnectionKind, Health};
 use super::positions::Positions;
 use super::push_queue::{Notice, PushQueue};
 use super::replies;
-use super::{Revocations, StoreListener};
+use super::{NodeQuestion, Revocations, StoreListener};
 use crate::hub::shared::{Control, StoreNotice};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::aio::MultiplexedConnection;
-use redis::{RedisResult, Value};
+use redis::{PushInfo, RedisResult, Value};
 use rejoin::Name;
 use rejoin::messages::Signal;
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ pub(super) struct Subscriber {
     pub(super) commands: Arc<Commands>,
     pub(super) peer: Arc<dyn StoreListener>,
     pub(super) health: Arc<Health>,
+    pub(super) gather: Gather,
     pub(super) positions: Arc<Positions>,
     pub(super) orders: mpsc::Receiver<Order>,
     /// What is wanted, by channel.
@@ -122,9 +124,10 @@ impl Subscriber {
         loop {
             let again = Instant::now() + backoff.next();
             let (dialer, commands) = (self.dialer.clone(), Arc::clone(&self.commands));
+            let gather = self.gather.clone();
             let mut dialing = Box::pin(async move {
                 sleep_until(again).await;
-                connect(&dialer, &commands).await
+                connect(&dialer, &commands, &gather).await
             });
             let opened = loop {
                 tokio::select! {
@@ -294,6 +297,8 @@ impl Subscriber {
             let Some(control) = read_control(node, &payload) else {
                 if let Some(revocation) = read_revoke(node, &payload) {
                     self.peer.on_revocations(Revocations { list: vec![revocation], is_whole: false });
+                } else {
+                    self.gather.serve(&payload, |question| self.peer.on_question(NodeQuestion(question)));
                 }
                 return None;
             };
@@ -359,11 +364,25 @@ fn confirm(dones: impl IntoIterator<Item = oneshot::Sender<()>>) {
     }
 }
 
-/// A connection whose notices come into a push queue.
+/// A connection whose notices come into a push queue, and others' answers to whoever waits for them. What every node has to do comes
+/// from the beginning on: a user that may not listen is found out here.
 pub(super) async fn connect(
     dialer: &Dialer,
     commands: &Commands,
+    gather: &Gather,
 ) -> Result<(Connection, PushQueue), StoreError> {
-    let (push_queue, on_push) = PushQueue::new(commands.keys.control());
-    Ok((dialer.dial(Some(on_push)).await?, push_queue))
+    let control = commands.keys.control();
+    let (push_queue, on_push) = PushQueue::new(control.clone());
+    let (gather, answers) = (gather.clone(), gather.channel());
+    let channels = [control, answers.clone()];
+    let connection = dialer.dial(Some(Arc::new(move |push: PushInfo| match push.data.as_slice() {
+        [Value::BulkString(channel), Value::BulkString(answer)] if channel == answers.as_bytes() => {
+            gather.answered(answer);
+        }
+        _ => on_push(push),
+    })));
+    let connection = connection.await?;
+    let subscribed = connection.conn.clone().subscribe(&channels[..]).await;
+    subscribed.map_err(|error| StoreError::of(&connection.at, &error))?;
+    Ok((connection, push_queue))
 }

@@ -38,6 +38,16 @@ impl RedisTokenStore {
         (Self { commands, token_commands }, asked)
     }
 
+    /// Publishes something. Nobody waits for it.
+    pub(super) fn publish(&self, channel: &str, text: &str) {
+        drop(self.ask(publish(channel, text)));
+    }
+
+    /// Publishes something; gives how many subscribers have got it, if that is known.
+    pub(super) async fn publish_counted(&self, channel: &str, text: &str) -> Option<u64> {
+        replies::number(&self.ask(publish(channel, text)).await.ok()?)
+    }
+
     fn ask(&self, cmd: Cmd) -> BoxFuture<'static, Result<Value, Unavailable>> {
         let (answer, answered) = oneshot::channel();
         let asked = self.token_commands.try_send(TokenCommand { cmd, answer });
@@ -49,6 +59,12 @@ impl RedisTokenStore {
             }
         })
     }
+}
+
+fn publish(channel: &str, text: &str) -> Cmd {
+    let mut cmd = redis::cmd("PUBLISH");
+    cmd.arg(channel).arg(text);
+    cmd
 }
 
 impl Shared for RedisTokenStore {

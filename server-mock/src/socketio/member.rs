@@ -17,16 +17,15 @@ use crate::send_queue::{Drained, Outbound, SendQueue, Shutdown};
 use crate::session_log::{Origin, SessionEnd, TransportKind};
 use crate::shared_hub::HubConnection;
 use crate::state::{AppState, ConnectionPermit};
+use futures_util::future::BoxFuture;
 use rejoin::Name;
 use rejoin::messages::Code;
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// The user's personal stream, which nobody has to ask for.
@@ -34,6 +33,16 @@ const JOIN_PERSONAL_ROOM: &str = r#"{"type":"join_room","roomId":"@me","ref":"0"
 
 /// The close code of a user whom an operator has removed.
 const REMOVED: u16 = 4003;
+
+/// What became of frames for the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Handed {
+    All,
+    /// The hub is to be left alone for a moment, because somebody's queue is long.
+    Busy,
+    /// It is being asked what they may do; the task is woken when that is known.
+    Waiting,
+}
 
 pub(super) struct Member {
     /// Unique in the session.
@@ -83,7 +92,7 @@ pub(super) struct PendingMember {
     send_queue: Arc<SendQueue>,
     fault_guard: FaultGuard,
     /// The session that it goes on with, if the hub puts it back into its rooms.
-    claimed: Option<(Claimed, oneshot::Receiver<bool>)>,
+    claimed: Option<(Claimed, BoxFuture<'static, bool>)>,
 }
 
 impl PendingMember {
@@ -106,7 +115,7 @@ impl PendingMember {
         }
         let fault_guard = app.faults.register(user.clone(), Arc::clone(fault_state), Arc::clone(&send_queue));
         let claimed = claimed.map(|claimed| {
-            let restored = hub_conn.restore(&named_by_the_hub(&claimed.rooms, &user));
+            let restored = hub_conn.restore(named_by_the_hub(&claimed.rooms, &user));
             (claimed, restored)
         });
         Ok(Self {
@@ -126,10 +135,10 @@ impl PendingMember {
     /// Whether it is known if the hub has put it back.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some((_, restored)) = &mut self.claimed else { return Poll::Ready(()) };
-        match Pin::new(restored).poll(cx) {
+        match restored.as_mut().poll(cx) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(true)) => {}
-            Poll::Ready(Ok(false) | Err(_)) => self.claimed = None,
+            Poll::Ready(true) => {}
+            Poll::Ready(false) => self.claimed = None,
         }
         Poll::Ready(())
     }
@@ -322,14 +331,21 @@ impl Member {
         self.frames.len()
     }
 
-    /// Hands frames to the hub; `false` if it is to be left alone for a moment, because somebody's queue is long.
-    pub(super) fn hand_over(&mut self) -> bool {
-        if !self.frames.is_empty() {
+    /// Hands frames to the hub, as far as that can be.
+    pub(super) fn hand_over(&mut self, cx: &mut Context<'_>) -> Handed {
+        while !self.frames.is_empty() {
+            let cleared = self.hub_conn.cleared(&self.frames, cx);
+            if cleared.is_empty() {
+                return Handed::Waiting;
+            }
             self.send_queue.mark_awake();
-            let taken = self.hub_conn.handle_frames(&self.frames);
+            let (count, taken) = (cleared.len(), self.hub_conn.handle_frames(cleared));
             self.frames.drain(..taken.min(self.frames.len()));
+            if taken < count {
+                return Handed::Busy;
+            }
         }
-        self.frames.is_empty()
+        Handed::All
     }
 
     /// Moves what the hub has said to `write_queue`. Gives also how soon the server goes away, if it has said so.

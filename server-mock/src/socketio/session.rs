@@ -69,6 +69,8 @@ pub(super) struct Session {
     /// A packet whose attachments are still to come.
     gathering: Option<Gathering>,
     pub(super) refusals: usize,
+    /// How the connection has ended, while what was sent before waits for the hub.
+    ended: Option<CloseReason>,
     due: Option<(Instant, Due)>,
     heartbeat: Heartbeat,
     timer: Option<Pin<Box<Sleep>>>,
@@ -113,6 +115,7 @@ impl Session {
             last_number: 0,
             gathering: None,
             refusals: 0,
+            ended: None,
             due: None,
             heartbeat: Heartbeat::new(interval, timeout, Instant::now()),
             timer: None,
@@ -247,7 +250,9 @@ impl Session {
                 return Poll::Ready(ending);
             }
         }
-        let (alive, ending) = if self.write_queue.is_long() {
+        let (alive, ending) = if let Some(ended) = self.ended.take() {
+            (false, Some(ended))
+        } else if self.write_queue.is_long() {
             (false, None)
         } else {
             self.transport.read(&mut self.incoming.frames, cx)
@@ -259,6 +264,11 @@ impl Session {
             return Poll::Ready(ending);
         }
         if let Some(ending) = ending {
+            if self.pending() > 0 {
+                // What was sent before waits for what it may do.
+                self.ended = Some(ending);
+                return Poll::Pending;
+            }
             return Poll::Ready(ending);
         }
         if let Some(ending) = self.when_due(cx) {

@@ -5,7 +5,7 @@ mod refusal;
 
 use crate::admission::{About, Cause};
 use crate::cors;
-use crate::hub::{FeedRequest, Right, Since};
+use crate::hub::{FeedRequest, Permission, Right, Since};
 use crate::send_queue::SendQueue;
 use crate::session_log::{Origin, TransportKind};
 use crate::shared_hub::FeedError;
@@ -98,12 +98,13 @@ async fn open(
     if !identity.rights.allows(Right::Join, &room) {
         return Err(Refusal::Forbidden);
     }
+    let reads_history = may_read(app, &identity.user, &room).await?;
     if request.method == Method::HEAD {
         // Of unknown length, as the feed itself would be.
         return Ok(stream(Body::from_stream(pending::<Result<Bytes, Infallible>>())));
     }
     let (since, history) = match since(headers, query) {
-        since if identity.rights.allows(Right::History, &room) => (since, history),
+        since if reads_history && identity.rights.allows(Right::History, &room) => (since, history),
         Since::Nothing => (Since::Nothing, 0),
         // Where something was missed, a gap says so.
         Since::At(_) | Since::Unreadable => (Since::Unreadable, 0),
@@ -129,6 +130,17 @@ async fn open(
     app.metrics.feeds.one_more();
     slot.feed();
     Ok(stream(Body::from_stream(Feed::new(send_queue, slot.fault_state(), hub_conn, fault_guard, permit))))
+}
+
+/// Whether whoever has to be asked allows the room's past too; an error if not even the room, or if it is not known now.
+async fn may_read(app: &AppState, user: &Name, room: &str) -> Result<bool, Refusal> {
+    let Some(authorizer) = &app.hub.authorizer else { return Ok(true) };
+    let wanted = [Right::Join, Right::History];
+    match Box::pin(authorizer.about(user, wanted, &Name::from(room))).await {
+        [Permission::Denied, _] => Err(Refusal::Forbidden),
+        [Permission::Unknown, _] | [_, Permission::Unknown] => Err(Refusal::Unknown),
+        [Permission::Granted, history] => Ok(history == Permission::Granted),
+    }
 }
 
 fn stream(body: Body) -> Response {

@@ -30,6 +30,8 @@ pub(super) enum Refusal {
     Often(Wait),
     /// Whoever knows whose the token is does not answer.
     AuthUnavailable,
+    /// Whoever knows what is allowed does not answer.
+    Unknown,
     /// A limit of the user or of the room.
     Limit(Limit),
     /// The token gives no right to be in the room.
@@ -61,6 +63,7 @@ impl Refusal {
             Self::Limit(Limit::Rooms | Limit::MembersOfRoom)
             | Self::Busy
             | Self::AuthUnavailable
+            | Self::Unknown
             | Self::Draining
             | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
             // What the user has too much of.
@@ -105,6 +108,11 @@ impl Refusal {
             Self::AuthUnavailable => (
                 "overloaded",
                 "it cannot be found out now whose the token is",
+                "wait as Retry-After says, then try again",
+            ),
+            Self::Unknown => (
+                "overloaded",
+                "it cannot be found out now whether this is allowed",
                 "wait as Retry-After says, then try again",
             ),
             Self::Forbidden => (

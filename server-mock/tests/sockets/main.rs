@@ -11,6 +11,7 @@ mod admin;
 mod admission;
 mod asked;
 mod attacks;
+mod authorized;
 mod binary;
 mod client;
 #[cfg(target_os = "linux")]

@@ -5,7 +5,7 @@
 //! about other rooms do not.
 
 use super::super::dispatch::{RequestRef, is_stream, resolve_room, wire_name};
-use super::super::rights::Right;
+use super::super::rights::{Permission, Right};
 use super::super::{ConnId, FeedRequest, Hub, Limit, Output, RoomPosition};
 use super::bug::{Bug, made};
 use super::replica::ParkedRef;
@@ -284,9 +284,11 @@ impl Hub {
         let ParkedRef { conn, serial } = waiting;
         if let Some((join, frames)) = self.take_join(conn, serial, room) {
             // What it may do can have changed meanwhile, and many may have waited for the last place.
-            if !self.has_right(conn, Right::Join, room) {
+            let permission = self.join_permission(conn, room);
+            if permission != Permission::Granted {
                 let reference = join.request.map(|request| request.reference);
-                self.reject_forbidden(now.monotonic, conn, reference, wire_name(room), Right::Join);
+                let what = (Right::Join, permission);
+                self.reject_not_granted(now.monotonic, conn, reference, wire_name(room), what);
             } else if self.is_full_for(conn, room) {
                 let reference = join.request.map(|request| request.reference);
                 let (name, code) = (wire_name(room), Code::RoomFull);

@@ -6,7 +6,7 @@ use crate::limits::Limit;
 use crate::send_queue::Shutdown;
 use crate::socket::CloseReason;
 use crate::socketio::binary::{self, Gathered, Gathering};
-use crate::socketio::member::Member;
+use crate::socketio::member::{Handed, Member};
 use crate::socketio::packet::{self, Engine, Packet};
 use crate::socketio::read_buffer::Incoming;
 use crate::socketio::transport::EngineTransport;
@@ -64,7 +64,11 @@ impl Session {
                     member.activity();
                 }
             }
-            let handed = self.members.iter_mut().all(Member::hand_over);
+            let handed = self.hand_over(cx);
+            if handed == Handed::Waiting {
+                return Ok(());
+            }
+            let handed = handed == Handed::All;
             if !handed && !all {
                 // Let the others write before this one goes on.
                 cx.waker().wake_by_ref();
@@ -84,6 +88,19 @@ impl Session {
                 return Ok(());
             }
         }
+    }
+
+    /// Hands what is for the hub to it. What one namespace waits for holds no other one up.
+    fn hand_over(&mut self, cx: &mut Context<'_>) -> Handed {
+        let mut all = Handed::All;
+        for member in &mut self.members {
+            match member.hand_over(cx) {
+                Handed::All => {}
+                Handed::Waiting => all = Handed::Waiting,
+                Handed::Busy => return Handed::Busy,
+            }
+        }
+        all
     }
 
     /// Handles one packet; `false` if what came before it must reach the hub first.
