@@ -1,0 +1,77 @@
+//! The structure of the source tree: which module may use which. Reads sources, runs none of them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod graph;
+mod source;
+
+use graph::Graph;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each crate with modules of its own.
+const CRATES: [&str; 4] = ["client-core", "client-cli", "client-wasm", "server-mock"];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn graph_of(name: &str) -> Graph {
+    Graph::new(&source::read(&repository().join(name).join("src")))
+}
+
+#[test]
+fn no_modules_of_a_crate_use_each_other_in_a_circle() {
+    let mut circles = Vec::new();
+    for name in CRATES {
+        circles.extend(graph_of(name).circles().into_iter().map(|circle| format!("{name}: {circle}")));
+    }
+    assert!(circles.is_empty(), "modules use each other in a circle:\n{}", circles.join("\n"));
+}
+
+/// The layers that `architecture.md` lists for each crate, the lowest first: in a block of code whose first line is
+/// `layers of CRATE`.
+fn layers(page: &str) -> BTreeMap<String, Vec<Vec<String>>> {
+    let mut found: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
+    let mut current: Option<String> = None;
+    for line in page.lines() {
+        if let Some(name) = line.strip_prefix("layers of ") {
+            current = Some(name.trim().to_owned());
+        } else if line.starts_with("```") {
+            current = None;
+        } else if let Some(name) = &current {
+            let modules = line.split_whitespace().map(str::to_owned).collect();
+            found.entry(name.clone()).or_default().push(modules);
+        }
+    }
+    found
+}
+
+#[test]
+fn each_module_uses_only_its_own_layer_and_lower_ones() {
+    let page = fs::read_to_string(repository().join("client-core/docs/architecture.md")).unwrap();
+    let layers = layers(&page);
+    let mut mistakes = Vec::new();
+    for name in CRATES {
+        let empty = Vec::new();
+        let lines = layers.get(name).unwrap_or(&empty);
+        let graph = graph_of(name);
+        let level = |module: &str| lines.iter().position(|line| line.iter().any(|one| one == module));
+        for module in graph.top() {
+            let count = lines.iter().flatten().filter(|one| **one == module).count();
+            if count != 1 {
+                mistakes
+                    .push(format!("{name}: `{module}` is in {count} layers of architecture.md, not in one"));
+            }
+        }
+        for line in lines.iter().flatten().filter(|line| !graph.top().contains(*line)) {
+            mistakes.push(format!("{name}: architecture.md lists `{line}`, which is no module"));
+        }
+        for (user, used, names) in graph.top_uses() {
+            if level(&user) < level(&used) {
+                mistakes.push(format!("{name}: `{user}` uses `{used}` ({names}), which is a higher layer"));
+            }
+        }
+    }
+    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
+}
