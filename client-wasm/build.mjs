@@ -48,8 +48,8 @@ if (!onlyScripts) rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist/cjs", { recursive: true });
 // npm takes it along from here.
 cpSync("../LICENSE", "LICENSE");
-for (const [file, example] of [["js/wasm/codes.ts", "codes"], ["js/socketio/codes.ts", "socketio_codes"], ["js/sse/codes.ts", "feed_codes"], ["js/app_frames/codes.ts", "app_frame_codes"]]) {
-  writeFileSync(file, run("cargo", "run", "--quiet", "--locked", "--package", "rejoin-wasm", "--example", example));
+for (const [file, name] of [["js/wasm/codes.ts", "session"], ["js/socketio/codes.ts", "socketio"], ["js/sse/codes.ts", "feed"], ["js/app_frames/codes.ts", "app_frames"]]) {
+  writeFileSync(file, run("cargo", "run", "--quiet", "--locked", "--package", "rejoin-wasm", "--example", "codes", name));
 }
 
 // Bytes that no stable switch saves: the library's own copies of generic code, which are made for speed; the places in

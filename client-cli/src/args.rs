@@ -1,9 +1,9 @@
 //! The command line, as clap parses it. Resolves nothing.
 
 mod screen;
+mod token_values;
 
-use crate::profile;
-use crate::token_command::{RoomRights, parse_room, parse_time};
+use crate::folders;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -11,6 +11,7 @@ pub(crate) use screen::ScreenArgs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use token_values::{RoomRights, parse_room, parse_time};
 
 const AFTER_HELP: &str = "\
 Without a command, `rejoin` is `rejoin chat`. Without a URL, chat starts a server of its own.
@@ -32,7 +33,7 @@ and history (true or false), colours (own = NUMBER, names = [NUMBER, ...]).";
 
 /// [`AFTER_HELP`] and where this account's configuration file is.
 fn after_help() -> String {
-    match profile::file() {
+    match folders::config_file() {
         Some(path) => format!("{AFTER_HELP}\n\nConfiguration file: {}", path.display()),
         None => AFTER_HELP.to_owned(),
     }

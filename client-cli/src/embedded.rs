@@ -1,12 +1,14 @@
 //! The bundled server inside this process, for a chat without a URL.
 
-use crate::chat::DEFAULT_ROOM;
 use crate::error::{Exit, Failure};
 use rejoin_server::cli::{ServeArgs, serve};
 use rejoin_server::{Config, Server, ServerHandle};
 use std::net::SocketAddr;
 use std::time::Duration;
 use url::Url;
+
+/// The room of those who name none.
+pub(crate) const DEFAULT_ROOM: &str = "lobby";
 
 /// How long the others are given to hear that the server goes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -3,9 +3,19 @@
 use crate::describe::{cause, is_uninformative};
 use crate::error::Failure;
 use crate::sanitise;
-use crate::settings::Login;
 use rejoin::{Cause, CauseCode, DialErrorKind, Remedy, SOCKET_IO_DETECTED};
 use std::borrow::Cow;
+
+/// How the user says who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    Token,
+    /// A ticket in the place of a token, which is good once.
+    Ticket,
+    /// A user name and a password before the URL's host, or a header of the user's own.
+    Authorization,
+    Nothing,
+}
 
 /// What to say to the user of one command.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod error;
 mod event_printer;
 mod feed_state;
 mod files;
+mod folders;
 mod hints;
 mod history_cap;
 mod idle_timeout;

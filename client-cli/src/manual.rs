@@ -98,7 +98,7 @@ fn escaped(text: &str) -> String {
 
 /// The configuration and the history, as far as they can be named without a user.
 fn files() -> (String, String) {
-    let folders = crate::profile::folders();
+    let folders = crate::folders::ours();
     let path = |folder: Option<&std::path::Path>, otherwise: &str, name: &str| {
         folder.map_or_else(|| format!("{otherwise}/{name}"), |folder| folder.join(name).display().to_string())
     };

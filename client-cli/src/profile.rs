@@ -5,8 +5,8 @@ mod screen;
 
 use crate::args::{AckTextName, PolicyName, Protocol, TokenIn};
 use crate::error::Failure;
-use crate::files;
-use directories::{BaseDirs, ProjectDirs};
+use crate::{files, folders};
+use directories::BaseDirs;
 use file::File;
 pub(crate) use screen::Screen;
 use serde::Deserialize;
@@ -105,19 +105,10 @@ fn address(url: &str) -> String {
 /// The name of the profile that is used without `--profile`, if it exists.
 const DEFAULT: &str = "default";
 
-pub(crate) fn folders() -> Option<ProjectDirs> {
-    ProjectDirs::from("", "", "rejoin")
-}
-
-/// Where the configuration is, whether it is there or not.
-pub(crate) fn file() -> Option<PathBuf> {
-    folders().map(|folders| folders.config_dir().join("config.toml"))
-}
-
 /// Reads the profile asked for. No file is no error, unless a profile was named. What is wrong with other profiles is no
 /// concern of its user's.
 pub(crate) fn load(name: Option<&str>) -> Result<Profile, Failure> {
-    let Some(path) = file() else {
+    let Some(path) = folders::config_file() else {
         return match name {
             None => Ok(Profile::default()),
             Some(name) => Err(Failure::usage("profile", format!("there is no profile \"{name}\""))
@@ -131,20 +122,20 @@ pub(crate) fn load(name: Option<&str>) -> Result<Profile, Failure> {
 
 /// Whether the file has a profile of this name. One that cannot be read has none.
 pub(crate) fn is_known(name: &str) -> bool {
-    let text = file().and_then(|path| text_of(&path).ok());
+    let text = folders::config_file().and_then(|path| text_of(&path).ok());
     text.is_some_and(|text| File::read(&text).names(name))
 }
 
 /// How a chat looks, as far as the file says. One that cannot be read stops only who needs a profile of it.
 pub(crate) fn screen() -> Result<Screen, Failure> {
-    let Some(path) = file() else { return Ok(Screen::default()) };
+    let Some(path) = folders::config_file() else { return Ok(Screen::default()) };
     let Ok(text) = text_of(&path) else { return Ok(Screen::default()) };
     File::read(&text).screen(&path)
 }
 
 /// What is wrong with the file beside the profile in use: each mistake, and whom it stops.
 pub(crate) fn mistakes_in_others(name: Option<&str>) -> Vec<(String, String)> {
-    let Some(path) = file() else { return Vec::new() };
+    let Some(path) = folders::config_file() else { return Vec::new() };
     let Ok(text) = text_of(&path) else { return Vec::new() };
     let file = File::read(&text);
     let mistakes = file.mistakes_in_others(name.unwrap_or(DEFAULT));

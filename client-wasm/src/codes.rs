@@ -1,5 +1,7 @@
-//! Numbers that stand for enums between wasm and the page, and the TypeScript that gives them names
-//! (`cargo run -p rejoin-wasm --example codes` prints `js/wasm/codes.ts`). Each list has one definition for both sides.
+//! Numbers that stand for enums between wasm and the page. Each list has one definition for both sides: [`typescript`] writes
+//! the page's from it.
+//!
+//! [`typescript`]: crate::typescript
 
 #[cfg(feature = "rooms")]
 use rejoin::messages::{Code, JoinReason};
@@ -136,7 +138,7 @@ numbered!(
 
 #[cfg(feature = "rooms")]
 /// The servers' error codes; the number is the index, from 1.
-const CODES: [Code; 12] = [
+pub(crate) const CODES: [Code; 12] = [
     Code::RateLimited,
     Code::Overloaded,
     Code::Internal,
@@ -166,7 +168,7 @@ pub(crate) fn read_code(number: u32) -> Code {
 
 #[cfg(feature = "rooms")]
 /// The reasons of a join without recovery; the number is the index, from 1.
-const JOIN_REASONS: [(JoinReason, &str); 5] = [
+pub(crate) const JOIN_REASONS: [(JoinReason, &str); 5] = [
     (JoinReason::Fresh, "fresh"),
     (JoinReason::EpochChanged, "epoch_changed"),
     (JoinReason::Forked, "forked"),
@@ -192,65 +194,6 @@ fn at<T: Copy>(list: &[T], number: u32) -> Option<T> {
     list.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
 }
 
-/// The text of `js/wasm/codes.ts`.
-#[cfg(all(feature = "session", not(target_family = "wasm")))]
-pub fn typescript() -> String {
-    let lists = [
-        ("State", states()),
-        ("Mode", modes()),
-        ("RoomState", room_states()),
-        ("GapReason", gap_reasons()),
-        ("SendFailure", failures()),
-        ("CauseCode", causes()),
-        ("Code", CODES.iter().map(|code| code.as_str()).collect()),
-        ("JoinReason", JOIN_REASONS.iter().map(|(_, name)| *name).collect()),
-    ];
-    let kinds = [
-        ("Input", crate::inputs::INPUTS),
-        ("Output", crate::outputs::OUTPUTS),
-        #[cfg(feature = "stored")]
-        ("Item", crate::stored::ITEMS),
-    ];
-    let levels = rejoin::messages::MAX_DATA_LEVELS;
-    let levels = format!(
-        "\n/** Most levels of arrays and objects in a message's `data`. */\nexport const MAX_DATA_LEVELS = {levels};\n"
-    );
-    text("src/codes.rs", "codes", &lists, &kinds, 1) + &levels
-}
-
-/// The text of a generated file; `source` is its definition and `example` its generator. Kinds are numbered from `first`.
-#[cfg(not(target_family = "wasm"))]
-pub(crate) fn text(
-    source: &str,
-    example: &str,
-    lists: &[(&str, Vec<&str>)],
-    kinds: &[(&str, &[&str])],
-    first: u32,
-) -> String {
-    let header =
-        format!("// Written by `cargo run -p rejoin-wasm --example {example}`: change {source} instead.\n");
-    let lists = lists.iter().map(|(name, names)| {
-        let union = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" | ");
-        let (list, words) = (list_name(name), names.join(" "));
-        format!(
-            "\n/** By name. */\nexport type {name} = {union};\n\
-             /** By number, from 1. */\nexport const {list} = \"{words}\".split(\" \") as {name}[];\n"
-        )
-    });
-    let kinds = kinds.iter().map(|(name, kinds)| {
-        let entries = kinds.iter().zip(first..).map(|(kind, number)| format!("  {kind} = {number},\n"));
-        format!("\nexport const enum {name} {{\n{}}}\n", entries.collect::<String>())
-    });
-    [header].into_iter().chain(lists).chain(kinds).collect()
-}
-
-/// `RoomState` → `roomStates`.
-#[cfg(not(target_family = "wasm"))]
-fn list_name(name: &str) -> String {
-    let (first, rest) = name.split_at(1);
-    format!("{}{rest}s", first.to_ascii_lowercase())
-}
-
 #[cfg(all(test, not(target_family = "wasm")))]
 #[cfg(feature = "rooms")]
 mod tests {
@@ -266,13 +209,5 @@ mod tests {
         assert_eq!(place(causes(), cause(&CauseCode::GaveUp)), "gave_up");
         assert_eq!(place(failures(), failure(&SendFailure::Cancelled)), "cancelled");
         assert_eq!(place(room_states(), room_state(&RoomState::Left)), "left");
-    }
-
-    #[test]
-    fn the_page_gets_a_type_and_a_list_for_each_enum() {
-        let text = typescript();
-        assert!(text.contains("export type RoomState = \"joining\" | \"joined\""), "{text}");
-        assert!(text.contains("export const roomStates = \"joining joined"), "{text}");
-        assert!(text.contains("export const enum Output {\n"), "{text}");
     }
 }

@@ -21,7 +21,7 @@ extern crate alloc;
 pub mod app_frames;
 #[cfg(feature = "session")]
 mod client_frames;
-pub mod codes;
+mod codes;
 mod config;
 mod convert;
 #[cfg(feature = "feed")]
@@ -86,3 +86,5 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 #[cfg(test)]
 #[cfg(feature = "session")]
 mod tests;
+#[cfg(not(target_family = "wasm"))]
+pub mod typescript;

@@ -10,8 +10,10 @@ use crate::args::{ChatArgs, ConnectionArgs, Protocol};
 use crate::clock::Clock;
 use crate::colours::Palette;
 use crate::editor::Shared;
+use crate::embedded::DEFAULT_ROOM;
 use crate::error::{Exit, Failure, eprint_line};
-use crate::settings::{Login, Settings, Sources};
+use crate::hints::Login;
+use crate::settings::{Settings, Sources};
 use crate::signals::{Signal, Signals};
 use crate::suggested_options::quoted;
 use crate::token::TokenFrom;
@@ -25,8 +27,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use ui::{Ui, UiEvent};
 
-/// The room of those who name none.
-pub(crate) const DEFAULT_ROOM: &str = "lobby";
 /// Bytes to print at which nothing more is read.
 const MOST_UNPRINTED: usize = 64 << 10;
 /// Messages under way at which no more lines are read; a quarter of the library's outbox.

@@ -5,7 +5,7 @@ use crate::editor::{self, Reflow, Shared, StartGuard, Typed};
 use crate::lines::{self, BadText, Line};
 use crate::render::Layout;
 use crate::stdout_writer::StdoutWriter;
-use crate::{alert, logging, profile};
+use crate::{alert, folders, logging};
 use std::collections::VecDeque;
 use std::io::{IsTerminal as _, stdin, stdout};
 use std::path::PathBuf;
@@ -132,7 +132,7 @@ impl Input {
 
 /// The file that typed lines are kept in. Only its owner may read it.
 fn history() -> Option<PathBuf> {
-    let folder = profile::folders()?.data_dir().to_owned();
+    let folder = folders::ours()?.data_dir().to_owned();
     std::fs::create_dir_all(&folder).ok()?;
     Some(folder.join("history"))
 }

@@ -1,6 +1,7 @@
 //! The type of a check, and what checks share: users, rooms and joined connections. Contains no check.
 
-use super::peer::{Peer, quoted};
+use super::deviation::{Deviation, quoted};
+use super::peer::Peer;
 use crate::args::ConformanceArgs;
 use crate::error::Failure;
 use rejoin::Endpoint;
@@ -12,15 +13,6 @@ use tokio::time::{Instant, sleep};
 
 /// The time between two tries at a server that is not there yet.
 const AGAIN: Duration = Duration::from_millis(250);
-
-/// Why a check did not pass.
-#[derive(Debug)]
-pub(super) enum Deviation {
-    /// What was expected, and what came.
-    Failed(String),
-    /// What the check needs is not there.
-    NotTried(&'static str),
-}
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Deviation>> + Send + 'a>>;
 

@@ -1,7 +1,7 @@
 //! The checks of protocol.md sections 2.1, 2.2 and 2.4: rooms, logs and members on an extended server.
 
-use super::checks::{Check, Deviation, Kit, Member, at, check, ensure, expect, join, kind, number, text};
-use super::peer::quoted;
+use super::checks::{Check, Kit, Member, at, check, ensure, expect, join, kind, number, text};
+use super::deviation::{Deviation, quoted};
 use serde_json::{Value, json};
 
 pub(super) const CHECKS: &[Check] = &[

@@ -1,7 +1,7 @@
 //! The checks of protocol.md section 2.3: each message is appended at most once and answered exactly once.
 
-use super::checks::{Check, Deviation, Kit, Member, at, check, ensure, expect, kind, number, says, text};
-use super::peer::quoted;
+use super::checks::{Check, Kit, Member, at, check, ensure, expect, kind, number, says, text};
+use super::deviation::{Deviation, quoted};
 use serde_json::{Value, json};
 
 pub(super) const CHECKS: &[Check] = &[

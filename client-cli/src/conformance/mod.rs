@@ -2,6 +2,7 @@
 //! none of the client, only raw connections, so that it tests the server alone.
 
 mod checks;
+mod deviation;
 mod extended;
 mod extended_sends;
 mod peer;
@@ -11,7 +12,8 @@ mod report;
 use crate::args::ConformanceArgs;
 use crate::error::{Exit, Failure};
 use crate::signals::Signals;
-use checks::{Check, Deviation, Kit};
+use checks::{Check, Kit};
+use deviation::Deviation;
 use report::Report;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! A raw connection of the conformance kit: sends frames verbatim and returns what arrives. Decides nothing.
 
-use super::checks::Deviation;
+use super::deviation::{Deviation, quoted};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use std::time::Duration;
@@ -15,8 +15,6 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 const MOST_BYTES: usize = 1 << 20;
 /// Frames that may pass by while one is waited for.
 const MOST_FRAMES: usize = 1000;
-/// Characters of a frame that are quoted.
-const QUOTED: usize = 300;
 /// Tries at a server that has no time for one more connection now.
 const TRIES: u64 = 5;
 
@@ -164,14 +162,5 @@ impl Ending {
             Self::Closed(None) => "the server closed the connection without a code".to_owned(),
             Self::Lost => "the connection was cut".to_owned(),
         }
-    }
-}
-
-/// The beginning of a frame, for a sentence about it.
-pub(super) fn quoted(frame: &Value) -> String {
-    let text = frame.to_string();
-    match text.char_indices().nth(QUOTED) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text,
     }
 }

@@ -1,7 +1,8 @@
 //! The checks of protocol.md section 1: every room server.
 
-use super::checks::{Check, Deviation, Kit, at, check, ensure, expect, fence, kind, says, text};
-use super::peer::{Ending, quoted};
+use super::checks::{Check, Kit, at, check, ensure, expect, fence, kind, says, text};
+use super::deviation::{Deviation, quoted};
+use super::peer::Ending;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tokio_tungstenite::tungstenite::Message;

@@ -1,6 +1,7 @@
 //! The table of checks, one line each, for people or as JSON. Sanitises text of the server.
 
-use super::checks::{Check, Deviation, Level};
+use super::checks::{Check, Level};
+use super::deviation::Deviation;
 use crate::error::Failure;
 use crate::sanitise;
 use crate::stdout_writer::WriteFailure;

@@ -2,7 +2,8 @@
 
 use super::is_refusal;
 use crate::hints;
-use crate::settings::{Login, Settings};
+use crate::hints::Login;
+use crate::settings::Settings;
 use crate::token::TokenFrom;
 use rejoin::{Cause, CauseCode, DialErrorKind, Event, FeedEvent, State, TokenLocation};
 use std::time::Duration;

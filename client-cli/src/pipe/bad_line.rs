@@ -3,6 +3,9 @@
 use crate::lines::{BadText, LONGEST_LINE};
 use rejoin::SendFailure;
 
+/// Columns of a quoted value in an error.
+pub(super) const QUOTED: usize = 40;
+
 /// Why a line is none. The answer is an `error` event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadLine {

@@ -1,6 +1,6 @@
 //! Parses a line of `pipe`'s input into a frame. Executes nothing.
 
-use super::bad_line::BadLine;
+use super::bad_line::{BadLine, QUOTED};
 use super::misspelt_fields::{MisspeltField, misspelt_fields};
 use crate::sanitise;
 use rejoin::messages::MAX_DATA_LEVELS;
@@ -12,8 +12,6 @@ use serde_json::value::RawValue;
 
 /// Longest `ref`, in characters.
 const LONGEST_REF: usize = 64;
-/// Columns of a quoted value in an error.
-pub(super) const QUOTED: usize = 40;
 
 /// What a line asks for.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Detects unknown fields of an input line whose names resemble known ones. Refuses no line.
 
-use super::input::{Fields, QUOTED};
+use super::bad_line::QUOTED;
 use crate::sanitise;
+use serde_json::{Map, Value};
 
 /// A field that is probably misspelt.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +35,7 @@ const FIELDS: [&str; 15] = [
 const MOST_SLIPS: usize = 2;
 
 /// The slips among the fields that nothing was read from.
-pub(super) fn misspelt_fields(left: &Fields) -> Vec<MisspeltField> {
+pub(super) fn misspelt_fields(left: &Map<String, Value>) -> Vec<MisspeltField> {
     left.keys()
         .filter(|name| !FIELDS.contains(&name.as_str()))
         .filter_map(|name| {

@@ -2,7 +2,7 @@
 
 use crate::args::{ConnectionArgs, PolicyName, Protocol};
 use crate::error::{Failure, eprint_line, without_secrets};
-use crate::hints::Hints;
+use crate::hints::{Hints, Login};
 use crate::profile::{self, Profile};
 use crate::proxy_env::proxy_for;
 use crate::request_options::ClientCertificate;
@@ -25,17 +25,6 @@ const QUOTED: usize = 40;
 
 /// With what tickets begin, as a server of ours gives them.
 const TICKET: &str = "rejoin-ticket-";
-
-/// How the user says who they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Login {
-    Token,
-    /// A ticket in the place of a token, which is good once.
-    Ticket,
-    /// A user name and a password before the URL's host, or a header of the user's own.
-    Authorization,
-    Nothing,
-}
 
 /// Where to connect and how.
 #[derive(Clone)]

@@ -1,19 +1,18 @@
-//! a machine.
-//! values; their content stays in the page.
+//! The application's own frames at the border: decodes and encodes what a machine with the feature `frames` has beside the rest.
+//! A frame is a value here; its content stays in the page.
 //!
 //! They are sent like messages, with `ROOM` in place of a room.
-
-pub mod codes;
 
 use crate::codes::failure;
 use crate::codes::kinds;
 use crate::handles::{Handle, Value};
 use crate::slots::SlotReader;
-use codes::FIRST;
 use rejoin::machine::{ClientMessage, Command, ConnId, Input, OutboundMessage, Output};
 use rejoin::messages::ServerMessage;
 use rejoin::{Event, Frame, SendId};
 
+/// First number of these kinds, above those of other machines.
+pub(crate) const FIRST: u32 = 151;
 /// The room handle of a frame: the page's table has no name with this handle.
 pub(crate) const ROOM: Handle = 0;
 

@@ -1,7 +1,6 @@
 //! Tests of application frames through the exported functions.
 
-use super::codes::FIRST;
-use super::{FRAME_INPUTS, FRAME_OUTPUTS};
+use super::{FIRST, FRAME_INPUTS, FRAME_OUTPUTS};
 use crate::codes::failure;
 use crate::inputs::INPUTS;
 use crate::machine::Machine;

@@ -1,5 +1,4 @@
-//! The codes of a feed, and the generator of `js/sse/codes.ts`
-//! (`cargo run -p rejoin-wasm --example feed_codes`).
+//! The codes of a feed.
 
 use crate::codes::numbered;
 use rejoin::{CauseCode, DialErrorKind};
@@ -21,15 +20,3 @@ numbered!(
     CauseCode::TokenUnavailable => CauseCode::TokenUnavailable,
     CauseCode::GaveUp => CauseCode::GaveUp,
 );
-
-/// The text of `js/sse/codes.ts`.
-#[cfg(not(target_family = "wasm"))]
-pub fn typescript() -> String {
-    let lists = [
-        ("FeedState", crate::codes::states()),
-        ("FeedGapReason", crate::codes::gap_reasons()),
-        ("FeedCauseCode", causes()),
-    ];
-    let kinds = [("FeedInput", super::INPUTS), ("FeedOutput", super::OUTPUTS)];
-    crate::codes::text("src/feed/codes.rs", "feed_codes", &lists, &kinds, 1)
-}

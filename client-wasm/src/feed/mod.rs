@@ -3,7 +3,7 @@
 //! The page passes bytes as they arrive and parses the JSON of events. Messages are not stored
 //! here: an emitted message is always the one that the page has just parsed.
 
-pub mod codes;
+mod codes;
 
 use crate::codes::kinds;
 use crate::config;
@@ -11,6 +11,8 @@ use crate::convert::{clock_reading, count, float, handle};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use codes::causes;
 use core::time::Duration;
 use rejoin::feed::{EventStream, FeedItem, StreamItem};
 use rejoin::machine::{ConnId, Disconnect, Feed, FeedInput, FeedOutput};

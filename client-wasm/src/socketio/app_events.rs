@@ -4,18 +4,9 @@ use super::name::Name;
 use super::server_packets::{PacketIn, PacketInput};
 use crate::handles::Value;
 use crate::slots::SlotReader;
+use rejoin::SendId;
 use rejoin::machine::{Command, Input, OutboundMessage};
-use rejoin::messages::ServerMessage;
 use rejoin::socketio::ServerPacket;
-use rejoin::{Frame, SendId};
-
-/// The room of an event: the page's table has no name with this handle.
-pub(super) const ROOM: Name = Name::Room(0);
-
-/// A received event; its name stays in the page.
-pub(super) fn event(fields: &mut SlotReader<'_>) -> ServerMessage<Value, Name> {
-    ServerMessage::Custom(Frame::event("".into(), ROOM, fields.sized_value()))
-}
 
 /// Adds the whole value to an ack, if it was passed before.
 pub(super) fn with_value(input: PacketInput, value: &mut Option<Value>) -> PacketInput {

@@ -6,7 +6,7 @@
 #[cfg(feature = "socketio-frames")]
 mod app_events;
 mod client_packets;
-pub mod codes;
+mod codes;
 mod name;
 mod namespaces;
 mod server_packets;
@@ -20,12 +20,18 @@ use crate::inputs;
 use crate::outputs;
 use crate::slots::SlotReader;
 use alloc::boxed::Box;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use client_packets::PACKETS_OUT;
 use client_packets::{PacketOut, PacketOutput};
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use codes::{FIRST, causes};
 pub use name::Name;
 use namespaces::Namespaces;
 use rejoin::machine::Output;
 use rejoin::socketio::{ClientPacket, Manager, Namespace, Options};
 use rejoin::{Config, Diagnostics};
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use server_packets::PACKETS_IN;
 use server_packets::PacketIn;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -165,7 +171,7 @@ fn session(config: Config, options: Options, seed: u64) -> Manager<Value, Name> 
     let mut session = Manager::new(Namespace::default(), config, options, Name::Personal, seed);
     #[cfg(feature = "socketio-frames")]
     {
-        session.custom_events(app_events::ROOM);
+        session.custom_events(name::NO_ROOM);
         session.manual_acks();
     }
     session

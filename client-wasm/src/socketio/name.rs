@@ -18,6 +18,10 @@ pub enum Name {
 /// The handle of [`Name::Personal`] in the page: above every handle of its table.
 const PERSONAL: Handle = Handle::MAX;
 
+/// The room of an event of the application's own: the page's table has no name with this handle.
+#[cfg(feature = "socketio-frames")]
+pub(super) const NO_ROOM: Name = Name::Room(0);
+
 impl Name {
     fn place(&self) -> (bool, Handle) {
         (matches!(self, Self::Within(_)), self.number())

@@ -143,7 +143,10 @@ fn event(kind: PacketIn, fields: &mut SlotReader<'_>) -> ServerEvent<Value, Name
     let message = match kind {
         PacketIn::Unknown => ServerMessage::Unknown,
         #[cfg(feature = "socketio-frames")]
-        PacketIn::AppEvent => super::app_events::event(fields),
+        // Its name stays in the page.
+        PacketIn::AppEvent => {
+            ServerMessage::Custom(rejoin::Frame::event("".into(), super::name::NO_ROOM, fields.sized_value()))
+        }
         _ => message(kind, fields),
     };
     let has_value_before = !matches!(kind, PacketIn::Message | PacketIn::UserJoined | PacketIn::Error);

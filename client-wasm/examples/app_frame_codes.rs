@@ -1,5 +1,0 @@
-//! Writes `js/app_frames/codes.ts`.
-
-fn main() {
-    print!("{}", rejoin_wasm::app_frames::codes::typescript());
-}

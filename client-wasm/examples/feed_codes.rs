@@ -1,5 +1,0 @@
-//! Prints `js/sse/codes.ts`.
-
-fn main() {
-    print!("{}", rejoin_wasm::feed::codes::typescript());
-}

@@ -1,5 +1,0 @@
-//! Prints `js/socketio/codes.ts`.
-
-fn main() {
-    print!("{}", rejoin_wasm::socketio::codes::typescript());
-}
