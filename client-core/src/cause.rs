@@ -5,6 +5,9 @@ use alloc::boxed::Box;
 use core::fmt::{self, Write as _};
 use core::time::Duration;
 
+/// The close code sent to a server that does not answer.
+pub const DEAD_PEER: u16 = 4900;
+
 /// How an open connection ended, as the driver saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disconnect {
@@ -202,7 +205,7 @@ impl CauseCode {
                 Some(code)
             }
             Self::ConnectionLost => Some(1006),
-            Self::DeadPeer => Some(crate::close_code::DEAD_PEER),
+            Self::DeadPeer => Some(DEAD_PEER),
             Self::ProtocolError => Some(1002),
             Self::FrameTooLarge => Some(1009),
             _ => None,

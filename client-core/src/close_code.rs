@@ -2,11 +2,10 @@
 //! connection state.
 
 use crate::bug::{Bug, made};
+pub use crate::cause::DEAD_PEER;
 use crate::cause::{DialErrorKind, Disconnect};
 use alloc::vec::Vec;
 
-/// The close code sent to a server that does not answer.
-pub const DEAD_PEER: u16 = 4900;
 /// The close code sent when a page is hidden permanently.
 pub const PAGE_HIDDEN: u16 = 4901;
 /// The close code of a connection this side replaced by another: after a sleep, a network change, on request.

@@ -4,7 +4,8 @@ use crate::change::Change;
 use crate::event::{DeliveryStatus, SendId, SendReply};
 use crate::id::Id;
 use crate::name::Name;
-use crate::outbox::{Payload, RESTORED};
+use crate::outbox::RESTORED;
+use crate::payload::Payload;
 #[cfg(feature = "frames")]
 use crate::persisted::SavedFrame;
 use crate::persisted::{Saved, SavedOutcome, SavedPosition, SavedProducer, SavedSend, digest};

@@ -3,7 +3,7 @@
 
 use crate::bug::{Bug, made};
 use crate::event::SendFailure;
-use crate::outbox::Payload;
+use crate::payload::Payload;
 #[cfg(feature = "stored")]
 use crate::persisted::SavedFrame;
 use alloc::vec::Vec;

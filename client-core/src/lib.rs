@@ -180,8 +180,6 @@ pub mod close_code;
 mod config;
 mod event;
 pub mod feed;
-#[cfg(feature = "frames")]
-mod frame;
 mod hash;
 mod id;
 #[cfg(feature = "journal")]
@@ -197,7 +195,9 @@ pub mod messages;
 mod name;
 #[cfg(feature = "native")]
 mod native;
+mod outbound;
 mod outbox;
+mod payload;
 mod persisted;
 mod rooms;
 mod session;
@@ -213,20 +213,20 @@ pub use cause::Remedy;
 pub use cause::{Cause, CauseCode, DialError, DialErrorKind};
 pub use config::Config;
 pub use event::{
-    Delivery, DeliveryStatus, Event, Gap, GapReason, JoinedRoom, Mode, Restored, RoomChange, RoomState,
-    SendFailure, SendId, SendReply,
+    Delivery, DeliveryStatus, Event, JoinedRoom, Mode, Restored, RoomChange, RoomState, SendFailure, SendId,
+    SendReply,
 };
 pub use feed::{FeedConfig, FeedEvent};
-#[cfg(feature = "frames")]
-pub use frame::Frame;
-#[cfg(all(feature = "frames", feature = "json"))]
-pub use frame::{Bytes, FrameError};
 pub use id::{ID_CHARS, Id, IdError};
 #[cfg(feature = "frames")]
 pub use kept_frames::{MAX_KEPT_BYTES, MAX_KEPT_FRAMES};
 pub use link::{Hint, LinkConfig, State, StateChange};
 pub use liveness::LivenessConfig;
-pub use messages::{Message, Position};
+#[cfg(feature = "frames")]
+pub use messages::Frame;
+#[cfg(all(feature = "frames", feature = "json"))]
+pub use messages::{Bytes, FrameError};
+pub use messages::{Gap, GapReason, Message, Position};
 pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
 #[cfg(feature = "native")]
 pub use native::{

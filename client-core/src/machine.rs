@@ -15,7 +15,8 @@ pub use crate::feed::{Feed, FeedInput, FeedOutput};
 pub use crate::journal::JournalState;
 pub use crate::link::ConnId;
 pub use crate::messages::{ClientMessage, ServerMessage};
-pub use crate::outbox::{OutboundMessage, Payload};
+pub use crate::outbound::OutboundMessage;
+pub use crate::payload::Payload;
 #[cfg(feature = "frames")]
 pub use crate::persisted::SavedFrame;
 #[cfg(feature = "journal")]

@@ -5,7 +5,7 @@ use crate::id::Id;
 use crate::messages::{Epoch, Position};
 use crate::name::Name;
 #[cfg(feature = "journal")]
-use crate::outbox::OutboundMessage;
+use crate::outbound::OutboundMessage;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;

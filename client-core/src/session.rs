@@ -25,7 +25,8 @@ use crate::event::{Delivery, Event, Mode, RoomChange, RoomState};
 use crate::link::{Action, ConnId, Link, State};
 use crate::messages::ClientMessage;
 use crate::name::Name;
-use crate::outbox::{Outbox, Payload};
+use crate::outbox::Outbox;
+use crate::payload::Payload;
 use crate::persisted::SavedPosition;
 #[cfg(feature = "stored")]
 use crate::persisted::{SavedProducer, SavedSend};

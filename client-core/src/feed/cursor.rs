@@ -5,8 +5,8 @@
 //! from it.
 
 use crate::bug::{Bug, made};
-use crate::event::{Gap, GapReason};
 use crate::id::Id;
+use crate::messages::{Gap, GapReason};
 use crate::messages::{MAX_INT, Position};
 use crate::rooms::RecentIds;
 use alloc::format;

@@ -1,9 +1,9 @@
 //! The inputs and outputs of a feed.
 
 use crate::cause::{DialError, Disconnect};
-use crate::event::Gap;
 use crate::link::{ConnId, Hint, LinkConfig, StateChange};
 use crate::liveness::LivenessConfig;
+use crate::messages::Gap;
 use crate::messages::Message;
 use crate::name::Name;
 use crate::token::{Token, TokenError};

@@ -5,8 +5,8 @@ mod rig;
 
 use super::*;
 use crate::cause::{CauseCode, DialError, DialErrorKind};
-use crate::event::{Gap, GapReason};
 use crate::link::Hint;
+use crate::messages::{Gap, GapReason};
 use crate::token::{Credentials, Token, TokenError};
 use alloc::borrow::ToOwned;
 use alloc::format;

@@ -7,6 +7,9 @@
 //! What the extended protocol adds is always optional: a message without it is a plain one, to the field.
 
 mod extended;
+#[cfg(feature = "frames")]
+mod frame;
+mod gap;
 #[cfg(feature = "json")]
 pub mod json;
 
@@ -17,6 +20,11 @@ pub use extended::{
     JoinReason, JoinRequest, Joined, Left, Limits, MAX_INT, Nack, Notification, Position, Presence,
     ProducerSeq, ProducerTag, ReconnectHint, Ref, SendTag, ServerCode, Signal,
 };
+#[cfg(feature = "frames")]
+pub use frame::Frame;
+#[cfg(all(feature = "frames", feature = "json"))]
+pub use frame::{Bytes, FrameError};
+pub use gap::{Gap, GapReason};
 
 use crate::name::Name;
 use crate::token::Token;
@@ -171,7 +179,7 @@ pub enum ServerMessage<P = String, N = Name> {
     Notification(Box<Notification<P, N>>),
     /// A custom frame, where the driver was requested them.
     #[cfg(feature = "frames")]
-    Custom(crate::frame::Frame<P, N>),
+    Custom(Frame<P, N>),
     /// A `type` this version does not know; tolerated and counted.
     Unknown,
 }

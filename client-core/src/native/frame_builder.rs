@@ -12,7 +12,7 @@ use super::socket_io::SocketIo;
 use crate::event::{SendFailure, SendId};
 use crate::messages::json::{NotCustom, check_own};
 use crate::name::Name;
-use crate::outbox::OutboundMessage;
+use crate::outbound::OutboundMessage;
 use crate::session::{Command, Input};
 #[cfg(feature = "socketio")]
 use crate::socketio::EventMap;

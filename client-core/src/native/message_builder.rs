@@ -7,7 +7,7 @@ use crate::event::{SendFailure, SendId};
 use crate::messages::json::{nesting_depth, well_formed};
 use crate::messages::{MAX_DATA_LEVELS, Message, Position};
 use crate::name::Name;
-use crate::outbox::OutboundMessage;
+use crate::outbound::OutboundMessage;
 use crate::session::{Command, Input};
 use serde::Serialize;
 use std::fmt;

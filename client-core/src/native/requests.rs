@@ -4,7 +4,7 @@ use super::client::{Client, ClosedError};
 use super::frame_builder::FrameBuilder;
 use super::send_future::{SendError, SendFuture, SendState};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
-use crate::frame::Frame;
+use crate::messages::Frame;
 use core::future::{Future as _, IntoFuture};
 use futures_util::future::BoxFuture;
 use serde::Serialize;

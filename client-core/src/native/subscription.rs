@@ -4,7 +4,8 @@
 use super::client::Client;
 use super::command_queue::CommandQueue;
 use super::events::{QueueState, message_byte_len};
-use crate::event::{Event, Gap};
+use crate::event::Event;
+use crate::messages::Gap;
 use crate::messages::Message;
 use crate::name::{Name, RoomNameError, check_room_name};
 use core::pin::Pin;

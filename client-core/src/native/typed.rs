@@ -4,7 +4,7 @@ use super::events::Events;
 #[cfg(feature = "socketio")]
 use super::typed_event;
 use crate::event::Event;
-use crate::frame::{Frame, FrameError};
+use crate::messages::{Frame, FrameError};
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};

@@ -1,6 +1,6 @@
 //! Deserialises a Socket.IO event: its name selects the variant, its arguments are the fields.
 
-use crate::frame::{Frame, FrameError};
+use crate::messages::{Frame, FrameError};
 use serde::Deserializer;
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -104,7 +104,7 @@ impl<'de> VariantAccess<'de> for Named<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Bytes;
+    use crate::messages::Bytes;
     use serde::Deserialize;
 
     fn event(name: &str, arguments: &str) -> Frame {

@@ -1,13 +1,14 @@
 //! Applies the server's answers to the sends that they are about (protocol.md §2.3).
 
 use super::room_queue::{QueuedSend, TransientRefusal, Unanswered, Unrecoverable};
-use super::{Outbox, Payload, REPLAY_TIMEOUT, Readiness, Unnumbered};
+use super::{Outbox, REPLAY_TIMEOUT, Readiness, Unnumbered};
 use crate::bug::{Bug, made};
 use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendReply};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Ack, Code, Nack, ProducerSeq, ServerCode};
+use crate::payload::Payload;
 #[cfg(feature = "journal")]
 use crate::persisted::{SavedSend, Transmitted};
 use crate::time::{Nanos, Timestamp};

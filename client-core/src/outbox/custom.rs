@@ -5,9 +5,10 @@
 use super::OutboundMessage;
 use super::expiry::Cancelled;
 use super::transmission::{OutboundFrame, Readiness, SendWindow};
-use super::{Outbox, Payload, Unflushed};
+use super::{Outbox, Unflushed};
 use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendId};
+use crate::payload::Payload;
 use crate::time::Timestamp;
 use alloc::vec::Vec;
 

@@ -1,10 +1,10 @@
 //! Expiry and retry timers of queued and transmitted sends.
 
-use super::limits::Payload;
 use super::room_queue::QueuedSend;
 use super::{Outbox, REPLAY_TIMEOUT, Unnumbered};
 use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
+use crate::payload::Payload;
 use crate::time::{Nanos, Timestamp};
 use alloc::vec::Vec;
 

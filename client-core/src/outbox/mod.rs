@@ -16,7 +16,7 @@ mod transmission;
 pub(crate) use acks::Rejoin;
 #[cfg(feature = "native")]
 pub(crate) use limits::OVERHEAD;
-pub use limits::{OutboundMessage, OutboxLimits, Overflow, Payload};
+pub use limits::{OutboxLimits, Overflow};
 #[cfg(feature = "stored")]
 pub(crate) use persist::RESTORED;
 pub(crate) use transmission::{OutboundFrame, Readiness, SendWindow};

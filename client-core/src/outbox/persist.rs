@@ -1,9 +1,11 @@
 //! Converts sends to and from their stored form (protocol.md §2.3, last item).
 
 use super::room_queue::{QueuedSend, Unanswered, Unrecoverable};
-use super::{OutboundMessage, Outbox, Payload, REPLAY_TIMEOUT};
+use super::{Outbox, REPLAY_TIMEOUT};
 use crate::bug::{Bug, made};
 use crate::event::SendId;
+use crate::outbound::OutboundMessage;
+use crate::payload::Payload;
 use crate::persisted::{SavedProducer, SavedSend, Transmitted};
 use crate::time::Timestamp;
 use alloc::vec::Vec;

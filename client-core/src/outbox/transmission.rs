@@ -1,6 +1,5 @@
 //! Selects the next send to transmit, and its form.
 
-use super::limits::Payload;
 use super::room_queue::{QueuedSend, Transmission, Unanswered};
 use super::{ACK_TIMEOUT, OutboundMessage, Outbox, Unflushed, Unnumbered};
 use crate::bug::{Bug, made};
@@ -9,6 +8,7 @@ use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Code, Epoch, ProducerTag, SendTag};
+use crate::payload::Payload;
 #[cfg(feature = "journal")]
 use crate::persisted::Transmitted;
 use crate::time::Timestamp;

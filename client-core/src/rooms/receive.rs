@@ -5,10 +5,10 @@
 use super::recent_ids::RecentIds;
 use crate::backoff::retry_delay;
 use crate::bug::{Bug, made};
-use crate::event::GapReason;
 use crate::id::Id;
+use crate::messages::GapReason;
 use crate::messages::{EntryMeta, Epoch, JoinReason, Joined, Message, Notification, Position};
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::time::{Nanos, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;

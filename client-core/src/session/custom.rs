@@ -7,7 +7,8 @@ use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure};
 use crate::link::ConnId;
 use crate::messages::ClientMessage;
-use crate::outbox::{OutboundMessage, Payload};
+use crate::outbound::OutboundMessage;
+use crate::payload::Payload;
 use crate::time::Timestamp;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {

@@ -5,7 +5,7 @@ use crate::event::{Event, SendId};
 use crate::link::{ConnId, Hint};
 use crate::messages::{ClientMessage, Position, ServerMessage};
 use crate::name::Name;
-use crate::outbox::OutboundMessage;
+use crate::outbound::OutboundMessage;
 #[cfg(feature = "stored")]
 use crate::persisted::Saved;
 use crate::token::{Token, TokenError};

@@ -8,13 +8,14 @@ use crate::backoff::retry_delay;
 use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::change_log::record;
-use crate::event::{Event, Gap, JoinedRoom, RoomChange, RoomState};
+use crate::event::{Event, JoinedRoom, RoomChange, RoomState};
 use crate::id::Id;
 use crate::link::ConnId;
+use crate::messages::Gap;
 use crate::messages::{
     ClientMessage, Code, ErrorDetail, JoinRequest, Joined, Left, MAX_INT, Nack, Position, ServerCode,
 };
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::rooms::{DesiredMembership, LogGap, Membership, Room};
 use crate::time::{Nanos, Timestamp};
 

@@ -4,7 +4,7 @@ use super::Session;
 use crate::bug::{Bug, made};
 use crate::change::Change;
 use crate::event::SendId;
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::persisted::SavedPosition;
 use crate::time::Timestamp;
 use alloc::boxed::Box;

@@ -5,10 +5,11 @@ use super::connection::{ActiveConnection, ServerLimits, ServerTimings};
 use crate::bug::{Bug, made};
 use crate::cause::Disconnect;
 use crate::change_log::record;
-use crate::event::{Event, Gap, GapReason, Mode};
+use crate::event::{Event, Mode};
 use crate::link::ConnId;
 use crate::messages::Hello;
-use crate::outbox::Payload;
+use crate::messages::{Gap, GapReason};
+use crate::payload::Payload;
 use crate::rooms::DesiredMembership;
 use crate::time::{Nanos, Timestamp};
 

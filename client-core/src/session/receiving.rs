@@ -4,11 +4,13 @@
 use super::Session;
 use super::connection::ActiveConnection;
 use crate::bug::{Bug, made};
-use crate::event::{Event, GapReason};
+use crate::event::Event;
 use crate::id::Id;
 use crate::link::ConnId;
+use crate::messages::GapReason;
 use crate::messages::{ClientMessage, History, HistoryRequest, Message, ServerMessage};
-use crate::outbox::{Payload, Readiness};
+use crate::outbox::Readiness;
+use crate::payload::Payload;
 use crate::rooms::{Accepted, DesiredMembership, LogEntry, Membership, Room};
 use crate::time::{Nanos, Timestamp};
 

@@ -4,7 +4,7 @@ use super::Session;
 use crate::bug::{Bug, made};
 use crate::event::{Event, Restored};
 use crate::link::State;
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::persisted::{Saved, SavedPosition};
 use crate::rooms::DesiredMembership;
 use crate::time::Nanos;

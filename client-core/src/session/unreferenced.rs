@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Code, ErrorDetail};
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::rooms::Membership;
 use crate::time::Timestamp;
 

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::event::Event;
 use crate::link::{ConnId, State};
 use crate::name::Name;
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::session::{Command, Input, Output};
 use crate::time::{ClockReading, Timestamp};
 use crate::token::Credentials;

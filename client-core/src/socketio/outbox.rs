@@ -7,7 +7,9 @@
 use crate::bug::{Bug, made};
 use crate::change_log::{ChangeLog, record};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId, SendReply};
-use crate::outbox::{OutboundMessage, OutboxLimits, Overflow, Payload};
+use crate::outbound::OutboundMessage;
+use crate::outbox::{OutboxLimits, Overflow};
+use crate::payload::Payload;
 use crate::time::Timestamp;
 #[cfg(feature = "stored")]
 use crate::{outbox::RESTORED, persisted::SavedSend};

@@ -23,7 +23,8 @@ use crate::config::Config;
 use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, RoomState, SendFailure};
 use crate::link::{Action, ConnId, Link, State};
 use crate::name::Name;
-use crate::outbox::{OutboundMessage, Payload};
+use crate::outbound::OutboundMessage;
+use crate::payload::Payload;
 #[cfg(feature = "stored")]
 use crate::persisted::SavedSend;
 use crate::session::{Command, Diagnostics, Input, Output};

@@ -2,10 +2,10 @@
 
 use super::super::{EventStream, Feed, FeedConfig, FeedEvent, FeedInput, FeedItem, FeedOutput, StreamItem};
 use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
-use crate::event::{Gap, GapReason};
 use crate::id::Id;
 use crate::link::{ConnId, State};
 use crate::messages::Message;
+use crate::messages::{Gap, GapReason};
 use crate::name::Name;
 use crate::time::{ClockReading, Timestamp};
 use crate::token::Token;

@@ -3,7 +3,7 @@
 use super::client::is_client_kind;
 use super::server::is_server_kind;
 use super::validate::well_formed;
-use crate::frame::Frame;
+use crate::messages::Frame;
 use crate::name::Name;
 use alloc::borrow::Cow;
 use serde::Deserialize;

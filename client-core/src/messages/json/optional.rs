@@ -1,8 +1,8 @@
 //! Optional fields of frames that plain peers send too. A plain peer may have fields of its own by the same name,
 //! so one of another type is taken for absent instead of for an error.
 
-use crate::event::GapReason;
 use crate::id::Id;
+use crate::messages::GapReason;
 use crate::messages::MAX_INT;
 use crate::name::Name;
 use core::fmt;

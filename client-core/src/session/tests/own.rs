@@ -3,10 +3,10 @@
 use super::rig::{Rig, hello};
 use crate::cause::Disconnect;
 use crate::event::{DeliveryStatus, Event, SendFailure, SendId};
-use crate::frame::Frame;
 use crate::kept_frames::{MAX_KEPT_BYTES, MAX_KEPT_FRAMES};
+use crate::messages::Frame;
 use crate::messages::{ClientMessage, Code, ErrorDetail, ServerMessage};
-use crate::outbox::OutboundMessage;
+use crate::outbound::OutboundMessage;
 use crate::session::{Command, Input};
 use crate::{Config, Name};
 use alloc::boxed::Box;

@@ -3,7 +3,8 @@ use crate::event::{DeliveryStatus, Event, Mode, RoomChange, RoomState, SendFailu
 use crate::link::{ConnId, State};
 use crate::machine::ClockReading;
 use crate::messages::{ClientMessage, Message, ServerMessage};
-use crate::outbox::{OutboundMessage, OutboxLimits, Overflow};
+use crate::outbound::OutboundMessage;
+use crate::outbox::{OutboxLimits, Overflow};
 use crate::session::{Command, Input, Output, Session};
 use crate::{Config, Name};
 use alloc::vec::Vec;

@@ -6,7 +6,7 @@ use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, SendId};
 use crate::id::Id;
 use crate::link::State;
 use crate::messages::{ClientMessage, Code, ErrorDetail, Joined, Nack, ServerMessage};
-use crate::outbox::OutboundMessage;
+use crate::outbound::OutboundMessage;
 use crate::session::{Command, Output};
 use crate::{Config, Name, RoomState, SendFailure, Token};
 use alloc::boxed::Box;

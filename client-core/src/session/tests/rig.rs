@@ -8,7 +8,7 @@ use crate::messages::{
     Ack, ClientMessage, Code, EntryMeta, Hello, JoinRequest, Joined, Limits, Message, Nack, ReconnectHint,
     SendTag, ServerMessage,
 };
-use crate::outbox::OutboundMessage;
+use crate::outbound::OutboundMessage;
 use crate::session::{Command, Input, Output, Session};
 use crate::{Config, Name, Timestamp};
 use alloc::boxed::Box;

@@ -2,8 +2,8 @@
 
 use super::DecodeError;
 use super::answer::listed;
-use super::decode::text;
-use crate::frame::Frame;
+use super::text;
+use crate::messages::Frame;
 use crate::messages::ServerMessage;
 use crate::messages::json::bounded;
 use crate::name::Name;

@@ -4,6 +4,7 @@ use super::binary::Written;
 #[cfg(feature = "frames")]
 use super::custom;
 use super::frames::{MessageFields, UserJoinedFields};
+use super::text;
 use super::{Codec, DecodeError, answer, binary};
 use crate::messages::json::well_formed;
 use crate::messages::{Notification, ServerMessage};
@@ -262,12 +263,6 @@ impl Codec {
             Err(_) => Ok(self.rooms.decode_fields(EventKind::Error.as_str(), payload)?),
         }
     }
-}
-
-pub(super) fn text(json: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    serde_json::from_str::<Text<'_>>(json.get()).ok().map(|Text(text)| text)
 }
 
 fn trailing(arguments: &[&RawValue]) -> Option<TrailingArg> {

@@ -100,3 +100,10 @@ impl Codec {
 
 #[cfg(test)]
 mod tests;
+
+/// A JSON text; `None` for other JSON.
+fn text(json: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str::<Text<'_>>(json.get()).ok().map(|Text(text)| text)
+}

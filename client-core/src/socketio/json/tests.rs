@@ -450,7 +450,7 @@ fn no_frame_makes_it_panic() {
 #[cfg(feature = "frames")]
 mod own {
     use super::*;
-    use crate::frame::Frame;
+    use crate::messages::Frame;
     use alloc::format;
     use serde_json::Value;
 

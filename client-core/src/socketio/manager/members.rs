@@ -4,7 +4,7 @@ use super::member_state::{MemberState, REOPEN_DELAY};
 use super::{MAX_NAMESPACES, Manager, OpenError};
 use crate::cause::{Cause, Disconnect};
 use crate::link::State;
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{ClientPacket, Namespace, ServerPacket, Session};
 use crate::time::{ClockReading, Timestamp};

@@ -4,7 +4,7 @@ use super::Session;
 use crate::cause::{Cause, Disconnect};
 use crate::config::Config;
 use crate::link::ConnId;
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::socketio::Options;
 use crate::time::ClockReading;
 

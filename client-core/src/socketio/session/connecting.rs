@@ -5,10 +5,11 @@ use super::connection::{ActiveConnection, EarlyEvents, HandshakeState};
 use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode, Disconnect};
 use crate::close_code::{self, CloseAction};
-use crate::event::{Event, Gap, GapReason, JoinedRoom, Mode, RoomState};
+use crate::event::{Event, JoinedRoom, Mode, RoomState};
 use crate::link::ConnId;
 use crate::messages::ServerMessage;
-use crate::outbox::Payload;
+use crate::messages::{Gap, GapReason};
+use crate::payload::Payload;
 use crate::session::Output;
 use crate::socketio::messages::{
     ClientPacket, ConnectError, Connected, Handshake, INVALID_NAMESPACE, Resume, ServerEvent,

@@ -2,7 +2,7 @@
 
 use crate::link::ConnId;
 use crate::messages::ServerMessage;
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::socketio::offset::Offset;
 use crate::socketio::{Handshake, ServerEvent};
 use crate::time::{Nanos, Timestamp};

@@ -7,7 +7,7 @@ use crate::cause::CauseCode;
 use crate::close_code::{self, CloseAction};
 use crate::event::{DeliveryStatus, Event, SendFailure, SendReply};
 use crate::messages::ServerMessage;
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::socketio::messages::{Answer, ClientPacket, ServerEvent, ServerPacket};
 use crate::socketio::offset::Offset;
 use crate::time::{ClockReading, Timestamp};

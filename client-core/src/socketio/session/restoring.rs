@@ -9,7 +9,7 @@ use crate::change_log::record;
 use crate::event::SendId;
 use crate::event::{Delivery, DeliveryStatus, Event, Restored};
 use crate::link::State;
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::persisted::Saved;
 use crate::socketio::rooms::DesiredMembership;
 use crate::time::Timestamp;

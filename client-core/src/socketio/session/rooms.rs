@@ -5,7 +5,7 @@ use crate::backoff::{pause, retry_delay};
 use crate::bug::{Bug, made};
 use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState, SendReply};
 use crate::messages::{Code, JoinReason};
-use crate::outbox::Payload;
+use crate::payload::Payload;
 use crate::session::Join;
 use crate::socketio::messages::{Answer, ClientEvent};
 use crate::socketio::rooms::{DesiredMembership, Membership, Room};

@@ -7,7 +7,7 @@ use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId};
 use crate::link::{ConnId, State};
 use crate::machine::ClockReading;
 use crate::name::{Name, PERSONAL_ROOM};
-use crate::outbox::OutboundMessage;
+use crate::outbound::OutboundMessage;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{
     ClientEvent, ClientPacket, ConnectError, MAX_NAMESPACES, Manager, Namespace, OpenError, Options,

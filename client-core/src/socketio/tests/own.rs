@@ -2,9 +2,10 @@
 
 use super::rig::{DONE, Rig, connected, event};
 use crate::event::{DeliveryStatus, Event, SendFailure, SendId};
-use crate::frame::Frame;
+use crate::messages::Frame;
 use crate::messages::ServerMessage;
-use crate::outbox::{OutboundMessage, OutboxLimits};
+use crate::outbound::OutboundMessage;
+use crate::outbox::OutboxLimits;
 use crate::session::{Command, Output};
 use crate::socketio::{Answer, ClientPacket, Options, ServerEvent, ServerPacket, TrailingArg};
 use crate::{Config, Name};

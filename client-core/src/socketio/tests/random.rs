@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::event::{DeliveryStatus, Event, RoomChange, RoomState, SendId};
 use crate::link::{ConnId, State};
 use crate::machine::ClockReading;
-use crate::outbox::OutboundMessage;
+use crate::outbound::OutboundMessage;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{ClientPacket, Options, ServerPacket, Session};
 use crate::{Name, Timestamp};

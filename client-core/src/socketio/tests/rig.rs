@@ -5,7 +5,7 @@ use crate::link::ConnId;
 use crate::machine::ClockReading;
 use crate::messages::{Message, ServerMessage};
 use crate::name::PERSONAL_ROOM;
-use crate::outbox::OutboundMessage;
+use crate::outbound::OutboundMessage;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{
     Answer, ClientEvent, ClientPacket, Connected, Handshake, Options, ServerEvent, ServerPacket, Session,
