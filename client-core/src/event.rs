@@ -2,7 +2,7 @@
 
 use crate::id::Id;
 use crate::link::StateChange;
-use crate::messages::{Code, Epoch, JoinReason, Message, Notification, Presence, ServerCode, Signal};
+use crate::messages::{Code, Gap, JoinReason, Message, Notification, Presence, ServerCode, Signal};
 use crate::name::Name;
 #[cfg(all(feature = "journal", feature = "socketio"))]
 use crate::payload::Payload;

@@ -11,7 +11,7 @@ use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState};
 use crate::link::State;
 use crate::messages::{Code, ServerCode};
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
-use crate::outbox::OVERHEAD;
+use crate::outbound::OVERHEAD;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::oneshot::Sender;

@@ -1,13 +1,13 @@
 //! The queue of custom frames. They have no room and no number: each is given to one connection, and resolved when the
 //! operating system has taken it, on every kind of server.
 
-#[cfg(feature = "native")]
-use super::OutboundMessage;
 use super::expiry::Cancelled;
 use super::transmission::{OutboundFrame, Readiness, SendWindow};
 use super::{Outbox, Unflushed};
 use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendId};
+#[cfg(feature = "native")]
+use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
 use crate::time::Timestamp;
 use alloc::vec::Vec;

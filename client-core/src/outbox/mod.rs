@@ -14,8 +14,6 @@ mod room_queue;
 mod transmission;
 
 pub(crate) use acks::Rejoin;
-#[cfg(feature = "native")]
-pub(crate) use limits::OVERHEAD;
 pub use limits::{OutboxLimits, Overflow};
 #[cfg(feature = "stored")]
 pub(crate) use persist::RESTORED;
@@ -26,6 +24,8 @@ use crate::change_log::{ChangeLog, record};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::id::Id;
 use crate::link::ConnId;
+use crate::outbound::OutboundMessage;
+use crate::payload::Payload;
 #[cfg(feature = "journal")]
 use crate::persisted::SavedSend;
 use crate::time::{Nanos, Timestamp};
@@ -260,7 +260,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let queue = queues
             .min_by_key(|queue| (made(Bug::OwnOvertakes) && !self.custom.is(&queue.room), queue.head()))?;
         #[cfg(not(feature = "frames"))]
-        let queue = queues.min_by_key(|queue| room_queue.head())?;
+        let queue = queues.min_by_key(|queue| queue.head())?;
         let oldest = queue.queued.pop_front()?;
         self.queued -= 1;
         Some(oldest)

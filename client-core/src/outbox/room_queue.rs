@@ -3,7 +3,6 @@
 //! The numbers that make a send repeatable are given at the first transmission; a queue has one producer at a time
 //! (protocol.md §2.3).
 
-use super::limits::OutboundMessage;
 use crate::backoff::retry_delay;
 use crate::bug::{Bug, made};
 use crate::event::SendFailure;
@@ -11,6 +10,7 @@ use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::Epoch;
 use crate::messages::{Code, ServerCode};
+use crate::outbound::OutboundMessage;
 use crate::time::{Nanos, Timestamp};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;

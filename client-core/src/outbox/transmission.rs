@@ -1,13 +1,14 @@
 //! Selects the next send to transmit, and its form.
 
 use super::room_queue::{QueuedSend, Transmission, Unanswered};
-use super::{ACK_TIMEOUT, OutboundMessage, Outbox, Unflushed, Unnumbered};
+use super::{ACK_TIMEOUT, Outbox, Unflushed, Unnumbered};
 use crate::bug::{Bug, made};
 use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Code, Epoch, ProducerTag, SendTag};
+use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
 #[cfg(feature = "journal")]
 use crate::persisted::Transmitted;

@@ -23,8 +23,9 @@ use alloc::boxed::Box;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use client_packets::PACKETS_OUT;
 use client_packets::{PacketOut, PacketOutput};
+pub(crate) use codes::FIRST;
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use codes::{FIRST, causes};
+pub(crate) use codes::causes;
 pub use name::Name;
 use namespaces::Namespaces;
 use rejoin::machine::Output;
@@ -128,7 +129,7 @@ impl SocketIoMachine {
         let Some(mut output) = output else {
             crate::slots::SlotWriter { slots: self.slots.iter_mut(), ids: &mut self.ids }
                 .number(ready.unwrap_or(0));
-            return codes::FIRST + PacketOut::NamespaceOutput as u32;
+            return FIRST + PacketOut::NamespaceOutput as u32;
         };
         let namespace = namespace_of(&output);
         let cause = client_packets::prepare(&mut output);

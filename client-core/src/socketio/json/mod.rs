@@ -13,10 +13,13 @@ pub use objects::{prefix, replace_objects};
 
 use super::{AckText, Attachments, EventMap, Namespace, PacketError};
 use crate::messages::json::{self as rooms, ServerDecoder};
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// Why a frame cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
