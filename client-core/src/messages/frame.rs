@@ -176,7 +176,7 @@ pub struct FrameError(Box<str>);
 #[cfg(feature = "json")]
 impl FrameError {
     pub(crate) fn new(error: &impl fmt::Display) -> Self {
-        Self(crate::messages::json::bounded(&alloc::format!("{error}")))
+        Self(super::bounded(&alloc::format!("{error}")))
     }
 }
 

@@ -268,3 +268,9 @@ impl<P, N> Message<P, N> {
         self.entry.as_deref().map(EntryMeta::position)
     }
 }
+
+/// An error's text quotes the offending value, which the sender chose: keep the beginning.
+#[cfg(feature = "json")]
+pub(crate) fn bounded(text: &str) -> Box<str> {
+    text.chars().take(160).collect::<String>().into()
+}

@@ -19,8 +19,6 @@ pub use client::{decode_client, encode_client, encode_client_into};
 pub(crate) use custom::{NotCustom, check_own, own_frame};
 pub use frames::envelope;
 pub use server::{ServerDecoder, encode_server};
-#[cfg(any(feature = "frames", feature = "socketio"))]
-pub(crate) use tagged::bounded;
 pub use validate::{is_data, nesting_depth, well_formed};
 
 use alloc::boxed::Box;

@@ -6,6 +6,7 @@
 
 use super::DecodeError;
 use super::validate::well_formed;
+use crate::messages::bounded;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -92,9 +93,4 @@ pub(crate) fn repairing<T, E>(text: &str, mut read: impl FnMut(&str) -> Result<T
         Some(Cow::Owned(repaired)) => read(&repaired),
         _ => result,
     }
-}
-
-/// An error's text quotes the offending value, which the sender chose: keep the beginning.
-pub(crate) fn bounded(text: &str) -> Box<str> {
-    text.chars().take(160).collect::<String>().into()
 }

@@ -5,7 +5,7 @@ use super::answer::listed;
 use super::text;
 use crate::messages::Frame;
 use crate::messages::ServerMessage;
-use crate::messages::json::bounded;
+use crate::messages::bounded;
 use crate::name::Name;
 use crate::socketio::RESERVED_EVENTS;
 use alloc::borrow::Cow;

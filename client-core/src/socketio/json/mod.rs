@@ -43,7 +43,7 @@ pub enum DecodeError {
 
 impl DecodeError {
     fn payload(packet: &'static str, error: &serde_json::Error) -> Self {
-        Self::Payload { packet, detail: rooms::bounded(&error.to_string()) }
+        Self::Payload { packet, detail: crate::messages::bounded(&error.to_string()) }
     }
 
     /// Whether nothing that follows on the connection can be understood: it is to be closed.
