@@ -9,7 +9,7 @@ mod custom;
 #[cfg(feature = "native")]
 pub use custom::{Attempt, DelayRule};
 
-use crate::bug::{Bug, made};
+use crate::mutation::mutation;
 use crate::time::Nanos;
 use core::time::Duration;
 use fastrand::Rng;
@@ -142,16 +142,16 @@ impl Backoff {
     /// A connection that was in sync for `in_sync` is lost: adjusts the count (reconnecting.md, rule 3).
     pub(crate) fn lost(&mut self, in_sync: Nanos) {
         self.stable = in_sync >= SHORT_STABLE;
-        if in_sync >= LONG_STABLE.max(self.window) && !made(Bug::CountKept) {
+        if in_sync >= LONG_STABLE.max(self.window) && !mutation!(CountKept) {
             self.attempt = 0;
-        } else if self.stable && !made(Bug::CountUnhalved) {
+        } else if self.stable && !mutation!(CountUnhalved) {
             self.attempt /= 2;
         }
     }
 
     /// The server has named its reconnect window.
     pub(crate) fn set_window(&mut self, window: Nanos) {
-        self.window = if made(Bug::WindowUnlearnt) { self.window } else { window };
+        self.window = if mutation!(WindowUnlearnt) { self.window } else { window };
     }
 
     /// The server has announced how long to wait before each return.
@@ -206,9 +206,9 @@ impl Backoff {
                 // The window is a floor, not a raised cap: the cap form lets a herd through.
                 let step = base
                     .doubled(attempt.min(20))
-                    .min(if made(Bug::CapForgotten) { Nanos::MAX } else { cap })
+                    .min(if mutation!(CapForgotten) { Nanos::MAX } else { cap })
                     .max(self.floor());
-                uniform(rng, if made(Bug::JitterFromZero) { Nanos::ZERO } else { step.half().half() }, step)
+                uniform(rng, if mutation!(JitterFromZero) { Nanos::ZERO } else { step.half().half() }, step)
             }
         }
     }
@@ -231,7 +231,7 @@ impl Backoff {
             return delay.max(asked).min(MAX_HINT);
         }
         let spread =
-            if made(Bug::HintUnspread) { Nanos::ZERO } else { hint.max(self.window).max(REMOTE_JITTER) };
+            if mutation!(HintUnspread) { Nanos::ZERO } else { hint.max(self.window).max(REMOTE_JITTER) };
         let floor = self.floor();
         uniform(rng, hint.max(floor.half().half()), hint.plus(spread).max(floor)).min(MAX_HINT)
     }
@@ -249,7 +249,7 @@ impl Backoff {
 
     /// The least that the largest delay may be where the server has named its window.
     fn floor(&self) -> Nanos {
-        if made(Bug::WindowNoFloor) {
+        if mutation!(WindowNoFloor) {
             return Nanos::ZERO;
         }
         self.window.plus(self.window.half())

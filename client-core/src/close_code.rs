@@ -1,9 +1,9 @@
 //! Maps close codes and dial errors to actions of the link: the table of protocol.md §2.5, with overrides. Holds no
 //! connection state.
 
-use crate::bug::{Bug, made};
 pub use crate::cause::DEAD_PEER;
 use crate::cause::{DialErrorKind, Disconnect};
+use crate::mutation::mutation;
 use alloc::vec::Vec;
 
 /// The close code sent when a page is hidden permanently.
@@ -67,9 +67,9 @@ impl CloseCodePolicy {
             return *verdict;
         }
         match code {
-            4003 if made(Bug::RemovedComesBack) => CloseAction::Retry,
+            4003 if mutation!(RemovedComesBack) => CloseAction::Retry,
             1000 | 4003 | 4004 | 4009 | 4014 | 4500..=4899 => CloseAction::Terminal,
-            1012 if made(Bug::RestartIsSuspect) => CloseAction::RetryLimited,
+            1012 if mutation!(RestartIsSuspect) => CloseAction::RetryLimited,
             1001 | 1012 | 4010 => CloseAction::Drain,
             1013 | 4008 | 4011 => CloseAction::RetryAfter,
             1002 | 1003 | 1007 | 1010 => CloseAction::RetryLimited,

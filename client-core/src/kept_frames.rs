@@ -1,8 +1,8 @@
 //! The custom frames that are written first on each connection: their bounds, and which of them the present connection
 //! has. Writes nothing itself.
 
-use crate::bug::{Bug, made};
 use crate::event::SendFailure;
+use crate::mutation::mutation;
 use crate::payload::Payload;
 #[cfg(feature = "stored")]
 use crate::persisted::SavedFrame;
@@ -50,7 +50,7 @@ impl<P: Payload, N: Clone + Ord> KeptFrames<P, N> {
         if size > most || size > MAX_KEPT_BYTES {
             return Err(SendFailure::TooLarge);
         }
-        if too_many && !made(Bug::KeepsTooMany) {
+        if too_many && !mutation!(KeepsTooMany) {
             return Err(SendFailure::QueueFull);
         }
         let new = Kept {
@@ -61,7 +61,7 @@ impl<P: Payload, N: Clone + Ord> KeptFrames<P, N> {
             restored: false,
         };
         match at.and_then(|at| list.get_mut(at)) {
-            Some(kept) if made(Bug::KeptStaysOld) => kept.written = false,
+            Some(kept) if mutation!(KeptStaysOld) => kept.written = false,
             Some(kept) => *kept = new,
             None => list.push(new),
         }
@@ -71,7 +71,7 @@ impl<P: Payload, N: Clone + Ord> KeptFrames<P, N> {
     /// Returns whether there was one.
     pub(crate) fn drop_kept(&mut self, key: &N) -> bool {
         let before = self.list.len();
-        if !made(Bug::KeptForEver) {
+        if !mutation!(KeptForEver) {
             self.list.retain(|kept| kept.key != *key);
         }
         self.list.len() != before
@@ -81,13 +81,13 @@ impl<P: Payload, N: Clone + Ord> KeptFrames<P, N> {
     pub(crate) fn connection_opened(&mut self) {
         self.largest_send = 0;
         for kept in &mut self.list {
-            kept.written = made(Bug::KeptOnce) && kept.written;
+            kept.written = mutation!(KeptOnce) && kept.written;
         }
     }
 
     /// The next one that this connection has not.
     pub(crate) fn next(&self) -> Option<&P> {
-        if made(Bug::KeptBackwards) {
+        if mutation!(KeptBackwards) {
             return self.list.iter().rfind(|kept| !kept.written).map(|kept| &kept.frame);
         }
         self.list.iter().find(|kept| !kept.written).map(|kept| &kept.frame)
@@ -95,7 +95,7 @@ impl<P: Payload, N: Clone + Ord> KeptFrames<P, N> {
 
     /// The next one has been given to the connection.
     pub(crate) fn mark_next_written(&mut self) {
-        let next = if made(Bug::KeptBackwards) {
+        let next = if mutation!(KeptBackwards) {
             self.list.iter_mut().rfind(|kept| !kept.written)
         } else {
             self.list.iter_mut().find(|kept| !kept.written)
@@ -143,7 +143,7 @@ impl<P: Payload, N: Clone + Ord> KeptFrames<P, N> {
     pub(crate) fn restore(&mut self, frames: Vec<SavedFrame<P, N>>) {
         let list = &mut self.list;
         for SavedFrame { key, frame } in frames {
-            if !made(Bug::KeptNotTakenUp)
+            if !mutation!(KeptNotTakenUp)
                 && list.len() < MAX_KEPT_FRAMES
                 && list.iter().all(|kept| kept.key != key)
             {

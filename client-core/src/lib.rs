@@ -171,7 +171,6 @@
 extern crate alloc;
 
 pub mod backoff;
-mod bug;
 mod cause;
 #[cfg(feature = "journal")]
 mod change;
@@ -192,6 +191,7 @@ mod liveness;
 pub mod machine;
 pub mod manual;
 pub mod messages;
+mod mutation;
 mod name;
 #[cfg(feature = "native")]
 mod native;

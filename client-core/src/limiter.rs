@@ -1,6 +1,6 @@
 //! Limits dials to six in any thirty seconds, whatever triggers them (reconnecting.md, rule 4; invariant 11).
 
-use crate::bug::{Bug, made};
+use crate::mutation::mutation;
 use crate::time::{Nanos, Timestamp};
 
 /// Dials allowed in one [`PERIOD`].
@@ -19,7 +19,7 @@ impl DialLimiter {
     pub(crate) fn earliest(&self, now: Timestamp) -> Timestamp {
         match self.dials.get(self.oldest) {
             // One past the period: "any 30 s" includes both ends.
-            Some(Some(oldest)) if made(Bug::LimiterTooShort) => (*oldest + PERIOD.half()).max(now),
+            Some(Some(oldest)) if mutation!(LimiterTooShort) => (*oldest + PERIOD.half()).max(now),
             Some(Some(oldest)) => (*oldest + PERIOD + Nanos::from_millis(1)).max(now),
             _ => now,
         }
@@ -30,7 +30,7 @@ impl DialLimiter {
         if let Some(slot) = self.dials.get_mut(self.oldest) {
             *slot = Some(now);
         }
-        self.oldest = (self.oldest + 1 + usize::from(made(Bug::FiveDials) && self.oldest == 2)) % MAX_DIALS;
+        self.oldest = (self.oldest + 1 + usize::from(mutation!(FiveDials) && self.oldest == 2)) % MAX_DIALS;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Detects a server that no longer answers (reconnecting.md, "Liveness"). Sends nothing itself.
 
-use crate::bug::{Bug, made};
+use crate::mutation::mutation;
 use crate::time::{Nanos, Timestamp};
 use core::time::Duration;
 
@@ -73,7 +73,7 @@ impl Liveness {
     /// The server has announced its heartbeat interval, and answers pings.
     pub(crate) fn set_heartbeat(&mut self, heartbeat: Nanos) {
         self.config.heartbeat =
-            if made(Bug::HeartbeatUnlearnt) { self.config.heartbeat } else { heartbeat.duration() };
+            if mutation!(HeartbeatUnlearnt) { self.config.heartbeat } else { heartbeat.duration() };
         self.config.can_ping = true;
     }
 
@@ -105,7 +105,7 @@ impl Liveness {
     /// Anything was received: the server is alive.
     pub(crate) fn activity(&mut self, now: Timestamp) {
         self.last_activity = now;
-        if !made(Bug::LifeUnnoticed) {
+        if !mutation!(LifeUnnoticed) {
             self.phase = Phase::Idle;
         }
     }
@@ -123,10 +123,10 @@ impl Liveness {
     /// Something on this side makes the connection suspect: probe now, with a short deadline.
     pub(crate) fn probe(&mut self, now: Timestamp) -> ProbeResult {
         let soon = now
-            + if made(Bug::DoubtPatient) { self.config.answer_timeout } else { self.config.probe_timeout };
+            + if mutation!(DoubtPatient) { self.config.answer_timeout } else { self.config.probe_timeout };
         match (self.phase, self.config.idle_timeout) {
             (Phase::Probing { probe: true, .. }, _) => ProbeResult::Fine,
-            _ if made(Bug::DoubtUnasked) => ProbeResult::Fine,
+            _ if mutation!(DoubtUnasked) => ProbeResult::Fine,
             _ if self.config.can_ping => self.start_probe(now, soon),
             (_, None) => ProbeResult::Fine,
             // What should have come by now is missing, or is still to come.
@@ -147,7 +147,7 @@ impl Liveness {
             Phase::Probing { until, .. } => until,
             Phase::Idle => match self.silence() {
                 Some(silence) => self.last_activity + silence,
-                None if self.config.can_ping && !made(Bug::SilenceUnasked) => {
+                None if self.config.can_ping && !mutation!(SilenceUnasked) => {
                     self.last_activity + self.config.heartbeat
                 }
                 None => Timestamp::NEVER,
@@ -160,7 +160,7 @@ impl Liveness {
         if deadline > now {
             return ProbeResult::Fine;
         }
-        if now.after(deadline) > TIMER_SLACK && !made(Bug::LateTimerKills) {
+        if now.after(deadline) > TIMER_SLACK && !mutation!(LateTimerKills) {
             // The answer may be waiting in a buffer that nobody has read: ask again, never kill.
             return self.start_probe(now, now + self.config.probe_timeout);
         }

@@ -5,8 +5,6 @@
 //! Socket.IO, and [`Feed`] reads a room from server-sent events. Frames are in [`messages`](crate::messages), and what the
 //! application is reported is [`Event`](crate::Event).
 
-#[cfg(feature = "bugs")]
-pub use crate::bug::Bug;
 pub use crate::cause::Disconnect;
 #[cfg(feature = "journal")]
 pub use crate::change::Change;
@@ -15,6 +13,8 @@ pub use crate::feed::{Feed, FeedInput, FeedOutput};
 pub use crate::journal::JournalState;
 pub use crate::link::ConnId;
 pub use crate::messages::{ClientMessage, ServerMessage};
+#[cfg(feature = "bugs")]
+pub use crate::mutation::Mutation;
 pub use crate::outbound::OutboundMessage;
 pub use crate::payload::Payload;
 #[cfg(feature = "frames")]

@@ -17,13 +17,13 @@ mod unreferenced;
 
 pub use io::{Command, Diagnostics, Input, Join, Output};
 
-use crate::bug::{Bug, made};
 #[cfg(feature = "journal")]
 use crate::change_log::record;
 use crate::config::Config;
 use crate::event::{Delivery, Event, Mode, RoomChange, RoomState};
 use crate::link::{Action, ConnId, Link, State};
 use crate::messages::ClientMessage;
+use crate::mutation::mutation;
 use crate::name::Name;
 use crate::outbox::Outbox;
 use crate::payload::Payload;
@@ -116,7 +116,7 @@ struct ServerInfo<N> {
 impl<N> ServerInfo<N> {
     /// How long a send is transmitted again (protocol.md §2.3).
     fn horizon(&self) -> Nanos {
-        if made(Bug::HorizonTooLong) { self.dedupe } else { self.dedupe.half() }
+        if mutation!(HorizonTooLong) { self.dedupe } else { self.dedupe.half() }
     }
 }
 
@@ -343,7 +343,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.now != ClockReading::default() {
             let wall = now.wall.after(self.now.wall);
             let awake = now.monotonic.after(self.now.monotonic);
-            self.uptime = self.uptime + if made(Bug::SleepAgesNothing) { awake } else { wall.max(awake) };
+            self.uptime = self.uptime + if mutation!(SleepAgesNothing) { awake } else { wall.max(awake) };
         }
         self.now = now;
     }
@@ -433,7 +433,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         // After a sleep the first input need not be a tick, and what is too old must not go out with it.
         self.outbox.tick(now, self.uptime, self.server.horizon(), &mut self.outcomes);
-        if self.connection.as_ref().is_some_and(ActiveConnection::is_extended) && !made(Bug::DoomedWait) {
+        if self.connection.as_ref().is_some_and(ActiveConnection::is_extended) && !mutation!(DoomedWait) {
             self.resolve_unrecoverable();
         }
         // What is resolved is reported before a state without it can be stored.

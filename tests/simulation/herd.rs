@@ -169,7 +169,7 @@ fn a_backoff_that_open_resets_breaks_the_bounds_where_the_right_one_keeps_them()
     let (herd, _) = sizes()[0];
     let herd = Herd { refusal: Refusal::AcceptedThenDropped, ..herd };
     assert_within(&herd, "ours, accepted and dropped", 5, BOUNDS);
-    let mistake = Policy::Mistaken(rejoin::machine::Bug::ResetBackoffOnOpen);
+    let mistake = Policy::Mistaken(rejoin::machine::Mutation::ResetBackoffOnOpen);
     let figures = Figures::of(&herd, &mistake, 5);
     figures.row(&herd, "ours, reset by open", 5);
     assert!(!figures.are_within(BOUNDS), "{figures:?}");

@@ -72,10 +72,10 @@ fn is_unseen(name: &str) -> bool {
 /// A mistake and who makes it.
 #[derive(Debug, Clone, Copy)]
 enum Mistake {
-    Client(rejoin::machine::Bug),
-    Server(rejoin_server::hub::Bug),
+    Client(rejoin::machine::Mutation),
+    Server(rejoin_server::hub::Mutation),
     /// Made by a server of several nodes.
-    Node(rejoin_server::hub::NodeBug),
+    Node(rejoin_server::hub::NodeMutation),
 }
 
 /// The first seed in which a mistake shows, and what it violates.
@@ -83,9 +83,9 @@ type Found = Option<(u64, String)>;
 
 impl Mistake {
     fn all() -> Vec<Self> {
-        let clients = rejoin::machine::Bug::ALL.iter().copied().map(Self::Client);
-        let servers = rejoin_server::hub::Bug::ALL.iter().copied().map(Self::Server);
-        let nodes = rejoin_server::hub::NodeBug::ALL.iter().copied().map(Self::Node);
+        let clients = rejoin::machine::Mutation::ALL.iter().copied().map(Self::Client);
+        let servers = rejoin_server::hub::Mutation::ALL.iter().copied().map(Self::Server);
+        let nodes = rejoin_server::hub::NodeMutation::ALL.iter().copied().map(Self::Node);
         clients.chain(servers).chain(nodes).collect()
     }
 
@@ -96,9 +96,9 @@ impl Mistake {
                 _ => Setup::of_seed(seed),
             };
             match self {
-                Self::Client(bug) => setup.client_bug = Some(bug),
-                Self::Server(bug) => setup.server_bug = Some(bug),
-                Self::Node(bug) => setup.node_bug = Some(bug),
+                Self::Client(bug) => setup.client_mutation = Some(bug),
+                Self::Server(bug) => setup.server_mutation = Some(bug),
+                Self::Node(bug) => setup.node_mutation = Some(bug),
             }
             Some((seed, setup.play().violations.into_iter().next()?))
         })

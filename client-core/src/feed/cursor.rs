@@ -4,10 +4,10 @@
 //! The ids are the server's `epoch:seq:id`. One of another form is passed back as it is, and nothing is concluded
 //! from it.
 
-use crate::bug::{Bug, made};
 use crate::id::Id;
 use crate::messages::{Gap, GapReason};
 use crate::messages::{MAX_INT, Position};
+use crate::mutation::mutation;
 use crate::rooms::RecentIds;
 use alloc::format;
 use alloc::string::String;
@@ -126,12 +126,12 @@ impl Cursor {
     /// The stream is open, for the first time or again. Returns what that leaves unknown: a server whose ids say nothing
     /// about positions may or may not continue where it was.
     pub(super) fn opened(&mut self) -> Option<LogGap> {
-        self.seen = if made(Bug::SeenKept) { self.seen } else { 0 };
-        if !made(Bug::FeedAnnouncedKept) {
+        self.seen = if mutation!(SeenKept) { self.seen } else { 0 };
+        if !mutation!(FeedAnnouncedKept) {
             self.announced = None;
         }
         let again = core::mem::replace(&mut self.was_open, true);
-        (again && self.position.is_none() && !made(Bug::AbsenceUntold))
+        (again && self.position.is_none() && !mutation!(AbsenceUntold))
             .then(|| LogGap::unknown(GapReason::Reconnected))
     }
 
@@ -170,7 +170,7 @@ impl Cursor {
         if now.epoch != at.epoch {
             return match self.announced {
                 Some(Announced { before: None }) => Step::on(true),
-                _ if made(Bug::FeedEpochUntold) => Step::on(true),
+                _ if mutation!(FeedEpochUntold) => Step::on(true),
                 _ => Step::over(log_gap(at, at.seq, None, GapReason::EpochChanged), true),
             };
         }
@@ -182,18 +182,18 @@ impl Cursor {
             Some(Announced { before: Some(before) }) => before,
             None => at.seq.saturating_add(1),
         };
-        if now.seq > next && !made(Bug::FeedHoleUntold) {
-            let after = if made(Bug::FeedGapTooSmall) { next } else { next.saturating_sub(1) };
+        if now.seq > next && !mutation!(FeedHoleUntold) {
+            let after = if mutation!(FeedGapTooSmall) { next } else { next.saturating_sub(1) };
             return Step::over(log_gap(at, after, Some(now.seq), GapReason::Unavailable), is_new);
         }
         if now.seq > at.seq {
             return Step::on(is_new);
         }
         match known {
-            Some(true) => Step { is_new: made(Bug::FeedToldTwice), ..Step::default() },
+            Some(true) => Step { is_new: mutation!(FeedToldTwice), ..Step::default() },
             // The server begins further back than it was asked to.
-            None if now.seq > self.seen && !made(Bug::RewindSaidForked) => Step::default(),
-            _ if made(Bug::ForkUntold) => Step::on(true),
+            None if now.seq > self.seen && !mutation!(RewindSaidForked) => Step::default(),
+            _ if mutation!(ForkUntold) => Step::on(true),
             _ => Step::over(log_gap(at, at.seq, None, GapReason::Forked), true),
         }
     }
@@ -206,7 +206,7 @@ impl Cursor {
                 // What has been received is known better here.
                 let same = epoch.as_ref() == Some(&at.epoch);
                 let before = before.filter(|before| same && *before > at.seq);
-                let before = before.map(|before| before + u64::from(made(Bug::FeedGapTooLarge)));
+                let before = before.map(|before| before + u64::from(mutation!(FeedGapTooLarge)));
                 LogGap { epoch: Some(at.epoch.clone()), after: Some(at.seq), before, reason }
             }
             None => LogGap { epoch, after, before, reason },
@@ -215,7 +215,7 @@ impl Cursor {
         if let Some(id) = id {
             self.move_to_id(id);
         }
-        if self.reported.as_ref() == Some(&gap) && !made(Bug::FeedGapTwice) {
+        if self.reported.as_ref() == Some(&gap) && !mutation!(FeedGapTwice) {
             return None;
         }
         self.reported = Some(gap.clone());
@@ -227,7 +227,7 @@ impl Cursor {
         match (Position::from_event_id(id), &self.position) {
             // A position to begin at, or behind a gap that has been reported.
             (Some(now), None) => self.arrive(now, id.into()),
-            (Some(now), Some(_)) if self.announced.is_some() && !made(Bug::GapWithoutPlace) => {
+            (Some(now), Some(_)) if self.announced.is_some() && !mutation!(GapWithoutPlace) => {
                 self.announced = None;
                 self.arrive(now, id.into());
             }
@@ -239,7 +239,7 @@ impl Cursor {
 
     /// An event that is no message of the log has this id: it says nothing about the position of one that has a position.
     pub(super) fn skip_event(&mut self, id: &str) {
-        if let Some(now) = Position::from_event_id(id).filter(|_| made(Bug::FeedStrayMoves)) {
+        if let Some(now) = Position::from_event_id(id).filter(|_| mutation!(FeedStrayMoves)) {
             self.arrive(now, id.into());
         } else if self.position.is_none() || Position::from_event_id(id).is_none() {
             self.move_to_id(id);
@@ -247,12 +247,12 @@ impl Cursor {
     }
 
     fn arrive(&mut self, now: Position, id: Arc<str>) {
-        if self.position.as_ref().is_none_or(|at| at.epoch != now.epoch) || made(Bug::RecentForgotten) {
+        if self.position.as_ref().is_none_or(|at| at.epoch != now.epoch) || mutation!(RecentForgotten) {
             self.recent.clear();
         }
         self.recent.add(now.seq, &now.id);
         self.position = Some(now);
-        if !made(Bug::FeedPlaceKept) || self.last_id.is_none() {
+        if !mutation!(FeedPlaceKept) || self.last_id.is_none() {
             self.last_id = Some(id);
         }
     }

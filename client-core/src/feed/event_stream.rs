@@ -2,7 +2,7 @@
 //!
 //! What is held is one line and one event, and never more than a bound: a larger event is dropped and reported.
 
-use crate::bug::{Bug, made};
+use crate::mutation::mutation;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -97,7 +97,7 @@ impl EventStream {
             *piece = rest;
             if let Some((ending, rest)) = rest.split_first() {
                 *piece = rest;
-                self.after_return = *ending == b'\r' && !made(Bug::LineFeedEndsTwice);
+                self.after_return = *ending == b'\r' && !mutation!(LineFeedEndsTwice);
                 if let Some(item) = self.end_of_line() {
                     return Some(item);
                 }
@@ -129,7 +129,7 @@ impl EventStream {
         if self.at == LineState::Skipped {
             return;
         }
-        let most = if made(Bug::EventUnbounded) { usize::MAX } else { self.most };
+        let most = if mutation!(EventUnbounded) { usize::MAX } else { self.most };
         if self.taken.saturating_add(self.line.len()).saturating_add(part.len()) > most {
             self.too_large = true;
             self.at = LineState::Skipped;
@@ -158,11 +158,11 @@ impl EventStream {
 
     fn field(&mut self, line: &str) -> Option<StreamItem> {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
-        let value = value.strip_prefix(' ').filter(|_| !made(Bug::SpaceKept)).unwrap_or(value);
+        let value = value.strip_prefix(' ').filter(|_| !mutation!(SpaceKept)).unwrap_or(value);
         match name {
             "event" => self.kind = value.into(),
             "data" => {
-                if core::mem::replace(&mut self.has_data, true) && !made(Bug::LinesJoined) {
+                if core::mem::replace(&mut self.has_data, true) && !mutation!(LinesJoined) {
                     self.data.push('\n');
                 }
                 self.data.push_str(value);
@@ -182,7 +182,7 @@ impl EventStream {
         let kind = core::mem::take(&mut self.kind);
         let data = core::mem::take(&mut self.data);
         let has_data = core::mem::take(&mut self.has_data);
-        let id = if made(Bug::IdInherited) { self.id.clone() } else { self.id.take() };
+        let id = if mutation!(IdInherited) { self.id.clone() } else { self.id.take() };
         if core::mem::take(&mut self.too_large) {
             return Some(StreamItem::TooLarge);
         }

@@ -19,10 +19,10 @@ mod parse;
 pub use event_stream::{EventStream, StreamEvent, StreamItem};
 pub use io::{FeedConfig, FeedEvent, FeedInput, FeedItem, FeedOutput};
 
-use crate::bug::{Bug, made};
 use crate::cause::Disconnect;
 use crate::link::{Action, ConnId, Link, State};
 use crate::messages::{EntryMeta, Message, Position};
+use crate::mutation::mutation;
 use crate::name::Name;
 use crate::time::{ClockReading, Timestamp};
 use alloc::boxed::Box;
@@ -66,7 +66,7 @@ impl<P, N: Clone> Feed<P, N> {
     pub fn handle(&mut self, now: ClockReading, input: FeedInput<P, N>) {
         self.link.observe(now);
         let now = now.monotonic;
-        if self.busy && !made(Bug::OwnSilenceCounts) {
+        if self.busy && !mutation!(OwnSilenceCounts) {
             // What the server has announced meanwhile is in the socket.
             self.link.activity(now);
         }
@@ -87,7 +87,7 @@ impl<P, N: Clone> Feed<P, N> {
                 }
             }
             FeedInput::Closed(conn, how) => self.link.closed(now, conn, how),
-            FeedInput::Backpressure(busy) => self.busy = busy || self.busy && made(Bug::FeedBusyForEver),
+            FeedInput::Backpressure(busy) => self.busy = busy || self.busy && mutation!(FeedBusyForEver),
             FeedInput::Hint(hint) => self.link.hint(now, hint),
             FeedInput::Tick => self.link.tick(now),
         }
@@ -115,7 +115,7 @@ impl<P, N: Clone> Feed<P, N> {
     }
 
     fn activity(&mut self, now: Timestamp, conn: ConnId) -> bool {
-        let current = self.link.is_current(conn) || made(Bug::OldStreamHeard);
+        let current = self.link.is_current(conn) || mutation!(OldStreamHeard);
         if current {
             self.link.activity(now);
         }
@@ -132,7 +132,7 @@ impl<P, N: Clone> Feed<P, N> {
             }
             FeedItem::Event { id, name, data, error } => {
                 // Where ids are places in a log, each message is one of the contract.
-                let damaged = error.filter(|_| self.cursor.has_position() && !made(Bug::DamageUntold));
+                let damaged = error.filter(|_| self.cursor.has_position() && !mutation!(DamageUntold));
                 if let Some(id) = &id {
                     self.cursor.skip_event(id);
                 }
@@ -142,10 +142,10 @@ impl<P, N: Clone> Feed<P, N> {
                 });
             }
             FeedItem::Id(id) => self.mark(&id),
-            FeedItem::Retry(_) if made(Bug::RetryIgnored) => {}
+            FeedItem::Retry(_) if mutation!(RetryIgnored) => {}
             FeedItem::Retry(wait) => self.link.wait_at_least(wait.into()),
             FeedItem::Oversized { error } => {
-                if !made(Bug::UnreadableUntold) {
+                if !mutation!(UnreadableUntold) {
                     self.event(FeedEvent::Malformed { error });
                 }
                 let gap = self.cursor.event_dropped();
@@ -158,7 +158,7 @@ impl<P, N: Clone> Feed<P, N> {
     fn mark(&mut self, id: &str) {
         let had_none = self.cursor.last_id().is_none();
         self.cursor.move_to_id(id);
-        if had_none && self.cursor.last_id().is_some() && !made(Bug::BeginUntold) {
+        if had_none && self.cursor.last_id().is_some() && !mutation!(BeginUntold) {
             self.event(FeedEvent::Started);
         }
     }
@@ -167,7 +167,7 @@ impl<P, N: Clone> Feed<P, N> {
         // The message is not processed when the gap before it is.
         let before = self.last();
         let step = self.cursor.take(id);
-        let before = if made(Bug::FeedPlaceAhead) { self.last() } else { before };
+        let before = if mutation!(FeedPlaceAhead) { self.last() } else { before };
         self.emit_gap(step.gap, before);
         if step.is_new {
             let stamp = id.and_then(Position::from_event_id).map(|Position { epoch, seq, id }| {
@@ -175,7 +175,7 @@ impl<P, N: Clone> Feed<P, N> {
             });
             self.event(FeedEvent::Message(Message {
                 room: self.room.clone(),
-                entry: stamp.filter(|_| !made(Bug::FeedStampLost)),
+                entry: stamp.filter(|_| !mutation!(FeedStampLost)),
                 ..message
             }));
         }
@@ -214,16 +214,16 @@ impl<P, N: Clone> Feed<P, N> {
         match action {
             Action::FetchToken { rejected } => self.outputs.push_back(FeedOutput::FetchToken { rejected }),
             Action::Dial { conn, attempt, token, .. } => {
-                let last_event_id = self.last().filter(|_| !made(Bug::FeedSinceForgotten));
+                let last_event_id = self.last().filter(|_| !mutation!(FeedSinceForgotten));
                 let history = self.history;
                 self.outputs.push_back(FeedOutput::Dial { conn, attempt, token, last_event_id, history });
             }
-            Action::Abort { .. } if made(Bug::FeedAbandonsNothing) => {}
+            Action::Abort { .. } if mutation!(FeedAbandonsNothing) => {}
             Action::Abort { conn, .. } => self.outputs.push_back(FeedOutput::Abort { conn }),
             Action::Close { conn, .. } => {
                 // A stream has no close handshake.
                 self.outputs.push_back(FeedOutput::Abort { conn });
-                if !made(Bug::FeedNeverClosed) {
+                if !mutation!(FeedNeverClosed) {
                     self.link.closed(now, conn, Disconnect::Ended);
                 }
             }

@@ -1,7 +1,7 @@
 //! The token in use, and the limits on refreshing it (protocol.md §2.5).
 
-use crate::bug::{Bug, made};
 use crate::close_code::CloseAction;
+use crate::mutation::mutation;
 use crate::time::{Nanos, Timestamp};
 use crate::token::{Credentials, Token};
 
@@ -67,7 +67,7 @@ impl Auth {
 
     /// Old refusals no longer count, but a token that was refused is not used again.
     pub(crate) fn start_anew(&mut self) {
-        if !made(Bug::OldRefusalKept) {
+        if !mutation!(OldRefusalKept) {
             self.rejected_at = None;
         }
         self.renewed_at = None;
@@ -81,12 +81,12 @@ impl Auth {
         let last = if expired { &mut self.renewed_at } else { &mut self.rejected_at };
         let recent = last.is_some_and(|at| now.after(at) < REFRESH_INTERVAL);
         *last = Some(now);
-        self.wants_token = !(made(Bug::RefusedTokenAgain) || made(Bug::ExpiredAgain) && expired);
-        self.rejected = !made(Bug::RefusalUntold);
+        self.wants_token = !(mutation!(RefusedTokenAgain) || mutation!(ExpiredAgain) && expired);
+        self.rejected = !mutation!(RefusalUntold);
         match (recent, expired) {
             (false, _) => Refresh::Fetch,
-            (true, _) if made(Bug::SecondRefusalForgiven) => Refresh::Later,
-            (true, true) if made(Bug::SecondExpiryEnds) => Refresh::Never,
+            (true, _) if mutation!(SecondRefusalForgiven) => Refresh::Later,
+            (true, true) if mutation!(SecondExpiryEnds) => Refresh::Never,
             (true, true) => Refresh::Later,
             (true, false) => Refresh::Never,
         }

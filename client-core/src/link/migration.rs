@@ -5,9 +5,9 @@
 
 use super::{Action, ConnId, Link, Phase};
 use crate::backoff::uniform;
-use crate::bug::{Bug, made};
 use crate::close_code;
 use crate::liveness::Liveness;
+use crate::mutation::mutation;
 use crate::time::{Nanos, Timestamp};
 use alloc::boxed::Box;
 
@@ -45,10 +45,10 @@ impl Link {
     /// The server is about to go: move at a random moment in the window, early enough to be done at its end.
     pub(crate) fn going_away(&mut self, now: Timestamp, window: Nanos, url: Option<Box<str>>) {
         if matches!(self.phase, Phase::Open { .. })
-            && (self.replacement.is_none() || made(Bug::MoveBegunAnew))
+            && (self.replacement.is_none() || mutation!(MoveBegunAnew))
         {
             let latest = window.minus(MARGIN.min(window.half().half()));
-            let latest = if made(Bug::MovesTooLate) { latest.plus(window).plus(window) } else { latest };
+            let latest = if mutation!(MovesTooLate) { latest.plus(window).plus(window) } else { latest };
             let at = now + uniform(&mut self.rng, Nanos::ZERO, latest);
             self.replacement = Some(Replacement { url, tries: 0, step: Step::At(at) });
         }
@@ -71,7 +71,7 @@ impl Link {
                 // Whether the new one is a member yet is not known, so the server must not take this for a farewell.
                 self.close_old(
                     now,
-                    if made(Bug::FarewellSaid) { close_code::NORMAL } else { close_code::REPLACED },
+                    if mutation!(FarewellSaid) { close_code::NORMAL } else { close_code::REPLACED },
                 );
             }
         }
@@ -97,8 +97,8 @@ impl Link {
             return;
         }
         next.tries += 1;
-        let url = if made(Bug::MoveAddressForgotten) { None } else { next.url.clone() };
-        if !made(Bug::MoveUncounted) {
+        let url = if mutation!(MoveAddressForgotten) { None } else { next.url.clone() };
+        if !mutation!(MoveUncounted) {
             self.limiter.count(now);
         }
         self.last_conn += 1;
@@ -122,12 +122,12 @@ impl Link {
     pub(super) fn replacement_failed(&mut self, now: Timestamp) {
         let pause = uniform(&mut self.rng, Nanos::from_secs(1), Nanos::from_secs(5));
         match &mut self.replacement {
-            Some(next) if next.tries < MAX_DIALS + u8::from(made(Bug::MoveOneMore)) => {
+            Some(next) if next.tries < MAX_DIALS + u8::from(mutation!(MoveOneMore)) => {
                 // The other server may be the wrong one; the own address is not.
-                if !made(Bug::MoveAddressKept) {
+                if !mutation!(MoveAddressKept) {
                     next.url = None;
                 }
-                next.step = Step::At(if made(Bug::MovesAgainAtOnce) { now } else { now + pause });
+                next.step = Step::At(if mutation!(MovesAgainAtOnce) { now } else { now + pause });
             }
             _ => self.replacement = None,
         }
@@ -146,7 +146,7 @@ impl Link {
     pub(super) fn replacement_opened(&mut self, now: Timestamp, opened: ConnId) {
         let Phase::Open { conn: old, .. } = self.phase else { return };
         self.replacement = None;
-        let farewell = if made(Bug::OldKeptForLong) { Nanos::from_secs(120) } else { OLD_CONNECTION_TIMEOUT };
+        let farewell = if mutation!(OldKeptForLong) { Nanos::from_secs(120) } else { OLD_CONNECTION_TIMEOUT };
         self.old = Some(OldConnection { conn: old, until: now + farewell, closing: false });
         let liveness = Liveness::new(self.config.liveness, now);
         self.phase = Phase::Open { conn: opened, since: now, liveness };
@@ -156,7 +156,7 @@ impl Link {
         if self.offer {
             self.probe_for_hello(now);
         }
-        if made(Bug::OldClosedAtOnce) {
+        if mutation!(OldClosedAtOnce) {
             self.close_old_now(now);
         }
     }

@@ -31,11 +31,11 @@ pub use network::Hint;
 pub use state::{ConnId, State, StateChange};
 
 use crate::backoff::{Backoff, RetryTrigger};
-use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
 use crate::close_code;
 use crate::limiter::DialLimiter;
 use crate::liveness::{Liveness, ProbeResult};
+use crate::mutation::mutation;
 use crate::time::{ClockReading, Nanos, Timestamp};
 use crate::token::Token;
 use alloc::boxed::Box;
@@ -232,9 +232,9 @@ impl Link {
                     self.changed(State::Connecting, None);
                 }
             }
-            Phase::AwaitingRetry { .. } if made(Bug::ConnectUnheard) => {}
+            Phase::AwaitingRetry { .. } if mutation!(ConnectUnheard) => {}
             Phase::AwaitingRetry { .. } => {
-                let said_otherwise = made(Bug::AskedSaidNetwork);
+                let said_otherwise = mutation!(AskedSaidNetwork);
                 let cause = if said_otherwise { CauseCode::NetworkChanged } else { CauseCode::Requested };
                 self.retry_soon(now, cause);
             }
@@ -253,7 +253,7 @@ impl Link {
     pub(crate) fn close(&mut self, now: Timestamp) {
         match self.phase {
             Phase::Open { conn, .. } => {
-                if !made(Bug::CloseLeavesOther) {
+                if !mutation!(CloseLeavesOther) {
                     self.drop_others();
                 }
                 self.refreshing = None;
@@ -276,7 +276,7 @@ impl Link {
 
     fn end(&mut self) {
         self.phase = Phase::Closed;
-        if !made(Bug::TimerAfterClose) {
+        if !mutation!(TimerAfterClose) {
             self.outage = None;
         }
         self.changed(State::Closed, Some(Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) }));
@@ -286,14 +286,14 @@ impl Link {
         match self.phase {
             Phase::AwaitingOpen { conn, offered, .. } if conn == opened => {
                 self.backoff.opened();
-                if made(Bug::ResetBackoffOnOpen) {
+                if mutation!(ResetBackoffOnOpen) {
                     self.backoff.reset();
                 }
-                if !made(Bug::LossKept) {
+                if !mutation!(LossKept) {
                     self.outage = None;
                 }
                 self.worked |= self.endpoint_bit();
-                if !made(Bug::WrongKept) {
+                if !mutation!(WrongKept) {
                     self.misconfigured_since = None;
                 }
                 let liveness = Liveness::new(self.config.liveness, now);
@@ -307,7 +307,7 @@ impl Link {
                 }
             }
             _ if self.is_replacement(opened) => self.replacement_opened(now, opened),
-            _ if made(Bug::LateDialKept) => {}
+            _ if mutation!(LateDialKept) => {}
             // The late success of a dial that was given up.
             _ => self.actions.push(Action::Abort { conn: opened, code: close_code::NORMAL }),
         }
@@ -338,7 +338,7 @@ impl Link {
         self.traffic(now);
         if let Phase::Open { liveness, .. } = &mut self.phase {
             let rtt = liveness.pong(now);
-            self.rtt = if made(Bug::RttUnmeasured) { self.rtt } else { rtt.or(self.rtt) };
+            self.rtt = if mutation!(RttUnmeasured) { self.rtt } else { rtt.or(self.rtt) };
         }
     }
 
@@ -372,7 +372,7 @@ impl Link {
     /// What an extended server has announced of itself.
     pub(crate) fn apply_hello(&mut self, heartbeat: Nanos, window: Nanos, recoverable: Nanos) {
         self.backoff.set_window(window);
-        self.suspend_after = if made(Bug::SuspendAfterKept) { self.suspend_after } else { recoverable };
+        self.suspend_after = if mutation!(SuspendAfterKept) { self.suspend_after } else { recoverable };
         if let Phase::Open { liveness, .. } = &mut self.phase {
             liveness.set_heartbeat(heartbeat);
         }
@@ -418,7 +418,7 @@ impl Link {
         }
         if self.config.extended && matches!(error.kind, DialErrorKind::Http(400 | 404)) {
             // Some gateways refuse a parameter they do not know.
-            self.offer = !offered || made(Bug::OfferKept);
+            self.offer = !offered || mutation!(OfferKept);
         }
         let worked = self.worked & self.endpoint_bit() != 0;
         self.next_endpoint();
@@ -474,14 +474,14 @@ impl Link {
     }
 
     fn down(&mut self, now: Timestamp, since: Timestamp) {
-        if !made(Bug::RefreshOutlives) {
+        if !mutation!(RefreshOutlives) {
             self.refreshing = None;
         }
         if let Some(retiring) = self.old.take() {
             // Not the end of a stay: the next connection continues with it.
             self.actions.push(Action::Abort { conn: retiring.conn, code: close_code::REPLACED });
         }
-        self.backoff.lost(if made(Bug::StabilityUnnoticed) { Nanos::ZERO } else { now.after(since) });
+        self.backoff.lost(if mutation!(StabilityUnnoticed) { Nanos::ZERO } else { now.after(since) });
         self.actions.push(Action::Down);
     }
 
@@ -502,7 +502,7 @@ impl Link {
             self.phase = Phase::AwaitingRetry { at: Timestamp::NEVER };
             return;
         }
-        let earliest = if made(Bug::NoDialLimit) { now } else { self.limiter.earliest(now) };
+        let earliest = if mutation!(NoDialLimit) { now } else { self.limiter.earliest(now) };
         if earliest > now {
             self.outage.get_or_insert(Outage::new(now));
             self.phase = Phase::AwaitingRetry { at: earliest };
@@ -514,7 +514,7 @@ impl Link {
             self.actions.push(Action::FetchToken { rejected });
             return;
         }
-        if !made(Bug::DialsTwice) || self.backoff.attempt() > 0 {
+        if !mutation!(DialsTwice) || self.backoff.attempt() > 0 {
             self.limiter.count(now);
         }
         self.last_conn += 1;
@@ -534,7 +534,7 @@ impl Link {
     pub(crate) fn tick(&mut self, now: Timestamp) {
         self.suspend(now);
         self.tick_replacement(now);
-        self.refreshing.take_if(|until| *until <= now && !made(Bug::RefreshWaitsForEver));
+        self.refreshing.take_if(|until| *until <= now && !mutation!(RefreshWaitsForEver));
         match &mut self.phase {
             Phase::AwaitingToken { until } if *until <= now => {
                 let text = "the token source did not answer in time";

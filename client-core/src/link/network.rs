@@ -2,9 +2,9 @@
 //! connection.
 
 use super::{Action, Link, Phase};
-use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::liveness::ProbeResult;
+use crate::mutation::mutation;
 use crate::time::{ClockReading, Nanos, Timestamp};
 
 /// An event of the network or the page, as the platform reports it. Hints trigger a liveness probe; they never close a connection.
@@ -35,7 +35,7 @@ impl Link {
         let Some(last) = self.last_seen.replace(now) else { return };
         let wall = now.wall.after(last.wall);
         let slept = wall.minus(now.monotonic.after(last.monotonic));
-        if slept < SLEEP_THRESHOLD || made(Bug::SleepUnnoticed) {
+        if slept < SLEEP_THRESHOLD || mutation!(SleepUnnoticed) {
             return;
         }
         #[cfg(feature = "native")]
@@ -59,7 +59,7 @@ impl Link {
                     self.actions.push(Action::Ping(*conn));
                 }
             }
-            Phase::AwaitingRetry { .. } if made(Bug::WakeUnheard) => {}
+            Phase::AwaitingRetry { .. } if mutation!(WakeUnheard) => {}
             Phase::AwaitingRetry { .. } => self.retry_soon(now, CauseCode::NetworkChanged),
             _ => {}
         }
@@ -69,7 +69,7 @@ impl Link {
         match hint {
             Hint::Online | Hint::NetworkChanged => self.woke(now, Nanos::MAX),
             Hint::Woke => self.woke(now, Nanos::ZERO),
-            Hint::Offline if made(Bug::OfflineBelieved) => self.replace(now, CauseCode::NetworkChanged),
+            Hint::Offline if mutation!(OfflineBelieved) => self.replace(now, CauseCode::NetworkChanged),
             Hint::Offline => {
                 if matches!(self.phase, Phase::Open { .. }) {
                     self.woke(now, Nanos::ZERO);

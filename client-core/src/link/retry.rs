@@ -5,9 +5,9 @@ use super::state::Outage;
 use super::state::State;
 use super::{Link, Phase};
 use crate::backoff::{Policy, RetryTrigger, uniform};
-use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode, Disconnect};
 use crate::close_code::CloseAction;
+use crate::mutation::mutation;
 use crate::time::{Nanos, Timestamp};
 use core::time::Duration;
 
@@ -30,28 +30,28 @@ impl Link {
         hint: Option<Duration>,
     ) {
         match verdict {
-            CloseAction::Terminal if made(Bug::RetryAfterTerminal) => {
+            CloseAction::Terminal if mutation!(RetryAfterTerminal) => {
                 self.retry(now, RetryTrigger::Remote, cause);
             }
             CloseAction::Terminal => self.fail(cause),
             CloseAction::Retry | CloseAction::TooLarge => self.retry(now, RetryTrigger::Remote, cause),
             CloseAction::Drain => self.retry(now, RetryTrigger::Drain, cause),
-            CloseAction::RetryAfter if made(Bug::OverloadIgnored) => {
+            CloseAction::RetryAfter if mutation!(OverloadIgnored) => {
                 self.retry(now, RetryTrigger::Remote, cause);
             }
             CloseAction::RetryAfter => {
-                let hint = if made(Bug::HintIgnored) { None } else { hint };
+                let hint = if mutation!(HintIgnored) { None } else { hint };
                 let hint = hint.map_or(MIN_OVERLOAD_DELAY, Nanos::from);
                 let delay = self.backoff.hinted(hint, &mut self.rng);
                 self.wait(now, delay, cause);
             }
             CloseAction::RetryLimited => {
                 let [last_but_one, last] = self.suspicious_closes;
-                self.suspicious_closes = [last, if made(Bug::SuspectsNeverEnd) { None } else { Some(now) }];
-                if made(Bug::SuspectTwice) && last.is_some()
+                self.suspicious_closes = [last, if mutation!(SuspectsNeverEnd) { None } else { Some(now) }];
+                if mutation!(SuspectTwice) && last.is_some()
                     || last_but_one.is_some_and(|at| {
                         now.after(at)
-                            < if made(Bug::SuspectSooner) { Nanos::from_secs(20) } else { SUSPICIOUS_WINDOW }
+                            < if mutation!(SuspectSooner) { Nanos::from_secs(20) } else { SUSPICIOUS_WINDOW }
                     })
                 {
                     self.fail(cause);
@@ -95,8 +95,8 @@ impl Link {
 
     /// Whether a local cause may still shorten a wait; uses the chance up.
     pub(super) fn take_local_retry(&mut self, now: Timestamp) -> bool {
-        let free = !made(Bug::ChanceUnused)
-            && (made(Bug::LocalTooOften)
+        let free = !mutation!(ChanceUnused)
+            && (mutation!(LocalTooOften)
                 || self.last_local_retry.is_none_or(|at| now.after(at) >= LOCAL_RETRY_INTERVAL));
         if free {
             self.last_local_retry = Some(now);
@@ -111,7 +111,7 @@ impl Link {
             _ => self.config.max_attempts,
         };
         let exhausted = attempts
-            .is_some_and(|most| self.backoff.attempt() + u32::from(made(Bug::LegacyGivesUpEarly)) > most)
+            .is_some_and(|most| self.backoff.attempt() + u32::from(mutation!(LegacyGivesUpEarly)) > most)
             || self.config.max_elapsed.is_some_and(|most| loss.age(now).plus(delay) > most.into());
         if exhausted {
             self.fail(Cause { code: CauseCode::GaveUp, ..cause });
@@ -136,7 +136,7 @@ impl Link {
         }
         let soon = now + uniform(&mut self.rng, Nanos::ZERO, Nanos::from_millis(250));
         let soon = self.limiter.earliest(soon);
-        if (soon < at || made(Bug::HintLengthens)) && self.take_local_retry(now) {
+        if (soon < at || mutation!(HintLengthens)) && self.take_local_retry(now) {
             self.phase = Phase::AwaitingRetry { at: soon };
             self.changed(self.state(), Some(Cause::bare(cause)));
         }

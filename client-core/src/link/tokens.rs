@@ -2,21 +2,21 @@
 
 use super::{Action, Link, Phase};
 use crate::backoff::RetryTrigger;
-use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode};
+use crate::mutation::mutation;
 use crate::time::Timestamp;
 use crate::token::{Token, TokenError};
 
 impl Link {
     /// A new token: used at once on a connection that can take it, from the next dial on, and the way out of `failed`.
     pub(crate) fn set_token(&mut self, now: Timestamp, token: Token) {
-        if !made(Bug::TokenUnkept) || !matches!(self.phase, Phase::Open { .. }) {
+        if !mutation!(TokenUnkept) || !matches!(self.phase, Phase::Open { .. }) {
             self.auth.replace(token.clone());
         }
         match self.phase {
             Phase::Open { .. } => {
                 self.refreshing = None;
-                if !made(Bug::TokenUnshown) {
+                if !mutation!(TokenUnshown) {
                     self.actions.push(Action::Authenticate(token));
                 }
             }
@@ -31,7 +31,7 @@ impl Link {
         if matches!(self.phase, Phase::Open { .. })
             && self.refreshing.is_none()
             && self.auth.has_source()
-            && !made(Bug::ExpiryUnheard)
+            && !mutation!(ExpiryUnheard)
         {
             self.refreshing = Some(now + self.config.token_timeout);
             self.actions.push(Action::FetchToken { rejected: false });
@@ -43,7 +43,7 @@ impl Link {
             // Without one the connection continues for as long as the server lets it.
             if let Ok(token) = result {
                 self.auth.fetched(token.clone());
-                if !made(Bug::RefreshUnshown) {
+                if !mutation!(RefreshUnshown) {
                     self.actions.push(Action::Authenticate(token));
                 }
             }

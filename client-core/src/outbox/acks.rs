@@ -2,12 +2,12 @@
 
 use super::room_queue::{QueuedSend, TransientRefusal, Unanswered, Unrecoverable};
 use super::{Outbox, REPLAY_TIMEOUT, Readiness, Unnumbered};
-use crate::bug::{Bug, made};
 use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendReply};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Ack, Code, Nack, ProducerSeq, ServerCode};
+use crate::mutation::mutation;
 use crate::payload::Payload;
 #[cfg(feature = "journal")]
 use crate::persisted::{SavedSend, Transmitted};
@@ -27,12 +27,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// An answer always counts, whichever transmission it is for.
     pub(crate) fn acked(&mut self, ack: &Ack<N>, out: &mut Vec<Delivery<P, N>>) {
         self.answers += 1;
-        if made(Bug::ForgetAnswer) && self.answers.is_multiple_of(10) {
+        if mutation!(ForgetAnswer) && self.answers.is_multiple_of(10) {
             return;
         }
         let Some((send_no, _)) = ack.reference.parse_numbered('s') else { return };
         let status = DeliveryStatus::Acked { id: ack.id.clone(), seq: ack.seq };
-        let oldest = made(Bug::AnswerResolvesOldest);
+        let oldest = mutation!(AnswerResolvesOldest);
         if let Some(queue) = self.queue_mut(&ack.room) {
             let at =
                 if oldest { (!queue.unanswered.is_empty()).then_some(0) } else { queue.position(send_no) };
@@ -43,7 +43,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             if let Some(at) = queue
                 .unrecoverable
                 .iter()
-                .position(|unrecoverable| unrecoverable.send_no == send_no && !made(Bug::LateAckIgnored))
+                .position(|unrecoverable| unrecoverable.send_no == send_no && !mutation!(LateAckIgnored))
             {
                 let Unrecoverable { send, .. } = queue.unrecoverable.remove(at);
                 return self.resolve_send(send, status, out);
@@ -115,7 +115,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn connection_refused(&mut self, conn: ConnId) {
         self.treat_as_flushed();
         for sent in core::mem::take(&mut self.unconfirmed) {
-            let refused = if sent.conn == conn || made(Bug::RefusalOfNewForOld) {
+            let refused = if sent.conn == conn || mutation!(RefusalOfNewForOld) {
                 self.requeue(sent)
             } else {
                 Err(sent)
@@ -135,13 +135,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         seq: u64,
         out: &mut Vec<Delivery<P, N>>,
     ) {
-        if made(Bug::EchoIgnored) {
+        if mutation!(EchoIgnored) {
             return;
         }
         let Some(queue) = self.queue_mut(room) else { return };
         let status = DeliveryStatus::Acked { id: id.clone(), seq };
         let here =
-            queue.producer.as_ref().is_some_and(|(pid, _)| *pid == origin.pid || made(Bug::EchoOfAnyLine));
+            queue.producer.as_ref().is_some_and(|(pid, _)| *pid == origin.pid || mutation!(EchoOfAnyLine));
         let at = queue.unanswered.iter().position(|sent| here && sent.pseq == origin.pseq);
         if let Some(sent) = at.and_then(|at| queue.take_unanswered(at)) {
             queue.answered();
@@ -168,14 +168,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     ) -> Option<Rejoin<N>> {
         let (send_no, attempt) = nack.reference.as_ref()?.parse_numbered('s')?;
         let wanted = |room: &N| !matches!(access(room), Readiness::NotWanted);
-        let any = made(Bug::OldRefusalCounts);
+        let any = mutation!(OldRefusalCounts);
         let found = self.queues.iter().enumerate().find_map(|(index, queue)| {
             let at = queue.position(send_no)?;
             let sent = queue.unanswered.get(at)?;
             let latest = sent.latest.is_some_and(|latest| latest.conn == conn);
             (any || latest && Some(sent.attempts % 1_000_000) == attempt).then_some((index, at))
         });
-        if found.is_none() && made(Bug::HintOfBehind) {
+        if found.is_none() && mutation!(HintOfBehind) {
             let wait = Nanos::from_millis(nack.retry_after_ms.unwrap_or(0));
             for queue in self.queues.iter_mut().filter(|queue| queue.position(send_no).is_some()) {
                 queue.resume_at = queue.resume_at.max(Some(now + wait));
@@ -211,7 +211,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             Code::SequenceGap => {
                 let expected = nack.expected.unwrap_or(pseq);
                 if queue.unanswered.iter().any(|sent| sent.pseq == expected) && expected <= pseq {
-                    let from = if made(Bug::GapGoesBackTooLittle) { pseq } else { expected };
+                    let from = if mutation!(GapGoesBackTooLittle) { pseq } else { expected };
                     queue.refused_from(now, from, Nanos::ZERO);
                 } else {
                     // What the server misses has been answered before: it has lost the producer.
@@ -232,23 +232,23 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 }
             }
             _ if nack.retry => {
-                let hint = if made(Bug::PauseIgnored) { None } else { nack.retry_after_ms };
+                let hint = if mutation!(PauseIgnored) { None } else { nack.retry_after_ms };
                 let pause = hint.map_or(RETRY_DELAY, Nanos::from_millis).min(MAX_RETRY_DELAY);
-                let pause = if made(Bug::HintHalved) { pause.half() } else { pause };
+                let pause = if mutation!(HintHalved) { pause.half() } else { pause };
                 queue.refused_from(now, pseq, pause.max(Nanos::from_millis(10)));
             }
             code => {
                 let sent = queue.take_unanswered(at)?;
-                if made(Bug::RefusalTakesNext) && nack.code == Code::TooLarge {
+                if mutation!(RefusalTakesNext) && nack.code == Code::TooLarge {
                     queue.take_unanswered(at);
                 }
                 queue.answered();
-                if made(Bug::ReuseNumberAfterRefusal)
+                if mutation!(ReuseNumberAfterRefusal)
                     && let Some((_, next)) = &mut queue.producer
                 {
                     *next -= 1;
                 }
-                let code = if made(Bug::RefusalOfOtherKind) { Code::Internal } else { code };
+                let code = if mutation!(RefusalOfOtherKind) { Code::Internal } else { code };
                 let status = DeliveryStatus::Failed(SendFailure::Refused(code));
                 // Its outcome may have been reported before.
                 let told = out.len();
@@ -266,7 +266,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// Otherwise an earlier transmission may have been taken, or may still fill the numbers up, and each send behind it has
     /// an answer of its own. So it is with what should have been answered before: the answer is lost.
     fn unknown_producer(&mut self, now: Timestamp, index: usize, at: usize, lost: u64) {
-        let renumber_all = made(Bug::RenumberTransmitted);
+        let renumber_all = mutation!(RenumberTransmitted);
         let Some(queue) = self.queues.get_mut(index) else { return };
         let is_known_lost = queue.unanswered.get(at).is_some_and(|sent| !sent.earlier_unresolved);
         if !is_known_lost && !renumber_all {
@@ -280,7 +280,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             if sent.resolved {
                 continue;
             }
-            if !sent.earlier_unresolved && sent.pseq >= lost + u64::from(made(Bug::LostNotMadeAgain))
+            if !sent.earlier_unresolved && sent.pseq >= lost + u64::from(mutation!(LostNotMadeAgain))
                 || renumber_all
             {
                 let Unanswered { send, send_no, attempts, expires_at: until, expiry_failure: late, .. } =
@@ -332,7 +332,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 let size = sent.send.queued_len();
                 let on_its_way = sent.latest.is_some_and(|latest| latest.conn == conn);
                 if on_its_way
-                    && largest.is_none_or(|(_, _, most)| (size > most) != made(Bug::SmallestToBlame))
+                    && largest.is_none_or(|(_, _, most)| (size > most) != mutation!(SmallestToBlame))
                 {
                     largest = Some((index, at, size));
                 }
@@ -396,7 +396,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// still be answered.
     pub(crate) fn resend(&mut self, now: Timestamp) {
         for queue in self.queues.iter_mut().filter(|queue| queue.is_quiet(now)) {
-            queue.go_back(0, made(Bug::ResentCertain));
+            queue.go_back(0, mutation!(ResentCertain));
         }
     }
 
@@ -408,7 +408,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let Some((pid, _)) = queue.producer.take() else { return };
         record!(self.change_log, ProducerEnded { room: queue.room.clone() });
         queue.resume_at = None;
-        let for_now = queue.transient_refusal.clone().filter(|_| !made(Bug::RefusedSaidUnknown));
+        let for_now = queue.transient_refusal.clone().filter(|_| !mutation!(RefusedSaidUnknown));
         for sent in queue.take_all_unanswered() {
             if sent.resolved {
                 continue;
@@ -481,7 +481,7 @@ fn add_message<P: Payload, N>(out: &mut [Delivery<P, N>], words: &P, server_code
 }
 
 fn unknown() -> DeliveryStatus {
-    if made(Bug::UnknownSaidFailed) {
+    if mutation!(UnknownSaidFailed) {
         DeliveryStatus::Failed(SendFailure::Expired)
     } else {
         DeliveryStatus::Unknown

@@ -4,8 +4,8 @@
 use super::expiry::Cancelled;
 use super::transmission::{OutboundFrame, Readiness, SendWindow};
 use super::{Outbox, Unflushed};
-use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendId};
+use crate::mutation::mutation;
 #[cfg(feature = "native")]
 use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
@@ -45,12 +45,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let own = self.custom.0.clone()?;
         let head = self.queue_mut(&own)?.head()?;
         let is_older = self.queues.iter().any(|queue| {
-            queue.head().is_some_and(|other| other < head || made(Bug::OwnWaitsForMessages) && other > head)
+            queue.head().is_some_and(|other| other < head || mutation!(OwnWaitsForMessages) && other > head)
                 && !queue.is_paused(now)
                 && !matches!(access(&queue.room), Readiness::AwaitingJoin)
                 && queue.span() < gate.in_flight
         });
-        if is_older && !made(Bug::OwnOvertakes) {
+        if is_older && !mutation!(OwnOvertakes) {
             return None;
         }
         let oldest = self.queue_mut(&own)?.queued.pop_front()?;

@@ -2,8 +2,8 @@
 
 use super::room_queue::QueuedSend;
 use super::{Outbox, REPLAY_TIMEOUT, Unnumbered};
-use crate::bug::{Bug, made};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::time::{Nanos, Timestamp};
 use alloc::vec::Vec;
@@ -37,7 +37,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             }
             if let Some(resume) = queue.resume_at
                 && !(queue.unanswered.is_empty() && queue.queued.is_empty())
-                && !made(Bug::ResumeUnnoticed)
+                && !mutation!(ResumeUnnoticed)
             {
                 earliest = earliest.min(resume);
             }
@@ -64,7 +64,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let Some(queue) = self.queues.get_mut(at) else { break };
             queue.resume_at.take_if(|resume| *resume <= now);
             if queue.unanswered.front().is_some_and(|sent| sent.first_sent_at + horizon <= uptime) {
-                let until = if made(Bug::UnknownTooEarly) { now } else { now + REPLAY_TIMEOUT };
+                let until = if mutation!(UnknownTooEarly) { now } else { now + REPLAY_TIMEOUT };
                 self.end_producer(at, until, out);
             }
             self.resolve_unrecoverable(at, now, out);
@@ -86,7 +86,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             for waiting in core::mem::take(&mut queue.queued) {
                 let why = match which {
                     Cancelled::All(why) => Some(why),
-                    Cancelled::One(id) => (waiting.send.id == id && !made(Bug::CancelForgotten))
+                    Cancelled::One(id) => (waiting.send.id == id && !mutation!(CancelForgotten))
                         .then_some(SendFailure::Cancelled),
                     #[cfg(feature = "frames")]
                     Cancelled::Volatile(id) => (waiting.send.id == id).then_some(SendFailure::Dropped),
@@ -95,7 +95,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                         (waiting.send.id.0 & super::RESTORED != 0).then_some(SendFailure::UserChanged)
                     }
                     Cancelled::Late(now) => {
-                        (waiting.expires_at <= now).then_some(if made(Bug::LateForAnotherReason) {
+                        (waiting.expires_at <= now).then_some(if mutation!(LateForAnotherReason) {
                             SendFailure::Expired
                         } else {
                             waiting.expiry_failure
@@ -130,7 +130,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 let (has_time, refused) = (sent.expiry_failure == SendFailure::Timeout, sent.is_refused());
                 let why = match which {
                     _ if sent.resolved => None,
-                    Cancelled::One(id) if sent.send.id == id && (refused || made(Bug::CancelTakesSent)) => {
+                    Cancelled::One(id) if sent.send.id == id && (refused || mutation!(CancelTakesSent)) => {
                         Some(SendFailure::Cancelled)
                     }
                     Cancelled::Late(now) if has_time && sent.expires_at <= now => Some(SendFailure::Timeout),
@@ -143,9 +143,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     at += 1;
                     continue;
                 };
-                if sent.latest.is_none() || made(Bug::CancelTakesSent) && matches!(which, Cancelled::One(_)) {
+                if sent.latest.is_none() || mutation!(CancelTakesSent) && matches!(which, Cancelled::One(_)) {
                     // Where its number is not used up the server will request it, and the rest begin a new producer.
-                    let refused = (refused || made(Bug::CancelTakesSent)) && !made(Bug::RefusedSaidUnknown);
+                    let refused = (refused || mutation!(CancelTakesSent)) && !mutation!(RefusedSaidUnknown);
                     // What kept it from being sent says more than that its time is over.
                     let for_now =
                         queue.transient_refusal.clone().filter(|_| refused && why == SendFailure::Timeout);

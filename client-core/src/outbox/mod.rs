@@ -19,11 +19,11 @@ pub use limits::{OutboxLimits, Overflow};
 pub(crate) use persist::RESTORED;
 pub(crate) use transmission::{OutboundFrame, Readiness, SendWindow};
 
-use crate::bug::{Bug, made};
 use crate::change_log::{ChangeLog, record};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::id::Id;
 use crate::link::ConnId;
+use crate::mutation::mutation;
 use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
 #[cfg(feature = "journal")]
@@ -194,7 +194,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         while !self.fits(size) {
             let oldest = if !self.may_evict(size) {
                 None
-            } else if made(Bug::NewestGivesWay) {
+            } else if mutation!(NewestGivesWay) {
                 let newest = self.queues.iter_mut().find_map(|queue| queue.queued.pop_back());
                 self.queued -= usize::from(newest.is_some());
                 newest
@@ -217,13 +217,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let (wait, late) = self.limits.ttl(send.timeout);
         let until = now + wait;
         self.next_expiry =
-            if made(Bug::TimeoutForgotten) { self.next_expiry } else { self.next_expiry.min(until) };
+            if mutation!(TimeoutForgotten) { self.next_expiry } else { self.next_expiry.min(until) };
         self.last_send_no += 1;
         self.bytes += send.queued_len();
         self.len += 1;
         self.queued += 1;
         self.changes += 1;
-        if !made(Bug::NotedTooLate) {
+        if !mutation!(NotedTooLate) {
             record!(self.change_log, Added { key: send.id, send: SavedSend::waiting(&send) });
         }
         let send_no = self.last_send_no;
@@ -239,8 +239,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     fn fits(&self, size: usize) -> bool {
-        self.len < self.limits.count + usize::from(made(Bug::QueueOneMore))
-            && (made(Bug::QueueBytesUnbounded) || self.bytes.saturating_add(size) <= self.limits.bytes)
+        self.len < self.limits.count + usize::from(mutation!(QueueOneMore))
+            && (mutation!(QueueBytesUnbounded) || self.bytes.saturating_add(size) <= self.limits.bytes)
     }
 
     /// Whether there is room once enough that waits has gone: one that never fits evicts nothing.
@@ -248,17 +248,17 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let waiting =
             self.queues.iter().flat_map(|queue| &queue.queued).map(|waiting| waiting.send.queued_len());
         self.limits.overflow == Overflow::DropOldest
-            && !made(Bug::OverflowRejects)
+            && !mutation!(OverflowRejects)
             && self.limits.count > self.len - self.queued
             && self.limits.bytes.saturating_sub(self.bytes - waiting.sum::<usize>()) >= size
-            || made(Bug::OverflowEmpties) && self.limits.overflow == Overflow::DropOldest
+            || mutation!(OverflowEmpties) && self.limits.overflow == Overflow::DropOldest
     }
 
     fn pop_oldest(&mut self) -> Option<QueuedSend<P, N>> {
         let queues = self.queues.iter_mut().filter(|queue| queue.head().is_some());
         #[cfg(feature = "frames")]
         let queue = queues
-            .min_by_key(|queue| (made(Bug::OwnOvertakes) && !self.custom.is(&queue.room), queue.head()))?;
+            .min_by_key(|queue| (mutation!(OwnOvertakes) && !self.custom.is(&queue.room), queue.head()))?;
         #[cfg(not(feature = "frames"))]
         let queue = queues.min_by_key(|queue| queue.head())?;
         let oldest = queue.queued.pop_front()?;
@@ -271,7 +271,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn flushed(&mut self, through: u64, plain: bool, mut out: impl FnMut(Delivery<P, N>)) {
         let taken = self
             .unflushed_frames
-            .partition_point(|hand| hand.frame <= through + u64::from(made(Bug::WrittenTooEarly)));
+            .partition_point(|hand| hand.frame <= through + u64::from(mutation!(WrittenTooEarly)));
         for hand in self.unflushed_frames.drain(..taken) {
             self.unflushed_bytes -= hand.size;
             #[cfg(feature = "frames")]
@@ -336,13 +336,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn connection_lost(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.treat_as_flushed();
         let sent = core::mem::take(&mut self.unconfirmed);
-        let lost = if made(Bug::LostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
+        let lost = if mutation!(LostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
         self.resolve_unnumbered(sent, &lost, out);
         for queue in &mut self.queues {
             queue.connection_lost();
             queue.resume_at = None;
             queue.awaiting_old_connection = false;
-            if made(Bug::NewLineEachConnection)
+            if mutation!(NewLineEachConnection)
                 && let Some((pid, next)) = &mut queue.producer
             {
                 *pid = Id::from_bits(u64::MAX / (self.changes + 1), 7);
@@ -428,7 +428,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             .ok()
             .and_then(|at| self.queues.get(at));
         let here = |sent: &Unnumbered<P, N>| sent.send_no <= send_no && sent.room == *room;
-        queue.is_some_and(|queue| queue.is_pending(send_no) && !made(Bug::LeavesTooEarly))
+        queue.is_some_and(|queue| queue.is_pending(send_no) && !mutation!(LeavesTooEarly))
             || self.unflushed_frames.iter().filter_map(|hand| hand.unnumbered.as_ref()).any(here)
             || self.unconfirmed.iter().any(here)
     }
@@ -455,7 +455,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// The room has been left: its producer is not needed any more, once nothing is on its way.
     pub(crate) fn left(&mut self, room: &N) {
-        if let Some(queue) = self.queue_mut(room).filter(|_| !made(Bug::LeftStillWaits)) {
+        if let Some(queue) = self.queue_mut(room).filter(|_| !mutation!(LeftStillWaits)) {
             // No join is waited for any more: what was sent since fails.
             queue.needs_join = false;
         }

@@ -2,8 +2,8 @@
 
 use super::room_queue::{QueuedSend, Unanswered, Unrecoverable};
 use super::{Outbox, REPLAY_TIMEOUT};
-use crate::bug::{Bug, made};
 use crate::event::SendId;
+use crate::mutation::mutation;
 use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
 use crate::persisted::{SavedProducer, SavedSend, Transmitted};
@@ -35,7 +35,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 };
                 sends.push((send_no, saved));
             };
-            for unrecoverable in queue.unrecoverable.iter().filter(|_| !made(Bug::GivenUpUnstored)) {
+            for unrecoverable in queue.unrecoverable.iter().filter(|_| !mutation!(GivenUpUnstored)) {
                 // Too old to be transmitted again, whenever it is taken up.
                 let (pid, pseq, epoch) =
                     (unrecoverable.pid.clone(), unrecoverable.pseq, unrecoverable.epoch.clone());
@@ -92,7 +92,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let size = send.queued_len();
             let Some(place) = self.queue_for(&saved.room) else { continue };
             match saved.transmitted.clone() {
-                None if made(Bug::WaitingNotTakenUp) => continue,
+                None if mutation!(WaitingNotTakenUp) => continue,
                 None => {
                     place.queued.push_back(QueuedSend {
                         send,
@@ -114,14 +114,14 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     // A number out of order was not written by us: its producer cannot be gone on with.
                     let in_order = place.unanswered.back().is_none_or(|last| last.pseq < pseq);
                     // A clock set back does not determine the age: as if it were too old.
-                    if (at <= wall || made(Bug::FutureBelieved)) && in_line && in_order {
+                    if (at <= wall || mutation!(FutureBelieved)) && in_line && in_order {
                         place.needs_retransmit = true;
                         place.unanswered.push_back(Unanswered {
                             send,
                             send_no,
                             pseq,
                             epoch,
-                            first_sent_at: if made(Bug::AgeForgotten) {
+                            first_sent_at: if mutation!(AgeForgotten) {
                                 uptime
                             } else {
                                 uptime - wall.after(at)

@@ -4,12 +4,12 @@
 //! (protocol.md §2.3).
 
 use crate::backoff::retry_delay;
-use crate::bug::{Bug, made};
 use crate::event::SendFailure;
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::Epoch;
 use crate::messages::{Code, ServerCode};
+use crate::mutation::mutation;
 use crate::outbound::OutboundMessage;
 use crate::time::{Nanos, Timestamp};
 use alloc::collections::VecDeque;
@@ -73,7 +73,7 @@ impl<P, N> Unanswered<P, N> {
 
     /// It is not transmitted again. What becomes of it is waited for until then, or until its own time is over.
     pub(super) fn into_unrecoverable(self, pid: Id, until: Timestamp) -> Unrecoverable<P, N> {
-        let own = self.expiry_failure == SendFailure::Timeout && !made(Bug::OwnTimeForgotten);
+        let own = self.expiry_failure == SendFailure::Timeout && !mutation!(OwnTimeForgotten);
         let until = if own { until.min(self.expires_at) } else { until };
         let Self { send, send_no, pseq, epoch, .. } = self;
         Unrecoverable { send, send_no, pid, pseq, epoch, until }
@@ -159,13 +159,13 @@ impl<P, N> RoomQueue<P, N> {
     #[cfg(feature = "bugs")]
     fn mutated_hint(&mut self, least: Nanos) -> Nanos {
         let before = self.hint.unwrap_or(Nanos::ZERO);
-        if made(Bug::FirstHintKept) && least > Nanos::ZERO {
+        if mutation!(FirstHintKept) && least > Nanos::ZERO {
             return *self.hint.get_or_insert(least);
         }
-        if made(Bug::LargestHintKept) || made(Bug::HintOutlivesAnswer) {
+        if mutation!(LargestHintKept) || mutation!(HintOutlivesAnswer) {
             self.hint = Some(before.max(least));
         }
-        let keeps = made(Bug::LargestHintKept) || made(Bug::HintOutlivesAnswer) && self.refusals == 0;
+        let keeps = mutation!(LargestHintKept) || mutation!(HintOutlivesAnswer) && self.refusals == 0;
         if keeps { before.max(least) } else { least }
     }
 
@@ -230,7 +230,7 @@ impl<P, N> RoomQueue<P, N> {
         self.queued.push_back(waiting);
         let mut at = self.queued.len() - 1;
         while at > 0
-            && !made(Bug::PutBackLast)
+            && !mutation!(PutBackLast)
             && self.queued.get(at - 1).is_some_and(|before| before.send_no > send_no)
         {
             self.queued.swap(at, at - 1);
@@ -251,18 +251,18 @@ impl<P, N> RoomQueue<P, N> {
         let until = now + retry_delay(self.refusals, least);
         self.refusals = self.refusals.saturating_add(1);
         self.window = 1;
-        if until > now && !made(Bug::NoPause) {
+        if until > now && !mutation!(NoPause) {
             self.resume_at = self.resume_at.max(Some(until));
         }
     }
 
     /// The server has decided about a send.
     pub(super) fn answered(&mut self) {
-        self.refusals = if made(Bug::RefusalsKept) { self.refusals } else { 0 };
+        self.refusals = if mutation!(RefusalsKept) { self.refusals } else { 0 };
         self.transient_refusal = None;
-        self.window = if made(Bug::WindowOpensAtOnce) { usize::MAX } else { self.window.saturating_add(1) };
+        self.window = if mutation!(WindowOpensAtOnce) { usize::MAX } else { self.window.saturating_add(1) };
         #[cfg(feature = "bugs")]
-        if made(Bug::FirstHintKept) || made(Bug::LargestHintKept) {
+        if mutation!(FirstHintKept) || mutation!(LargestHintKept) {
             self.hint = None;
         }
     }
@@ -286,7 +286,7 @@ impl<P, N> RoomQueue<P, N> {
             self.in_flight -= usize::from(sent.latest.is_some());
         }
         self.unanswered.retain(|sent| sent.pseq < pseq || !sent.resolved);
-        let from = pseq + u64::from(made(Bug::GoesBackTooLate));
+        let from = pseq + u64::from(mutation!(GoesBackTooLate));
         for sent in self.unanswered.iter_mut().filter(|sent| sent.pseq >= from) {
             let on_its_way = sent.latest.take().is_some();
             self.in_flight -= usize::from(on_its_way);

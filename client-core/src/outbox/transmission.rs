@@ -2,12 +2,12 @@
 
 use super::room_queue::{QueuedSend, Transmission, Unanswered};
 use super::{ACK_TIMEOUT, Outbox, Unflushed, Unnumbered};
-use crate::bug::{Bug, made};
 use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Code, Epoch, ProducerTag, SendTag};
+use crate::mutation::mutation;
 use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
 #[cfg(feature = "journal")]
@@ -89,7 +89,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let size = send.queued_len();
         self.unflushed_bytes += size;
         self.changes += 1;
-        if !made(Bug::WriteAgain) {
+        if !mutation!(WriteAgain) {
             record!(self.change_log, SentOnce { key: send.id });
         }
         let expires = if late == SendFailure::Timeout { expires } else { Timestamp::NEVER };
@@ -133,8 +133,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         out: &mut Vec<Delivery<P, N>>,
     ) -> Option<OutboundFrame<P, N>> {
         let in_flight = self.queues.iter().map(|queue| queue.holds_back(now)).sum::<usize>();
-        let is_flight_full = in_flight >= gate.in_flight + usize::from(made(Bug::FlightOneMore));
-        if is_flight_full || self.unflushed_bytes >= gate.unflushed && !made(Bug::UnflushedUnbounded) {
+        let is_flight_full = in_flight >= gate.in_flight + usize::from(mutation!(FlightOneMore));
+        if is_flight_full || self.unflushed_bytes >= gate.unflushed && !mutation!(UnflushedUnbounded) {
             return None;
         }
         let again = self.transmit_again(now, frame, gate, &access);
@@ -164,7 +164,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let full = queue.in_flight >= gate.in_flight;
             if full
                 || queue.is_paused(now)
-                || matches!(access(&queue.room), Readiness::AwaitingJoin) && !made(Bug::AgainBeforeJoin)
+                || matches!(access(&queue.room), Readiness::AwaitingJoin) && !mutation!(AgainBeforeJoin)
             {
                 continue;
             }
@@ -215,7 +215,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             self.queued -= 1;
             let why = match &epoch {
                 None => Some(SendFailure::Refused(Code::NotJoined)),
-                Some(_) if send.payload_len() > gate.content && !made(Bug::OversizedSent) => {
+                Some(_) if send.payload_len() > gate.content && !mutation!(OversizedSent) => {
                     Some(SendFailure::TooLarge)
                 }
                 Some(_) => None,
@@ -273,12 +273,12 @@ impl<P: Clone, N: Clone> Unanswered<P, N> {
         let producer = Some(ProducerTag {
             pid: pid.clone(),
             pseq: self.pseq,
-            epoch: if made(Bug::OldEpochNamed) && !fresh { pid.clone() } else { self.epoch.clone() },
+            epoch: if mutation!(OldEpochNamed) && !fresh { pid.clone() } else { self.epoch.clone() },
         });
         OutboundFrame {
             room: room.clone(),
             content: self.send.content.clone(),
-            data: if made(Bug::DataLostOnRepeat) && !fresh { None } else { self.send.data.clone() },
+            data: if mutation!(DataLostOnRepeat) && !fresh { None } else { self.send.data.clone() },
             tag: Some(Box::new(SendTag { reference, producer })),
             fresh,
         }

@@ -9,8 +9,8 @@ mod recent_ids;
 pub(crate) use receive::{Accepted, LogEntry, LogGap, RoomReceiver};
 pub(crate) use recent_ids::RecentIds;
 
-use crate::bug::{Bug, made};
 use crate::messages::{Code, Position};
+use crate::mutation::mutation;
 use crate::time::Timestamp;
 use alloc::vec::Vec;
 
@@ -151,10 +151,10 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
         }
         if self.rooms.len() >= self.limit {
             // Remembering a room that was left is worth less than one that is wanted.
-            if !made(Bug::LimitCountsLeft) {
+            if !mutation!(LimitCountsLeft) {
                 self.rooms.retain(|room| room.desired != DesiredMembership::Left);
             }
-            if self.rooms.len() >= self.limit && !made(Bug::RoomsUnbounded) {
+            if self.rooms.len() >= self.limit && !mutation!(RoomsUnbounded) {
                 return None;
             }
         }
@@ -190,7 +190,7 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
     pub(crate) fn connection_lost(&mut self) {
         self.rooms.retain_mut(|room| {
             room.membership = Membership::NotRequested;
-            if !made(Bug::MembersOutliveConnection) {
+            if !mutation!(MembersOutliveConnection) {
                 room.members = None;
             }
             room.receiver.connection_lost();
@@ -204,8 +204,8 @@ impl<P, N: Clone + Ord> Rooms<P, N> {
     pub(crate) fn buffer_space(&self, at: usize, most: usize, most_bytes: usize) -> Option<usize> {
         self.at(at).filter(|room| !room.receiver.is_caught_up())?;
         let (count, bytes) = self.buffered();
-        (count < most + usize::from(made(Bug::HoldsOneMore)))
-            .then(|| if made(Bug::HoldsTooManyBytes) { usize::MAX } else { most_bytes.saturating_sub(bytes) })
+        (count < most + usize::from(mutation!(HoldsOneMore)))
+            .then(|| if mutation!(HoldsTooManyBytes) { usize::MAX } else { most_bytes.saturating_sub(bytes) })
     }
 
     /// Messages buffered in all rooms, and their bytes.

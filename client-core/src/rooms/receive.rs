@@ -4,10 +4,10 @@
 
 use super::recent_ids::RecentIds;
 use crate::backoff::retry_delay;
-use crate::bug::{Bug, made};
 use crate::id::Id;
 use crate::messages::GapReason;
 use crate::messages::{EntryMeta, Epoch, JoinReason, Joined, Message, Notification, Position};
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::time::{Nanos, Timestamp};
 use alloc::boxed::Box;
@@ -152,7 +152,7 @@ impl<P, N> RoomReceiver<P, N> {
 
     /// What to ask a server to continue from. Position 0 has no message: any id stands for it.
     pub(crate) fn since(&self) -> Option<Position> {
-        if made(Bug::SinceForgotten) {
+        if mutation!(SinceForgotten) {
             return None;
         }
         let cursor = self.cursor.as_ref()?;
@@ -188,7 +188,7 @@ impl<P, N> RoomReceiver<P, N> {
 
     pub(crate) fn connection_lost(&mut self) {
         self.buffered.clear();
-        if !made(Bug::HeldBytesKept) {
+        if !mutation!(HeldBytesKept) {
             self.buffered_bytes = 0;
         }
         self.has_gap = false;
@@ -208,14 +208,14 @@ impl<P, N> RoomReceiver<P, N> {
     ) -> Resumed {
         self.connection_lost();
         self.progress_at = now;
-        self.head = if made(Bug::HeadForgotten) { 0 } else { joined.seq };
+        self.head = if mutation!(HeadForgotten) { 0 } else { joined.seq };
         self.silent_until = 0;
         self.replay_until = joined.seq;
         let start = joined.seq.saturating_sub(joined.replay);
         let begin = |seq| Some(Cursor { epoch: joined.epoch.clone(), seq, id: None });
         let Some(cursor) = &self.cursor else {
             self.recent.clear();
-            self.cursor = begin(if asked || made(Bug::SilentShown) { start } else { joined.seq });
+            self.cursor = begin(if asked || mutation!(SilentShown) { start } else { joined.seq });
             if !asked {
                 self.silent_until = joined.seq;
             }
@@ -229,7 +229,7 @@ impl<P, N> RoomReceiver<P, N> {
         let connects = start <= cursor.seq || (has_history && joined.reason == Some(JoinReason::Fresh));
         if within && !contradicts && (joined.recovered || connects) {
             if joined.recovered {
-                self.replay_until = if made(Bug::ReplayTakenTwice) {
+                self.replay_until = if mutation!(ReplayTakenTwice) {
                     cursor.seq
                 } else {
                     cursor.seq.saturating_add(joined.replay)
@@ -240,7 +240,7 @@ impl<P, N> RoomReceiver<P, N> {
         let reason = match joined.reason {
             _ if !same => GapReason::EpochChanged,
             Some(JoinReason::Trimmed | JoinReason::Fresh | JoinReason::Other)
-                if within && !contradicts && !made(Bug::TrimmedSaidForked) =>
+                if within && !contradicts && !mutation!(TrimmedSaidForked) =>
             {
                 GapReason::Trimmed
             }
@@ -249,13 +249,13 @@ impl<P, N> RoomReceiver<P, N> {
         let trimmed = reason == GapReason::Trimmed;
         let before = trimmed.then_some(start.saturating_add(1));
         let gap = LogGap { epoch: cursor.epoch.clone(), after: cursor.seq, before, reason };
-        if !same && !made(Bug::RecentOutlivesEpoch) {
+        if !same && !mutation!(RecentOutlivesEpoch) {
             // After a fork they tell what the replay only repeats from what is new.
             self.recent.clear();
         }
         self.cursor = begin(start);
         Resumed {
-            gap: if made(Bug::NewEpochUntold) && !same { None } else { Some(gap) },
+            gap: if mutation!(NewEpochUntold) && !same { None } else { Some(gap) },
             new_epoch: !same,
             silent: false,
         }
@@ -287,7 +287,7 @@ impl<P: Payload, N> RoomReceiver<P, N> {
         let seq = meta.seq;
         self.progress_at = now;
         if live {
-            if seq <= self.head && !made(Bug::NoForkCheck) {
+            if seq <= self.head && !mutation!(NoForkCheck) {
                 // A live message grows the log. One that does not is either a frame said twice, or another log.
                 return match self.recent.is(seq, &meta.id) {
                     Some(true) => Accepted::Nothing,
@@ -303,24 +303,24 @@ impl<P: Payload, N> RoomReceiver<P, N> {
             self.head = self.head.max(seq);
         }
         if seq <= cursor.seq {
-            if self.recent.is(seq, &meta.id) == Some(false) && !made(Bug::NoForkCheck) {
+            if self.recent.is(seq, &meta.id) == Some(false) && !mutation!(NoForkCheck) {
                 return self.report_fork();
             }
             if seq == cursor.seq && cursor.id.is_none() {
                 // Not among the recent ones: it has not been delivered, and after a fork it may be.
                 cursor.id = Some(meta.id.clone());
             }
-            if made(Bug::NoDedupe) && seq > self.silent_until {
+            if mutation!(NoDedupe) && seq > self.silent_until {
                 return Accepted::One(entry);
             }
             return Accepted::Nothing;
         }
-        if busy && !made(Bug::SkipWhenBusy) {
+        if busy && !mutation!(SkipWhenBusy) {
             // It stays with the server and is fetched when the application has room.
             self.head = self.head.max(seq);
             return Accepted::Nothing;
         }
-        if seq > cursor.seq + 1 && !made(Bug::IgnoreHole) {
+        if seq > cursor.seq + 1 && !mutation!(IgnoreHole) {
             self.head = self.head.max(seq);
             self.has_gap = true;
             if may_hold.is_some_and(|bytes| entry.byte_len() <= bytes) {
@@ -346,7 +346,7 @@ impl<P: Payload, N> RoomReceiver<P, N> {
         }
         let mut ready = if again { Vec::new() } else { Vec::from([entry]) };
         self.release(&mut ready);
-        if made(Bug::ForgetHeld) {
+        if mutation!(ForgetHeld) {
             ready.truncate(1);
         }
         Accepted::Deliver(ready)
@@ -438,12 +438,12 @@ impl<P: Payload, N> RoomReceiver<P, N> {
         let gap = LogGap {
             epoch: cursor.epoch.clone(),
             after: cursor.seq,
-            before: Some(before + u64::from(made(Bug::GapEndsTooLate))),
+            before: Some(before + u64::from(mutation!(GapEndsTooLate))),
             reason,
         };
         cursor.seq = before - 1;
         cursor.id = None;
-        self.tries = if made(Bug::TriesKept) { self.tries } else { 0 };
+        self.tries = if mutation!(TriesKept) { self.tries } else { 0 };
         Some(gap)
     }
 
@@ -457,7 +457,7 @@ impl<P: Payload, N> RoomReceiver<P, N> {
     /// A request brought nothing that helps; says whether it is time to give the gap up.
     pub(crate) fn failed_again(&mut self) -> bool {
         self.tries += 1;
-        self.tries >= if made(Bug::GivesUpEarly) { 1 } else { MAX_FETCHES }
+        self.tries >= if mutation!(GivesUpEarly) { 1 } else { MAX_FETCHES }
     }
 
     /// Ends the wait for an answer that is over; whether one was requested and did not come.
@@ -467,9 +467,9 @@ impl<P: Payload, N> RoomReceiver<P, N> {
 
     pub(crate) fn deadline(&self, busy: bool) -> Timestamp {
         match self.fetch {
-            Some(_) if made(Bug::OverdueUnnoticed) => Timestamp::NEVER,
+            Some(_) if mutation!(OverdueUnnoticed) => Timestamp::NEVER,
             Some(fetch) => fetch.until,
-            None if made(Bug::StallUnnoticed) => Timestamp::NEVER,
+            None if mutation!(StallUnnoticed) => Timestamp::NEVER,
             None if busy || self.cursor.is_none() || self.is_caught_up() => Timestamp::NEVER,
             None => self.progress_at + PROGRESS_TIMEOUT,
         }

@@ -1,8 +1,8 @@
 //! The ids of a room's last messages, by which a forked log or a repeated frame is recognised.
 
-use crate::bug::{Bug, made};
 use crate::hash;
 use crate::id::Id;
+use crate::mutation::mutation;
 use alloc::vec::Vec;
 
 /// Places remembered for each room.
@@ -17,7 +17,7 @@ pub(crate) struct RecentIds {
 impl RecentIds {
     /// Remembers the id at a position.
     pub(crate) fn add(&mut self, seq: u64, id: &Id) {
-        let at = usize::try_from(seq % if made(Bug::FewRemembered) { 4 } else { CAPACITY }).unwrap_or(0);
+        let at = usize::try_from(seq % if mutation!(FewRemembered) { 4 } else { CAPACITY }).unwrap_or(0);
         if at >= self.slots.len() {
             self.slots.resize(at + 1, (0, 0));
         }
@@ -28,7 +28,7 @@ impl RecentIds {
 
     /// Whether the id is the one that was at that position; `None` when the position is not remembered.
     pub(crate) fn is(&self, seq: u64, id: &Id) -> Option<bool> {
-        let at = usize::try_from(seq % if made(Bug::FewRemembered) { 4 } else { CAPACITY }).unwrap_or(0);
+        let at = usize::try_from(seq % if mutation!(FewRemembered) { 4 } else { CAPACITY }).unwrap_or(0);
         let (known, known_hash) = self.slots.get(at)?;
         (*known == seq && seq > 0).then(|| *known_hash == hash::of(id.as_bytes()))
     }

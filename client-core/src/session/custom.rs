@@ -2,11 +2,11 @@
 //! first on each connection.
 
 use super::Session;
-use crate::bug::{Bug, made};
 use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure};
 use crate::link::ConnId;
 use crate::messages::ClientMessage;
+use crate::mutation::mutation;
 use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
 use crate::time::Timestamp;
@@ -27,8 +27,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             && self.outbox.has_space(send.queued_len());
         if self.link.has_ended() || send.payload_len() > self.settings.max_content {
             self.send(now, send);
-        } else if may_go || made(Bug::VolatileWaits) {
-            if !made(Bug::VolatileWaits) {
+        } else if may_go || mutation!(VolatileWaits) {
+            if !mutation!(VolatileWaits) {
                 self.volatile.push(send.id);
             }
             self.send(now, send);
@@ -80,7 +80,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         while let Some(frame) = self.kept_frames.next().cloned() {
             let size = frame.byte_len();
             if !self.outbox.takes(size, self.settings.max_unflushed) {
-                return made(Bug::KeptOvertaken);
+                return mutation!(KeptOvertaken);
             }
             self.kept_frames.mark_next_written();
             self.write(ClientMessage::Kept(frame));

@@ -5,7 +5,6 @@ use super::unreferenced::is_of_a_send;
 use super::{Join, Session};
 pub(super) use crate::backoff::pause;
 use crate::backoff::retry_delay;
-use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::change_log::record;
 use crate::event::{Event, JoinedRoom, RoomChange, RoomState};
@@ -15,6 +14,7 @@ use crate::messages::Gap;
 use crate::messages::{
     ClientMessage, Code, ErrorDetail, JoinRequest, Joined, Left, MAX_INT, Nack, Position, ServerCode,
 };
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::rooms::{DesiredMembership, LogGap, Membership, Room};
 use crate::time::{Nanos, Timestamp};
@@ -80,7 +80,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(connection) = &mut self.connection else { return };
         let (mode, frame, replay) = (connection.mode, connection.last_frame + 1, connection.limits.replay);
         let Some(entry) = self.rooms.at_mut(at).filter(|entry| entry.is_to_join()) else { return };
-        if entry.personal && !connection.is_extended() && !made(Bug::StreamAskedEarly) {
+        if entry.personal && !connection.is_extended() && !mutation!(StreamAskedEarly) {
             return;
         }
         connection.ready = false;
@@ -160,7 +160,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.event(Event::Joined(JoinedRoom {
             room: joined.room,
             recovered: joined.recovered,
-            replayed: if resumed.silent && !made(Bug::ReplayMiscounted) { 0 } else { joined.replay },
+            replayed: if resumed.silent && !mutation!(ReplayMiscounted) { 0 } else { joined.replay },
             reason: joined.reason,
             members: joined.members,
             member_count: joined.member_count,
@@ -174,7 +174,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn gap(&mut self, room: N, gap: LogGap) {
-        if made(Bug::NoGap) {
+        if mutation!(NoGap) {
             return;
         }
         let LogGap { epoch, after, before, reason } = gap;
@@ -211,21 +211,21 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Membership::Joining { .. } => {
                 if retry {
                     entry.membership = Membership::RetryAt {
-                        at: if made(Bug::JoinPauseIgnored) {
+                        at: if mutation!(JoinPauseIgnored) {
                             now
                         } else {
                             now + retry_delay(entry.refusals, least)
                         },
                     };
                     entry.refusals = entry.refusals.saturating_add(1);
-                    if entry.reported_refusal != Some(code) && !made(Bug::RefusedJoinUntold) {
+                    if entry.reported_refusal != Some(code) && !mutation!(RefusedJoinUntold) {
                         entry.reported_refusal = Some(code);
                         let change = RoomChange::new(room, RoomState::Joining);
                         let (refused, message) = (Some(code), message.into_error_text());
                         self.event(Event::Room(RoomChange { refused, message, server_code, ..change }));
                     }
                 } else {
-                    if made(Bug::JoinRefusalUntold) {
+                    if mutation!(JoinRefusalUntold) {
                         self.rooms.remove(place);
                     } else {
                         self.remove(
@@ -243,7 +243,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 if retry {
                     entry
                         .receiver
-                        .fetch_later(now, if made(Bug::PageHintIgnored) { Nanos::ZERO } else { least });
+                        .fetch_later(now, if mutation!(PageHintIgnored) { Nanos::ZERO } else { least });
                 } else {
                     self.give_up_gap(now, place);
                 }
@@ -262,7 +262,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.rooms.remove(at);
             }
         } else if room.membership == Membership::Member {
-            if made(Bug::RemovalUntold) {
+            if mutation!(RemovalUntold) {
                 return self.rooms.remove(at);
             }
             let state = RoomState::Removed(left.code.unwrap_or(Code::Other));
@@ -327,7 +327,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let room = room.name.clone();
             if let Some(extended) = extended.filter(|_| asked) {
                 let reference = extended.then(|| Id::numbered('l', self.next_request(), None));
-                if !made(Bug::LeaveUnsaid) {
+                if !mutation!(LeaveUnsaid) {
                     self.write(ClientMessage::LeaveRoom { room: room.clone(), reference });
                 }
             } else {
@@ -338,7 +338,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             #[cfg(feature = "journal")]
             self.record_position_cleared(&room);
             self.outbox.left(&room);
-            if !made(Bug::LeftUntold) {
+            if !mutation!(LeftUntold) {
                 self.room_changed(room, RoomState::Left);
             }
         }
@@ -359,7 +359,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             {
                 room.membership = Membership::Member;
                 room.reported_refusal = None;
-                room.had_messages = !made(Bug::StayForgotten);
+                room.had_messages = !mutation!(StayForgotten);
                 let room = room.name.clone();
                 self.room_changed(room, RoomState::Joined);
             }
@@ -374,7 +374,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let joined = self.rooms.iter().all(|room| {
             !room.is_wanted()
                 || room.membership == Membership::Member
-                || made(Bug::ReadyTooEarly)
+                || mutation!(ReadyTooEarly)
                 || (room.personal && !extended)
         });
         if joined {
@@ -382,7 +382,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 connection.ready = true;
             }
             self.close_old_connection(now);
-            if !made(Bug::ReadyUntold) {
+            if !mutation!(ReadyUntold) {
                 self.event(Event::Ready(mode));
             }
         }
@@ -403,7 +403,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             .committed
             .as_ref()
             .is_some_and(|committed| committed.epoch == position.epoch && committed.seq >= position.seq);
-        if !back || made(Bug::CommitsBackwards) {
+        if !back || mutation!(CommitsBackwards) {
             record!(
                 self.outbox.change_log,
                 Committed(crate::persisted::SavedPosition { room: room.clone(), position: position.clone() })
@@ -427,7 +427,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let extended = connection.is_extended();
         self.rooms.iter().fold(Timestamp::NEVER, |earliest, room| {
             earliest.min(match room.membership {
-                Membership::RetryAt { .. } if made(Bug::LaterUnnoticed) => Timestamp::NEVER,
+                Membership::RetryAt { .. } if mutation!(LaterUnnoticed) => Timestamp::NEVER,
                 Membership::RetryAt { at } => at,
                 Membership::Joining { at, .. } if extended => at + JOIN_TIMEOUT,
                 Membership::Member if extended => room.receiver.deadline(self.backpressured),

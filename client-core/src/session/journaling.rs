@@ -1,9 +1,9 @@
 //! Reports a session's changes to a store that appends them instead of saving the whole state each time.
 
 use super::Session;
-use crate::bug::{Bug, made};
 use crate::change::Change;
 use crate::event::SendId;
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::persisted::SavedPosition;
 use crate::time::Timestamp;
@@ -39,7 +39,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.recorded_at = (wall, uptime);
             changes.insert(0, Change::ClockSetBack { ms: lost });
         }
-        if made(Bug::CommitReceived) {
+        if mutation!(CommitReceived) {
             for room in self.rooms.iter() {
                 let position = room.receiver.since().map(|position| (room.name.clone(), position));
                 changes.extend(
@@ -73,7 +73,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn record_position_cleared(&mut self, room: &N) {
         let stored = self.stored.iter().find(|saved| saved.room == *room).cloned();
         let room = room.clone();
-        if made(Bug::LeftRoomKept) {
+        if mutation!(LeftRoomKept) {
             return;
         }
         self.outbox.change_log.record(|| stored.map_or(Change::PositionCleared { room }, Change::Committed));
@@ -82,7 +82,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Notes how far the application is in the room there.
     pub(super) fn record_committed(&mut self, at: usize) {
         let Some(room) = self.rooms.at(at) else { return };
-        let Some(position) = room.committed.clone().filter(|_| !made(Bug::PlaceUnnoted)) else { return };
+        let Some(position) = room.committed.clone().filter(|_| !mutation!(PlaceUnnoted)) else { return };
         let room = room.name.clone();
         self.outbox.change_log.record(|| Change::Committed(SavedPosition { room, position }));
     }

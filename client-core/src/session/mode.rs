@@ -2,13 +2,13 @@
 
 use super::Session;
 use super::connection::{ActiveConnection, ServerLimits, ServerTimings};
-use crate::bug::{Bug, made};
 use crate::cause::Disconnect;
 use crate::change_log::record;
 use crate::event::{Event, Mode};
 use crate::link::ConnId;
 use crate::messages::Hello;
 use crate::messages::{Gap, GapReason};
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::rooms::DesiredMembership;
 use crate::time::{Nanos, Timestamp};
@@ -57,7 +57,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     pub(super) fn connection_closed(&mut self) {
         self.connection = None;
-        if made(Bug::LeavingForgotten) {
+        if mutation!(LeavingForgotten) {
             self.rooms.iter_mut().for_each(|room| room.desired = DesiredMembership::Joined);
         }
         self.outbox.connection_lost(&mut self.outcomes);
@@ -123,7 +123,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let gap = Gap { epoch, after, ..Gap::unknown(room.name.clone(), GapReason::Reconnected) };
             // Messages of this connection have no position: continuing from the old one would deliver them again.
             room.receiver.forget();
-            if missed && !made(Bug::PlainGapUntold) {
+            if missed && !mutation!(PlainGapUntold) {
                 self.event(Event::Gap(gap));
             }
         }
@@ -147,7 +147,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         #[cfg(feature = "native")]
         let content = usize::try_from(hello.limits.content_bytes).unwrap_or(usize::MAX).max(1);
         if self.server.user.as_ref().is_some_and(|user| *user != hello.user_id)
-            && !made(Bug::OtherUserUnheard)
+            && !mutation!(OtherUserUnheard)
         {
             self.user_changed();
         }
@@ -160,7 +160,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.server.extended = true;
         self.server.user = Some(hello.user_id);
         self.apply_timings(times);
-        if before.is_none() || !made(Bug::LateHelloUntold) {
+        if before.is_none() || !mutation!(LateHelloUntold) {
             self.event(Event::Mode(Mode::Extended));
         }
         #[cfg(feature = "frames")]
@@ -176,7 +176,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn apply_timings(&mut self, times: ServerTimings) {
         self.server.window = times.window;
-        self.server.dedupe = if made(Bug::DedupeUnlearnt) { self.server.dedupe } else { times.dedupe };
+        self.server.dedupe = if mutation!(DedupeUnlearnt) { self.server.dedupe } else { times.dedupe };
         self.changes += 1;
         #[cfg(feature = "journal")]
         self.record_server();

@@ -3,12 +3,12 @@
 
 use super::Session;
 use super::connection::ActiveConnection;
-use crate::bug::{Bug, made};
 use crate::event::Event;
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::GapReason;
 use crate::messages::{ClientMessage, History, HistoryRequest, Message, ServerMessage};
+use crate::mutation::mutation;
 use crate::outbox::Readiness;
 use crate::payload::Payload;
 use crate::rooms::{Accepted, DesiredMembership, LogEntry, Membership, Room};
@@ -46,14 +46,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// After the move only answers count on the old connection.
     fn received_on_old_connection(&mut self, now: Timestamp, conn: ConnId, message: ServerMessage<P, N>) {
         match message {
-            ServerMessage::Ack(_) if made(Bug::OldAckIgnored) => {}
+            ServerMessage::Ack(_) if mutation!(OldAckIgnored) => {}
             ServerMessage::Ack(ack) => self.outbox.acked(&ack, &mut self.outcomes),
             // Of numbered sends the new connection has the latest transmission. One without a number has failed: later ones
             // may have overtaken it.
             ServerMessage::Nack(nack) => {
                 self.outbox.nacked(now, conn, &nack, |_| Readiness::NotWanted, &mut self.outcomes);
             }
-            ServerMessage::Message(message) if made(Bug::OldConnectionDelivers) => {
+            ServerMessage::Message(message) if mutation!(OldConnectionDelivers) => {
                 self.event(Event::Message(message));
             }
             _ => {}
@@ -76,7 +76,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     self.event(Event::UserJoined { room, user });
                 }
             }
-            ServerMessage::Error { .. } if made(Bug::ErrorUntold) => {}
+            ServerMessage::Error { .. } if mutation!(ErrorUntold) => {}
             ServerMessage::Error { message, detail: refusal } => {
                 if !refusal.as_ref().is_some_and(|refusal| self.plain_join_refused(&message, refusal)) {
                     let server_code = refusal.and_then(|refusal| refusal.server_code);
@@ -123,7 +123,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             ServerMessage::UserJoined { room, user } => {
                 self.update_member(&room, &user, true);
-                if !made(Bug::NewcomerUntold) {
+                if !mutation!(NewcomerUntold) {
                     self.emit_for_member(room, |room| Event::UserJoined { room, user });
                 }
             }
@@ -134,27 +134,27 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerMessage::Presence(presence) => {
                 let entry = self.rooms.get_mut(&presence.room);
                 if let Some(entry) = entry.filter(|entry| entry.membership == Membership::Member) {
-                    if !made(Bug::ListUnread) {
+                    if !mutation!(ListUnread) {
                         entry.set_members(presence.members.clone());
                     }
                     self.event(Event::Presence(presence));
                 }
             }
-            ServerMessage::Signal(signal) if made(Bug::SignalAnywhere) => self.event(Event::Signal(signal)),
+            ServerMessage::Signal(signal) if mutation!(SignalAnywhere) => self.event(Event::Signal(signal)),
             ServerMessage::Signal(signal) => {
                 self.emit_for_member(signal.room.clone(), |_| Event::Signal(signal));
             }
             ServerMessage::Pong { .. } => self.stall_pong(now),
             ServerMessage::AuthExpiring { .. } => self.link.refresh_token(now),
             ServerMessage::AuthOk(_) | ServerMessage::Hello(_) => {}
-            ServerMessage::GoingAway(_) if made(Bug::GoingUnheard) => {}
+            ServerMessage::GoingAway(_) if mutation!(GoingUnheard) => {}
             ServerMessage::GoingAway(going) => {
                 let window = Nanos::from_millis(going.window_ms.min(MAX_DRAIN_WINDOW_MS));
                 self.link.going_away(now, window, going.url);
             }
             plain @ ServerMessage::Error { .. } => self.plain(plain),
             #[cfg(feature = "frames")]
-            ServerMessage::Custom(_) if made(Bug::OwnFrameUntold) => {}
+            ServerMessage::Custom(_) if mutation!(OwnFrameUntold) => {}
             #[cfg(feature = "frames")]
             ServerMessage::Custom(frame) => self.event(Event::Frame(frame)),
             ServerMessage::Unknown => self.diagnostics.unknown_frames += 1,
@@ -177,7 +177,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(members) = entry.and_then(|entry| entry.members.as_mut()) else { return };
         match (members.binary_search(user), joined) {
             (Err(at), true) if members.len() < MAX_MEMBERS => members.insert(at, user.clone()),
-            (Ok(_), false) if made(Bug::MemberStays) => {}
+            (Ok(_), false) if mutation!(MemberStays) => {}
             (Ok(at), false) => {
                 members.remove(at);
             }
@@ -196,7 +196,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let may_hold =
             self.rooms.buffer_space(at, self.settings.max_buffered, self.settings.max_buffered_bytes);
         let Some(state) = self.rooms.at_mut(at) else { return };
-        let early = made(Bug::EarlyFrames) && state.is_to_join();
+        let early = mutation!(EarlyFrames) && state.is_to_join();
         if state.membership != Membership::Member && !early {
             return;
         }
@@ -276,7 +276,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let History { reference, room, epoch, messages, complete } = history;
         let Some((request, _)) = reference.parse_numbered('h') else { return };
         let Some(at) = self.rooms.position(&room) else { return };
-        let busy = self.backpressured && !made(Bug::SkipWhenBusy);
+        let busy = self.backpressured && !mutation!(SkipWhenBusy);
         let Some(entry) = self.member_room(at) else { return };
         if !entry.receiver.fetched(now, request) {
             return;
@@ -354,7 +354,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The application's queue is full, or has room again.
     pub(super) fn set_backpressure(&mut self, now: Timestamp, busy: bool) {
         self.backpressured = busy;
-        if busy || made(Bug::RoomUnnoticed) {
+        if busy || mutation!(RoomUnnoticed) {
             return;
         }
         for at in 0..self.rooms.len() {

@@ -1,9 +1,9 @@
 //! Saves a session's state for a later run, and restores it.
 
 use super::Session;
-use crate::bug::{Bug, made};
 use crate::event::{Event, Restored};
 use crate::link::State;
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::persisted::{Saved, SavedPosition};
 use crate::rooms::DesiredMembership;
@@ -15,7 +15,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// What a later run can continue with: unresolved sends and committed positions. It belongs to one URL; see
     /// [`Session::changes`] for when to store it, and [`Output::Save`](super::Output::Save) for when it must be.
     pub fn saved(&self) -> Saved<P, N> {
-        let received = made(Bug::CommitReceived);
+        let received = mutation!(CommitReceived);
         let rooms = self.rooms.iter().filter_map(|room| {
             let position = if received { room.receiver.since() } else { room.committed.clone() };
             position.map(|position| SavedPosition { room: room.name.clone(), position })
@@ -71,7 +71,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         } = saved;
         #[cfg(feature = "frames")]
         self.kept_frames.restore(kept);
-        self.server.from_store = user.is_some() && !made(Bug::StoreTakenForOwn);
+        self.server.from_store = user.is_some() && !mutation!(StoreTakenForOwn);
         self.server.user = user;
         self.server.extended = extended;
         self.server.window = Nanos::from_millis(window_ms.min(600_000));
@@ -81,7 +81,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.server.was_reached {
             self.link.mark_reachable();
         }
-        if extended && !made(Bug::WindowNotTakenUp) {
+        if extended && !mutation!(WindowNotTakenUp) {
             self.link.restore_timings(self.server.window, self.server.horizon());
         }
         for saved in positions {
@@ -92,7 +92,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     room.receiver.start_from(saved.position);
                 }
                 Some(_) => {}
-                None if made(Bug::StoredPlaceForgotten) => {}
+                None if mutation!(StoredPlaceForgotten) => {}
                 None => self.stored.push(saved),
             }
         }
@@ -109,7 +109,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             #[cfg(not(feature = "frames"))]
             let needs_room = true;
             if needs_room
-                && !made(Bug::NotJoinedForSends)
+                && !mutation!(NotJoinedForSends)
                 && self.rooms.get(&send.room).is_none()
                 && let Some(at) = self.rooms.entry(send.room.clone())
                 && let Some(room) = self.rooms.at_mut(at)

@@ -2,11 +2,11 @@
 
 use super::Session;
 use super::connection::{ActiveConnection, Stall};
-use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure};
 use crate::link::ConnId;
 use crate::messages::{ClientMessage, Nack};
+use crate::mutation::mutation;
 use crate::outbound::OutboundMessage;
 use crate::outbox::{OutboundFrame, Readiness, Rejoin, SendWindow};
 use crate::payload::Payload;
@@ -77,7 +77,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         match connection.mode {
             Some(crate::event::Mode::Extended) => self.transmit_extended(now, &gate),
             Some(_) => {
-                if made(Bug::ResendIntoPlain) {
+                if mutation!(ResendIntoPlain) {
                     self.transmit_extended(now, &gate);
                 }
                 self.transmit_plain(now, &gate, false);
@@ -118,7 +118,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     fn transmit_extended(&mut self, now: Timestamp, gate: &SendWindow) {
         // What is stored must be stored before it is used: one save for all that follows from this input.
-        let mut stored = made(Bug::SaveLate);
+        let mut stored = mutation!(SaveLate);
         let late = stored;
         let mut fresh = false;
         while let Some(connection) = &self.connection {
@@ -209,7 +209,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         let oldest = self.outbox.oldest_transmission(connection.conn);
         match connection.stall {
-            None if made(Bug::QuietUnnoticed) => Timestamp::NEVER,
+            None if mutation!(QuietUnnoticed) => Timestamp::NEVER,
             None => oldest + UNANSWERED_TIMEOUT,
             // The link itself ends a connection on which nothing comes at all.
             Some(Stall { probed_at: asked, pong_at: ponged }) => ponged.unwrap_or(asked) + REPLY_TIMEOUT,
@@ -232,7 +232,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         match connection.stall {
-            None if made(Bug::SilenceForgiven) => self.link.activity(now),
+            None if mutation!(SilenceForgiven) => self.link.activity(now),
             None if oldest + UNANSWERED_TIMEOUT <= now => {
                 connection.stall = Some(Stall { probed_at: now, pong_at: None });
                 self.link.probe(now);

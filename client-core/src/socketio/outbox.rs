@@ -4,9 +4,9 @@
 //! connection breaks is `unknown`. The exception is a send that the application declares idempotent: it is sent again,
 //! in its place.
 
-use crate::bug::{Bug, made};
 use crate::change_log::{ChangeLog, record};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId, SendReply};
+use crate::mutation::mutation;
 use crate::outbound::OutboundMessage;
 use crate::outbox::{OutboxLimits, Overflow};
 use crate::payload::Payload;
@@ -187,7 +187,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         out: &mut Vec<Delivery<P, N>>,
     ) {
         let size = send.queued_len();
-        let most = self.limits.count + usize::from(made(Bug::SioQueueOneMore));
+        let most = self.limits.count + usize::from(mutation!(SioQueueOneMore));
         while self.len() >= most || self.bytes.saturating_add(size) > self.limits.bytes {
             let oldest = if self.may_evict(size) { self.queued.pop_front() } else { None };
             let Some(oldest) = oldest else {
@@ -282,7 +282,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         loop {
             let next = &self.queued.front()?.send;
             let is_own = self.is_custom(&next.room);
-            let is_asked = if is_own { next.data.is_some() && !made(Bug::SioOwnUnasked) } else { gate.acks };
+            let is_asked = if is_own { next.data.is_some() && !mutation!(SioOwnUnasked) } else { gate.acks };
             if self.unflushed_bytes + self.unflushed_elsewhere >= gate.unflushed
                 || (is_asked && self.in_flight.len() - self.without_ack >= MAX_IN_FLIGHT)
             {
@@ -290,7 +290,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             }
             let waiting = self.queued.pop_front()?;
             let size = waiting.send.queued_len();
-            if size > gate.content && !made(Bug::SioOversizedSent) {
+            if size > gate.content && !mutation!(SioOversizedSent) {
                 let status = waiting.unsent(SendFailure::TooLarge);
                 self.resolve_queued(waiting, status, out);
                 continue;
@@ -337,7 +337,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(super) fn flushed(&mut self, through: u64, out: &mut Vec<Delivery<P, N>>) {
         let taken = self.unflushed_frames.partition_point(|(frame, _)| *frame <= through);
         self.unflushed_bytes -= self.unflushed_frames.drain(..taken).map(|(_, size)| size).sum::<usize>();
-        let early = made(Bug::SioWrittenTooEarly);
+        let early = mutation!(SioWrittenTooEarly);
         let is_written = |sent: &InFlightSend<P, N>| sent.frame <= through && (sent.ack.is_none() || early);
         if self.without_ack > 0 || early {
             self.resolve_all(is_written, &DeliveryStatus::Written, out);
@@ -352,7 +352,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         reply: SendReply<P>,
         out: &mut Vec<Delivery<P, N>>,
     ) -> bool {
-        let at = self.position(ack).map(|at| if made(Bug::SioAnswerOfOldest) { 0 } else { at });
+        let at = self.position(ack).map(|at| if mutation!(SioAnswerOfOldest) { 0 } else { at });
         let Some(sent) = at.and_then(|at| self.in_flight.remove(at)) else { return false };
         self.resolve_sent(sent, status, out);
         if reply.answer.is_some()
@@ -374,7 +374,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// Does what time alone does.
     pub(super) fn tick(&mut self, now: Timestamp, out: &mut Vec<Delivery<P, N>>) {
-        let early = if made(Bug::SioUnknownTooEarly) { 5 } else { 0 };
+        let early = if mutation!(SioUnknownTooEarly) { 5 } else { 0 };
         let later = now + core::time::Duration::from_secs(early);
         let is_late = |sent: &InFlightSend<P, N>| sent.ack.is_some_and(|(_, until)| until <= later);
         if self.in_flight.iter().any(is_late) {
@@ -389,7 +389,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 }
             }
             self.cancel_matching(out, |waiting| {
-                (waiting.expires_at <= now && !made(Bug::SioTimeUnkept)).then_some(waiting.expiry_failure)
+                (waiting.expires_at <= now && !mutation!(SioTimeUnkept)).then_some(waiting.expiry_failure)
             });
         }
     }
@@ -423,7 +423,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.unflushed_frames.clear();
         self.unflushed_bytes = 0;
         let lost =
-            if made(Bug::SioLostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
+            if mutation!(SioLostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
         let (mut again, mut rest) = (Vec::new(), VecDeque::new());
         for mut sent in core::mem::take(&mut self.in_flight) {
             if let Some(waiting) = sent.requeueable.take() {
@@ -444,7 +444,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// Nothing more will be sent: everything resolves.
     pub(super) fn close(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.connection_lost(out);
-        self.cancel_matching(out, |_| (!made(Bug::SioEndLeavesSends)).then_some(SendFailure::Closed));
+        self.cancel_matching(out, |_| (!mutation!(SioEndLeavesSends)).then_some(SendFailure::Closed));
     }
 
     /// What waits, for a later run. What is with the connection is not sent again.

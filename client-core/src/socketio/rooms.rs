@@ -1,7 +1,7 @@
 //! Desired and confirmed membership. A sorted `Vec`: a client has few rooms.
 
-use crate::bug::{Bug, made};
 use crate::messages::Code;
+use crate::mutation::mutation;
 use crate::time::Timestamp;
 use alloc::vec::Vec;
 
@@ -150,18 +150,18 @@ impl<N: Clone + Ord> Rooms<N> {
         self.rooms.retain_mut(|room| {
             room.membership = match room.membership {
                 Membership::Member | Membership::Suspended
-                    if may_recover && (room.confirmed || made(Bug::SioUnconfirmedKept)) =>
+                    if may_recover && (room.confirmed || mutation!(SioUnconfirmedKept)) =>
                 {
                     Membership::Suspended
                 }
                 // Whether the server has heard of the leave nobody knows.
                 _ if may_recover
                     && room.wanted == DesiredMembership::Left
-                    && !made(Bug::SioLeftForgotten) =>
+                    && !mutation!(SioLeftForgotten) =>
                 {
                     Membership::Suspended
                 }
-                Membership::Member if made(Bug::SioStaysMember) => Membership::Member,
+                Membership::Member if mutation!(SioStaysMember) => Membership::Member,
                 _ => Membership::Absent,
             };
             room.confirmed &= room.membership == Membership::Suspended;

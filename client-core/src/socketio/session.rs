@@ -16,12 +16,12 @@ use super::offset::Offset;
 use super::outbox::{Outbox, SendWindow};
 use super::personal::Personal;
 use super::rooms::{Membership, Rooms};
-use crate::bug::{Bug, made};
 #[cfg(feature = "journal")]
 use crate::change_log::record;
 use crate::config::Config;
 use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, RoomState, SendFailure};
 use crate::link::{Action, ConnId, Link, State};
+use crate::mutation::mutation;
 use crate::name::Name;
 use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
@@ -393,7 +393,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 content: connection.max_payload,
             };
             let Some((send, ack)) = self.outbox.transmit(&gate, &mut self.outcomes) else { return };
-            if !stored && !made(Bug::SioSaveLate) {
+            if !stored && !mutation!(SioSaveLate) {
                 // At most once: a later run must not find it and make it again.
                 stored = true;
                 self.outputs.push_back(Output::Save);

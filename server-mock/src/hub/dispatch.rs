@@ -1,6 +1,6 @@
 //! Each frame to its rule, and what the refusals say (protocol.md §1 and §2.2).
 
-use super::bug::{Bug, made};
+use super::mutation::mutation;
 use super::user::{JOIN_RETRY, RateDecision, User};
 use super::{ConnId, Hub, Limit, PERSONAL_ROOM, Text};
 use rejoin::machine::{ClientMessage, ClockReading, ServerMessage};
@@ -26,7 +26,7 @@ impl Hub {
         // One that only reads says nothing.
         let speaker = self.conns.get_mut(&conn).filter(|state| state.reader.is_none());
         let Some(state) = speaker else { return };
-        state.is_active |= !made(Bug::FrameIsNoLife);
+        state.is_active |= !mutation!(FrameIsNoLife);
         let extended = state.extended.is_some();
         if !self.count_frame(now.monotonic, conn) {
             return;
@@ -75,7 +75,7 @@ impl Hub {
     /// Something came from a connection that cannot be refused.
     pub(super) fn activity(&mut self, now: Timestamp, conn: ConnId) {
         let Some(state) = self.conns.get_mut(&conn) else { return };
-        state.is_active |= !made(Bug::PongUnheard);
+        state.is_active |= !mutation!(PongUnheard);
         self.count_frame(now, conn);
     }
 
@@ -138,7 +138,7 @@ impl Hub {
         message: &'static str,
     ) {
         let retry_after_ms = match code {
-            _ if made(Bug::RefusalUnhinted) => None,
+            _ if mutation!(RefusalUnhinted) => None,
             Code::Overloaded | Code::RoomFull => Some(millis(OVERLOADED_RETRY)),
             Code::RateLimited => Some(millis(JOIN_RETRY)),
             _ => None,

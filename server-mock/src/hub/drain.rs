@@ -1,8 +1,8 @@
 //! How a server ends.
 
 use super::Output;
-use super::bug::{Bug, made};
 use super::dispatch::{encode, millis};
+use super::mutation::mutation;
 use super::{Hub, Timer};
 use rejoin::machine::{ClockReading, ServerMessage};
 use rejoin::messages::GoingAway;
@@ -19,7 +19,7 @@ impl Hub {
         let now = moment.monotonic;
         self.draining = true;
         let going = ServerMessage::GoingAway(Box::new(GoingAway { window_ms: millis(window), url: None }));
-        let (going, grace) = if window.is_zero() || made(Bug::DrainUntold) {
+        let (going, grace) = if window.is_zero() || mutation!(DrainUntold) {
             (None, Duration::ZERO)
         } else {
             (encode(&going), GRACE)
@@ -31,11 +31,11 @@ impl Hub {
             let at = if state.extended.is_some() {
                 let told = going.clone().map(|text| Output::Send { conn: *conn, text });
                 self.outputs.extend(told);
-                now + window + if made(Bug::DrainLate) { Duration::from_secs(60) } else { grace }
+                now + window + if mutation!(DrainLate) { Duration::from_secs(60) } else { grace }
             } else {
                 index += 1;
-                now + if made(Bug::DrainAtOnce) { Duration::ZERO } else { window / count * (index - 1) }
-                    + if made(Bug::DrainEndless) { Duration::from_secs(60) } else { Duration::ZERO }
+                now + if mutation!(DrainAtOnce) { Duration::ZERO } else { window / count * (index - 1) }
+                    + if mutation!(DrainEndless) { Duration::from_secs(60) } else { Duration::ZERO }
             };
             if let Some(earlier) = state.drain.replace(at) {
                 self.due.remove(&(earlier, Timer::Drain(*conn)));

@@ -1,9 +1,9 @@
 //! How a connection begins.
 
 use super::bans::KICKED_CLOSE;
-use super::bug::{Bug, made};
 use super::connection::{Conn, Extended};
 use super::dispatch::{encode, millis};
+use super::mutation::mutation;
 use super::rights::Rights;
 use super::token_expiry::TokenExpiry;
 use super::user::User;
@@ -101,7 +101,7 @@ impl Hub {
         let window = self.reconnect_window();
         let extended = self.conns.get(&conn).and_then(|state| state.extended.as_ref());
         if extended.is_some_and(|extended| {
-            !made(Bug::WindowToldOnce) && window > extended.announced_window.mul_f64(WINDOW_GROWTH)
+            !mutation!(WindowToldOnce) && window > extended.announced_window.mul_f64(WINDOW_GROWTH)
         }) {
             self.send_hello(now, conn);
         }
@@ -132,12 +132,12 @@ impl Hub {
             user_id,
             server_time: millis(now.wall.since_start()),
             heartbeat_ms: millis(config.heartbeat),
-            dedupe_window_ms: millis(config.dedupe_window) * (1 + u64::from(made(Bug::WindowMisstated))),
+            dedupe_window_ms: millis(config.dedupe_window) * (1 + u64::from(mutation!(WindowMisstated))),
             limits: Limits {
                 frame_bytes: count(config.frame_bytes),
                 content_bytes: count(config.content_bytes),
                 rooms: count(config.rooms_per_conn),
-                in_flight: count(config.in_flight.clamp(1, 64)) + u64::from(made(Bug::FlightMisstated)),
+                in_flight: count(config.in_flight.clamp(1, 64)) + u64::from(mutation!(FlightMisstated)),
                 replay: count(config.replay),
                 send_per_sec,
             },

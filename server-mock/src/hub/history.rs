@@ -1,7 +1,7 @@
 //! Answers from the log on request.
 
-use super::bug::{Bug, made};
 use super::dispatch::{describe_room_name_error, is_stream, resolve_room};
+use super::mutation::mutation;
 use super::rights::{Permission, Right};
 use super::user::RateDecision;
 use super::{ConnId, Hub, Limit};
@@ -50,10 +50,10 @@ impl Hub {
         }
         let Some(log) = self.store.room(&key) else { return };
         // Of another life nothing is held.
-        let same = epoch == *log.epoch() || made(Bug::HistoryOfOtherLife);
+        let same = epoch == *log.epoch() || mutation!(HistoryOfOtherLife);
         let mut bytes = 0;
         let most = if same {
-            limit.min(self.replay_limit()) + 5 * u64::from(made(Bug::HistoryUnbounded))
+            limit.min(self.replay_limit()) + 5 * u64::from(mutation!(HistoryUnbounded))
         } else {
             0
         };
@@ -67,7 +67,7 @@ impl Hub {
             })
             .map(|entry| entry.message(&key, log.epoch(), true, entry.user == state.user))
             .collect();
-        let complete = same && log.reaches(after) || made(Bug::HistorySaidComplete);
+        let complete = same && log.reaches(after) || mutation!(HistorySaidComplete);
         let epoch = log.epoch().clone();
         let history = History { reference, room, epoch, messages, complete };
         self.send_frame(conn, &ServerMessage::History(Box::new(history)));

@@ -1,8 +1,8 @@
 //! Joining and leaving a room, and where a replay begins (protocol.md §2.2 and §2.4).
 
-use super::bug::{Bug, made};
 use super::dispatch::{RequestRef, describe_room_name_error, is_stream, resolve_room, wire_name};
 use super::log::{Log, PositionStatus};
+use super::mutation::mutation;
 use super::replay::Replay;
 use super::rights::{Permission, Right};
 use super::room::Room;
@@ -192,7 +192,7 @@ impl Hub {
     }
 
     pub(super) fn new_epoch(&mut self) -> Epoch {
-        if made(Bug::EpochKeptAfterLoss) {
+        if mutation!(EpochKeptAfterLoss) {
             return Id::numbered('e', 0, None);
         }
         Id::random(&mut self.rng)
@@ -206,7 +206,7 @@ impl Hub {
         let (start, reason) = self.replay_start(key, log, &request);
         // A personal stream cannot be paged, so it is replayed to its end.
         let most = if is_stream(key) { u64::MAX } else { self.replay_limit() };
-        let most = if made(Bug::ReplayUnbounded) { u64::MAX } else { most };
+        let most = if mutation!(ReplayUnbounded) { u64::MAX } else { most };
         let replay = match reason {
             None => log.from(start).take(usize::try_from(most).unwrap_or(usize::MAX)).count() as u64,
             Some(_) => head.saturating_sub(start.saturating_sub(1)),
@@ -226,7 +226,7 @@ impl Hub {
             member_count,
         }));
         self.send_frame(conn, &joined);
-        let resume = head + 1 + u64::from(made(Bug::ResumesTooLate));
+        let resume = head + 1 + u64::from(mutation!(ResumesTooLate));
         self.begin_replay(conn, Replay { room: key.clone(), next: start, until, resume, by_time: false });
     }
 
@@ -235,7 +235,7 @@ impl Hub {
         let most = if is_stream(key) { u64::MAX } else { self.replay_limit() };
         let last = request
             .history
-            .filter(|_| !made(Bug::HistoryUnasked))
+            .filter(|_| !mutation!(HistoryUnasked))
             .unwrap_or(0)
             .min(most)
             .min(log.messages().len() as u64);
@@ -247,12 +247,12 @@ impl Hub {
         }
         let next = since.seq.saturating_add(1);
         match log.position_status(since.seq, &since.id) {
-            PositionStatus::Available if made(Bug::SinceOffByOne) => (next + 1, None),
-            PositionStatus::Available if made(Bug::SinceInclusive) => (since.seq, None),
+            PositionStatus::Available if mutation!(SinceOffByOne) => (next + 1, None),
+            PositionStatus::Available if mutation!(SinceInclusive) => (since.seq, None),
             PositionStatus::Available => (next, None),
-            PositionStatus::Forked if made(Bug::ForkUnchecked) => (next.min(log.head() + 1), None),
+            PositionStatus::Forked if mutation!(ForkUnchecked) => (next.min(log.head() + 1), None),
             PositionStatus::Forked => (fresh, Some(JoinReason::Forked)),
-            PositionStatus::Trimmed if made(Bug::TrimmedSaidRecovered) => (next, None),
+            PositionStatus::Trimmed if mutation!(TrimmedSaidRecovered) => (next, None),
             PositionStatus::Trimmed => (fresh, Some(JoinReason::Trimmed)),
         }
     }
@@ -270,11 +270,11 @@ impl Hub {
             if let Some(extended) = &mut state.extended {
                 extended.replays.end(&key);
             }
-            if !made(Bug::LeaveUnheard) {
+            if !mutation!(LeaveUnheard) {
                 self.remove_member(now, &key, conn, true);
             }
         }
-        if reference.is_some() && !made(Bug::LeaveUnanswered) {
+        if reference.is_some() && !mutation!(LeaveUnanswered) {
             self.send_frame(
                 conn,
                 &ServerMessage::Left(Left { reference, room: name, code: None, server_code: None }),

@@ -1,6 +1,6 @@
 //! A room's log: what was said, in order, numbered, under an epoch.
 
-use super::bug::{Bug, made};
+use super::mutation::mutation;
 use rejoin::machine::ServerMessage;
 use rejoin::messages::{EntryMeta, Epoch, Notification, ProducerSeq};
 use rejoin::{Id, Message, Name};
@@ -58,8 +58,8 @@ impl LogEntry {
     pub(super) fn message(&self, room: &Name, epoch: &Epoch, replay: bool, own: bool) -> Message {
         let stamp = Some(Box::new(self.stamp(epoch, replay, own)));
         let mut plain = self.plain(room);
-        plain.user = if replay && made(Bug::AuthorWrong) { room.clone() } else { plain.user };
-        let data = self.data.clone().filter(|_| !(replay && made(Bug::DataNotReplayed)));
+        plain.user = if replay && mutation!(AuthorWrong) { room.clone() } else { plain.user };
+        let data = self.data.clone().filter(|_| !(replay && mutation!(DataNotReplayed)));
         plain.with_data(data).with_entry(stamp)
     }
 
@@ -69,7 +69,7 @@ impl LogEntry {
             room.clone(),
             self.user.clone(),
             self.content.clone(),
-            if made(Bug::TimeWrong) { self.timestamp.replace('2', "3") } else { self.timestamp.clone() },
+            if mutation!(TimeWrong) { self.timestamp.replace('2', "3") } else { self.timestamp.clone() },
         )
     }
 
@@ -190,12 +190,12 @@ impl Log {
 
     /// Forgets the oldest entries beyond `keep` entries or `bytes`; the newest one stays if `keep` is at least 1.
     pub(super) fn trim(&mut self, keep: usize, bytes: usize) {
-        while self.entries.len() > keep + usize::from(made(Bug::KeepsOneMore))
+        while self.entries.len() > keep + usize::from(mutation!(KeepsOneMore))
             || (self.bytes > bytes && self.entries.len() > 1)
         {
             let Some(entry) = self.entries.pop_front() else { break };
             self.bytes -= entry.bytes();
-            self.gone = (entry.seq, if made(Bug::GoneIdForgotten) { None } else { Some(entry.id) });
+            self.gone = (entry.seq, if mutation!(GoneIdForgotten) { None } else { Some(entry.id) });
         }
     }
 

@@ -41,7 +41,6 @@
 pub mod shared;
 
 mod bans;
-mod bug;
 mod config;
 mod connection;
 mod dispatch;
@@ -53,6 +52,7 @@ mod inspect;
 mod io;
 mod join;
 mod log;
+mod mutation;
 mod nodes;
 mod permissions;
 mod presence;
@@ -73,15 +73,15 @@ mod tests;
 mod token_expiry;
 mod user;
 
-#[cfg(feature = "bugs")]
-pub use bug::Bug;
 pub use config::HubConfig;
 pub use connection::is_retryable_close;
 pub use inspect::{ConnectionInfo, Protocol, RoomInfo, UserInfo};
 pub use io::{ConnId, Input, Output, Text};
 pub use log::{Log, LogEntry};
 #[cfg(feature = "bugs")]
-pub use nodes::bug::Bug as NodeBug;
+pub use mutation::Mutation;
+#[cfg(feature = "bugs")]
+pub use nodes::mutation::Mutation as NodeMutation;
 pub use restore::RoomPosition;
 pub(crate) use rights::Pattern;
 pub(crate) use rights::{Permission, Permissions};
@@ -98,10 +98,8 @@ pub(crate) use sse_cursor::{KEEP_ALIVE, event_without_id};
 pub(crate) use dispatch::{describe_decode_error, millis, stream_of};
 
 use bans::Bans;
-#[cfg(not(feature = "bugs"))]
-use bug::Bug;
-use bug::made;
 use connection::Conn;
+use mutation::mutation;
 use nodes::Nodes;
 use publish::NewMessage;
 use rejoin::machine::ClockReading;
@@ -270,7 +268,7 @@ impl Hub {
         let before = std::mem::replace(&mut self.last_input, now);
         let Some((due, _)) = self.due.first() else { return };
         let late = now.since(before.max(*due));
-        if late >= LATE_TICK && !made(Bug::StandstillAgesLines) {
+        if late >= LATE_TICK && !mutation!(StandstillAgesLines) {
             self.store.extend_producer_lifetimes(late);
         }
     }
@@ -391,7 +389,7 @@ impl Hub {
                         }
                         None => (state.is_active, self.config.heartbeat_interval(state.extended.is_some())),
                     };
-                    if !lives && now.since(at) < LATE_TICK && !made(Bug::SilentPeerKept) {
+                    if !lives && now.since(at) < LATE_TICK && !mutation!(SilentPeerKept) {
                         self.disconnect(now, conn, false);
                         self.outputs.push_back(Output::Terminate { conn });
                         continue;

@@ -4,8 +4,8 @@
 //! a departure. Extended ones see somebody whose connection was lost stay for a grace, so that a reconnect does not
 //! flicker.
 
-use super::bug::{Bug, made};
 use super::dispatch::{RequestRef, describe_room_name_error, encode, is_stream, resolve_room};
+use super::mutation::mutation;
 use super::rights::{Permission, Right};
 use super::room::{Arrival, Room};
 use super::{ConnId, Hub, Timer, nodes};
@@ -29,7 +29,7 @@ impl Hub {
         let arrival = room.add(conn, &user, extended);
         self.occupied_rooms += usize::from(was_empty && !is_stream(key));
         match arrival {
-            Arrival::Returned(until) if !made(Bug::GraceGoesOn) => {
+            Arrival::Returned(until) if !mutation!(GraceGoesOn) => {
                 self.due.remove(&(until, Timer::GraceEnd(key.clone(), user)));
             }
             Arrival::New if self.nodes.is_some() => self.publish_presence(now, key, &user, true),
@@ -42,7 +42,7 @@ impl Hub {
     pub(super) fn announce(&mut self, key: &Name, conn: ConnId, arrival: Arrival) {
         let Some(state) = self.conns.get(&conn) else { return };
         let Some(room) = self.rooms.get(key) else { return };
-        if arrival == Arrival::AlreadyPresent && !made(Bug::JoinAnnouncedAgain) || room.connections() == 1 {
+        if arrival == Arrival::AlreadyPresent && !mutation!(JoinAnnouncedAgain) || room.connections() == 1 {
             return;
         }
         if room.is_remote(&state.user) {
@@ -52,20 +52,20 @@ impl Hub {
         let joined = ServerMessage::UserJoined { room: key.clone(), user: state.user.clone() };
         let Some(text) = encode(&joined) else { return };
         let user = state.user.clone();
-        let all = arrival == Arrival::New && !made(Bug::ArrivalUntold) || made(Bug::ReturnAnnounced);
+        let all = arrival == Arrival::New && !mutation!(ArrivalUntold) || mutation!(ReturnAnnounced);
         self.announce_presence(key, &text, |member| member.user != user && (all || !member.extended));
     }
 
     /// Ends a connection's membership. The others are told at once if it was said and no other connection of the user was
     /// just lost, after the grace otherwise.
     pub(super) fn remove_member(&mut self, now: Timestamp, key: &Name, conn: ConnId, said: bool) {
-        let lost = !said && !is_stream(key) && !made(Bug::UserLeftWithoutGrace);
+        let lost = !said && !is_stream(key) && !mutation!(UserLeftWithoutGrace);
         let grace = lost.then(|| now + self.config.presence_grace);
         let Some(room) = self.rooms.get_mut(key) else { return };
         let grace =
-            if made(Bug::GraceTooShort) { grace.map(|until| now + until.since(now) / 2) } else { grace };
+            if mutation!(GraceTooShort) { grace.map(|until| now + until.since(now) / 2) } else { grace };
         let longer = Duration::from_secs(600);
-        let grace = if made(Bug::GraceTooLong) { grace.map(|until| until + longer) } else { grace };
+        let grace = if mutation!(GraceTooLong) { grace.map(|until| until + longer) } else { grace };
         let Some((user, grace)) = room.remove(now, conn, grace) else { return };
         if room.connections() == 0 {
             self.occupied_rooms -= usize::from(!is_stream(key));
@@ -73,7 +73,7 @@ impl Hub {
         }
         match grace {
             Some(until) => {
-                if self.nodes.is_some() && nodes::bug::made(nodes::bug::Bug::MoveFlickers) {
+                if self.nodes.is_some() && nodes::mutation::mutation!(MoveFlickers) {
                     self.publish_presence(now, key, &user, false);
                 }
                 self.due.insert((until, Timer::GraceEnd(key.clone(), user)));
@@ -84,7 +84,7 @@ impl Hub {
 
     /// Nobody expects the user back: the others are told.
     pub(super) fn member_left(&mut self, now: Timestamp, key: &Name, user: &Name) {
-        if made(Bug::MemberNeverLeaves) {
+        if mutation!(MemberNeverLeaves) {
             return;
         }
         let Some(room) = self.rooms.get_mut(key) else { return };
@@ -93,7 +93,7 @@ impl Hub {
             // Otherwise it would end the next grace of the same user before its time.
             self.due.remove(&(until, Timer::GraceEnd(key.clone(), user.clone())));
         }
-        let stays = room.is_remote(user) && !nodes::bug::made(nodes::bug::Bug::DepartureOfOneNode);
+        let stays = room.is_remote(user) && !nodes::mutation::mutation!(DepartureOfOneNode);
         let is_empty = room.is_empty();
         if self.nodes.is_some() {
             self.publish_presence(now, key, user, false);
@@ -101,7 +101,7 @@ impl Hub {
         if is_empty {
             return self.drop_room(now, key);
         }
-        if stays || made(Bug::DepartureUntold) {
+        if stays || mutation!(DepartureUntold) {
             return;
         }
         let left = ServerMessage::UserLeft { room: key.clone(), user: user.clone() };
@@ -122,7 +122,7 @@ impl Hub {
     pub(super) fn member_list(&self, key: &Name) -> (Option<Vec<Name>>, Option<u64>) {
         let users = self.rooms.get(key).map(Room::users);
         let count = users.as_ref().map_or(0, ExactSizeIterator::len);
-        if count > self.config.members_listed || made(Bug::CountInstead) && count > 1 {
+        if count > self.config.members_listed || mutation!(CountInstead) && count > 1 {
             (None, Some(count as u64))
         } else {
             (Some(users.into_iter().flatten().cloned().collect()), None)

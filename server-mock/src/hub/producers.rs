@@ -1,6 +1,6 @@
 //! Producers: what makes a send that is made again the same send (protocol.md §2.3).
 
-use super::bug::{Bug, made};
+use super::mutation::mutation;
 use rejoin::messages::Code;
 use rejoin::{Id, Name, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
@@ -108,13 +108,13 @@ impl Producers {
         if pseq != line.last + 1 {
             line.answers.clear();
         }
-        if made(Bug::AnswersShift) && matches!(answer, Answer::Nack(_)) {
+        if mutation!(AnswersShift) && matches!(answer, Answer::Nack(_)) {
             line.answers.push_back(answer.clone());
         }
         line.last = pseq;
         line.last_used = now;
         line.answers.push_back(answer);
-        if line.answers.len() > if made(Bug::FewAnswers) { 2 } else { ANSWERS } {
+        if line.answers.len() > if mutation!(FewAnswers) { 2 } else { ANSWERS } {
             line.answers.pop_front();
         }
     }

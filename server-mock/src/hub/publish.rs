@@ -1,8 +1,8 @@
 //! From a decision to the log, and from the log to the members.
 
-use super::bug::{Bug, made};
 use super::dispatch::{encode, stream_of, wire_name};
 use super::log::LogEntry;
+use super::mutation::mutation;
 use super::producers::{Answer, SendStatus};
 use super::{Hub, Limit, Output, Text};
 use rejoin::machine::{ClockReading, ServerMessage};
@@ -58,7 +58,7 @@ impl NewMessage {
 impl Hub {
     /// Appends an entry to a room's log and gives its number.
     pub(super) fn append(&mut self, now: ClockReading, room: &Name, entry: LogEntry) -> u64 {
-        if made(Bug::SeqSkipped) && self.rng.u8(..) < 32 {
+        if mutation!(SeqSkipped) && self.rng.u8(..) < 32 {
             self.store.skip(room);
         }
         self.store.append(room, entry, now.monotonic, &self.config);
@@ -67,7 +67,7 @@ impl Hub {
 
     /// Sends the newest entry of a room's log to the members and the readers.
     pub(super) fn deliver(&mut self, key: &Name) {
-        if made(Bug::NewestHeldBack) && self.store.room(key).is_some_and(|log| log.head() % 8 == 7) {
+        if mutation!(NewestHeldBack) && self.store.room(key).is_some_and(|log| log.head() % 8 == 7) {
             return;
         }
         self.deliver_to_members(key);
@@ -75,8 +75,8 @@ impl Hub {
     }
 
     fn deliver_to_members(&mut self, key: &Name) {
-        let leaky = made(Bug::OriginToEverybody);
-        let blunt = made(Bug::ExtendedFramesToPlain);
+        let leaky = mutation!(OriginToEverybody);
+        let blunt = mutation!(ExtendedFramesToPlain);
         let (Some(room), Some(log)) = (self.rooms.get(key), self.store.room(key)) else { return };
         let Some(entry) = log.newest() else { return };
         let mut copies = EncodedCopies {
@@ -88,13 +88,13 @@ impl Hub {
             own: None,
         };
         for member in room.members() {
-            if made(Bug::OwnUnheard) && member.user == entry.user {
+            if mutation!(OwnUnheard) && member.user == entry.user {
                 continue;
             }
             if member.replaying {
                 // It comes out of the log when its turn is.
                 let state = self.conns.get_mut(&member.conn).and_then(|state| state.extended.as_mut());
-                if let Some(extended) = state.filter(|_| !made(Bug::RewindForgotten)) {
+                if let Some(extended) = state.filter(|_| !mutation!(RewindForgotten)) {
                     extended.replays.rewind(key, entry.seq);
                 }
                 continue;

@@ -1,6 +1,6 @@
 //! A token bucket on the caller's clock.
 
-use super::bug::{Bug, made};
+use super::mutation::mutation;
 use rejoin::Timestamp;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ impl TokenBucket {
     pub(super) fn try_take(&mut self, now: Timestamp, rate: f64, burst: f64) -> bool {
         self.tokens = (self.tokens
             + now.since(self.updated_at).as_secs_f64() * rate
-                / if made(Bug::NeverFills) { 2.0 } else { 1.0 })
+                / if mutation!(NeverFills) { 2.0 } else { 1.0 })
         .min(burst);
         self.updated_at = now;
         if self.tokens < 1.0 {

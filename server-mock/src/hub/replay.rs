@@ -4,9 +4,9 @@
 //! way, what is said in its room is not sent to the connection but comes out of the log in its turn; when the cursor
 //! has reached the head, the connection hears live again.
 
-use super::bug::{Bug, made};
 use super::dispatch::{encode, wire_name};
 use super::log::{Log, LogEntry};
+use super::mutation::mutation;
 use super::{ConnId, Hub, Output};
 use rejoin::Name;
 use std::collections::{BTreeMap, VecDeque};
@@ -103,7 +103,7 @@ impl Replays {
 impl Hub {
     /// Puts a cursor into a room; one that was there ends.
     pub(super) fn begin_replay(&mut self, conn: ConnId, replay: Replay) {
-        let overtaken = made(Bug::ReplayAfterLive);
+        let overtaken = mutation!(ReplayAfterLive);
         let Some(extended) = self.conns.get_mut(&conn).and_then(|state| state.extended.as_mut()) else {
             return;
         };
@@ -135,8 +135,8 @@ impl Hub {
 
     /// Sends as much of the replays as the connection's queue has room for.
     pub(super) fn send_replay(&mut self, conn: ConnId) {
-        let deaf = made(Bug::LiveDuringReplayLost) || made(Bug::ReplayAfterLive);
-        let backwards = made(Bug::WrongOrderInReplay);
+        let deaf = mutation!(LiveDuringReplayLost) || mutation!(ReplayAfterLive);
+        let backwards = mutation!(WrongOrderInReplay);
         let Some(state) = self.conns.get_mut(&conn) else { return };
         let Some(extended) = &mut state.extended else { return };
         let replays = &mut extended.replays;
@@ -147,8 +147,8 @@ impl Hub {
             let over = deaf && cursor.next > cursor.until;
             let log = self.store.room(&cursor.room).filter(|_| !over);
             if let Some((log, entry)) = log.and_then(|log| cursor.read(log).map(|entry| (log, entry))) {
-                let replay = entry.seq <= cursor.until && !made(Bug::ReplaySaidLive);
-                let replay = replay || made(Bug::TailReplayed);
+                let replay = entry.seq <= cursor.until && !mutation!(ReplaySaidLive);
+                let replay = replay || mutation!(TailReplayed);
                 let own = entry.user == state.user;
                 if let Some(text) = encode(&entry.frame(&wire_name(&cursor.room), log.epoch(), replay, own)) {
                     replays.sent += 1;
@@ -159,7 +159,7 @@ impl Hub {
             } else if let Some(member) =
                 self.rooms.get_mut(&cursor.room).and_then(|room| room.member_mut(conn))
             {
-                member.replaying = made(Bug::NeverLive);
+                member.replaying = mutation!(NeverLive);
             }
         }
         if replays.cursors.len() > 1 {

@@ -2,8 +2,8 @@
 //! in which it was said, and with who is there now. Decides no
 //! identity: whoever feeds the hub has found out that both are of the same client.
 
-use super::bug::{Bug, made};
 use super::dispatch::{is_stream, stream_of};
+use super::mutation::mutation;
 use super::replay::Replay;
 use super::rights::Right;
 use super::room::Room;
@@ -39,13 +39,13 @@ impl Hub {
             // To its end, as with a personal stream: this client cannot page.
             let replay = Replay {
                 room: room.clone(),
-                next: after + u64::from(!made(Bug::RestoreOneTooMany)),
+                next: after + u64::from(!mutation!(RestoreOneTooMany)),
                 until: head,
                 resume: head + 1,
                 by_time: true,
             };
             self.begin_replay(conn, replay);
-            if let Some(arrival) = arrival.filter(|_| !made(Bug::RestoreUnannounced)) {
+            if let Some(arrival) = arrival.filter(|_| !mutation!(RestoreUnannounced)) {
                 self.announce(room, conn, arrival);
             }
         }
@@ -77,7 +77,7 @@ impl Hub {
             let may = may && self.has_right(conn, Right::Join, room);
             let has_space = self.rooms.get(room).map_or(0, Room::connections) < self.config.members_per_room;
             let is_held = self.store.room(room).is_some_and(|log| {
-                log.epoch() == epoch && (log.reaches(*after) || made(Bug::RestoreUnreached))
+                log.epoch() == epoch && (log.reaches(*after) || mutation!(RestoreUnreached))
             });
             if !(may && has_space && is_held) {
                 return false;

@@ -1,8 +1,8 @@
 //! What becomes of a send (protocol.md §2.3): found again, appended, or refused.
 
-use super::bug::{Bug, made};
 use super::dispatch::{TOO_DEEP, describe_room_name_error, is_stream, millis, resolve_room};
 use super::log::LogEntry;
+use super::mutation::mutation;
 use super::permissions::PERMISSION_UNKNOWN;
 use super::producers::{Answer, ProducerKey, SendStatus};
 use super::rights::{Permission, Right};
@@ -79,15 +79,15 @@ impl Hub {
             return self.send_to_store(now, send, epoch);
         }
         if let Some((key, pseq)) = &send.line
-            && !made(Bug::NoDedupe)
+            && !mutation!(NoDedupe)
         {
             let current = self.store.room(&send.room).is_some_and(|log| epoch.as_ref() == Some(log.epoch()));
             let known = self.store.lookup(&send.room, key, *pseq, at, self.dedupe_window());
             match known.unwrap_or(SendStatus::UnknownProducer) {
                 SendStatus::Next => {}
                 SendStatus::UnknownProducer if *pseq == 1 && current => {}
-                SendStatus::UnknownProducer if made(Bug::UnknownProducerAccepted) => {}
-                SendStatus::Gap { .. } if made(Bug::GapInSequenceAccepted) => {}
+                SendStatus::UnknownProducer if mutation!(UnknownProducerAccepted) => {}
+                SendStatus::Gap { .. } if mutation!(GapInSequenceAccepted) => {}
                 SendStatus::Answered(answer) => return self.repeat_answer(at, &send, answer),
                 SendStatus::UnknownProducer | SendStatus::AnswerExpired => {
                     let rejection =
@@ -101,7 +101,7 @@ impl Hub {
                         at,
                         &send,
                         Rejection {
-                            expected: Some(expected + u64::from(made(Bug::ExpectsTooLate))),
+                            expected: Some(expected + u64::from(mutation!(ExpectsTooLate))),
                             ..rejection
                         },
                     );
@@ -113,7 +113,7 @@ impl Hub {
             Admission::Disconnect => self.close_flooding(at, conn),
             Admission::Reject(rejection) => {
                 self.nack(at, &send, rejection);
-                if made(Bug::NackedButAppended) {
+                if mutation!(NackedButAppended) {
                     let (room, id) = (send.room.clone(), Id::random(&mut self.rng));
                     self.append(now, &room, send.into_entry(id, now));
                     self.deliver(&room);
@@ -124,7 +124,7 @@ impl Hub {
 
     /// How long a line is remembered.
     fn dedupe_window(&self) -> Duration {
-        if made(Bug::DedupeForgottenEarly) { Duration::from_secs(5) } else { self.config.dedupe_window }
+        if mutation!(DedupeForgottenEarly) { Duration::from_secs(5) } else { self.config.dedupe_window }
     }
 
     /// Whether a send that was not decided before may be appended.
@@ -146,11 +146,11 @@ impl Hub {
                 return Admission::Reject(Rejection { after: Some(ASK_AGAIN), ..rejection });
             }
         }
-        if !state.rooms.contains(&send.room) && !made(Bug::StrangerSends) {
+        if !state.rooms.contains(&send.room) && !mutation!(StrangerSends) {
             return rejection(Code::NotJoined, "join the room before sending to it");
         }
         if send.content.len() + send.data.as_ref().map_or(0, String::len) > self.config.content_bytes
-            && !made(Bug::ContentUnbounded)
+            && !mutation!(ContentUnbounded)
         {
             self.refusal_counts.record(Limit::ContentBytes);
             return rejection(Code::TooLarge, "content is too long");
@@ -169,11 +169,11 @@ impl Hub {
             return Admission::Reject(Rejection { after: Some(self.config.dedupe_window / 10), ..rejection });
         }
         let Some(user) = self.users.get_mut(&send.user) else { return Admission::Accept };
-        match if made(Bug::RateUnkept) { RateDecision::Allow } else { user.send(now) } {
+        match if mutation!(RateUnkept) { RateDecision::Allow } else { user.send(now) } {
             RateDecision::Allow => Admission::Accept,
             RateDecision::Reject => {
                 self.refusal_counts.record(Limit::SendRate);
-                let after = Some(user.send_retry_after()).filter(|_| !made(Bug::NoRetryAfter));
+                let after = Some(user.send_retry_after()).filter(|_| !mutation!(NoRetryAfter));
                 Admission::Reject(Rejection { after, ..Rejection::new(Code::RateLimited, "rate limited") })
             }
             RateDecision::Disconnect => Admission::Disconnect,
@@ -184,7 +184,7 @@ impl Hub {
         let (room, at) = (send.room.clone(), now.monotonic);
         let (reference, line, conn) = (send.reference.take(), send.line.clone(), send.conn);
         let id = Id::random(&mut self.rng);
-        let dropped = made(Bug::AckBeforeAppend) && self.rng.u8(..) < 64;
+        let dropped = mutation!(AckBeforeAppend) && self.rng.u8(..) < 64;
         let seq = if dropped {
             self.store.room(&room).map_or(0, |log| log.head() + 1)
         } else {
@@ -215,11 +215,11 @@ impl Hub {
         let Some(reference) = send.reference.clone() else { return };
         let Some((key, _)) = &send.line else { return };
         let other =
-            if made(Bug::AnswerOfAnotherSend) { self.store.oldest_answer(&send.room, key) } else { None };
+            if mutation!(AnswerOfAnotherSend) { self.store.oldest_answer(&send.room, key) } else { None };
         self.store.touch_producer(&send.room, key, now);
         match other.unwrap_or(answer) {
             Answer::Ack { id, seq } => {
-                self.ack(send.conn, &send.room, reference, id, seq, !made(Bug::DupUnsaid));
+                self.ack(send.conn, &send.room, reference, id, seq, !mutation!(DupUnsaid));
             }
             Answer::Nack(code) => self.repeat_nack(send.conn, reference, code),
         }
@@ -254,7 +254,7 @@ impl Hub {
         let retry = rejection.code.is_temporary();
         let consumed = match rejection.code {
             Code::UnknownProducer | Code::SequenceGap => false,
-            _ => !retry || made(Bug::RefusalConsumes),
+            _ => !retry || mutation!(RefusalConsumes),
         };
         if let Some((key, pseq)) = send.line.clone().filter(|(_, pseq)| consumed && *pseq > 0) {
             self.store.record_answer(&send.room, key, pseq, Answer::Nack(rejection.code), now);

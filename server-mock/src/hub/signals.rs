@@ -1,7 +1,7 @@
 //! Signals: what is worth something only now, typing for instance (protocol.md §2.2).
 
-use super::bug::{Bug, made};
 use super::dispatch::{TOO_DEEP, encode};
+use super::mutation::mutation;
 use super::publish::KIND_BYTES;
 use super::rights::{Permission, Right};
 use super::shared::StoreRequest;
@@ -48,10 +48,10 @@ impl Hub {
         }
         let signal = Signal { room: name, user: state.user.clone(), kind, data };
         let is_member = self.rooms.get(&signal.room).is_some_and(|room| room.contains(conn));
-        if !is_member && !made(Bug::SignalOfStranger) {
+        if !is_member && !mutation!(SignalOfStranger) {
             return;
         }
-        if self.nodes.is_some() && !nodes::bug::made(nodes::bug::Bug::SignalKept) {
+        if self.nodes.is_some() && !nodes::mutation::mutation!(SignalKept) {
             self.request_store(StoreRequest::Signal(signal.clone()));
         }
         self.deliver_signal(signal);
@@ -64,9 +64,9 @@ impl Hub {
         let Some(text) = encode(&ServerMessage::Signal(Box::new(signal))) else { return };
         let others = room.members().filter(|member| {
             // Whoever still catches up has no use for what is true only now.
-            member.extended && !member.replaying && (member.user != user || made(Bug::SignalToSender))
+            member.extended && !member.replaying && (member.user != user || mutation!(SignalToSender))
         });
-        let times = 1 + usize::from(made(Bug::SignalTwice));
+        let times = 1 + usize::from(mutation!(SignalTwice));
         self.outputs.extend(others.flat_map(|member| {
             std::iter::repeat_n(Output::SendVolatile { conn: member.conn, text: text.clone() }, times)
         }));

@@ -8,8 +8,8 @@
 //! reader a position before the first message has come.
 
 use super::Text;
-use super::bug::{Bug, made};
 use super::log::{Log, LogEntry, PositionStatus};
+use super::mutation::mutation;
 use rejoin::machine::ServerMessage;
 use rejoin::messages::Epoch;
 use rejoin::messages::json::encode_server;
@@ -67,24 +67,24 @@ impl Cursor {
     /// Begins after what the reader has seen. One who is new, or cannot say, begins `history` messages before the end.
     pub(super) fn new(log: &Log, since: Since, history: u64) -> Self {
         let end = log.head().saturating_add(1);
-        let history = history + u64::from(made(Bug::FeedHistoryOneMore));
+        let history = history + u64::from(mutation!(FeedHistoryOneMore));
         let fresh = end.saturating_sub(history).max(log.first());
         let (next, gap) = match since {
             Since::Nothing => (fresh, None),
             Since::Unreadable => (fresh, Some((None, GapReason::Unavailable))),
             // What is kept of another life has been said since.
             Since::At(Position { epoch, seq, .. }) if epoch != *log.epoch() => {
-                let next = if made(Bug::FeedNewEpochSkipped) { end } else { log.first() };
+                let next = if mutation!(FeedNewEpochSkipped) { end } else { log.first() };
                 (next, Some((Some((epoch, seq)), GapReason::EpochChanged)))
             }
             Since::At(Position { epoch, seq, id }) => {
-                let after = seq.saturating_add(u64::from(!made(Bug::FeedSinceInclusive)));
+                let after = seq.saturating_add(u64::from(!mutation!(FeedSinceInclusive)));
                 match log.position_status(seq, &id) {
                     PositionStatus::Available => (after, None),
-                    PositionStatus::Trimmed if made(Bug::FeedTrimUntold) => (log.first(), None),
+                    PositionStatus::Trimmed if mutation!(FeedTrimUntold) => (log.first(), None),
                     PositionStatus::Trimmed => (log.first(), Some((Some((epoch, seq)), GapReason::Trimmed))),
                     // Where the fork is, nobody knows: what lies beyond the reader's own number is certainly new.
-                    PositionStatus::Forked if made(Bug::FeedForkUntold) => (after.min(end), None),
+                    PositionStatus::Forked if mutation!(FeedForkUntold) => (after.min(end), None),
                     PositionStatus::Forked => (after.min(end), Some((Some((epoch, seq)), GapReason::Forked))),
                 }
             }
@@ -95,7 +95,7 @@ impl Cursor {
 
     /// A message was appended under this number. If the cursor has passed it, there was another one before.
     pub(super) fn appended(&mut self, epoch: &Epoch, seq: u64) {
-        if seq < self.next && *epoch == self.epoch && !made(Bug::FeedLiveForkUnseen) {
+        if seq < self.next && *epoch == self.epoch && !mutation!(FeedLiveForkUnseen) {
             self.record_gap(GapReason::Forked);
             self.next = seq;
         }
@@ -105,10 +105,10 @@ impl Cursor {
     pub(super) fn read(&mut self, room: &Name, log: &Log, last: &mut EventCache) -> Option<Text> {
         if self.epoch != *log.epoch() {
             self.record_gap(GapReason::EpochChanged);
-            let next = if made(Bug::FeedNextKept) { self.next } else { log.first() };
+            let next = if mutation!(FeedNextKept) { self.next } else { log.first() };
             (self.epoch, self.next) = (log.epoch().clone(), next);
         } else if self.next < log.first() {
-            if !made(Bug::FeedLiveTrimUntold) {
+            if !mutation!(FeedLiveTrimUntold) {
                 self.record_gap(GapReason::Trimmed);
             }
             self.next = log.first();
@@ -125,7 +125,7 @@ impl Cursor {
     pub(super) fn begin(&self, log: &Log, retry: Duration) -> Text {
         let mut text = format!("retry: {}\n", retry.as_millis());
         // A gap has the id itself: one that is lost on its way is told again.
-        if self.gap.is_none() && !made(Bug::FeedBeginsWithoutId) {
+        if self.gap.is_none() && !mutation!(FeedBeginsWithoutId) {
             id_line(&mut text, log, self.next);
         }
         text.push('\n');
@@ -133,7 +133,7 @@ impl Cursor {
     }
 
     fn record_gap(&mut self, reason: GapReason) {
-        let back = u64::from(!made(Bug::FeedGapBeginsLate));
+        let back = u64::from(!mutation!(FeedGapBeginsLate));
         let after = Some((self.epoch.clone(), self.next.saturating_sub(back)));
         self.gap.get_or_insert(Gap { after, reason });
     }
@@ -146,7 +146,7 @@ pub(super) struct EventCache(Option<(u64, Text)>);
 impl EventCache {
     fn get_or_encode(&mut self, room: &Name, epoch: &Epoch, entry: &LogEntry) -> Option<Text> {
         if let Some((seq, text)) = &self.0
-            && (*seq == entry.seq || made(Bug::FeedTextKept))
+            && (*seq == entry.seq || mutation!(FeedTextKept))
         {
             return Some(text.clone());
         }
@@ -178,7 +178,7 @@ fn gap_event(room: &Name, log: &Log, next: u64, gap: &Gap) -> Option<Text> {
         epoch: gap.after.as_ref().map(|(epoch, _)| epoch.as_str()),
         after: gap.after.as_ref().map(|(_, seq)| *seq),
         // Only there both ends are numbers of one line.
-        before: (gap.reason == GapReason::Trimmed).then_some(next + u64::from(made(Bug::FeedGapEndsLate))),
+        before: (gap.reason == GapReason::Trimmed).then_some(next + u64::from(mutation!(FeedGapEndsLate))),
         reason: gap.reason.as_str(),
     };
     let mut text = String::from("event: gap\n");
@@ -190,7 +190,7 @@ fn gap_event(room: &Name, log: &Log, next: u64, gap: &Gap) -> Option<Text> {
 
 /// The position before a message, where the log knows it.
 fn id_line(text: &mut String, log: &Log, next: u64) {
-    let seq = next.saturating_sub(u64::from(!made(Bug::FeedIdAhead)));
+    let seq = next.saturating_sub(u64::from(!mutation!(FeedIdAhead)));
     let id = if seq == 0 { Some(ZERO_ID) } else { log.id_at(seq).map(Id::as_str) };
     if let Some(id) = id {
         let _ = writeln!(text, "id: {}:{seq}:{id}", log.epoch());

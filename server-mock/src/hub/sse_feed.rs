@@ -1,10 +1,10 @@
 //! Readers: connections that are sent one room's feed and say nothing (protocol.md §4). They are no members, so nobody
 //! is told of them.
 
-use super::bug::{Bug, made};
 use super::dispatch::millis;
 use super::join::OpenError;
 use super::log::Log;
+use super::mutation::mutation;
 use super::sse_cursor::{Cursor, EventCache, Since};
 use super::user::RateDecision;
 use super::{ConnId, Hub, HubConfig, Limit, Output};
@@ -59,7 +59,7 @@ impl Reader {
         outputs: &mut VecDeque<Output>,
     ) {
         let (most, most_bytes) = (config.replay_chunk.max(1), config.replay_chunk_bytes.max(1));
-        let unbounded = made(Bug::FeedUnbounded);
+        let unbounded = mutation!(FeedUnbounded);
         while unbounded || self.sent < most && self.sent_bytes < most_bytes {
             let Some(text) = self.cursor.read(&self.room, log, last) else { return };
             self.sent += 1;
@@ -70,7 +70,7 @@ impl Reader {
     }
 
     fn request_drain_notice(&mut self, conn: ConnId, outputs: &mut VecDeque<Output>) {
-        if !self.awaiting_drain && !made(Bug::FeedNeverDrained) {
+        if !self.awaiting_drain && !mutation!(FeedNeverDrained) {
             (self.awaiting_drain, self.skipped_comments) = (true, 0);
             outputs.push_back(Output::NotifyQueueDrained { conn });
         }
@@ -78,12 +78,12 @@ impl Reader {
 
     /// A comment line is due; `false` if the reader has to be given up.
     pub(super) fn keep_alive(&mut self, conn: ConnId, outputs: &mut VecDeque<Output>) -> bool {
-        if self.awaiting_drain && !made(Bug::CommentQueued) {
+        if self.awaiting_drain && !mutation!(CommentQueued) {
             // Behind what waits already it would say nothing.
             self.skipped_comments += 1;
             return self.skipped_comments
-                < if made(Bug::ReaderImpatience) { 2 } else { MAX_SKIPPED_COMMENTS }
-                || made(Bug::ReaderPatience);
+                < if mutation!(ReaderImpatience) { 2 } else { MAX_SKIPPED_COMMENTS }
+                || mutation!(ReaderPatience);
         }
         outputs.push_back(Output::Ping { conn });
         self.request_drain_notice(conn, outputs);
@@ -143,11 +143,11 @@ impl Hub {
             self.init_remote_presence(&room);
         }
         let window = millis(self.reconnect_window());
-        let window = if made(Bug::RetryUnspread) { 0 } else { window };
+        let window = if mutation!(RetryUnspread) { 0 } else { window };
         let retry = MIN_RETRY + Duration::from_millis(self.rng.u64(0..=window));
         let Self { conns, rooms, store, outputs, config, .. } = self;
         let (Some(log), Some(state)) = (store.room(&room), conns.get_mut(&conn)) else { return };
-        if !made(Bug::ReaderUncounted) {
+        if !mutation!(ReaderUncounted) {
             rooms.entry(room.clone()).or_default().add_reader(conn);
         }
         let cursor = Cursor::new(log, since, history);
@@ -167,7 +167,7 @@ impl Hub {
         for conn in room.readers() {
             let reader = conns.get_mut(conn).and_then(|state| state.reader.as_mut());
             let Some(reader) = reader else { continue };
-            if !made(Bug::ReaderForkMissed) {
+            if !mutation!(ReaderForkMissed) {
                 reader.cursor.appended(log.epoch(), log.head());
             }
             reader.send_next(*conn, log, &mut last, config, outputs);
@@ -178,7 +178,7 @@ impl Hub {
     pub(super) fn resume_feed(&mut self, conn: ConnId) {
         let Self { conns, store, outputs, config, .. } = self;
         let Some(reader) = conns.get_mut(&conn).and_then(|state| state.reader.as_mut()) else { return };
-        (reader.sent, reader.sent_bytes, reader.awaiting_drain) = (0, 0, made(Bug::ReaderAskedOnce));
+        (reader.sent, reader.sent_bytes, reader.awaiting_drain) = (0, 0, mutation!(ReaderAskedOnce));
         if let Some(log) = store.room(&reader.room) {
             reader.send_next(conn, log, &mut EventCache::default(), config, outputs);
         }
@@ -187,7 +187,7 @@ impl Hub {
     /// Ends a feed.
     pub(super) fn close_feed(&mut self, now: Timestamp, conn: ConnId, reader: &Reader) {
         let Some(room) = self.rooms.get_mut(&reader.room) else { return };
-        if !made(Bug::ReaderKept) {
+        if !mutation!(ReaderKept) {
             room.remove_reader(conn);
         }
         if room.is_empty() {

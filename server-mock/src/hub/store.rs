@@ -1,9 +1,9 @@
 //! Everything the hub must not lose: the logs and the producers.
 
-use super::bug::{Bug, made};
 use super::eviction::{Creator, EvictionQueue};
 use super::inspect::beyond;
 use super::log::{Log, LogEntry};
+use super::mutation::mutation;
 use super::producers::{Answer, ProducerKey, Producers, SendStatus};
 use super::{HubConfig, Limit};
 use rejoin::messages::Epoch;
@@ -289,7 +289,7 @@ impl Store {
         if user.is_some() && own >= config.producers_per_user {
             return Err(Limit::LinesOfUser);
         }
-        let is_full = self.producers >= config.producers + usize::from(made(Bug::LinesUnbounded));
+        let is_full = self.producers >= config.producers + usize::from(mutation!(LinesUnbounded));
         if is_full { Err(Limit::Lines) } else { Ok(()) }
     }
 
@@ -318,7 +318,7 @@ impl Store {
     /// The line is in use, and so is its room.
     pub(super) fn touch_producer(&mut self, room: &str, key: &ProducerKey, now: Timestamp) {
         if let Some(kept) = self.rooms.get_mut(room) {
-            if !made(Bug::RepeatAgesLine) {
+            if !mutation!(RepeatAgesLine) {
                 kept.producers.touch(key, now);
             }
             self.touch(room, now);

@@ -1,7 +1,7 @@
 //! The end of a token, and a new one for a connection that stays.
 
-use super::bug::{Bug, made};
 use super::dispatch::millis;
+use super::mutation::mutation;
 use super::user::RateDecision;
 use super::{ConnId, Hub, Limit, Output, Timer};
 use rejoin::machine::ServerMessage;
@@ -33,7 +33,7 @@ impl TokenExpiry {
         due: &mut BTreeSet<(Timestamp, Timer)>,
     ) -> Self {
         let Some(end) = end else { return Self::default() };
-        if !made(Bug::TokenNeverEnds) {
+        if !mutation!(TokenNeverEnds) {
             due.insert((end, Timer::TokenEnds(conn)));
         }
         let left = end.since(now);
@@ -62,7 +62,7 @@ impl TokenExpiry {
 impl Hub {
     pub(super) fn send_expiry_warning(&mut self, now: Timestamp, conn: ConnId) {
         let Some(end) = self.conns.get(&conn).and_then(|state| state.token_expiry.end) else { return };
-        if made(Bug::EndUnannounced) {
+        if mutation!(EndUnannounced) {
             return;
         }
         self.send_frame(conn, &ServerMessage::AuthExpiring { in_ms: millis(end.since(now)) });
@@ -100,7 +100,7 @@ impl Hub {
             Some(user) if user == state.user => {
                 extended.refused_tokens = 0;
                 state.token_expiry.cancel(conn, &mut self.due);
-                let expires = if made(Bug::NewTokenForgotten) { state.token_expiry.end } else { expires };
+                let expires = if mutation!(NewTokenForgotten) { state.token_expiry.end } else { expires };
                 state.token_expiry = TokenExpiry::new(now, conn, expires, true, &mut self.due);
                 let expires_in_ms = expires.map(|end| millis(end.since(now)));
                 self.send_frame(conn, &ServerMessage::AuthOk(AuthOk { reference, expires_in_ms }));
@@ -112,7 +112,7 @@ impl Hub {
                     self.refusal_counts.record(Limit::WrongTokens);
                     return self.close(now, conn, 4001, "Unauthorized");
                 }
-                if !made(Bug::AnybodysToken) {
+                if !mutation!(AnybodysToken) {
                     self.send_refusal(conn, Some(reference), None, Code::Forbidden, "the token is nobody's");
                 }
             }

@@ -1,7 +1,7 @@
 //! One user: how many connections, and how much the user may still send.
 
 use super::HubConfig;
-use super::bug::{Bug, made};
+use super::mutation::mutation;
 use super::rate_limit::TokenBucket;
 use rejoin::Timestamp;
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub(super) enum RateDecision {
 impl User {
     pub(super) fn new(config: &HubConfig, now: Timestamp) -> Self {
         let limits = config.rate.filter(|rate| rate.is_finite() && *rate > 0.0).map(|rate| {
-            let send_burst = (if made(Bug::BurstTooLarge) { 4.0 } else { 2.0 } * rate).max(1.0);
+            let send_burst = (if mutation!(BurstTooLarge) { 4.0 } else { 2.0 } * rate).max(1.0);
             #[expect(clippy::cast_precision_loss, reason = "a number of rooms is far below 2^52")]
             let rooms = config.rooms_per_conn.max(1) as f64;
             let (join_rate, join_burst) = (rate.max(rooms / JOIN_RETRY.as_secs_f64()), 2.0 * rooms);

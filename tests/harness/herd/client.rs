@@ -17,7 +17,7 @@ pub enum Policy {
     Formula(fn(u32, &mut Rng) -> Millis),
     /// Real sessions that make a mistake.
     #[cfg(feature = "bugs")]
-    Mistaken(rejoin::machine::Bug),
+    Mistaken(rejoin::machine::Mutation),
 }
 
 /// Why a dial came to nothing.

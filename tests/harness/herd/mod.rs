@@ -67,10 +67,14 @@ impl Herd {
     /// Plays it.
     pub fn play(&self, seed: u64, policy: &Policy) -> Outcome {
         #[cfg(feature = "bugs")]
-        rejoin::machine::Bug::make(if let Policy::Mistaken(bug) = policy { Some(*bug) } else { None });
+        rejoin::machine::Mutation::activate(if let Policy::Mistaken(bug) = policy {
+            Some(*bug)
+        } else {
+            None
+        });
         let outcome = run::play(self, seed, policy);
         #[cfg(feature = "bugs")]
-        rejoin::machine::Bug::make(None);
+        rejoin::machine::Mutation::activate(None);
         outcome
     }
 }

@@ -24,13 +24,13 @@ pub struct Setup {
     pub cut: Option<(Way, u64)>,
     /// A mistake that the clients make.
     #[cfg(feature = "bugs")]
-    pub client_bug: Option<rejoin::machine::Bug>,
+    pub client_mutation: Option<rejoin::machine::Mutation>,
     /// A mistake that the server makes.
     #[cfg(feature = "bugs")]
-    pub server_bug: Option<rejoin_server::hub::Bug>,
+    pub server_mutation: Option<rejoin_server::hub::Mutation>,
     /// A mistake that it makes as one node of several.
     #[cfg(feature = "bugs")]
-    pub node_bug: Option<rejoin_server::hub::NodeBug>,
+    pub node_mutation: Option<rejoin_server::hub::NodeMutation>,
 }
 
 impl Setup {
@@ -42,11 +42,11 @@ impl Setup {
             schedule,
             cut: None,
             #[cfg(feature = "bugs")]
-            client_bug: None,
+            client_mutation: None,
             #[cfg(feature = "bugs")]
-            server_bug: None,
+            server_mutation: None,
             #[cfg(feature = "bugs")]
-            node_bug: None,
+            node_mutation: None,
         }
     }
 
@@ -96,7 +96,7 @@ impl Setup {
 
     fn run(&self, readable: bool) -> Outcome {
         #[cfg(feature = "bugs")]
-        make_mistakes(self.client_bug, self.server_bug, self.node_bug);
+        make_mistakes(self.client_mutation, self.server_mutation, self.node_mutation);
         let outcome = World::new(self, readable).play();
         #[cfg(feature = "bugs")]
         make_mistakes(None, None, None);
@@ -106,11 +106,11 @@ impl Setup {
 
 #[cfg(feature = "bugs")]
 fn make_mistakes(
-    client: Option<rejoin::machine::Bug>,
-    server: Option<rejoin_server::hub::Bug>,
-    node: Option<rejoin_server::hub::NodeBug>,
+    client: Option<rejoin::machine::Mutation>,
+    server: Option<rejoin_server::hub::Mutation>,
+    node: Option<rejoin_server::hub::NodeMutation>,
 ) {
-    rejoin::machine::Bug::make(client);
-    rejoin_server::hub::Bug::make(server);
-    rejoin_server::hub::NodeBug::make(node);
+    rejoin::machine::Mutation::activate(client);
+    rejoin_server::hub::Mutation::activate(server);
+    rejoin_server::hub::NodeMutation::activate(node);
 }

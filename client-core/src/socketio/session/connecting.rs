@@ -2,13 +2,13 @@
 
 use super::Session;
 use super::connection::{ActiveConnection, EarlyEvents, HandshakeState};
-use crate::bug::{Bug, made};
 use crate::cause::{Cause, CauseCode, Disconnect};
 use crate::close_code::{self, CloseAction};
 use crate::event::{Event, JoinedRoom, Mode, RoomState};
 use crate::link::ConnId;
 use crate::messages::ServerMessage;
 use crate::messages::{Gap, GapReason};
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::session::Output;
 use crate::socketio::messages::{
@@ -68,9 +68,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let HandshakeState::AwaitingConnect { pid, offset, .. } = &mut connection.handshake else { return };
         if pid.is_some() && *pid == connected.pid {
             self.offset = core::mem::take(offset);
-            connection.recovered = !made(Bug::SioRecoveryUnnoticed);
+            connection.recovered = !mutation!(SioRecoveryUnnoticed);
         } else {
-            if !made(Bug::SioPlaceKept) {
+            if !mutation!(SioPlaceKept) {
                 self.offset = Offset::default();
             }
             self.rooms.begin_anew();
@@ -96,7 +96,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.resume_room(at, &held);
         }
         self.resume_personal(&held);
-        for event in held.events.into_iter().skip(usize::from(made(Bug::SioMissedForgotten))) {
+        for event in held.events.into_iter().skip(usize::from(mutation!(SioMissedForgotten))) {
             self.apply_event(event);
         }
         #[cfg(feature = "frames")]
@@ -130,7 +130,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 member_count: None,
             }));
         }
-        if missed && !made(Bug::SioGapUntold) {
+        if missed && !mutation!(SioGapUntold) {
             self.event(Event::Gap(Gap::unknown(name, GapReason::Reconnected)));
         }
     }
@@ -138,7 +138,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Says of the notifications what it says of a room that was joined before.
     fn resume_personal(&mut self, held: &EarlyEvents<P, N>) {
         let was_up = core::mem::replace(&mut self.personal.was_up, true);
-        if !was_up || !self.personal.is_followed || made(Bug::SioOwnGapUntold) {
+        if !was_up || !self.personal.is_followed || mutation!(SioOwnGapUntold) {
             return;
         }
         let room = self.personal.name.clone();

@@ -2,11 +2,11 @@
 //! connection; and the application's answers.
 
 use super::Session;
-use crate::bug::{Bug, made};
 use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId, SendReply};
 use crate::kept_frames::KeptFrames;
 use crate::messages::ServerMessage;
+use crate::mutation::mutation;
 use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
 use crate::socketio::messages::{Answer, ClientPacket};
@@ -54,7 +54,7 @@ impl<P: Payload, N: Clone + Ord> CustomEvents<P, N> {
 
     /// Nobody waits for the answers any more.
     pub(super) fn connection_lost(&mut self) {
-        if !made(Bug::SioOpenOutlivesLoss) {
+        if !mutation!(SioOpenOutlivesLoss) {
             self.open = VecDeque::new();
         }
         self.answers = VecDeque::new();
@@ -83,7 +83,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let may_go = is_up
             && self.custom.kept_frames.next().is_none()
             && self.outbox.may_go(&send, self.settings.max_unflushed);
-        let waits = made(Bug::SioVolatileWaits);
+        let waits = mutation!(SioVolatileWaits);
         if self.link.has_ended() || send.payload_len() > self.settings.max_content || waits {
             self.send(now, send);
         } else if may_go {
@@ -182,7 +182,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Whether an event that wants an answer is given one by the application. It gets a number of ours then.
     pub(super) fn open_ack(&mut self, id: u64, message: &mut ServerMessage<P, N>) -> bool {
         let ServerMessage::Custom(frame) = message else { return false };
-        if !self.custom.manual_acks || self.custom.open.len() >= MAX_OPEN_ACKS && !made(Bug::SioOpenUnbounded)
+        if !self.custom.manual_acks || self.custom.open.len() >= MAX_OPEN_ACKS && !mutation!(SioOpenUnbounded)
         {
             return false;
         }
@@ -196,7 +196,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(at) = self.custom.open.iter().position(|(ours, _)| *ours == ack) else {
             return self.event(Event::NotAnswered { ack, why: SendFailure::UnknownAck });
         };
-        let at = if made(Bug::SioAnswersOldest) { 0 } else { at };
+        let at = if mutation!(SioAnswersOldest) { 0 } else { at };
         let waiting: usize = self.custom.answers.iter().map(|(_, arguments)| arguments.byte_len()).sum();
         let most = self.connection.as_ref().map_or(usize::MAX, |connection| connection.max_payload);
         let why = if arguments.byte_len() > self.settings.max_content.min(most) {
@@ -204,7 +204,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         } else if waiting.saturating_add(arguments.byte_len()) > MAX_ANSWER_BYTES {
             SendFailure::QueueFull
         } else {
-            let open = if made(Bug::SioAnswersTwice) {
+            let open = if mutation!(SioAnswersTwice) {
                 self.custom.open.get(at).copied()
             } else {
                 self.custom.open.remove(at)
@@ -221,7 +221,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The answer to a custom event: what it means is the application's to say.
     pub(super) fn custom_ack(&mut self, id: u64, answer: Answer<P, N>, whole: Option<P>) {
         let (Answer::Done { answer, .. } | Answer::Refused { answer, .. }) = answer;
-        let answer = whole.or(answer).filter(|_| !made(Bug::SioOwnAnswerLost));
+        let answer = whole.or(answer).filter(|_| !mutation!(SioOwnAnswerLost));
         let reply = SendReply::new(answer, None);
         let status = DeliveryStatus::Answered { id: None, seq: None };
         self.outbox.answered(id, status, reply, &mut self.outcomes);

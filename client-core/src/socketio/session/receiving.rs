@@ -2,11 +2,11 @@
 
 use super::Session;
 use super::connection::HandshakeState;
-use crate::bug::{Bug, made};
 use crate::cause::CauseCode;
 use crate::close_code::{self, CloseAction};
 use crate::event::{DeliveryStatus, Event, SendFailure, SendReply};
 use crate::messages::ServerMessage;
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::socketio::messages::{Answer, ClientPacket, ServerEvent, ServerPacket};
 use crate::socketio::offset::Offset;
@@ -15,7 +15,7 @@ use crate::time::{ClockReading, Timestamp};
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn received(&mut self, now: Timestamp, packet: ServerPacket<P, N>) {
         match packet {
-            ServerPacket::Ping if made(Bug::SioPingUnanswered) => {}
+            ServerPacket::Ping if mutation!(SioPingUnanswered) => {}
             ServerPacket::Ping => self.write(ClientPacket::Pong),
             ServerPacket::Open(handshake) => self.engine_opened(handshake),
             ServerPacket::Connected(connected) => self.namespace_connected(now, connected),
@@ -52,7 +52,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "only an own event is given a number"))]
     pub(super) fn apply_event(&mut self, mut event: ServerEvent<P, N>) {
-        if let Some(id) = event.ack.filter(|_| !made(Bug::SioEventUnanswered)) {
+        if let Some(id) = event.ack.filter(|_| !mutation!(SioEventUnanswered)) {
             #[cfg(feature = "frames")]
             let is_open = self.open_ack(id, &mut event.message);
             #[cfg(not(feature = "frames"))]
@@ -84,7 +84,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.event(Event::Notification(notification));
             }
             #[cfg(feature = "frames")]
-            ServerMessage::Custom(_) if event.ack.is_some() && made(Bug::SioOwnEventLost) => {}
+            ServerMessage::Custom(_) if event.ack.is_some() && mutation!(SioOwnEventLost) => {}
             #[cfg(feature = "frames")]
             ServerMessage::Custom(frame) => self.event(Event::Frame(frame)),
             _ => self.diagnostics.unknown_frames += 1,

@@ -1,7 +1,6 @@
 //! Saves the queued sends for a later run, and restores them. Socket.IO has no positions to save.
 
 use super::Session;
-use crate::bug::{Bug, made};
 #[cfg(feature = "journal")]
 use crate::change::Change;
 use crate::change_log::record;
@@ -9,6 +8,7 @@ use crate::change_log::record;
 use crate::event::SendId;
 use crate::event::{Delivery, DeliveryStatus, Event, Restored};
 use crate::link::State;
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::persisted::Saved;
 use crate::socketio::rooms::DesiredMembership;
@@ -82,7 +82,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         #[cfg(feature = "frames")]
         self.custom.kept_frames.restore(saved.kept);
-        for send in saved.sends.into_iter().filter(|_| !made(Bug::SioWaitingForgotten)) {
+        for send in saved.sends.into_iter().filter(|_| !mutation!(SioWaitingForgotten)) {
             let (room, content, reference) =
                 (send.room.clone(), send.content.clone(), send.reference.clone());
             #[cfg(feature = "journal")]

@@ -2,9 +2,9 @@
 
 use super::Session;
 use crate::backoff::{pause, retry_delay};
-use crate::bug::{Bug, made};
 use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState, SendReply};
 use crate::messages::{Code, JoinReason};
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::session::Join;
 use crate::socketio::messages::{Answer, ClientEvent};
@@ -46,7 +46,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn join_all(&mut self, now: Timestamp) {
-        for at in usize::from(made(Bug::SioJoinsAllButOne))..self.rooms.len() {
+        for at in usize::from(mutation!(SioJoinsAllButOne))..self.rooms.len() {
             self.write_join(now, at);
         }
     }
@@ -146,11 +146,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         reply: SendReply<P>,
     ) {
         let Some(room) = self.rooms.at_mut(at) else { return };
-        let hint = if made(Bug::SioHintIgnored) { Some(0) } else { retry_after_ms };
+        let hint = if mutation!(SioHintIgnored) { Some(0) } else { retry_after_ms };
         let delay = retry_delay(room.refusals, pause(hint));
         room.membership = Membership::Later { at: now + delay };
         room.refusals = room.refusals.saturating_add(1);
-        if room.told.replace(code) == Some(code) || made(Bug::SioRefusalUntold) {
+        if room.told.replace(code) == Some(code) || mutation!(SioRefusalUntold) {
             return;
         }
         let (name, message) = (room.name.clone(), reply.message.clone());
@@ -170,7 +170,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn recovers_as_it_is(&self) -> bool {
         self.connection
             .as_ref()
-            .is_some_and(|connection| !connection.recovered || made(Bug::SioRecoveredTwice))
+            .is_some_and(|connection| !connection.recovered || mutation!(SioRecoveredTwice))
     }
 
     /// The room there is joined, as far as anybody can tell.
@@ -196,7 +196,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A server that does not implement leaving continues sending; rooms never requested are its own choice.
     pub(super) fn is_left(&self, room: &N) -> bool {
         self.rooms.get(room).is_some_and(|room| room.wanted == DesiredMembership::Left)
-            && !made(Bug::SioHearsAfterLeaving)
+            && !mutation!(SioHearsAfterLeaving)
     }
 
     pub(super) fn leave(&mut self, room: &N) {
@@ -219,7 +219,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let again = room.wanted == DesiredMembership::Left
                 && room.membership == Membership::Suspended
                 && is_up
-                && !made(Bug::SioRecoveredNotLeft);
+                && !mutation!(SioRecoveredNotLeft);
             match room.wanted {
                 DesiredMembership::Leaving { send_no } if self.outbox.is_pending(&room.name, send_no) => {
                     self.leaving = true;
@@ -230,7 +230,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             let known_there = room.membership != Membership::Absent || may_return;
             room.wanted = DesiredMembership::Left;
-            if !made(Bug::SioLateRefusalHeard) {
+            if !mutation!(SioLateRefusalHeard) {
                 // A refusal that still comes is of no room that anybody wants.
                 room.overdue = None;
             }
@@ -241,7 +241,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             let name = room.name.clone();
             if is_up && known_there {
-                if !made(Bug::SioLeaveUnsaid) {
+                if !mutation!(SioLeaveUnsaid) {
                     self.emit(None, ClientEvent::Leave { room: name.clone() });
                 }
             } else if !known_there {
@@ -292,7 +292,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 .rooms
                 .at_mut(at)
                 .is_some_and(|room| matches!(room.membership, Membership::Later { at } if at <= now))
-                && !made(Bug::SioLaterForgotten)
+                && !mutation!(SioLaterForgotten)
             {
                 self.write_join(now, at);
             }
@@ -306,10 +306,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         else {
             return;
         };
-        let early = made(Bug::SioReadyTooEarly);
+        let early = mutation!(SioReadyTooEarly);
         if self.rooms.iter().all(|room| early || !room.is_wanted() || room.membership == Membership::Member) {
             connection.ready = true;
-            if !made(Bug::SioReadyUntold) {
+            if !mutation!(SioReadyUntold) {
                 self.event(Event::Ready(Mode::SocketIo));
             }
         }

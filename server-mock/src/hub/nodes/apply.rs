@@ -4,7 +4,7 @@ use super::super::dispatch::{encode, wire_name};
 use super::super::log::{Log, LogEntry};
 use super::super::replay::Replay;
 use super::super::{Hub, Output, Room};
-use super::bug::{Bug, made};
+use super::mutation::mutation;
 use rejoin::machine::ServerMessage;
 use rejoin::messages::Epoch;
 use rejoin::{Name, Timestamp};
@@ -19,7 +19,7 @@ impl Hub {
             // It is being read for the first time: the entry may lie behind what the answer has.
             return copy.early.keep(epoch, entry, &mut nodes.requests, &self.config);
         };
-        if log.epoch() != epoch && !made(Bug::EpochOfNoticeIgnored) {
+        if log.epoch() != epoch && !mutation!(EpochOfNoticeIgnored) {
             if copy.reading {
                 copy.early.keep(epoch, entry, &mut nodes.requests, &self.config);
             } else {
@@ -32,18 +32,18 @@ impl Hub {
             Ordering::Less => {
                 if is_fork(log, &entry) {
                     self.reread(now, room);
-                } else if made(Bug::NoticeTwice) {
+                } else if mutation!(NoticeTwice) {
                     self.deliver(room);
                 }
             }
             Ordering::Equal => self.append_and_deliver(now, room, *entry),
-            Ordering::Greater if made(Bug::NoticeUnchecked) => {
+            Ordering::Greater if mutation!(NoticeUnchecked) => {
                 let id = log.id_at(log.head()).cloned();
                 let log = Log::after(log.epoch().clone(), (entry.seq - 1, id));
                 self.store.replace(room, log);
                 self.append_and_deliver(now, room, *entry);
             }
-            Ordering::Greater if made(Bug::HoleUnfilled) => {}
+            Ordering::Greater if mutation!(HoleUnfilled) => {}
             Ordering::Greater => {
                 let reading = copy.reading;
                 copy.early.keep(epoch, entry, &mut nodes.requests, &self.config);
@@ -115,5 +115,5 @@ impl Hub {
 
 /// Whether the copy has another entry under this number.
 fn is_fork(log: &Log, entry: &LogEntry) -> bool {
-    log.id_at(entry.seq).is_some_and(|id| *id != entry.id) && !made(Bug::ForkUnnoticed)
+    log.id_at(entry.seq).is_some_and(|id| *id != entry.id) && !mutation!(ForkUnnoticed)
 }

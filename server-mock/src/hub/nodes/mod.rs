@@ -10,7 +10,7 @@
 //!   ends its connection, because nobody knows what became of it; the client asks again with the same number.
 //! - Somebody is in a room who is there on any node (`attendance`).
 
-pub(super) mod bug;
+pub(super) mod mutation;
 
 mod apply;
 mod parked;
@@ -23,7 +23,7 @@ mod send;
 
 use super::shared::{Control, RequestId, StoreNotice, StoreRequest, StoreResponse};
 use super::{Hub, Output, Timer};
-use bug::{Bug, made};
+use mutation::mutation;
 use parked::Parked;
 use rejoin::machine::ClockReading;
 use rejoin::{Id, Name, Timestamp};
@@ -138,7 +138,7 @@ impl Hub {
     /// Gives up what the store has not answered in time.
     pub(super) fn expire_requests(&mut self, now: ClockReading) {
         let at = now.monotonic;
-        if made(Bug::NeverGivenUp) {
+        if mutation!(NeverGivenUp) {
             return;
         }
         while let Some(kind) = self.nodes.as_mut().and_then(|nodes| nodes.requests.pop_expired(at)) {
@@ -161,7 +161,7 @@ impl Hub {
         match notice {
             StoreNotice::Appended { room, epoch, entry } => self.apply_entry(at, &room, &epoch, entry),
             StoreNotice::Head { room, epoch, head } => {
-                if !made(Bug::HeadIgnored) {
+                if !mutation!(HeadIgnored) {
                     self.compare_heads(at, &room, &epoch, head);
                 }
             }
@@ -171,7 +171,7 @@ impl Hub {
             StoreNotice::Signal(signal) => self.deliver_signal(signal),
             StoreNotice::Interrupted => self.interrupted(at),
             StoreNotice::Control(control) => {
-                if made(Bug::ControlEchoed) {
+                if mutation!(ControlEchoed) {
                     self.request_store(StoreRequest::Control(control.clone()));
                 }
                 match control {

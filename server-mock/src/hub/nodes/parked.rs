@@ -7,7 +7,7 @@
 use super::super::dispatch::{RequestRef, is_stream, resolve_room, wire_name};
 use super::super::rights::{Permission, Right};
 use super::super::{ConnId, FeedRequest, Hub, Limit, Output, RoomPosition};
-use super::bug::{Bug, made};
+use super::mutation::mutation;
 use super::replica::ParkedRef;
 use rejoin::machine::{ClientMessage, ClockReading, ServerMessage};
 use rejoin::messages::{Code, JoinRequest, Nack};
@@ -65,7 +65,7 @@ impl Parked {
 impl Hub {
     /// A mistake on purpose.
     pub(in super::super) fn is_served_from_copy(&self, room: &Name) -> bool {
-        made(Bug::SinceFromCopy) && self.store.room(room).is_some()
+        mutation!(SinceFromCopy) && self.store.room(room).is_some()
     }
 
     /// So many joins of the connection wait.
@@ -132,7 +132,7 @@ impl Hub {
             self.refuse_frame(conn, message);
             return None;
         }
-        if !made(Bug::ParkedLost) {
+        if !mutation!(ParkedLost) {
             (parked.frames, parked.bytes) = (parked.frames + 1, parked.bytes + bytes);
             join.frames.push_back((message, bytes));
         }
@@ -385,7 +385,7 @@ impl Hub {
         conn: ConnId,
         mut frames: VecDeque<(ClientMessage, usize)>,
     ) {
-        if made(Bug::ParkedReordered) {
+        if mutation!(ParkedReordered) {
             frames.make_contiguous().reverse();
         }
         for (message, bytes) in frames {

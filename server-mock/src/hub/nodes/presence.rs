@@ -4,7 +4,7 @@
 use super::super::dispatch::{encode, is_stream};
 use super::super::shared::{PRESENCE_TTL, RemoteMember, StoreRequest, UserPresence};
 use super::super::{Hub, Room, Timer};
-use super::bug::{Bug, made};
+use super::mutation::mutation;
 use super::replica::RemoteNode;
 use rejoin::machine::ServerMessage;
 use rejoin::{Id, Name, Timestamp};
@@ -29,7 +29,7 @@ impl Hub {
         }
         let users = vec![UserPresence { user: user.clone(), is_present: here }];
         self.request_store(StoreRequest::UpdatePresence { room: room.clone(), users, is_snapshot: false });
-        if here && !made(Bug::AttendanceUnrepeated) {
+        if here && !mutation!(AttendanceUnrepeated) {
             self.schedule_repeat(now, room);
         }
     }
@@ -156,13 +156,13 @@ impl Hub {
             (known.users, known.expires) = (after, expires);
         } else {
             copy.nodes.insert(node.clone(), RemoteNode { users: after, expires });
-            if !made(Bug::AttendanceKept) {
+            if !mutation!(AttendanceKept) {
                 self.due.insert((expires, Timer::RemoteExpiry(room.clone(), node.clone())));
             }
         }
         for user in come {
             let is_new = self.rooms.get_mut(room).is_some_and(|room| room.remote_joined(&user));
-            if is_new && !made(Bug::ArrivalElsewhereUntold) {
+            if is_new && !mutation!(ArrivalElsewhereUntold) {
                 self.broadcast(room, &ServerMessage::UserJoined { room: room.clone(), user }, true);
             }
         }
@@ -210,7 +210,7 @@ impl Hub {
 
 /// Changes the members of a node by what it has said.
 fn apply_changes(known: &mut BTreeSet<Name>, users: Vec<UserPresence>, is_snapshot: bool) {
-    if is_snapshot && !made(Bug::WholeOnlyAdds) {
+    if is_snapshot && !mutation!(WholeOnlyAdds) {
         known.clear();
     }
     for UserPresence { user, is_present: here } in users {

@@ -6,7 +6,7 @@
 use super::super::log::Log;
 use super::super::shared::{KnownHead, RoomState, StoreRequest};
 use super::super::{Hub, Limit, Timer};
-use super::bug::{Bug, made};
+use super::mutation::mutation;
 use super::replica::ParkedRef;
 use super::requests::RequestKind;
 use rejoin::machine::ClockReading;
@@ -34,7 +34,7 @@ const MAX_DOUBLINGS: u32 = 3;
 impl Hub {
     /// What this node has of a room.
     pub(super) fn known_head(&self, room: &Name) -> Option<KnownHead> {
-        let log = self.store.room(room).filter(|_| !made(Bug::HeldUnsaid))?;
+        let log = self.store.room(room).filter(|_| !mutation!(HeldUnsaid))?;
         let head = log.head();
         Some(KnownHead { epoch: log.epoch().clone(), head, id: log.id_at(head).cloned() })
     }
@@ -50,7 +50,7 @@ impl Hub {
         let Some(nodes) = &mut self.nodes else { return Ok(()) };
         if let Some(copy) = nodes.replicas.get_mut(room).filter(|copy| copy.reading) {
             match waiting {
-                Some(waiting) if made(Bug::JoinSharesEarlierRead) => copy.waiting.push(waiting),
+                Some(waiting) if mutation!(JoinSharesEarlierRead) => copy.waiting.push(waiting),
                 Some(waiting) => copy.next.push(waiting),
                 None => copy.read_again = true,
             }
@@ -143,7 +143,7 @@ impl Hub {
 
     /// Notices may have been lost: every room is read again.
     pub(super) fn interrupted(&mut self, now: Timestamp) {
-        if made(Bug::InterruptionIgnored) {
+        if mutation!(InterruptionIgnored) {
             return;
         }
         let Some(nodes) = &mut self.nodes else { return };
@@ -273,7 +273,7 @@ impl Hub {
                 self.store.replace(room, Log::after(epoch.clone(), gone));
                 false
             }
-            Some(log) if *log.epoch() != epoch && !made(Bug::EpochIgnored) => {
+            Some(log) if *log.epoch() != epoch && !mutation!(EpochIgnored) => {
                 self.store.replace(room, Log::after(epoch.clone(), gone));
                 true
             }
@@ -296,8 +296,8 @@ impl Hub {
         let Some(nodes) = &mut self.nodes else { return };
         let Some(copy) = nodes.replicas.get_mut(room) else { return };
         let (early, overflowed) = copy.early.take(&mut nodes.requests);
-        copy.read_again |= (overflowed || is_behind) && !made(Bug::EarlyNoticeLost);
-        if !made(Bug::EarlyNoticeLost) {
+        copy.read_again |= (overflowed || is_behind) && !mutation!(EarlyNoticeLost);
+        if !mutation!(EarlyNoticeLost) {
             // What cannot be taken now is not asked for here, but by the next read.
             copy.reading = true;
             for (epoch, entry) in early {

@@ -7,7 +7,7 @@ use super::super::log::LogEntry;
 use super::super::producers::{Answer, SendStatus};
 use super::super::send::{Admission, Rejection, Send};
 use super::super::shared::{Decision, SendKey, StoreRequest, StoreResponse};
-use super::bug::{Bug, made};
+use super::mutation::mutation;
 use super::parked::TRY_AGAIN_LATER;
 use super::requests::RequestKind;
 use rejoin::machine::{ClockReading, ServerMessage};
@@ -45,7 +45,7 @@ impl Hub {
         epoch: Option<Epoch>,
     ) {
         let at = now.monotonic;
-        if made(Bug::DedupePerNode)
+        if mutation!(DedupePerNode)
             && let Some((key, pseq)) = &send.line
             && let Some(SendStatus::Answered(answer)) =
                 self.store.lookup(&send.room, key, *pseq, at, self.config.dedupe_window)
@@ -59,7 +59,7 @@ impl Hub {
                 // It may be one that was carried out before. An invalid room has no numbers.
                 let is_numbered = send.line.is_some()
                     && resolve_room(&send.user, send.room.clone()).is_ok_and(|key| key == send.room);
-                if !is_numbered || made(Bug::RefusalUnremembered) {
+                if !is_numbered || mutation!(RefusalUnremembered) {
                     return self.nack(at, &send, rejection);
                 }
                 Some(rejection)
@@ -101,14 +101,14 @@ impl Hub {
                 kind: None,
             })),
         };
-        let numbered = send.line.as_ref().filter(|_| !made(Bug::DedupePerNode));
+        let numbered = send.line.as_ref().filter(|_| !mutation!(DedupePerNode));
         let numbered = numbered.map(|((user, pid), pseq)| SendKey {
             user: user.clone(),
             pid: pid.clone(),
             pseq: *pseq,
             epoch,
         });
-        if made(Bug::AckBeforeStore)
+        if mutation!(AckBeforeStore)
             && let (Some(reference), Some(log)) = (send.reference.take(), self.store.room(&send.room))
         {
             let (room, epoch, seq) = (send.room.clone(), log.epoch().clone(), log.head() + 1);
@@ -139,7 +139,7 @@ impl Hub {
         let at = now.monotonic;
         match answer {
             StoreResponse::Appended { epoch, entry, id, seq, dup } => {
-                if made(Bug::DedupePerNode)
+                if mutation!(DedupePerNode)
                     && let Some((key, pseq)) = send.line.clone()
                 {
                     self.store.record_answer(&send.room, key, pseq, Answer::Ack { id: id.clone(), seq }, at);
@@ -172,7 +172,7 @@ impl Hub {
                 if !is_here {
                     return;
                 }
-                if made(Bug::FailureAcked)
+                if mutation!(FailureAcked)
                     && let (Some(reference), Some(log)) = (send.reference.take(), self.store.room(&send.room))
                 {
                     let (room, epoch, seq) = (send.room.clone(), log.epoch().clone(), log.head() + 1);

@@ -1,23 +1,32 @@
-//! Deliberate mistakes, by which the simulation proves that it would find them. Feature `bugs`, tests only: without
-//! the feature none can be made, and the question for one is constant.
+//! Deliberate mistakes, by which the simulation proves that it would find them. Feature `bugs`, tests only: without the feature
+//! none can be made, and [`mutation!`] is constant.
 //!
-//! A mistake belongs to the thread that makes it, so no configuration has to carry it to the place where it is made.
+//! A mistake is made by one thread, so that no configuration has to carry it to its place.
+
+/// Whether the mistake of this name is made here and now: the one form in which production code asks.
+macro_rules! mutation {
+    ($name:ident) => {
+        $crate::mutation::is_active($crate::mutation::Mutation::$name)
+    };
+}
+
+pub(crate) use mutation;
 
 /// The mistakes of a crate, which has a feature `bugs`: by file, each with what is wrong. For this workspace.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! mistakes {
+macro_rules! mutations {
     ($($file:literal { $($name:ident = $text:literal,)* })*) => {
         /// A mistake.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[cfg_attr(not(feature = "bugs"), allow(dead_code, unreachable_pub, reason = "made by the simulation alone"))]
         #[non_exhaustive]
-        pub enum Bug {
+        pub enum Mutation {
             $($(#[doc = $text] $name,)*)*
         }
 
         #[cfg(feature = "bugs")]
-        impl Bug {
+        impl Mutation {
             /// All of them.
             pub const ALL: &'static [Self] = &[$($(Self::$name,)*)*];
 
@@ -34,32 +43,32 @@ macro_rules! mistakes {
 
         #[cfg(feature = "bugs")]
         std::thread_local! {
-            static MADE: core::cell::Cell<Option<Bug>> = const { core::cell::Cell::new(None) };
+            static ACTIVE: core::cell::Cell<Option<Mutation>> = const { core::cell::Cell::new(None) };
         }
 
         #[cfg(feature = "bugs")]
-        impl Bug {
+        impl Mutation {
             /// Everything of this crate in this thread makes this mistake from now on, or none.
-            pub fn make(bug: Option<Self>) {
-                MADE.set(bug);
+            pub fn activate(mutation: Option<Self>) {
+                ACTIVE.set(mutation);
             }
         }
 
         /// Whether this mistake is being made.
         #[cfg(feature = "bugs")]
-        pub(crate) fn made(bug: Bug) -> bool {
-            MADE.get() == Some(bug)
+        pub(crate) fn is_active(mutation: Mutation) -> bool {
+            ACTIVE.get() == Some(mutation)
         }
 
         #[cfg(not(feature = "bugs"))]
         #[inline]
-        pub(crate) const fn made(_: Bug) -> bool {
+        pub(crate) const fn is_active(_: Mutation) -> bool {
             false
         }
     };
 }
 
-mistakes! {
+mutations! {
     "link/mod.rs" {
         ConnectUnheard = "Who asks to connect while it waits waits on.",
         AskedSaidNetwork = "Who asks to connect while it waits is told that the network changed.",

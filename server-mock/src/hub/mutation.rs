@@ -1,9 +1,18 @@
 //! Deliberate mistakes. Each one breaks a rule of the protocol in one place; a checker that does not find it checks
-//! nothing. Without the feature `bugs` none of them can be made, and the question for one is constant.
+//! nothing. Without the feature `bugs` none of them can be made, and `mutation!` is constant.
 //!
 //! A mistake belongs to the thread that makes it, so no configuration has to carry it to the place where it is made.
 
-rejoin::mistakes! {
+/// Whether the mistake of this name is made here and now: the one form in which the hub asks.
+macro_rules! mutation {
+    ($name:ident) => {
+        $crate::hub::mutation::is_active($crate::hub::mutation::Mutation::$name)
+    };
+}
+
+pub(crate) use mutation;
+
+rejoin::mutations! {
     "hub/send.rs" {
         NoDedupe = "A repeated send is appended again.",
         DedupeForgottenEarly = "A line is forgotten a few seconds after its last send.",

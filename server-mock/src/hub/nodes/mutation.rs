@@ -1,7 +1,16 @@
-//! Deliberate mistakes of a hub that is one node of several, as [`hub/bug.rs`](super::super::bug) has them for every hub.
+//! Deliberate mistakes of a hub that is one node of several, as [`hub/mutation.rs`](super::super::mutation) has them for every hub.
 //! They are a list of their own because only a simulation with several hubs can find them.
 
-rejoin::mistakes! {
+/// Whether the mistake of this name is made here and now: the one form in which the hub asks.
+macro_rules! mutation {
+    ($name:ident) => {
+        $crate::hub::nodes::mutation::is_active($crate::hub::nodes::mutation::Mutation::$name)
+    };
+}
+
+pub(crate) use mutation;
+
+rejoin::mutations! {
     "hub/nodes/room_read.rs" {
         SinceFromCopy = "A join is answered from the node's copy, whatever the store has by now.",
         JoinSharesEarlierRead = "A join is answered by a read that began before it was asked for.",
