@@ -2,7 +2,7 @@
 //!
 //! No text crosses into WebAssembly, to keep the page small: rooms and users are handles of the page's table, contents are
 //! [`Value`]s that the session passes through unread, reasons and causes are numbers whose names the page looks up
-//! ([`codes`]). JSON is parsed and written by the browser.
+//! (`js/wasm/codes.ts`). JSON is parsed and written by the browser.
 //!
 //! The page feeds inputs with [`Machine::input`], takes outputs with [`Machine::poll`] until there are none, and waits for
 //! [`Machine::deadline`]. The machine never calls the page, so nothing is borrowed while a listener runs.

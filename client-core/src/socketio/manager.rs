@@ -146,7 +146,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         self.outputs_in.pop_front()
     }
 
-    /// As [`Session::rest`].
+    /// As [`Session::shrink_to_fit`].
     pub fn shrink_to_fit(&mut self) {
         self.main.shrink_to_fit();
         for member in &mut self.members {

@@ -29,7 +29,7 @@
 //! Some connections speak the extended protocol (protocol.md §2): what they send is numbered and answered, what
 //! they missed is replayed from the room's [`Log`]. A replay is read from the log as the connection takes it:
 //! after each part the hub says [`Output::NotifyQueueDrained`], and [`Input::QueueDrained`] brings the next one. Readers
-//! ([`Input::Watch`], protocol.md §4) are always served that way, the newest message too. What must outlive the process
+//! ([`Input::OpenFeed`], protocol.md §4) are always served that way, the newest message too. What must outlive the process
 //! is in the [`Store`].
 //!
 //! With [`HubConfig::node`] set the hub is one node of several on a store that they share. Its own [`Store`] is then a

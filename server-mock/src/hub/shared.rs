@@ -131,7 +131,7 @@ pub enum StoreRequest {
         /// What to do with it, if it was not decided before.
         decision: Decision,
     },
-    /// Say who is in a room on this node. Repeated well before [`ATTENDANCE`] has passed. Not answered.
+    /// Say who is in a room on this node. Repeated well before [`PRESENCE_TTL`] has passed. Not answered.
     UpdatePresence {
         /// Which room.
         room: Name,

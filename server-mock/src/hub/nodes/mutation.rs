@@ -1,4 +1,4 @@
-//! Deliberate mistakes of a hub that is one node of several, as [`hub/mutation.rs`](super::super::mutation) has them for every hub.
+//! Deliberate mistakes of a hub that is one node of several, as [`hub/mutation.rs`](mod@super::super::mutation) has them for every hub.
 //! They are a list of their own because only a simulation with several hubs can find them.
 
 /// Whether the mistake of this name is made here and now: the one form in which the hub asks.
