@@ -170,7 +170,7 @@ impl Rights {
         }
     }
 
-    /// What [`patterns`](Self::from_patterns) has given; `None` if it has not.
+    /// What [`from_patterns`](Self::from_patterns) has given; `None` if it has not.
     pub(crate) fn from_stored(patterns: Option<Vec<Pattern>>) -> Option<Self> {
         let Some(patterns) = patterns else { return Some(Self::all()) };
         if patterns.len() > PATTERNS || patterns.iter().any(|(start, ..)| start.len() > PATTERN_BYTES) {
