@@ -1,4 +1,4 @@
-//! The next connection of a listener.
+//! Accepts the next connection of a listener. Waits for a free descriptor when the process has none; reads nothing.
 
 use crate::log_throttle::LogThrottle;
 use crate::metrics::Metrics;

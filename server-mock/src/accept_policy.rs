@@ -1,4 +1,4 @@
-//! What becomes of a TCP connection that was just accepted: it is served, or refused before anything is read.
+//! Decides whether a TCP connection that was just accepted is served or refused. Reads nothing from it.
 
 use crate::admission::{Cause, Full, Given, Handshake, Network, Wait};
 use crate::lingering;

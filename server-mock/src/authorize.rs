@@ -1,5 +1,5 @@
-//! What the application's own code allows, asked before a frame that needs it reaches the hub. Owns the questions: which ones a
-//! frame needs, their bounds, for how long an answer counts. Judges nothing: the hub does, by the answers that are kept here.
+//! Asks the application's own function for permissions before a frame reaches the hub. Owns which permissions a frame
+//! needs, the cache of one connection and the bounds. The hub judges by that cache.
 
 use crate::hub::{PERSONAL_ROOM, Permission, Permissions, Right};
 use crate::log_throttle::LogThrottle;

@@ -1,4 +1,4 @@
-//! The command line of `rejoin-server`, which is also `rejoin serve`.
+//! The command line of `rejoin-server`, which is also `rejoin serve`: options in, a running server out.
 
 mod reload;
 mod signals;

@@ -1,4 +1,4 @@
-//! How a server is set up.
+//! The server's configuration, with its defaults and limits.
 
 use crate::admin::AdminToken;
 use crate::auth::{Auth, Authorizer};

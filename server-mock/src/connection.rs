@@ -1,5 +1,4 @@
-//! One TCP connection, from `accept` to its end, in one task: its deadlines, TLS, HTTP, and to whom it is handed on. It
-//! decides about no request: that is the routes' part.
+//! The task of one TCP connection, from `accept` to its end: deadlines, TLS, HTTP. Routes requests; answers none itself.
 
 use crate::admission::{Cause, Handshake, proxy_header};
 use crate::faults::{FaultState, FaultyStream};

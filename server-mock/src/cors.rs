@@ -1,6 +1,6 @@
-//! What lets a page of another origin read a feed or poll (the Fetch standard's CORS). Which origins may is
-//! [`origin`](crate::origin)'s to say. Tokens authenticate here, not cookies; whoever polls may send credentials too where
-//! its origin is on the list by name, for the cookies of a balancer in between.
+//! The CORS headers for feeds and polls (the Fetch standard). [`origin`](crate::origin) decides which origins are allowed.
+//! Tokens authenticate here, not cookies; a poll may send credentials too where its origin is on the list by name, for the
+//! cookies of a balancer in between.
 
 use axum::extract::Request;
 use axum::http::header::{

@@ -1,5 +1,5 @@
-//! Counts by kind, and which of them the log is to tell: the first of a kind at once, the others together, once a minute.
-//! What strangers and users do must not fill a disk. It writes nothing itself.
+//! Counts events by kind and decides which of them are logged: the first of a kind at once, the others together, once a
+//! minute. Writes no log itself.
 
 use crate::log_throttle::LOG_INTERVAL;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! How many files this process may open, and how many of them are for connections.
+//! The limit of open files: raises it at the start, and divides it between connections and the rest.
 
 /// Files that are not for connections: the listeners, the runtime's own, the admin listener's connections, refusals.
 const RESERVE: u64 = 128;

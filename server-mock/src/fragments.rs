@@ -1,5 +1,5 @@
-//! Counts the frames of each WebSocket message as its bytes come in. A message may come in any number of them, empty ones
-//! too, and the WebSocket library says nothing before the last one is there.
+//! Counts the frames of each WebSocket message while its bytes arrive, and refuses too many. The WebSocket library reports
+//! a message only when its last frame has arrived.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! Which `Host` headers are answered where no token protects, so that a page of another site cannot reach this server
-//! by making its own name resolve to this machine (DNS rebinding).
+//! The allowed `Host` headers where no token protects: prevents that a page of another site reaches this server by a name
+//! that resolves to this machine (DNS rebinding).
 
 use crate::admission::{About, Cause};
 use crate::state::AppState;

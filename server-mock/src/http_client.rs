@@ -1,4 +1,4 @@
-//! Connections that the server itself opens: TCP, and TLS with the system's certificates. Owns no protocol on them.
+//! Opens the server's own outgoing connections: TCP, and TLS with the system's certificates. Owns no protocol on them.
 
 use axum::http::Uri;
 use futures_util::future::BoxFuture;

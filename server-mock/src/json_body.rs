@@ -1,4 +1,4 @@
-//! The body of a request as JSON, with its text made well-formed.
+//! Reads the body of a request as JSON, with its text made well-formed.
 
 use axum::Json;
 use axum::body::{Body, Bytes};

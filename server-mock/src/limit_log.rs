@@ -1,5 +1,4 @@
-//! What the limits of users, rooms and sessions have refused: counted by limit, and told in the log now and then, with who
-//! it was. It keeps no limit itself.
+//! Logs what the limits of users, rooms and sessions refuse, counted by limit and throttled. Enforces no limit.
 
 use crate::counters::KindCounters;
 use crate::limits::{Limit, RefusalCounts};

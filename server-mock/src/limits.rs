@@ -1,6 +1,5 @@
-//! The limits of users, rooms and sessions, by name: what `/metrics` counts under `rejoin_limited_total` and the log tells.
-//! What is refused before a session begins has causes of its own ([`admission`](crate::admission)). It decides nothing: whoever keeps
-//! a limit counts here what it refuses.
+//! The names of the limits of users, rooms and sessions, as `rejoin_limited_total` and the log have them. Refusals before a
+//! session have causes of their own ([`admission`](crate::admission)). Enforces no limit.
 
 use crate::counters::kinds;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The end of a connection whose peer is still to read the last words. It says nothing itself.
+//! Closes a connection such that its peer can still read the last bytes.
 
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};

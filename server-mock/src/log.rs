@@ -1,5 +1,5 @@
-//! Where the log goes: to standard error, behind a bounded queue, so that a reader who stands still holds nobody up. What
-//! finds the queue full is dropped and counted. Panics are lines of it.
+//! Writes the log to standard error behind a bounded queue, so that a reader that stops blocks nobody. What does not fit is
+//! dropped and counted. Panics are log lines too.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;

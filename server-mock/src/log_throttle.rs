@@ -1,4 +1,4 @@
-//! What is told in the log at most once a minute, however often it happens: one thing, or each cause of one. Writes nothing itself.
+//! Throttles log lines: at most one a minute for each cause. Writes nothing itself.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

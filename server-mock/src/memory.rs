@@ -1,5 +1,5 @@
-//! A budget for the process's memory: above four fifths of it nobody new is let in, above nine tenths the longest queues
-//! are dropped, whose connections come back and catch up.
+//! The memory budget: above four fifths of it newcomers are refused, above nine tenths the longest queues are dropped,
+//! whose connections come back and catch up.
 
 use crate::log_throttle::LogThrottle;
 use crate::process;

@@ -1,5 +1,4 @@
-//! Reading the files that options name: tokens, keys, certificates. Owns the bounds in bytes and in time; what a file says is
-//! the caller's business.
+//! Reads the files that options name: tokens, keys, certificates. Owns the bounds in bytes and in time; the caller parses.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};

@@ -1,4 +1,4 @@
-//! Which browser pages may open a connection.
+//! The allowed `Origin` headers: which browser pages may open a connection.
 
 use crate::host::check_host;
 use axum::http::HeaderValue;

@@ -1,5 +1,4 @@
-//! What the admin listener asks of the other servers of the same store, and what each of them answers. Owns the questions and
-//! their JSON; how they get there is the store's part.
+//! The admin listener's questions to other nodes and their answers. Owns their JSON; the store carries them.
 
 use crate::hub::Protocol;
 use crate::shared_hub::UserStatus;

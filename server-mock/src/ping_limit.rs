@@ -1,4 +1,4 @@
-//! How many pings a peer may send: each costs an answer.
+//! Limits the pings of a peer: each costs an answer.
 
 use std::time::Duration;
 use tokio::time::Instant;

@@ -1,4 +1,4 @@
-//! This process as the operating system sees it: memory, time, open files. Empty where there is no `/proc`.
+//! Figures of this process: memory, time, open files. Empty without `/proc`.
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};

@@ -1,5 +1,4 @@
-//! The two lines of the log that every session has: who came from where, and how it ended. Never a token, never what was
-//! said.
+//! The two log lines of a session: its origin, and how it ended. Never a token, never content.
 
 use crate::faults::FaultState;
 use crate::send_queue::Shutdown;

@@ -1,4 +1,4 @@
-//! What the connections of one server share.
+//! The state that all connections of one server share.
 
 use crate::admission::{About, AdmissionControl, Cause, Client, Early, Full, Wait};
 use crate::auth::{AuthRequest, Authority, Identity, Unavailable};

@@ -1,4 +1,4 @@
-//! `POST /tickets`: a ticket for a token, so that no token has to stand in a URL.
+//! The route `POST /tickets`: a ticket for a token, so that no token has to stand in a URL.
 
 use crate::admission::Wait;
 use crate::auth::{NoTicket, TICKET_LIFETIME, Tickets};

@@ -1,4 +1,4 @@
-//! From an HTTP request to a WebSocket: what is checked, in which order, and what the refusals say.
+//! Upgrades an HTTP request to a WebSocket: the checks, their order, and the refusals.
 
 use crate::admission::{Client, Proxies, Wait};
 use crate::auth::{Identity, Tickets};

@@ -1,4 +1,4 @@
-//! A TCP stream that ends when its peer takes nothing for too long, whatever writes to it.
+//! A TCP stream that fails when its peer reads nothing for too long.
 
 use crate::metrics::Metrics;
 use std::io;

@@ -1,4 +1,4 @@
-//! Who is kept out, and how an operator lets somebody in again.
+//! The routes for bans: lists users who are kept out, and lifts a ban. The hub enforces them.
 
 use super::{Page, problem, without_query};
 use crate::state::AppState;

@@ -1,4 +1,4 @@
-//! Faults on purpose, on request.
+//! The routes for faults on purpose: adds, lists and removes them. [`faults`](crate::faults) applies them.
 
 use super::{BODY, problem, without_query};
 use crate::faults::Fault;

@@ -1,6 +1,5 @@
-//! What every admin request passes before its handler: the Host check, the token, a deadline for its body, and the line
-//! in the log that says who did what; strangers have a line a minute only. It knows no route but those that everybody may ask
-//! for.
+//! Checks every admin request before its handler runs: the Host, the token, a deadline for the body. Writes the audit line
+//! of each request, and of strangers at most one a minute. Knows no route but the public ones.
 
 use super::problem;
 use super::token::AdminToken;

@@ -1,4 +1,4 @@
-//! What a supervisor and Prometheus ask for every few seconds.
+//! The routes `/healthz`, `/readyz` and `/metrics`. Formats what others measure.
 
 use crate::state::AppState;
 use axum::Router;

@@ -1,4 +1,5 @@
-//! The admin listener: health, metrics, faults, and what an operator or a backend does to users and rooms.
+//! The admin listener: its routes for health, metrics, faults, users, rooms and tokens. The hub decides; the handlers
+//! translate.
 
 mod bans;
 mod faults;

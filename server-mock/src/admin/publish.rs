@@ -1,4 +1,4 @@
-//! What a backend has to say: notifications to a user, messages in a room.
+//! The routes by which a backend publishes: notifications to a user, messages to a room.
 
 use super::guard::Asker;
 use super::{problem, without_query};

@@ -1,4 +1,4 @@
-//! How an operator takes tokens back before their end.
+//! The route that revokes tokens before they expire.
 
 use super::guard::Asker;
 use super::{problem, without_query};

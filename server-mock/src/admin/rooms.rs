@@ -1,4 +1,4 @@
-//! Which rooms there are and who is in them.
+//! The routes that list rooms and their members, and remove a member.
 
 use super::{Page, problem, without_query};
 use crate::state::AppState;

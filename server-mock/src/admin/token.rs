@@ -1,4 +1,4 @@
-//! The token that the admin listener asks for: read from a file, compared in constant time.
+//! The token of the admin listener: read from a file, compared in constant time.
 
 use crate::option_file;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Who is connected, and how an operator ends that.
+//! The routes that list connected users, disconnect them and ban them, on all nodes.
 
 use super::guard::Asker;
 use super::{Page, problem, without_query};

@@ -1,4 +1,4 @@
-//! The places of connections that are no WebSocket, feed or waiting poll yet.
+//! Limits connections whose handshake is not finished: in all, and for each address. Evicts the oldest silent one.
 
 use super::Network;
 use std::collections::{BTreeMap, BTreeSet};

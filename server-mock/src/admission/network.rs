@@ -1,4 +1,4 @@
-//! Whose share something is.
+//! The key by which an address is counted: an IPv4 address, or an IPv6 network of 64 bits.
 
 use std::net::{IpAddr, Ipv6Addr};
 

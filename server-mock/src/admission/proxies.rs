@@ -1,5 +1,5 @@
-//! Who is behind a proxy, and which host it asked for: `X-Forwarded-For`, `X-Forwarded-Host` and `Forwarded` (RFC 7239),
-//! from proxies that are trusted.
+//! Finds the client's address and the requested host behind trusted proxies: `X-Forwarded-For`, `X-Forwarded-Host` and
+//! `Forwarded` (RFC 7239). Ignores these headers from anybody else.
 
 use super::Network;
 use axum::http::header::FORWARDED;

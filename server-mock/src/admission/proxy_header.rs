@@ -1,4 +1,4 @@
-//! The header of the PROXY protocol, version 1 or 2, with which a trusted proxy begins a connection.
+//! Reads the header of the PROXY protocol, version 1 or 2, from a trusted proxy.
 
 use ppp::{HeaderResult, v1, v2};
 use std::io;

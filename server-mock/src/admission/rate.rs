@@ -1,4 +1,4 @@
-//! How often an address may come, and how often it may be wrong about a token.
+//! Limits for each address: connections per second, and failed tokens, with a growing delay.
 
 use super::Network;
 use governor::clock::{Clock, DefaultClock};

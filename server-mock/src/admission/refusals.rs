@@ -1,4 +1,4 @@
-//! Who was not let in: counted by cause, and told in the log now and then. It refuses nobody itself.
+//! Counts refused connections by cause and logs them, throttled. Refuses nobody itself.
 
 use crate::auth::TokenRejection;
 use crate::counters::{KindCounters, kinds};

@@ -1,4 +1,4 @@
-//! Socket.IO sessions that have not said who they are yet.
+//! Limits Socket.IO sessions that have not authenticated yet: in all, and for each address.
 
 use super::{Full, Network};
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! Whom the application's own code knows. Owns the bounds of asking it: how long, and how many at a time.
+//! Authenticates by a function of the application. Owns the bounds of its calls: their deadline, and how many run at a
+//! time.
 
 use super::{AuthRequest, Identity, Unavailable, User};
 use crate::log_throttle::LogThrottleByCause;

@@ -1,5 +1,5 @@
-//! Whose a token is, all in all: a ticket lets in whom its token would have let in, and nobody has taken the token back. What
-//! several servers keep together is asked of their store.
+//! Authenticates tokens and tickets, and rejects revoked ones. Tickets and revocations that several servers share come from
+//! their store.
 
 use super::revocations::{Full, Revocation, Revocations, Revoked};
 use super::shared::{self, NotShared, Shared, Unavailable};

@@ -1,5 +1,4 @@
-//! Answers that count for a while. Owns their bounds in number and bytes: what would not fit takes the place of what would end
-//! first.
+//! A cache of authentication results, bounded in number and bytes. What would expire first is evicted first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

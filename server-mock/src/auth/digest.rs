@@ -1,4 +1,4 @@
-//! Digests that every node makes the same way, so that they can be compared across nodes.
+//! Digests of secrets that are the same on every node, so that they can be compared across nodes.
 
 use ring::digest::{Context, SHA256};
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! A file that is read again when it has changed. Owns how that is found out, and not what the file says.
+//! Watches a file and reads it again when it has changed. Owns how a change is detected, not what the file contains.
 
 use super::AuthError;
 use crate::option_file;

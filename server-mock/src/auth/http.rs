@@ -1,5 +1,5 @@
-//! Whom the application's own endpoint lets in, asked over HTTP. Owns what is asked and how the answer is read, how long an
-//! answer counts, and the bounds of both. Whoever cannot be asked about is let in by nobody: the client comes back later.
+//! Authenticates by an HTTP endpoint of the application. Owns the request, how the answer is read and cached, and the
+//! bounds of both. An endpoint that cannot answer admits nobody; clients try again.
 
 use super::authenticator::DEADLINE;
 use super::digest::sha256;

@@ -1,4 +1,4 @@
-//! Who may connect: a token in, a user's name and rights out.
+//! Authentication: a token in, a user's name and rights out.
 
 mod authenticator;
 mod authority;

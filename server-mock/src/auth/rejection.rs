@@ -1,5 +1,5 @@
-//! Why a token is nobody's: the rule that it breaks, in words for the log of whoever runs the server. Whoever shows it learns
-//! nothing of this. Never holds a part of a token.
+//! The rule that a rejected token breaks, in words for the server's log. The client does not learn it. Never holds a part
+//! of a token.
 
 use crate::counters::kinds;
 

@@ -1,4 +1,4 @@
-//! The file of tokens or keys is read again: when somebody says so, and when it has changed.
+//! Reads the file of tokens or keys again: on request, and when it has changed.
 
 use super::file::Stamp;
 use super::{Auth, AuthError, Authority, TokenChanges};

@@ -1,4 +1,4 @@
-//! Tokens that an operator has taken back before their end. Owns the list, and not what becomes of their connections.
+//! The list of revoked tokens. Owns the list and its bounds, not the connections that have to end.
 
 use super::Credential;
 use super::digest::short;

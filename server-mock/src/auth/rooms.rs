@@ -1,4 +1,4 @@
-//! Rights as JSON has them: in the claim `rooms` of a token, and in the answer of an application. Owns that form only.
+//! Reads rights from JSON: the claim `rooms` of a token, or the field of an endpoint's answer.
 
 use crate::hub::{Right, Rights};
 use serde_json::Value;

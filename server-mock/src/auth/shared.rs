@@ -1,5 +1,5 @@
-//! What several servers keep together of tokens: tickets and revocations. Owns the border to where they are kept, and what
-//! stands there of a ticket; does no I/O.
+//! The interface to what several servers share of tokens: tickets and revocations. Owns the types, and how a ticket is
+//! encrypted; does no I/O.
 
 use super::digest::{hex, sha256, unhex};
 use super::jwt::KeyId;

@@ -1,4 +1,4 @@
-//! Whom an application's own code or endpoint lets in. Owns what it can say of a user, and its bounds.
+//! What a function or an endpoint of the application tells of a user: name, rights, lifetime. Owns the bounds of each.
 
 use super::{Credential, Identity, Jti, is_user_name};
 use crate::hub::Rights;

@@ -1,4 +1,4 @@
-//! SIGHUP: what was read from files is read again. It never ends the process. The file of --auth is watched too.
+//! Reloads tokens and certificates on SIGHUP. Never ends the process. The file of --auth is watched too.
 
 use crate::admin::AdminToken;
 use crate::auth::{AuthError, Reloader};

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT; on other systems Ctrl-C.
+//! Waits for SIGTERM and SIGINT; on other systems for Ctrl-C.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! What a service manager is told, and the socket that it may hand over. Does nothing where there is none.
+//! Notifies systemd of readiness, and takes over its listening socket. Does nothing without systemd.
 
 use std::io;
 use std::net::TcpListener;

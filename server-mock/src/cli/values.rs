@@ -1,4 +1,4 @@
-//! How the values of options are read.
+//! Parses the values of options.
 
 use super::{AddressLimit, Rate};
 use crate::admission::check_network;

@@ -1,4 +1,4 @@
-//! What waits because a connection has a `delay` fault.
+//! Holds back the bytes of a connection with a `delay` fault.
 
 use super::FaultState;
 use crate::send_queue::Outbound;

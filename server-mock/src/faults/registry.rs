@@ -1,4 +1,4 @@
-//! Which faults wait for connections, and which connections there are to be hit.
+//! The faults that wait for a connection, and the connections that they can apply to.
 
 use super::{Direction, Fault, FaultKind, FaultState};
 use crate::hub::Text;

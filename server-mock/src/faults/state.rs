@@ -1,5 +1,5 @@
-//! What the faults say about one connection at this moment, and whether its peer has taken nothing for too long; shared by
-//! its wire and its task.
+//! The state of one connection's faults, and whether its peer has stopped reading. Shared by the connection's stream and
+//! its task.
 
 use super::Direction;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

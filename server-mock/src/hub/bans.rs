@@ -1,4 +1,4 @@
-//! An operator's ways to end a user's connections, and to keep the user out for a while.
+//! Disconnects users and keeps banned ones out.
 
 use super::inspect::beyond;
 use super::shared::{Control, StoreRequest};

@@ -1,4 +1,4 @@
-//! The hub's rules that a deployment may change.
+//! The hub's configuration, with its defaults.
 
 use rejoin::Id;
 use std::time::Duration;

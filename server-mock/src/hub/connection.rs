@@ -1,4 +1,4 @@
-//! One connection.
+//! The state that the hub has of one connection.
 
 use super::replay::Replays;
 use super::rights::Rights;

@@ -1,4 +1,4 @@
-//! Each frame to its rule, and what the refusals say (protocol.md §1 and §2.2).
+//! Dispatches each frame to its handler, and forms refusals (protocol.md §1 and §2.2).
 
 use super::mutation::mutation;
 use super::user::{JOIN_RETRY, RateDecision, User};

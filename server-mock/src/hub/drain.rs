@@ -1,4 +1,4 @@
-//! How a server ends.
+//! Drains the hub: moves clients away within a window, then ends what is left.
 
 use super::Output;
 use super::dispatch::{encode, millis};

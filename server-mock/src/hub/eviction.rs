@@ -1,5 +1,5 @@
-//! The rooms that nobody is in, and in which order they are forgotten when there is no place for another one: those of
-//! the user who has made the most rooms first, and of these the longest silent. Each step costs O(log n).
+//! Chooses which empty room is forgotten when there is no place for another one: the longest silent one of the user who has
+//! made the most. Each step costs O(log n).
 
 use rejoin::{Name, Timestamp};
 use std::collections::btree_map::Entry;

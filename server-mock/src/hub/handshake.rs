@@ -1,4 +1,4 @@
-//! How a connection begins.
+//! Opens a connection: its first frames, the limits of its user, the place of a connection that it replaces.
 
 use super::bans::KICKED_CLOSE;
 use super::connection::{Conn, Extended};

@@ -1,4 +1,4 @@
-//! Answers from the log on request.
+//! Answers `history` requests from the log.
 
 use super::dispatch::{describe_room_name_error, is_stream, resolve_room};
 use super::mutation::mutation;

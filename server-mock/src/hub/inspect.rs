@@ -1,4 +1,4 @@
-//! What an operator may ask: who is connected, which rooms there are, who is in them. Changes nothing.
+//! Lists users, rooms and members for an operator. Changes nothing.
 
 use super::{ConnId, Hub};
 use rejoin::{Name, Timestamp};

@@ -1,4 +1,4 @@
-//! What goes into the hub and what comes out of it.
+//! The inputs and outputs of the hub.
 
 use super::shared::{RequestId, StoreNotice, StoreRequest, StoreResponse};
 use super::{FeedRequest, Rights, RoomPosition};

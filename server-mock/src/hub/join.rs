@@ -1,4 +1,4 @@
-//! Joining and leaving a room, and where a replay begins (protocol.md §2.2 and §2.4).
+//! Joins and leaves rooms, and decides where a replay begins (protocol.md §2.2 and §2.4).
 
 use super::dispatch::{RequestRef, describe_room_name_error, is_stream, resolve_room, wire_name};
 use super::log::{Log, PositionStatus};

@@ -1,4 +1,4 @@
-//! A room's log: what was said, in order, numbered, under an epoch.
+//! The log of one room: its messages in order, numbered, under an epoch.
 
 use super::mutation::mutation;
 use rejoin::machine::ServerMessage;

@@ -1,4 +1,4 @@
-//! What a connection is allowed, and what becomes of one that wants more or is allowed less than before.
+//! Checks what a connection may do, and ends what it may not do any longer.
 
 use super::dispatch::{RequestRef, is_stream, wire_name};
 use super::rights::{Permission, Right, Rights};

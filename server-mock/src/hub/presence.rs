@@ -1,4 +1,4 @@
-//! Who is in a room, counted per user, and who is told of it.
+//! Presence: the members of a room, counted per user, and who is told of a change.
 //!
 //! Plain connections are told by the plain contract: whenever a user's connections go from none to one, and never of
 //! a departure. Extended ones see somebody whose connection was lost stay for a grace, so that a reconnect does not

@@ -1,4 +1,4 @@
-//! Producers: what makes a send that is made again the same send (protocol.md §2.3).
+//! Producers: recognise a repeated send (protocol.md §2.3).
 
 use super::mutation::mutation;
 use rejoin::messages::Code;

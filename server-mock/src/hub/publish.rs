@@ -1,4 +1,4 @@
-//! From a decision to the log, and from the log to the members.
+//! Appends accepted messages to the log and delivers them to the members.
 
 use super::dispatch::{encode, stream_of, wire_name};
 use super::log::LogEntry;

@@ -1,4 +1,4 @@
-//! A token bucket on the caller's clock.
+//! A token bucket. The caller passes the time.
 
 use super::mutation::mutation;
 use rejoin::Timestamp;

@@ -1,4 +1,4 @@
-//! What a connection may do in which rooms. Owns the patterns and how they match, and not where they come from.
+//! Rights for rooms: patterns and how they match. Does not know where they come from.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! One room: who is in it.
+//! The members of one room.
 
 use super::ConnId;
 use super::inspect::beyond;

@@ -1,4 +1,4 @@
-//! What becomes of a send (protocol.md §2.3): found again, appended, or refused.
+//! Handles sends (protocol.md §2.3): recognised as a repetition, appended, or refused.
 
 use super::dispatch::{TOO_DEEP, describe_room_name_error, is_stream, millis, resolve_room};
 use super::log::LogEntry;

@@ -1,5 +1,5 @@
-//! What a hub asks of a store that several nodes share, and what it is told by it. Owns the types and their rules only:
-//! nothing here decides, and nothing here does I/O.
+//! The interface between a hub and a store that several nodes share. Owns the types and their rules; decides nothing and
+//! does no I/O.
 //!
 //! A hub with [`HubConfig::node`](super::HubConfig::node) set is one node of several. Its own
 //! [`Store`](super::Store) is then a copy of the rooms that somebody on this node is in; the shared store is the only

@@ -1,4 +1,4 @@
-//! Signals: what is worth something only now, typing for instance (protocol.md §2.2).
+//! Signals: ephemeral messages such as typing (protocol.md §2.2). Never stored.
 
 use super::dispatch::{TOO_DEEP, encode};
 use super::mutation::mutation;

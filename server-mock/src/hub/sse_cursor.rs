@@ -1,4 +1,4 @@
-//! A feed: one room's log as text/event-stream (protocol.md §4), read by a cursor.
+//! The cursor of a feed: one room's log as text/event-stream (protocol.md §4).
 //!
 //! A feed has no queue of what is to be sent, only a place in the log, so one that is taken slowly costs no more than
 //! one that is not. What was trimmed before it was read is announced by a `gap`, as is everything else that is lost.

@@ -1,5 +1,5 @@
-//! Readers: connections that are sent one room's feed and say nothing (protocol.md §4). They are no members, so nobody
-//! is told of them.
+//! Feeds: connections that receive one room's log and send nothing (protocol.md §4). They are no members, so nobody is told
+//! of them.
 
 use super::dispatch::millis;
 use super::join::OpenError;

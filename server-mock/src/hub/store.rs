@@ -1,4 +1,4 @@
-//! Everything the hub must not lose: the logs and the producers.
+//! The memory store: everything the hub must not lose, which is logs and producers.
 
 use super::eviction::{Creator, EvictionQueue};
 use super::inspect::beyond;

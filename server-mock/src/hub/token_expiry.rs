@@ -1,4 +1,4 @@
-//! The end of a token, and a new one for a connection that stays.
+//! Announces the expiry of tokens, and accepts a new one for an open connection.
 
 use super::dispatch::millis;
 use super::mutation::mutation;

@@ -1,4 +1,4 @@
-//! One user: how many connections, and how much the user may still send.
+//! The connections and rate limits of one user.
 
 use super::HubConfig;
 use super::mutation::mutation;

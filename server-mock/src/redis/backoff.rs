@@ -1,4 +1,4 @@
-//! How long is waited before Redis is dialled again. Owns the rule only.
+//! The delay before Redis is dialled again.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Requests of the hub as commands of Redis. Owns which keys and arguments a script gets.
+//! Encodes requests of the hub as Redis commands. Owns the keys and arguments of each script.
 
 use super::encode::{self, millis};
 use super::keys::{Keys, RoomKeys};

@@ -1,4 +1,4 @@
-//! Where Redis is and how it is used. Owns the options and their text forms; connects to nothing.
+//! The configuration of Redis: address, prefix, durability, and their text forms. Connects to nothing.
 
 use super::keys::is_prefix;
 use super::tls;

@@ -1,5 +1,4 @@
-//! One connection to Redis: found, opened, and looked at before it is used. Owns how a Redis is reached and what it has to be;
-//! knows nothing of rooms.
+//! Opens one connection to Redis and checks the server before it is used. Knows nothing of rooms.
 
 use super::config::{Host, RedisAddress, RedisConfig};
 use super::error::{StoreError, shown};

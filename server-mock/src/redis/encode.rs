@@ -1,5 +1,5 @@
-//! Entries, notices and controls as they stand in Redis, and back. What comes back is remote input: it is bounded and
-//! checked here, and nothing else of this module looks into it.
+//! Encodes and decodes entries, notices and controls as they stand in Redis. What is decoded is remote input: it is bounded
+//! and checked here.
 
 use crate::auth::{Jti, Revocation, Revoked, hex, unhex};
 use crate::hub::KIND_BYTES;

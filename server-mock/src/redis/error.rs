@@ -1,4 +1,4 @@
-//! What can be wrong with a Redis. Owns the words: what happened, where, and what to do.
+//! Errors of Redis in words: what happened, where, and what to do.
 
 use super::tls;
 use redis::{ErrorKind, RedisError, ServerErrorKind};

@@ -1,5 +1,5 @@
-//! Questions to all other nodes, and their answers: a question goes over the channel of what every node has to do, each answer
-//! over a channel of whoever asked. Owns how many answers are expected and how long they are waited for; knows no question.
+//! Asks all other nodes and gathers their answers. Owns how many answers are expected and their deadline; knows no
+//! question.
 
 use super::keys::Keys;
 use super::token_store::RedisTokenStore;

@@ -1,4 +1,4 @@
-//! The hub's side of a Redis.
+//! Connects the hub to its Redis: passes requests on, and responses and notices back.
 
 use super::{NodeQuestion, Revocations, StoreListener};
 use crate::hub::shared::{RequestId, StoreNotice, StoreResponse};

@@ -1,4 +1,4 @@
-//! How far the hub was told of each room that is open on this node. Owns the numbers; the hub judges them.
+//! The last position that the hub was told of each open room. The hub judges them.
 
 use rejoin::Name;
 use rejoin::messages::Epoch;

@@ -1,4 +1,5 @@
-//! Notices between the connection and the hub: bounded in number and bytes. What does not fit is dropped, and that is told.
+//! The queue of notices between the subscriber and the hub, bounded in number and bytes. What does not fit is dropped, and
+//! the drop is reported.
 
 use super::connection::OnPush;
 use redis::{PushInfo, PushKind, Value};

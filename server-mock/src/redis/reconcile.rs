@@ -1,5 +1,5 @@
-//! Compares the heads of the open rooms with the store every 10 s, so that a notice that was lost is noticed. Owns which rooms
-//! are asked for when, and what counts as lost.
+//! Compares the heads of open rooms with the store every 10 s, so that a lost notice is detected. Owns which rooms are
+//! compared when.
 
 use super::StoreListener;
 use super::positions::{Position, Positions};

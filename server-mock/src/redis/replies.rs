@@ -1,4 +1,4 @@
-//! What the scripts answer, read. Owns the shapes of the answers; whatever has another one is a failure.
+//! Decodes the replies of the scripts. A reply of another shape is a failure.
 
 use super::encode::{read_entry, read_revocation};
 use crate::auth::Revocation;

@@ -1,5 +1,5 @@
-//! The connection over which requests go. Owns their order per room, their deadlines, and what becomes of them while Redis is
-//! away. Decides nothing about rooms: the scripts do.
+//! The connection that carries requests. Owns their order per room, their deadlines, and what happens to them while Redis
+//! is away. The scripts decide about rooms.
 
 use super::StoreListener;
 use super::backoff::Backoff;

@@ -1,4 +1,4 @@
-//! The Lua scripts, one for each operation. Owns their text and their digests; what they do stands in them.
+//! The Lua scripts, one for each operation, and their digests.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
-//! The connection over which notices come. Owns which channels are wanted, and that the hub is told whenever notices may have
-//! been missed. Reads no rooms.
+//! The connection that receives notices. Owns the subscriptions, and reports to the hub whenever notices may have been
+//! missed. Reads no rooms.
 
 use super::backoff::Backoff;
 use super::commands::Commands;

@@ -1,4 +1,4 @@
-//! TLS to Redis: whom to trust, which certificate to show, and what a failed handshake means in words. Opens no connection.
+//! TLS to Redis: trusted certificates, the client's certificate, and the words for a failed handshake. Opens no connection.
 
 use crate::http_client::system_roots;
 use crate::tls::{CertificateError, provider, read_chain, read_pair};

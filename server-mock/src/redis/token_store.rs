@@ -1,5 +1,4 @@
-//! What is asked of Redis beside the hub: tickets and revocations. Owns their commands and how long their answers may take; the
-//! connection is that of the hub's requests.
+//! Tickets and revocations in Redis. Owns their commands and deadlines; shares the connection of the hub's requests.
 
 use super::commands::Commands;
 use super::replies;

@@ -1,4 +1,4 @@
-//! Acknowledgements that are wanted and not given yet, and what they say.
+//! Acknowledgements that a client asked for and that are not sent yet.
 
 use rejoin::messages::{Ack, Code, ErrorDetail, JoinReason, Joined, Nack, Position, Ref};
 use rejoin::{Id, Name};

@@ -1,6 +1,5 @@
-//! Bytes in events. A Socket.IO client has them as attachments; everybody else, and the log, has an object with their
-//! base64 where they stand: `{"_binary":true,"base64":"AQID"}`. Puts the one in the place of the other, and waits for
-//! attachments that are still to come. Knows no event.
+//! Converts bytes in events: attachments for a Socket.IO client; for everybody else, and in the log, an object with their
+//! base64: `{"_binary":true,"base64":"AQID"}`. Waits for attachments that are still to come. Knows no event.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

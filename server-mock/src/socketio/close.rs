@@ -1,4 +1,4 @@
-//! The last words of a session.
+//! Closes a session.
 
 use super::packet;
 use super::session::Session;

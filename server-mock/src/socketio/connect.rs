@@ -1,4 +1,4 @@
-//! CONNECT: who is there, and whether they may be.
+//! Authenticates a Socket.IO CONNECT and registers the client.
 
 use super::acks;
 use super::member::{Admission, PendingMember};

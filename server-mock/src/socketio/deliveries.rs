@@ -1,5 +1,5 @@
-//! What one client has been sent in one namespace, by room and number, so that a lost session can go on where its client
-//! stopped receiving. Knows no socket, no clock and no log.
+//! The messages that one client was sent in one namespace, by room and number, so that a recovered session can continue
+//! where its client stopped receiving. Knows no socket, no clock and no log.
 
 use crate::hub::RoomPosition;
 use rejoin::messages::{Epoch, Joined};

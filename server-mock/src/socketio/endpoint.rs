@@ -1,4 +1,4 @@
-//! The requests to `/socket.io/`: which session they belong to, and what they carry.
+//! Handles requests to `/socket.io/`: finds or opens their session.
 
 use super::payload::{NoPayload, Payload};
 use super::refusal::Refusal;

@@ -1,4 +1,4 @@
-//! The engine's own question whether somebody is there, from the open packet to the end of the session.
+//! The heartbeat of Engine.IO, from the open packet to the end of the session.
 
 use std::time::Duration;
 use tokio::time::Instant;

@@ -1,4 +1,4 @@
-//! From an event to a frame of the hub.
+//! Translates events of a client into frames of the hub.
 
 use super::namespaces::Namespace;
 use crate::hub::{PERSONAL_ROOM, describe_decode_error};

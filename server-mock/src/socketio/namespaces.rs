@@ -1,4 +1,4 @@
-//! The namespaces at run time: which exist, and which room of the hub a client means in one. Knows no session.
+//! The namespaces at run time, and the room of the hub for each of their rooms. Knows no session.
 
 use super::packet::MAIN;
 use crate::namespace::Namespace as Configured;

@@ -1,4 +1,4 @@
-//! From a frame of the hub to what a Socket.IO client is told.
+//! Translates frames of the hub into events for a client.
 
 use super::acks::{self, PendingAcks};
 use super::binary;

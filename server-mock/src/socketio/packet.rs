@@ -1,5 +1,5 @@
-//! What of Engine.IO 4 and Socket.IO 5 a client may say, and what it is told. The envelopes themselves are read by
-//! [`rejoin::socketio`].
+//! The packets of Engine.IO 4 and Socket.IO 5 that this server reads and writes. [`rejoin::socketio`] reads their
+//! envelopes.
 
 use rejoin::socketio::{self, EnginePacket, PacketType, RESERVED_EVENTS};
 use serde_json::value::RawValue;

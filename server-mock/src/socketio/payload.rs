@@ -1,4 +1,4 @@
-//! What one request of HTTP long-polling carries: packets between record separators.
+//! Reads the body of one poll: packets between record separators.
 
 use super::binary;
 use super::read_buffer::Incoming;

@@ -1,4 +1,4 @@
-//! A WebSocket that is to take over from the polling of a session.
+//! The upgrade of a session from polling to WebSocket, from the probe to the takeover.
 
 use super::packet::{PROBE, PROBED, UPGRADE};
 use super::sessions::{Command, Commands, UpgradeClaim};

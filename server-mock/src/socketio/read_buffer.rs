@@ -1,4 +1,4 @@
-//! What comes in, whatever carries it.
+//! Packets that have arrived, from either transport.
 
 use super::payload::Payload;
 use std::collections::VecDeque;

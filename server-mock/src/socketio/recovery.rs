@@ -1,5 +1,5 @@
-//! Connection state recovery: which sessions were lost a short while ago, or may be lost without the server knowing, and
-//! where their clients are. Decides no identity and touches no room.
+//! Connection state recovery: the sessions that were lost recently, and those that may be lost undetected. Authenticates
+//! nobody and changes no room.
 
 use super::deliveries::Deliveries;
 use crate::admission::Network;

@@ -1,4 +1,4 @@
-//! Why a request to the endpoint is not served, in the words of Engine.IO.
+//! Refusals of requests to the endpoint, in the words of Engine.IO.
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};

@@ -1,4 +1,4 @@
-//! Which sessions there are, for the requests of HTTP long-polling that belong to them.
+//! The table of sessions, by which polls find theirs.
 
 use super::payload::Payload;
 use crate::faults::FaultState;

@@ -1,4 +1,4 @@
-//! What carries a session's packets: a WebSocket, or the requests of HTTP long-polling.
+//! The transport of a session: a WebSocket, or polls.
 
 use super::packet::CLOSE;
 use super::payload::{SEPARATOR, append, attach};

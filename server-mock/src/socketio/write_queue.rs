@@ -1,4 +1,4 @@
-//! What waits to be written, in order.
+//! The queue of what is to be written, in order.
 
 use super::binary;
 use super::payload::ATTACHMENT;

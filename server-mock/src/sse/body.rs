@@ -1,4 +1,4 @@
-//! The body of a feed: what the hub says to one reader, as fast as the socket takes it.
+//! The body of a feed's response: the hub's text for one reader, as fast as the socket takes it.
 
 use crate::faults::{DelayQueue, FaultGuard, FaultState};
 use crate::hub::{KEEP_ALIVE, Text, event_without_id};

@@ -1,4 +1,4 @@
-//! Why there is no feed, as JSON: `{"code", "message", "hint"}`, what happened and what to do.
+//! Refusals of a feed as JSON: `{"code", "message", "hint"}`, what happened and what to do.
 
 use super::METHODS;
 use crate::admission::Wait;

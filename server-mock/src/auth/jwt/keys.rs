@@ -1,5 +1,5 @@
-//! The keys by which JSON Web Tokens are verified, read from a file of PEM and secrets, or from a JWK set. Owns the forms of
-//! these files, and not when they are read.
+//! The keys that verify JSON Web Tokens, read from a file of PEM and secrets, or from a JWK set. Owns the forms of these
+//! files, not when they are read.
 
 use super::pem::{EDWARDS, MODULUS, POINT, Parsed, RSA_BITS, parse as parse_pem};
 use crate::auth::AuthError;

@@ -1,5 +1,4 @@
-//! JSON Web Tokens: signed by an application, verified here by keys of a file. Owns which tokens are good, and not who
-//! signs them.
+//! Verifies JSON Web Tokens by the keys of a file. Owns which tokens are valid; the application signs them.
 
 mod keys;
 mod pem;

@@ -1,4 +1,4 @@
-//! One key in PEM, public or private, and which algorithm it is for. Owns no file and no list.
+//! Reads one key in PEM, public or private, and derives its algorithm. Owns no file and no list.
 
 use super::provider::{ec_pair, ed_pair, rsa_pair};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};

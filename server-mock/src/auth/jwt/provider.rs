@@ -1,5 +1,5 @@
-//! The cryptography of JSON Web Tokens, by ring: HS256, RS256, ES256 and `EdDSA`. Owns how a signature is made and checked, and
-//! not which key is taken.
+//! The cryptography of JSON Web Tokens, by ring: HS256, RS256, ES256 and `EdDSA`. Makes and verifies signatures; does not
+//! choose the key.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};

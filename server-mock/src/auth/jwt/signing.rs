@@ -1,4 +1,4 @@
-//! Makes JSON Web Tokens, for trying. Owns which key of a file signs, and not what is said.
+//! Signs JSON Web Tokens for trials. Owns which key of a file signs, not the claims.
 
 use super::keys::{Key, parse_keys};
 use super::{FILE_BYTES, provider};

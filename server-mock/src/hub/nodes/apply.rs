@@ -1,4 +1,4 @@
-//! Entries as they become known, from a notice or from an answer: only the next one enters the copy and is delivered.
+//! Applies entries from notices and responses to the copy of a room: only the next number is applied and delivered.
 
 use super::super::dispatch::{encode, wire_name};
 use super::super::log::{Log, LogEntry};

@@ -1,5 +1,5 @@
-//! What waits for a room to be read: joins, and what their connections say about the room meanwhile; feeds; connections
-//! that are put back into their rooms.
+//! Holds requests until a room has been read: joins and what their connections ask of the room meanwhile, feeds, restored
+//! connections.
 //!
 //! A connection's frames about a room are carried out in the order in which they came: they wait for the join. Those
 //! about other rooms do not.

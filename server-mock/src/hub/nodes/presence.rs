@@ -1,5 +1,5 @@
-//! Who is in a room on other nodes, and what this node says of its own members. Somebody is in a room who is there on any
-//! node: the others are told only when that begins or ends.
+//! Presence over all nodes: announces this node's members and merges those of others. A member is reported when the first
+//! connection on any node begins and when the last one ends.
 
 use super::super::dispatch::{encode, is_stream};
 use super::super::shared::{PRESENCE_TTL, RemoteMember, StoreRequest, UserPresence};

@@ -1,4 +1,4 @@
-//! What a backend has to say, on its way through the store.
+//! Publishes a backend's messages through the store.
 
 use super::super::log::LogEntry;
 use super::super::publish::NewMessage;

@@ -1,5 +1,4 @@
-//! What a node knows of a room beside its copy of the log: whether it is being read, who waits for that, and who is there
-//! on other nodes.
+//! What a node knows of a room beside its copy of the log: the read under way, who waits for it, remote members.
 
 use super::super::eviction::Creator;
 use super::super::log::LogEntry;

@@ -1,5 +1,4 @@
-//! Requests that the store has not answered: their numbers, their bounds and their deadlines. Decides nothing about
-//! what an answer means.
+//! Requests to the store without a response: their numbers, bounds and deadlines. Does not interpret responses.
 
 use super::super::shared::RequestId;
 use super::super::{HubConfig, Limit};

@@ -1,5 +1,5 @@
-//! Sends of connections on their way through the store (protocol.md §2.3). What this node can judge by itself it judges
-//! before it asks; dedupe, numbers and the final word are the store's.
+//! Passes sends to the store (protocol.md §2.3). This node checks what it can by itself first; dedupe, numbers and the
+//! outcome are the store's.
 
 use super::super::Hub;
 use super::super::dispatch::resolve_room;
