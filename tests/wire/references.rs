@@ -1,4 +1,4 @@
-//! Each page that a source file names, or another page links to, is in the repository, and has the section that is named.
+//! Pages, links and names of files in pages and comments: each target is in the repository, with the section that is named.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -120,4 +120,46 @@ fn each_link_of_a_page_leads_to_a_file_and_to_a_section_of_it() {
     }
     assert!(broken.is_empty(), "{broken:#?}");
     assert!(seen > 30, "only {seen} links were found");
+}
+
+/// The names of source files that a text has in backticks.
+fn file_names(text: &str) -> Vec<&str> {
+    let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    quoted
+        .filter(|name| {
+            let is_path = name.chars().all(|sign| sign.is_ascii_alphanumeric() || "_-./".contains(sign));
+            let is_source = [".rs", ".ts", ".mjs", ".lua"].iter().any(|end| name.ends_with(end));
+            // A bare ending is no name.
+            is_path && is_source && !name.starts_with('.')
+        })
+        .collect()
+}
+
+#[test]
+fn each_source_file_that_a_page_or_a_comment_names_is_here() {
+    /// Made by the build of the npm package.
+    const GENERATED: &str = "/codes.ts";
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut all = Vec::new();
+    files(root, &mut all);
+    let texts: Vec<String> = all.iter().map(|path| format!("/{}", path.display())).collect();
+    let mut missing = Vec::new();
+    let mut seen = 0;
+    for path in &all {
+        let is_text =
+            path.extension().is_some_and(|ext| ["md", "rs", "ts", "mjs"].iter().any(|one| ext == *one));
+        // What a changelog names may be gone.
+        if !is_text || path.ends_with("CHANGELOG.md") {
+            continue;
+        }
+        for name in file_names(&fs::read_to_string(path).unwrap()) {
+            seen += 1;
+            let ending = format!("/{name}");
+            if !ending.ends_with(GENERATED) && !texts.iter().any(|text| text.ends_with(&ending)) {
+                missing.push(format!("{}: {name}", path.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(seen > 30, "only {seen} names were found");
 }
