@@ -66,7 +66,7 @@ impl Authorizer {
     }
 
     /// Whose answers count for so long on a connection; 10 s otherwise. With zero it is asked each time.
-    pub fn lasting(self, lasts: Duration) -> Self {
+    pub fn with_ttl(self, lasts: Duration) -> Self {
         Self { lasts, ..self }
     }
 
@@ -120,25 +120,25 @@ impl fmt::Debug for Authorizer {
 type Question = (Right, Name);
 
 /// What one connection may do, as far as it has been asked.
-pub(crate) struct Asked {
+pub(crate) struct ConnectionPermissions {
     authorizer: Authorizer,
     user: Name,
-    answers: Arc<Answers>,
-    asking: Mutex<Asking>,
+    answers: Arc<AnswerCache>,
+    asking: Mutex<PendingQuestions>,
 }
 
 #[derive(Default)]
-struct Asking {
+struct PendingQuestions {
     /// Questions on their way, for so many frames.
     under_way: Option<(BoxFuture<'static, ()>, usize)>,
     /// So many of the next frames have been asked about.
     cleared: usize,
 }
 
-impl Asked {
+impl ConnectionPermissions {
     /// `rooms`: in so many rooms the connection may be.
     pub(crate) fn new(authorizer: Authorizer, user: Name, rooms: usize) -> Self {
-        let answers = Answers { rooms: Mutex::default(), most: rooms.saturating_add(MORE_ROOMS) };
+        let answers = AnswerCache { rooms: Mutex::default(), most: rooms.saturating_add(MORE_ROOMS) };
         Self { authorizer, user, answers: Arc::new(answers), asking: Mutex::default() }
     }
 
@@ -193,7 +193,7 @@ impl Asked {
     }
 
     /// Whether questions are on their way.
-    pub(crate) fn waits(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         lock(&self.asking).under_way.is_some()
     }
 
@@ -223,9 +223,9 @@ impl Asked {
     }
 }
 
-impl fmt::Debug for Asked {
+impl fmt::Debug for ConnectionPermissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asked").field("authorizer", &self.authorizer).finish_non_exhaustive()
+        f.debug_struct("ConnectionPermissions").field("authorizer", &self.authorizer).finish_non_exhaustive()
     }
 }
 
@@ -254,7 +254,7 @@ fn is_room(name: &Name) -> bool {
 }
 
 /// The answers of one connection, bounded in number.
-struct Answers {
+struct AnswerCache {
     rooms: Mutex<BTreeMap<Name, BTreeMap<Right, Answer>>>,
     most: usize,
 }
@@ -266,7 +266,7 @@ struct Answer {
     until: Instant,
 }
 
-impl Answers {
+impl AnswerCache {
     fn is_fresh(&self, (right, room): &Question, now: Instant) -> bool {
         let rooms = lock(&self.rooms);
         rooms.get(room).and_then(|room| room.get(right)).is_some_and(|answer| now < answer.until)
@@ -293,13 +293,13 @@ impl Answers {
     }
 }
 
-impl fmt::Debug for Answers {
+impl fmt::Debug for AnswerCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers").field("rooms", &lock(&self.rooms).len()).finish_non_exhaustive()
+        f.debug_struct("AnswerCache").field("rooms", &lock(&self.rooms).len()).finish_non_exhaustive()
     }
 }
 
-impl Permissions for Answers {
+impl Permissions for AnswerCache {
     /// The last answer, however old: whether a new one is needed was decided before.
     fn permission(&self, right: Right, room: &str) -> Permission {
         let rooms = lock(&self.rooms);
@@ -323,11 +323,11 @@ mod tests {
         format!(r#"{{"type":"join_room","roomId":"{room}"}}"#)
     }
 
-    fn asked(authorizer: Authorizer) -> Asked {
-        Asked::new(authorizer, Name::from("ada"), 4)
+    fn asked(authorizer: Authorizer) -> ConnectionPermissions {
+        ConnectionPermissions::new(authorizer, Name::from("ada"), 4)
     }
 
-    async fn clear(asked: &Asked, frames: &[&str]) -> usize {
+    async fn clear(asked: &ConnectionPermissions, frames: &[&str]) -> usize {
         std::future::poll_fn(|cx| match asked.cleared(&frames.iter().copied(), cx) {
             0 => Poll::Pending,
             count => Poll::Ready(count),
@@ -356,7 +356,7 @@ mod tests {
             counted.fetch_add(1, Ordering::Relaxed);
             std::future::ready(Ok::<_, String>(true))
         });
-        let asked = asked(authorizer.lasting(Duration::ZERO));
+        let asked = asked(authorizer.with_ttl(Duration::ZERO));
         let (one, two) = (join("a"), join("b"));
         let frames = [&*one, &*two, &*one];
         assert_eq!(clear(&asked, &frames).await, 3);
@@ -377,7 +377,7 @@ mod tests {
         asked.handed_over(1);
         let mut context = Context::from_waker(std::task::Waker::noop());
         assert_eq!(asked.cleared(&[&*held], &mut context), 0);
-        assert!(asked.waits());
+        assert!(asked.is_pending());
     }
 
     #[tokio::test(start_paused = true)]
@@ -389,7 +389,7 @@ mod tests {
 
     #[test]
     fn answers_are_bounded_and_those_of_rooms_that_one_may_be_in_are_kept() {
-        let answers = Answers { rooms: Mutex::default(), most: 3 };
+        let answers = AnswerCache { rooms: Mutex::default(), most: 3 };
         let room = |number: usize| Name::from(format!("r{number}"));
         answers.keep(Right::Join, room(0), Permission::Granted, LASTS);
         for number in 1..10 {

@@ -7,7 +7,7 @@ use crate::admission::{AdmissionControl, Cause};
 #[cfg(feature = "redis")]
 use crate::auth::Revocation;
 use crate::auth::{AuthRequest, Authority, Credential, Identity, Verified};
-use crate::authorize::{Asked, Authorizer};
+use crate::authorize::{Authorizer, ConnectionPermissions};
 use crate::faults::FaultState;
 use crate::hub::shared::{RequestId, StoreNotice, StoreRequest, StoreResponse};
 use crate::hub::{
@@ -192,7 +192,7 @@ pub(crate) struct HubConnection {
     /// `None` if the hub refused it.
     log: Option<SessionLog>,
     /// Boxed: most servers ask nobody.
-    asked: Option<Box<Asked>>,
+    asked: Option<Box<ConnectionPermissions>>,
 }
 
 impl fmt::Debug for HubConnection {
@@ -256,12 +256,13 @@ impl SharedHub {
         let Identity { user, expires, credential, rights } = identity;
         let expires = expires.map(|end| self.timestamp(end));
         let asked = self.authorizer.clone();
-        let asked = asked.map(|authorizer| Asked::new(authorizer, user.clone(), self.rooms_per_conn));
+        let asked =
+            asked.map(|authorizer| ConnectionPermissions::new(authorizer, user.clone(), self.rooms_per_conn));
         let conn = {
             let mut core = self.lock();
             let conn = core.allocate_slot(Arc::clone(&send_queue), origin, &user);
             if let Some(slot) = core.slot(conn) {
-                slot.permissions = asked.as_ref().map(Asked::permissions);
+                slot.permissions = asked.as_ref().map(ConnectionPermissions::permissions);
             }
             let rights = core.limited(conn, rights);
             core.set_credential(conn, credential, &user);
@@ -670,7 +671,7 @@ impl HubConnection {
 
     /// Whether it is being asked what frames may do.
     pub(crate) fn waits(&self) -> bool {
-        self.asked.as_ref().is_some_and(|asked| asked.waits())
+        self.asked.as_ref().is_some_and(|asked| asked.is_pending())
     }
 
     /// A limit has refused the connection something, or closes it.

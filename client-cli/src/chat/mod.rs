@@ -134,7 +134,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
             report_unconfirmed(&talk, events, settings.state.is_some()).await;
             return Ok(Exit::Interrupted);
         }
-        End::ReaderGone => Exit::Success,
+        End::BrokenPipe => Exit::Success,
         End::Failed(failure) => return Err(failure),
         End::Done => talk.exit,
     };
@@ -272,7 +272,7 @@ enum Phase {
 enum End {
     Done,
     Interrupted,
-    ReaderGone,
+    BrokenPipe,
     /// For good, and not by the user's wish.
     Failed(Failure),
 }
@@ -318,7 +318,7 @@ impl Chat {
                 result = self.front.stdout.write(&mut self.talk.narrator.printed), if unprinted => {
                     match result {
                         Ok(chunk) => self.printed = chunk,
-                        Err(_) => return End::ReaderGone,
+                        Err(_) => return End::BrokenPipe,
                     }
                 }
                 batch = self.events.next_batch(), if keeps_up && self.phase != Phase::Ended => {

@@ -183,6 +183,6 @@ impl Content {
 
 impl fmt::Debug for MessageBuilder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draft").field("room", &self.room).finish_non_exhaustive()
+        f.debug_struct("MessageBuilder").field("room", &self.room).finish_non_exhaustive()
     }
 }

@@ -29,7 +29,7 @@ enum Outcome {
     /// Not known yet, and nobody will ask.
     Unwatched,
     /// Known, and not requested yet.
-    Known(Resolved),
+    Resolved(Resolved),
 }
 
 /// The outcome of a send, and what the server answered.
@@ -78,15 +78,15 @@ impl PendingSends {
     /// An outcome is known. Returns whoever has to be woken, outside the lock.
     pub(crate) fn resolve(&mut self, id: SendId, resolved: Resolved) -> Option<Waker> {
         let (_, slot) = self.slot(id)?;
-        match std::mem::replace(&mut slot.outcome, Outcome::Known(resolved)) {
+        match std::mem::replace(&mut slot.outcome, Outcome::Resolved(resolved)) {
             Outcome::Open(waker) => waker,
             Outcome::Unwatched | Outcome::Free => {
                 self.release(id);
                 None
             }
-            Outcome::Known(first) => {
+            Outcome::Resolved(first) => {
                 // Cannot happen: the session resolves each send once. The first word stands.
-                slot.outcome = Outcome::Known(first);
+                slot.outcome = Outcome::Resolved(first);
                 None
             }
         }
@@ -96,7 +96,7 @@ impl PendingSends {
     pub(crate) fn poll(&mut self, id: SendId, waker: &Waker) -> Poll<Option<Resolved>> {
         let Some((_, slot)) = self.slot(id) else { return Poll::Ready(None) };
         match &mut slot.outcome {
-            Outcome::Known(resolved) => {
+            Outcome::Resolved(resolved) => {
                 let resolved = resolved.clone();
                 self.release(id);
                 Poll::Ready(Some(resolved))
@@ -115,7 +115,7 @@ impl PendingSends {
     /// Nobody will ask any more. Returns whether the outcome is known.
     pub(crate) fn unwatch(&mut self, id: SendId) -> bool {
         let Some((_, slot)) = self.slot(id) else { return false };
-        let is_known = matches!(slot.outcome, Outcome::Known(_));
+        let is_known = matches!(slot.outcome, Outcome::Resolved(_));
         if is_known {
             self.release(id);
         } else {
@@ -136,7 +136,7 @@ impl PendingSends {
         for slot in &mut self.slots {
             if let Outcome::Open(waker) = &mut slot.outcome {
                 wakers.extend(waker.take());
-                slot.outcome = Outcome::Known(DeliveryStatus::Unknown.into());
+                slot.outcome = Outcome::Resolved(DeliveryStatus::Unknown.into());
             }
         }
         wakers

@@ -214,7 +214,7 @@ async fn check(connection: &Connection) -> Result<(), StoreError> {
         Ok(_) => return Err(StoreError::NotRedis { at: connection.at.clone() }),
         Err(error) => return Err(StoreError::of(&connection.at, &error)),
     };
-    judge(&info, &connection.at)
+    check_info(&info, &connection.at)
 }
 
 /// What Redis answers to a command.
@@ -223,7 +223,7 @@ pub(super) async fn ask(conn: &mut MultiplexedConnection, cmd: &Cmd) -> RedisRes
 }
 
 /// What INFO says about a Redis.
-fn judge(info: &str, at: &str) -> Result<(), StoreError> {
+fn check_info(info: &str, at: &str) -> Result<(), StoreError> {
     let at = at.to_owned();
     let field = |name: &str| {
         info.lines()
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn what_redis_says_of_itself_is_judged_in_words_that_say_what_to_do() {
         let good = "# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\nloading:0\r\nrole:master\r\nmaxmemory_policy:noeviction\r\ncluster_enabled:0\r\n";
-        assert!(judge(good, "h:1").is_ok());
+        assert!(check_info(good, "h:1").is_ok());
         for (from, to, words) in [
             ("redis_version:7", "redis_version:6", "7.0 or later"),
             ("redis_version:7.2.4", "x:1", "does not speak as Redis"),
@@ -271,7 +271,7 @@ mod tests {
             ("noeviction", "volatile-ttl", "set maxmemory-policy noeviction"),
             ("cluster_enabled:0", "cluster_enabled:1", "node of a cluster"),
         ] {
-            let error = judge(&good.replace(from, to), "h:1").unwrap_err().to_string();
+            let error = check_info(&good.replace(from, to), "h:1").unwrap_err().to_string();
             assert!(error.contains(words) && error.contains("h:1"), "{error}");
         }
     }

@@ -97,7 +97,7 @@ fn read_name(text: &str) -> Option<Name> {
 pub(super) enum Published {
     Logged { epoch: Id, entry: Box<LogEntry> },
     Head { epoch: Id, head: u64 },
-    Attendance { node: Id, users: Vec<UserPresence>, whole: bool },
+    Presence { node: Id, users: Vec<UserPresence>, whole: bool },
     Signal { node: Id, user: Name, kind: Name, data: Option<String> },
 }
 
@@ -148,7 +148,7 @@ pub(super) fn read_published(bytes: &[u8]) -> Option<Published> {
                 Some(UserPresence { user: read_name(&user)?, is_present: here == 1 })
             };
             let users = users.into_iter().map(read).collect::<Option<_>>()?;
-            Some(Published::Attendance { node: first, users, whole: kind == "W" })
+            Some(Published::Presence { node: first, users, whole: kind == "W" })
         }
         "S" => {
             let SignalText { u, k, d } = serde_json::from_str(rest).ok()?;
@@ -368,7 +368,7 @@ mod tests {
             UserPresence { user: Name::from("c"), is_present: false },
         ];
         let text = attendance(&node, &users, true);
-        let wanted = Published::Attendance { node: node.clone(), users, whole: true };
+        let wanted = Published::Presence { node: node.clone(), users, whole: true };
         assert_eq!(read_published(text.as_bytes()), Some(wanted));
         let text = signal(&node, &Name::from("ada"), &Name::from("typing"), Some(String::from("1")));
         assert!(matches!(read_published(text.as_bytes()), Some(Published::Signal { .. })));

@@ -312,7 +312,7 @@ impl Subscriber {
                 Some(StoreNotice::Appended { room, epoch, entry })
             }
             Some(Published::Head { epoch, head }) => Some(StoreNotice::Head { room, epoch, head }),
-            Some(Published::Attendance { node: from, users, whole }) => (from != *node)
+            Some(Published::Presence { node: from, users, whole }) => (from != *node)
                 .then_some(StoreNotice::Presence { room, node: from, users, is_snapshot: whole }),
             Some(Published::Signal { node: from, user, kind, data }) => {
                 (from != *node).then_some(StoreNotice::Signal(Signal { room, user, kind, data }))

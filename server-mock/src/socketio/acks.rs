@@ -63,12 +63,12 @@ struct Entered<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     member_count: Option<u64>,
     #[serde(flatten)]
-    place: Option<Place<'a>>,
+    place: Option<ReplayRange<'a>>,
 }
 
 /// What a join that asked for history is told of it.
 #[derive(Serialize)]
-struct Place<'a> {
+struct ReplayRange<'a> {
     epoch: &'a Id,
     seq: u64,
     replay: u64,
@@ -116,7 +116,7 @@ pub(super) fn sent(ack: &Ack, positions: bool) -> String {
 
 pub(super) fn joined(joined: &Joined, wants_replay: bool) -> String {
     let Joined { room, epoch, seq, replay, recovered, reason, members, member_count, .. } = joined;
-    let place = wants_replay.then(|| Place {
+    let place = wants_replay.then(|| ReplayRange {
         epoch,
         seq: *seq,
         replay: *replay,

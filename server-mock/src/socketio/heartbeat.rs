@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 /// What to do now.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Beat {
+pub(super) enum HeartbeatAction {
     Nothing,
     /// Send a ping.
     Ask,
@@ -39,15 +39,15 @@ impl Heartbeat {
         }
     }
 
-    pub(super) fn beat(&mut self, now: Instant) -> Beat {
+    pub(super) fn next_action(&mut self, now: Instant) -> HeartbeatAction {
         if now < self.at {
-            return Beat::Nothing;
+            return HeartbeatAction::Nothing;
         }
         if self.asked {
-            return Beat::Dead;
+            return HeartbeatAction::Dead;
         }
         (self.asked, self.at) = (true, now + self.timeout);
-        Beat::Ask
+        HeartbeatAction::Ask
     }
 }
 
@@ -61,13 +61,13 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut heartbeat = Heartbeat::new(interval, timeout, start);
-        assert_eq!(heartbeat.beat(at(24)), Beat::Nothing);
-        assert_eq!((heartbeat.beat(at(25)), heartbeat.at()), (Beat::Ask, at(45)));
-        assert_eq!(heartbeat.beat(at(44)), Beat::Nothing);
+        assert_eq!(heartbeat.next_action(at(24)), HeartbeatAction::Nothing);
+        assert_eq!((heartbeat.next_action(at(25)), heartbeat.at()), (HeartbeatAction::Ask, at(45)));
+        assert_eq!(heartbeat.next_action(at(44)), HeartbeatAction::Nothing);
         heartbeat.activity(at(30));
         heartbeat.activity(at(31));
         assert_eq!(heartbeat.at(), at(55));
-        assert_eq!(heartbeat.beat(at(55)), Beat::Ask);
-        assert_eq!(heartbeat.beat(at(75)), Beat::Dead);
+        assert_eq!(heartbeat.next_action(at(55)), HeartbeatAction::Ask);
+        assert_eq!(heartbeat.next_action(at(75)), HeartbeatAction::Dead);
     }
 }

@@ -38,7 +38,7 @@ pub(super) enum Inbound {
     /// joined or left.
     Frame { text: String, wants_replay: bool, room: Option<String> },
     /// It is not carried out; whoever asked for an answer is told why.
-    No { code: Code, message: &'static str },
+    Rejected { code: Code, message: &'static str },
 }
 
 /// The frame of an event, or why there is none. `wanted` is the number under which the hub knows its answer, if one is
@@ -70,16 +70,16 @@ pub(super) fn frame(
         }
         "auth" => [("token", fields.token.map(RawValue::get)), none, none],
         // A plain server ignores types it does not know.
-        _ => return Inbound::No { code: Code::BadRequest, message: "this server knows no such event" },
+        _ => return Inbound::Rejected { code: Code::BadRequest, message: "this server knows no such event" },
     };
     let changed = named.as_deref().filter(|_| matches!(event, "join_room" | "leave_room"));
     let moved: Option<String> = changed.and_then(|room| serde_json::from_str(room).ok());
     let own = moved.as_deref() == Some(PERSONAL_ROOM);
     if namespace.is_personal() && !own && event != "auth" {
-        return Inbound::No { code: Code::Forbidden, message: PERSONAL };
+        return Inbound::Rejected { code: Code::Forbidden, message: PERSONAL };
     }
     if wanted.is_some() && matches!(event, "signal" | "presence") {
-        return Inbound::No { code: Code::BadRequest, message: "this event has no acknowledgement" };
+        return Inbound::Rejected { code: Code::BadRequest, message: "this event has no acknowledgement" };
     }
     let mut text = format!(r#"{{"type":"{event}""#);
     for (name, value) in parts {
@@ -98,7 +98,7 @@ pub(super) fn frame(
     if wanted.is_some()
         && let Err(error) = decode_client(&text)
     {
-        return Inbound::No { code: Code::BadRequest, message: describe_decode_error(&error) };
+        return Inbound::Rejected { code: Code::BadRequest, message: describe_decode_error(&error) };
     }
     Inbound::Frame { text, wants_replay, room: moved }
 }
@@ -135,7 +135,7 @@ mod tests {
     fn text(up: Inbound) -> String {
         match up {
             Inbound::Frame { text, .. } => text,
-            Inbound::No { .. } => panic!("{up:?}"),
+            Inbound::Rejected { .. } => panic!("{up:?}"),
         }
     }
 
@@ -193,10 +193,10 @@ mod tests {
     fn what_is_malformed_is_the_hubs_to_refuse_unless_an_answer_is_wanted() {
         for payload in ["{}", "7", "null", r#"{"roomId":7}"#, r#"{"roomId":"a","roomId":"b"}"#] {
             assert!(matches!(up("join_room", payload, None), Inbound::Frame { .. }), "{payload}");
-            let no = Inbound::No { code: Code::BadRequest, message: "join_room needs a string roomId" };
+            let no = Inbound::Rejected { code: Code::BadRequest, message: "join_room needs a string roomId" };
             assert_eq!(up("join_room", payload, Some(1)), no, "{payload}");
         }
-        assert!(matches!(bare("join_room", Some(1)), Inbound::No { .. }));
+        assert!(matches!(bare("join_room", Some(1)), Inbound::Rejected { .. }));
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
             ("presence", "@me"),
         ] {
             let payload = format!(r#"{{"roomId":"{room}","content":"a","kind":"k"}}"#);
-            let refused = Inbound::No { code: Code::Forbidden, message: PERSONAL };
+            let refused = Inbound::Rejected { code: Code::Forbidden, message: PERSONAL };
             assert_eq!(up_in("/inbox", event, &payload, None), refused, "{event} {room}");
         }
     }
@@ -232,10 +232,10 @@ mod tests {
     fn an_event_without_an_answer_says_so_and_an_unknown_one_goes_nowhere() {
         let room = r#"{"roomId":"a","kind":"k"}"#;
         for event in ["presence", "signal", "hello", "ping"] {
-            assert!(matches!(up(event, room, Some(1)), Inbound::No { .. }), "{event}");
+            assert!(matches!(up(event, room, Some(1)), Inbound::Rejected { .. }), "{event}");
         }
         for event in ["hello", "history", "ping", "join_room\",\"x\":\""] {
-            assert!(matches!(up(event, room, None), Inbound::No { .. }), "{event}");
+            assert!(matches!(up(event, room, None), Inbound::Rejected { .. }), "{event}");
         }
     }
 }

@@ -301,11 +301,11 @@ impl Member {
                 }
                 self.frames.push(text.into());
             }
-            (Inbound::No { code, message }, Some(ack)) => {
+            (Inbound::Rejected { code, message }, Some(ack)) => {
                 self.answer(ack, &acks::no(code, message), write_queue);
             }
-            (Inbound::No { code: Code::Forbidden, message }, None) => self.error(message, write_queue),
-            (Inbound::No { .. }, None) => {}
+            (Inbound::Rejected { code: Code::Forbidden, message }, None) => self.error(message, write_queue),
+            (Inbound::Rejected { .. }, None) => {}
         }
     }
 

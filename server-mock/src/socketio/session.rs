@@ -10,7 +10,7 @@ use super::binary::Gathering;
 use super::close::farewell;
 use super::connect::Entering;
 use super::endpoint::Newcomer;
-use super::heartbeat::{Beat, Heartbeat};
+use super::heartbeat::{Heartbeat, HeartbeatAction};
 use super::member::Member;
 use super::packet;
 use super::read_buffer::Inbox;
@@ -345,13 +345,13 @@ impl Session {
                 return None;
             }
             let now = Instant::now();
-            match self.heartbeat.beat(now) {
-                Beat::Nothing => {}
-                Beat::Ask => {
+            match self.heartbeat.next_action(now) {
+                HeartbeatAction::Nothing => {}
+                HeartbeatAction::Ask => {
                     self.members.iter().for_each(Member::pinged);
                     self.write_queue.push(packet::PING);
                 }
-                Beat::Dead => {
+                HeartbeatAction::Dead => {
                     self.app.metrics.terminated_silent.one_more();
                     return Some(CloseReason::Silent);
                 }

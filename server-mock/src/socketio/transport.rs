@@ -119,7 +119,7 @@ impl EngineTransport {
                     match write_queue.pop() {
                         Some(WriteItem::Packet(packet)) => append(&mut polling.body, &packet),
                         Some(WriteItem::Attachment(bytes)) => attach(&mut polling.body, &bytes),
-                        Some(WriteItem::Mark(member)) => drained(member),
+                        Some(WriteItem::Fence(member)) => drained(member),
                         None => return Written::All,
                     }
                 }
@@ -135,7 +135,7 @@ impl EngineTransport {
                     let message = match write_queue.pop() {
                         Some(WriteItem::Packet(packet)) => Message::Text(packet),
                         Some(WriteItem::Attachment(bytes)) => Message::Binary(bytes),
-                        Some(WriteItem::Mark(member)) => {
+                        Some(WriteItem::Fence(member)) => {
                             drained(member);
                             continue;
                         }
@@ -217,7 +217,7 @@ impl Polling {
             match line {
                 WriteItem::Packet(packet) => append(&mut self.body, &packet),
                 WriteItem::Attachment(bytes) => attach(&mut self.body, &bytes),
-                WriteItem::Mark(_) => {}
+                WriteItem::Fence(_) => {}
             }
         }
         append(&mut self.body, packet);

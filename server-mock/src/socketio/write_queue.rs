@@ -15,7 +15,7 @@ pub(super) enum WriteItem {
     /// Bytes that belong to the packet before.
     Attachment(Bytes),
     /// Nothing to write: the hub wants to know when the turn comes to it, of the namespace with this number.
-    Mark(u32),
+    Fence(u32),
 }
 
 impl WriteItem {
@@ -23,7 +23,7 @@ impl WriteItem {
         match self {
             Self::Packet(packet) => packet.len(),
             Self::Attachment(bytes) => bytes.len(),
-            Self::Mark(_) => 0,
+            Self::Fence(_) => 0,
         }
     }
 }
@@ -47,7 +47,7 @@ impl WriteQueue {
     }
 
     pub(super) fn mark(&mut self, member: u32) {
-        self.lines.push_back(WriteItem::Mark(member));
+        self.lines.push_back(WriteItem::Fence(member));
     }
 
     /// Puts packets that were not delivered before all others.
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(write_queue.pop(), packet("second"));
         assert_eq!(write_queue.pop(), Some(WriteItem::Attachment(Bytes::from_static(&[1, 2, 3]))));
         assert_eq!(write_queue.pop(), packet("four"));
-        assert_eq!(write_queue.pop(), Some(WriteItem::Mark(7)));
+        assert_eq!(write_queue.pop(), Some(WriteItem::Fence(7)));
         assert_eq!(write_queue.pop(), packet("é"));
         assert_eq!((write_queue.pop(), write_queue.backlog()), (None, (0, 0)));
     }

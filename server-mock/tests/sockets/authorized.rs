@@ -52,7 +52,7 @@ impl Application {
 
     fn authorizer(self: &Arc<Self>, lasts: Duration) -> Authorizer {
         let app = Arc::clone(self);
-        Authorizer::new(move |user, right, room| Arc::clone(&app).answer(user, right, room)).lasting(lasts)
+        Authorizer::new(move |user, right, room| Arc::clone(&app).answer(user, right, room)).with_ttl(lasts)
     }
 }
 

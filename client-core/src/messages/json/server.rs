@@ -24,7 +24,7 @@ enum ServerFrame<'a> {
     Pong(PingFields),
     Expiring(ExpiringFields),
     /// Read as it is.
-    Whole(ServerMessage),
+    Complete(ServerMessage),
 }
 
 impl<'de> TaggedEnum<'de> for ServerFrame<'de> {
@@ -60,19 +60,19 @@ impl<'de> TaggedEnum<'de> for ServerFrame<'de> {
             "notification" => NotificationFields::deserialize(rest).map(Self::Notification),
             "pong" => PingFields::deserialize(rest).map(Self::Pong),
             "auth_expiring" => ExpiringFields::deserialize(rest).map(Self::Expiring),
-            "presence" => Presence::deserialize(rest).map(M::Presence).map(Self::Whole),
-            "joined" => Joined::deserialize(rest).map(|it| Self::Whole(M::Joined(Box::new(it)))),
-            "nack" => NackFields::deserialize(rest).map(|it| Self::Whole(M::Nack(Box::new(it.nack())))),
-            "hello" => Hello::deserialize(rest).map(|it| Self::Whole(M::Hello(Box::new(it)))),
-            "left" => LeftFields::deserialize(rest).map(|it| Self::Whole(M::Left(it.left()))),
-            "auth_ok" => AuthOk::deserialize(rest).map(M::AuthOk).map(Self::Whole),
-            "going_away" => GoingAway::deserialize(rest).map(|it| Self::Whole(M::GoingAway(Box::new(it)))),
+            "presence" => Presence::deserialize(rest).map(M::Presence).map(Self::Complete),
+            "joined" => Joined::deserialize(rest).map(|it| Self::Complete(M::Joined(Box::new(it)))),
+            "nack" => NackFields::deserialize(rest).map(|it| Self::Complete(M::Nack(Box::new(it.nack())))),
+            "hello" => Hello::deserialize(rest).map(|it| Self::Complete(M::Hello(Box::new(it)))),
+            "left" => LeftFields::deserialize(rest).map(|it| Self::Complete(M::Left(it.left()))),
+            "auth_ok" => AuthOk::deserialize(rest).map(M::AuthOk).map(Self::Complete),
+            "going_away" => GoingAway::deserialize(rest).map(|it| Self::Complete(M::GoingAway(Box::new(it)))),
             _ => ErrorFields::deserialize(rest).map(Self::Error),
         }
     }
 
     fn unknown() -> Self {
-        Self::Whole(ServerMessage::Unknown)
+        Self::Complete(ServerMessage::Unknown)
     }
 }
 
@@ -138,7 +138,7 @@ fn typed(frame: ServerFrame<'_>, names: &mut Interner) -> ServerMessage {
         }
         ServerFrame::Pong(fields) => ServerMessage::Pong { t: fields.t },
         ServerFrame::Expiring(fields) => ServerMessage::AuthExpiring { in_ms: fields.in_ms },
-        ServerFrame::Whole(message) => message,
+        ServerFrame::Complete(message) => message,
     }
 }
 

@@ -13,7 +13,7 @@
 //!
 //! Version 1 had one whole state and no more: `rejoin-state 1 <bytes of what follows> <FNV-1a of it>` and a line.
 
-use super::record::Lines;
+use super::record::ProducerNames;
 use crate::journal::JournalState;
 use crate::persisted::Saved;
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ pub(super) struct Content {
 pub(super) struct Tail {
     pub(super) length: usize,
     pub(super) snapshot: usize,
-    pub(super) lines: Lines,
+    pub(super) lines: ProducerNames,
 }
 
 /// A file with this state and nothing after it.
@@ -129,7 +129,7 @@ fn read_groups(bytes: &[u8], from: usize, mark: usize) -> Result<Content, Unread
     let Stored { url, state } = serde_json::from_slice(body).map_err(|_| Unreadable::Damaged)?;
     let snapshot = at - from;
     let mut journal = JournalState::new(state);
-    let mut lines = Lines::default();
+    let mut lines = ProducerNames::default();
     while at < bytes.len() {
         let Some((body, next)) = group_at(bytes, at) else { break };
         lines.read(body, &mut journal).map_err(|_| Unreadable::Damaged)?;

@@ -5,7 +5,7 @@
 //! group all or nothing.
 
 mod format;
-mod place;
+mod location;
 mod record;
 
 use super::state_store::{StateError, StateStore};
@@ -13,7 +13,7 @@ use crate::change::Change;
 use crate::persisted::Saved;
 use format::{Content, Tail, Unreadable};
 use futures_util::future::BoxFuture;
-use place::Place;
+use location::FileLocation;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub struct StateFile {
 /// The file itself, which one save at a time writes.
 #[derive(Debug)]
 struct Journal {
-    place: Place,
+    place: FileLocation,
     url: Box<str>,
     /// The file as far as it is known to be good; `None`: it has to be written anew.
     open: Option<Open>,
@@ -55,7 +55,7 @@ impl StateFile {
     /// # Errors
     /// When somebody else has it, when it is a folder, a pipe or a device, or when the operating system refuses.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let place = Place::take(path)?;
+        let place = FileLocation::take(path)?;
         let path = place.path.clone();
         let journal = Journal { place, url: "".into(), open: None };
         Ok(Self { path, journal: Arc::new(Mutex::new(journal)) })
@@ -130,7 +130,8 @@ impl Journal {
     fn rewrite(&mut self, state: &Saved) -> io::Result<()> {
         let bytes = format::snapshot(&self.url, state)?;
         let file = self.place.replace(&bytes)?;
-        let tail = Tail { length: bytes.len(), snapshot: bytes.len(), lines: record::Lines::default() };
+        let tail =
+            Tail { length: bytes.len(), snapshot: bytes.len(), lines: record::ProducerNames::default() };
         self.open = Some(Open { file, tail, is_torn: false });
         Ok(())
     }

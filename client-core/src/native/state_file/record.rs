@@ -48,23 +48,23 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// The lines that a file has named so far, so that each send need not name its own.
+/// The producers that a file has named so far, so that each send need not name its own.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
-    named: Vec<Line>,
+pub(super) struct ProducerNames {
+    named: Vec<NamedProducer>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct NamedProducer {
     pid: Id,
     epoch: Epoch,
     next: u64,
 }
 
 /// More are not looked through for each send.
-const MOST_LINES: usize = 64;
+const MAX_SEARCHED: usize = 64;
 
-impl Lines {
+impl ProducerNames {
     /// The body of a group with these changes.
     pub(super) fn write(&mut self, changes: Vec<Change>) -> serde_json::Result<Vec<u8>> {
         let mut records = Vec::with_capacity(changes.len());
@@ -103,7 +103,7 @@ impl Lines {
 
     /// The place of the line whose next number this is; it is named where it is not known.
     fn line(&mut self, pid: Id, epoch: Epoch, pseq: u64, records: &mut Vec<Record>) -> usize {
-        let first = self.named.len().saturating_sub(MOST_LINES);
+        let first = self.named.len().saturating_sub(MAX_SEARCHED);
         let known = self.named.iter_mut().enumerate().skip(first);
         for (at, line) in known.rev() {
             if line.pid == pid && line.epoch == epoch && line.next == pseq {
@@ -112,7 +112,7 @@ impl Lines {
             }
         }
         records.push(Record::Line(pid.clone(), epoch.clone(), pseq));
-        self.named.push(Line { pid, epoch, next: pseq + 1 });
+        self.named.push(NamedProducer { pid, epoch, next: pseq + 1 });
         self.named.len() - 1
     }
 
@@ -123,7 +123,7 @@ impl Lines {
             journal.apply(match record {
                 Record::Add(send) => Change::Added { key: send.number, send },
                 Record::Line(pid, epoch, next) => {
-                    self.named.push(Line { pid, epoch, next });
+                    self.named.push(NamedProducer { pid, epoch, next });
                     continue;
                 }
                 Record::Sent(key, at_ms, line) => {

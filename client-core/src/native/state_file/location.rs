@@ -11,12 +11,12 @@ const MOST_LINKS: usize = 40;
 /// A file and the lock on it. The lock is on a file beside it that stays, because the file itself is replaced at times.
 /// It is freed when this is dropped, or by the operating system with the process.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct FileLocation {
     pub(super) path: PathBuf,
     _lock: File,
 }
 
-impl Place {
+impl FileLocation {
     /// Takes the file, which need not exist.
     pub(super) fn take(path: &Path) -> Result<Self, StateError> {
         let path = target(path).map_err(|error| StateError::Io(path.to_owned(), error))?;
