@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
+import tls from "node:tls";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -72,12 +73,18 @@ class Proxy extends Process {
     return proxy;
   }
 
-  /** Until it takes a connection. */
+  /** Until it takes a connection, with TLS if it speaks that: Caddy resets connections that come before its certificates. */
   async listens() {
     const expires = Date.now() + DEADLINE_MS;
+    const [event, connect] =
+      this.scheme === "https:"
+        ? ["secureConnect", () => tls.connect({ port: this.port, host: "127.0.0.1", rejectUnauthorized: false })]
+        : ["connect", () => net.connect(this.port, "127.0.0.1")];
     for (;;) {
-      const socket = net.connect(this.port, "127.0.0.1");
-      const taken = await new Promise((resolve) => socket.on("connect", () => resolve(true)).on("error", () => resolve(false)));
+      const socket = connect();
+      const taken = await new Promise((resolve) => {
+        socket.on(event, () => resolve(true)).on("error", () => resolve(false)).on("close", () => resolve(false));
+      });
       socket.destroy();
       if (taken) return;
       if (this.over || Date.now() > expires) throw new Error(`it does not listen: ${this.stderr}`);
