@@ -101,15 +101,15 @@ function inWasm({ Machine, memory, machine_changes: stores }, lines) {
   const machine = new Machine(7, 1, 0, false, false, 0, 0);
   const said = [];
   const fields = () => new Float64Array(memory.buffer, machine.slots(), 16);
-  const ids = () => new Uint8Array(memory.buffer, machine.id_buffer(), 272);
+  const buffer = () => new Uint8Array(memory.buffer, machine.id_buffer(), 272);
   for (const line of lines) {
     const [kind, monotonic, wall, numbers, ...ids] = line.split(" ");
     fields().fill(0).set(numbers == "-" ? [] : numbers.split(",").map(Number));
     const text = Buffer.from(ids.join(" "));
-    ids().set(text);
+    buffer().set(text);
     machine.input(Number(kind), Number(monotonic), Number(wall), text.length);
     for (let output; (output = machine.poll()); ) {
-      said.push(`${output} ${[...fields()].join(",")} ${Buffer.from(ids().subarray(0, machine.ids())).toString()}`);
+      said.push(`${output} ${[...fields()].join(",")} ${Buffer.from(buffer().subarray(0, machine.ids())).toString()}`);
     }
     said.push(`deadline ${machine.deadline()}${stores ? ` changes ${machine.changes()}` : ""}`);
   }

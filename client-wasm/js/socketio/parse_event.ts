@@ -46,8 +46,9 @@ export function parseEvent(names: EventNames, [wireName, ...given]: readonly unk
     case "notification": {
       const kept = notification(wireName as string, given);
       // With one argument the value is that argument; the last argument may be a recovery offset instead of data.
-      const before = given.length > 1 && trailingOffset([wireName, ...given])[0] ? { before: notification(wireName as string, given.slice(0, -1)) } : {};
-      return { kind: PacketIn.Notification, value: kept, detail: +(kept["data"] !== undefined), ...before };
+      const mayBeOffset = given.length > 1 && trailingOffset([wireName, ...given])[0];
+      const withoutOffset: Pick<ParsedEvent, "withoutOffset"> = mayBeOffset ? { withoutOffset: notification(wireName as string, given.slice(0, -1)) } : {};
+      return { kind: PacketIn.Notification, value: kept, detail: +(kept["data"] !== undefined), ...withoutOffset };
     }
     default:
       return { kind: PacketIn.Unknown };
