@@ -167,7 +167,7 @@ impl ServerBuilder {
     /// Asks this function whether a user may do something in a room, by its name in the hub (`/chat,lobby` in a Socket.IO
     /// namespace): before each frame that needs it, each feed, and each session that is recovered, whatever the token allows
     /// beside it. `Ok(true)` allows it, `Ok(false)` refuses it for good and names the right. An error, or no answer within 5 s,
-    /// refuses it for now: the client tries again. An answer counts on its connection for 10 s ([`Authorizer::lasting`] has it
+    /// refuses it for now: the client tries again. An answer counts on its connection for 10 s ([`Authorizer::with_ttl`] has it
     /// otherwise), so that it is asked anew at every reconnect. At most 256 are asked about at a time, and 16 of one
     /// connection, whose frames wait in their order; nobody else waits for them.
     ///
