@@ -1,5 +1,6 @@
 //! Opens the server's own outgoing connections: TCP, and TLS with the system's certificates. Owns no protocol on them.
 
+use crate::tls::provider;
 use axum::http::Uri;
 use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -10,14 +11,13 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tower_service::Service;
 
 /// TLS with the system's certificates and our provider: never the process's default one, which may not be there.
 pub(crate) fn system_tls() -> io::Result<Arc<ClientConfig>> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = ClientConfig::builder_with_provider(provider());
     let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
     Ok(Arc::new(builder.with_root_certificates(system_roots()).with_no_client_auth()))
 }

@@ -74,15 +74,16 @@ fn each_module_uses_only_its_own_layer_and_lower_ones() {
         let empty = Vec::new();
         let lines = layers.get(name).unwrap_or(&empty);
         let graph = graph_of(name);
+        let top = graph.top();
         let level = |module: &str| lines.iter().position(|line| line.iter().any(|one| one == module));
-        for module in graph.top() {
-            let count = lines.iter().flatten().filter(|one| **one == module).count();
+        for module in &top {
+            let count = lines.iter().flatten().filter(|one| *one == module).count();
             if count != 1 {
                 mistakes
                     .push(format!("{name}: `{module}` is in {count} layers of architecture.md, not in one"));
             }
         }
-        for line in lines.iter().flatten().filter(|line| !graph.top().contains(*line)) {
+        for line in lines.iter().flatten().filter(|line| !top.contains(*line)) {
             mistakes.push(format!("{name}: architecture.md lists `{line}`, which is no module"));
         }
         for (user, used, names) in graph.top_uses() {

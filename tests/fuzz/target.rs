@@ -1,4 +1,4 @@
 //! A fuzz target: the parser that has the name of this binary.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::parsers::check(env!("CARGO_BIN_NAME"), bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (harness::parsers::parser(env!("CARGO_BIN_NAME")).check)(bytes));

@@ -2,7 +2,7 @@
 //! fuzz` (`tests/fuzz`) runs the same bodies for longer, where a nightly compiler is there.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use harness::parsers::{PARSERS, Parser};
+use harness::parsers::{PARSERS, Parser, parser};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop, prop_oneof};
 use proptest::sample::{Index, select};
@@ -90,7 +90,7 @@ fn input(corpus: Vec<Vec<u8>>) -> impl Strategy<Value = Input> {
 }
 
 fn holds(name: &str) {
-    let parser = PARSERS.iter().find(|parser| parser.name == name).unwrap();
+    let parser = parser(name);
     let corpus = corpus(parser);
     for bytes in &corpus {
         (parser.check)(bytes);
