@@ -1,4 +1,4 @@
-//! Why a check did not pass, and how it quotes a frame of the server.
+//! The reason why a check did not pass, and the quoted beginning of a frame for it.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What a feed tells, and when it comes back.
+//! The events of a feed, and its reconnects.
 
 mod model;
 mod rig;

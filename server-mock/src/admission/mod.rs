@@ -1,4 +1,4 @@
-//! Whether a stranger may come as far as the token: everything that is decided by address, before anything costs much.
+//! Admits or refuses connections by address, before their token is known and before anything costs much.
 //!
 //! ```text
 //! accept ─► rate.rs, handshakes.rs ─► proxy_header.rs ─► TLS, HTTP ─► proxies.rs ─► rate.rs, sessions.rs ─► the token

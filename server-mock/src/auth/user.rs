@@ -1,4 +1,4 @@
-//! What a function or an endpoint of the application tells of a user: name, rights, lifetime. Owns the bounds of each.
+//! A user as a function or an endpoint of the application describes it: name, rights, lifetime. Owns the bounds of each.
 
 use super::{Credential, Identity, Jti, is_user_name};
 use crate::hub::Rights;

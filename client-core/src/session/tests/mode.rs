@@ -1,4 +1,4 @@
-//! What a connection can promise.
+//! The mode of a connection, and how it is decided.
 
 use super::rig::{Rig, acked, hello, join_answer, live};
 use crate::event::{DeliveryStatus, Event, Mode, RoomState, SendFailure};

@@ -1,4 +1,4 @@
-//! What another run continues with (protocol.md §2.3, §2.4).
+//! A stored state that another run continues (protocol.md §2.3, §2.4).
 
 use super::rig::{Rig, acked, hello, join_answer, live, message};
 use crate::messages::{ClientMessage, Joined, ProducerSeq, ServerMessage};
