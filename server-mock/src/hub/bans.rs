@@ -1,6 +1,6 @@
 //! Disconnects users and keeps banned ones out.
 
-use super::inspect::beyond;
+use super::names::beyond;
 use super::shared::{Control, StoreRequest};
 use super::{ConnId, Hub, Limit, Output, Timer};
 use rejoin::{Name, Timestamp};

@@ -2,11 +2,11 @@
 
 use super::mutation::mutation;
 use super::user::{JOIN_RETRY, RateDecision, User};
-use super::{ConnId, Hub, Limit, PERSONAL_ROOM, Text};
+use super::{ConnId, Hub, Limit, Text};
 use rejoin::machine::{ClientMessage, ClockReading, ServerMessage};
 use rejoin::messages::json::{self, DecodeError};
 use rejoin::messages::{Code, ErrorDetail, Ref};
-use rejoin::{Name, RoomNameError, Timestamp, check_room_name};
+use rejoin::{Name, Timestamp};
 use std::time::Duration;
 
 /// When to try again what the server has no room for.
@@ -199,29 +199,6 @@ impl Hub {
     }
 }
 
-/// A room's name in the hub for the one that a user's frame has.
-pub(super) fn resolve_room(user: &Name, name: Name) -> Result<Name, RoomNameError> {
-    if &*name == PERSONAL_ROOM {
-        return Ok(stream_of(user));
-    }
-    check_room_name(&name).map(|()| name)
-}
-
-/// The name in the hub of a user's personal stream.
-pub(crate) fn stream_of(user: &Name) -> Name {
-    Name::from(format!("@{user}"))
-}
-
-/// Whether the name in the hub is that of a personal stream.
-pub(super) fn is_stream(room: &Name) -> bool {
-    room.starts_with('@')
-}
-
-/// A room's name on the wire for the one in the hub.
-pub(super) fn wire_name(room: &Name) -> Name {
-    if is_stream(room) { Name::from(PERSONAL_ROOM) } else { room.clone() }
-}
-
 pub(super) fn encode(message: &ServerMessage) -> Option<Text> {
     json::encode_server(message).map(Text::from)
 }
@@ -247,15 +224,5 @@ pub(crate) fn describe_decode_error(error: &DecodeError) -> &'static str {
         DecodeError::Field { frame: "auth", .. } => "auth needs ref and a string token",
         // The contract's own words.
         _ => "Invalid JSON",
-    }
-}
-
-pub(super) fn describe_room_name_error(error: RoomNameError) -> &'static str {
-    match error {
-        RoomNameError::Empty => "roomId is empty",
-        RoomNameError::TooLong => "roomId is longer than 128 characters",
-        RoomNameError::Invisible => "roomId has control, bidirectional or zero-width characters",
-        RoomNameError::Reserved => "roomId starts with the reserved @",
-        _ => "roomId is not a room name",
     }
 }

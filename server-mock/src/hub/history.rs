@@ -1,7 +1,7 @@
 //! Answers `history` requests from the log.
 
-use super::dispatch::{describe_room_name_error, is_stream, resolve_room};
 use super::mutation::mutation;
+use super::names::{describe_room_name_error, is_stream, resolve_room};
 use super::rights::{Permission, Right};
 use super::user::RateDecision;
 use super::{ConnId, Hub, Limit};

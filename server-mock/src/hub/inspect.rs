@@ -1,5 +1,6 @@
 //! Lists users, rooms and members for an operator. Changes nothing.
 
+use super::names::beyond;
 use super::{ConnId, Hub};
 use rejoin::{Name, Timestamp};
 use std::ops::Bound;
@@ -124,10 +125,6 @@ impl Hub {
         let users = self.rooms.get(room).into_iter().flat_map(|room| room.users_after(after));
         Some(page(users, limit))
     }
-}
-
-pub(super) fn beyond(after: Option<&str>) -> Bound<&str> {
-    after.map_or(Bound::Unbounded, Bound::Excluded)
 }
 
 /// At most so many, and whether there are more.

@@ -1,8 +1,8 @@
 //! The inputs and outputs of the hub.
 
 use super::shared::{RequestId, StoreNotice, StoreRequest, StoreResponse};
-use super::{FeedRequest, Rights, RoomPosition};
-use rejoin::messages::{Code, Ref};
+use super::{FeedRequest, Rights};
+use rejoin::messages::{Code, Epoch, Ref};
 use rejoin::{Id, Name, Timestamp, Token};
 use std::fmt;
 use std::ops::Deref;
@@ -46,6 +46,17 @@ impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Text({} bytes)", self.0.len())
     }
+}
+
+/// Where a connection has got to in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomPosition {
+    /// Which one, by its name in the hub: a personal stream is `@` and its user's name.
+    pub room: Name,
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// The number of the last message received.
+    pub after: u64,
 }
 
 /// What happened.

@@ -1,8 +1,9 @@
 //! Joins and leaves rooms, and decides where a replay begins (protocol.md §2.2 and §2.4).
 
-use super::dispatch::{RequestRef, describe_room_name_error, is_stream, resolve_room, wire_name};
+use super::dispatch::RequestRef;
 use super::log::{Log, PositionStatus};
 use super::mutation::mutation;
+use super::names::{describe_room_name_error, is_stream, resolve_room, wire_name};
 use super::replay::Replay;
 use super::rights::{Permission, Right};
 use super::room::Room;

@@ -46,6 +46,7 @@ mod connection;
 mod dispatch;
 mod drain;
 mod eviction;
+mod feed_request;
 mod handshake;
 mod history;
 mod inspect;
@@ -53,6 +54,7 @@ mod io;
 mod join;
 mod log;
 mod mutation;
+mod names;
 mod nodes;
 mod permissions;
 mod presence;
@@ -75,19 +77,17 @@ mod user;
 
 pub use config::HubConfig;
 pub use connection::is_retryable_close;
+pub use feed_request::{FeedRequest, Since};
 pub use inspect::{ConnectionInfo, Protocol, RoomInfo, UserInfo};
-pub use io::{ConnId, Input, Output, Text};
+pub use io::{ConnId, Input, Output, RoomPosition, Text};
 pub use log::{Log, LogEntry};
 #[cfg(feature = "bugs")]
 pub use mutation::Mutation;
 #[cfg(feature = "bugs")]
 pub use nodes::mutation::Mutation as NodeMutation;
-pub use restore::RoomPosition;
 pub(crate) use rights::Pattern;
 pub(crate) use rights::{Permission, Permissions};
 pub use rights::{Right, Rights, RightsError};
-pub use sse_cursor::Since;
-pub use sse_feed::FeedRequest;
 pub use store::Store;
 
 pub use crate::limits::{Limit, RefusalCounts};
@@ -95,7 +95,8 @@ pub use crate::limits::{Limit, RefusalCounts};
 pub(crate) use publish::KIND_BYTES;
 pub(crate) use sse_cursor::{KEEP_ALIVE, event_without_id};
 
-pub(crate) use dispatch::{describe_decode_error, millis, stream_of};
+pub(crate) use dispatch::{describe_decode_error, millis};
+pub(crate) use names::{PERSONAL_ROOM, stream_of};
 
 use bans::Bans;
 use connection::Conn;
@@ -116,9 +117,6 @@ const LATE_TICK: Duration = Duration::from_secs(3);
 
 /// Between two steps of a sweep.
 const SWEEP_PAUSE: Duration = Duration::from_millis(10);
-
-/// The name by which every user joins the own personal stream (protocol.md §2.2).
-pub(crate) const PERSONAL_ROOM: &str = "@me";
 
 /// The rooms, their members and the rules. See the [module](self) for its loop.
 #[derive(Debug)]

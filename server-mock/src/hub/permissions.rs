@@ -1,6 +1,7 @@
 //! Checks what a connection may do, and ends what it may not do any longer.
 
-use super::dispatch::{RequestRef, is_stream, wire_name};
+use super::dispatch::RequestRef;
+use super::names::{is_stream, wire_name};
 use super::rights::{Permission, Right, Rights};
 use super::room::Member;
 use super::{ConnId, Hub, Output, Text};

@@ -4,8 +4,9 @@
 //! a departure. Extended ones see somebody whose connection was lost stay for a grace, so that a reconnect does not
 //! flicker.
 
-use super::dispatch::{RequestRef, describe_room_name_error, encode, is_stream, resolve_room};
+use super::dispatch::{RequestRef, encode};
 use super::mutation::mutation;
+use super::names::{describe_room_name_error, is_stream, resolve_room};
 use super::rights::{Permission, Right};
 use super::room::{Arrival, Room};
 use super::{ConnId, Hub, Timer, nodes};

@@ -1,8 +1,9 @@
 //! Appends accepted messages to the log and delivers them to the members.
 
-use super::dispatch::{encode, stream_of, wire_name};
+use super::dispatch::encode;
 use super::log::LogEntry;
 use super::mutation::mutation;
+use super::names::{stream_of, wire_name};
 use super::producers::{Answer, SendStatus};
 use super::{Hub, Limit, Output, Text};
 use rejoin::machine::{ClockReading, ServerMessage};

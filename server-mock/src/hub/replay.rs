@@ -4,9 +4,10 @@
 //! way, what is said in its room is not sent to the connection but comes out of the log in its turn; when the cursor
 //! has reached the head, the connection hears live again.
 
-use super::dispatch::{encode, wire_name};
+use super::dispatch::encode;
 use super::log::{Log, LogEntry};
 use super::mutation::mutation;
+use super::names::wire_name;
 use super::{ConnId, Hub, Output};
 use rejoin::Name;
 use std::collections::{BTreeMap, VecDeque};

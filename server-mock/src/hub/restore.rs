@@ -2,27 +2,16 @@
 //! in which it was said, and with who is there now. Decides no
 //! identity: whoever feeds the hub has found out that both are of the same client.
 
-use super::dispatch::{is_stream, stream_of};
 use super::mutation::mutation;
+use super::names::{is_stream, stream_of};
 use super::replay::Replay;
 use super::rights::Right;
 use super::room::Room;
 use super::user::RateDecision;
-use super::{ConnId, Hub, Output};
+use super::{ConnId, Hub, Output, RoomPosition};
 use rejoin::machine::ServerMessage;
-use rejoin::messages::{Epoch, Presence};
-use rejoin::{Name, Timestamp, check_room_name};
-
-/// Where a connection has got to in a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoomPosition {
-    /// Which one, by its name in the hub: a personal stream is `@` and its user's name.
-    pub room: Name,
-    /// The life of its log.
-    pub epoch: Epoch,
-    /// The number of the last message received.
-    pub after: u64,
-}
+use rejoin::messages::Presence;
+use rejoin::{Timestamp, check_room_name};
 
 impl Hub {
     /// Puts the connection into all of these rooms, or into none if one of them cannot be gone on with.

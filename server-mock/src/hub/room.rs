@@ -1,7 +1,7 @@
 //! The members of one room.
 
 use super::ConnId;
-use super::inspect::beyond;
+use super::names::beyond;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
 use std::ops::Bound::Unbounded;

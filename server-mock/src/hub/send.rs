@@ -1,8 +1,9 @@
 //! Handles sends (protocol.md §2.3): recognised as a repetition, appended, or refused.
 
-use super::dispatch::{TOO_DEEP, describe_room_name_error, is_stream, millis, resolve_room};
+use super::dispatch::{TOO_DEEP, millis};
 use super::log::LogEntry;
 use super::mutation::mutation;
+use super::names::{describe_room_name_error, is_stream, resolve_room};
 use super::permissions::PERMISSION_UNKNOWN;
 use super::producers::{Answer, ProducerKey, SendStatus};
 use super::rights::{Permission, Right};

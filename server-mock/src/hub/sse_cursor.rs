@@ -7,9 +7,9 @@
 //! gap twice. The first block of a feed without a gap has an `id` and no data, which makes no event and gives the
 //! reader a position before the first message has come.
 
-use super::Text;
 use super::log::{Log, LogEntry, PositionStatus};
 use super::mutation::mutation;
+use super::{Since, Text};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::Epoch;
 use rejoin::messages::json::encode_server;
@@ -23,27 +23,6 @@ pub(crate) const KEEP_ALIVE: &str = ":\n\n";
 
 /// The id in a position before the first message, where there is none.
 const ZERO_ID: &str = "0";
-
-/// What a reader has seen, by its own words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Since {
-    /// It says nothing: it is new here.
-    Nothing,
-    /// Everything up to this message.
-    At(Position),
-    /// It has seen something, and what it says of it is no position.
-    Unreadable,
-}
-
-impl From<&str> for Since {
-    /// Reads `epoch:seq:id`, as the events have it.
-    fn from(text: &str) -> Self {
-        if text.is_empty() {
-            return Self::Nothing;
-        }
-        Position::from_event_id(text).map_or(Self::Unreadable, Self::At)
-    }
-}
 
 /// Messages that the reader has not seen and will not see.
 #[derive(Debug)]
@@ -194,39 +173,5 @@ fn id_line(text: &mut String, log: &Log, next: u64) {
     let id = if seq == 0 { Some(ZERO_ID) } else { log.id_at(seq).map(Id::as_str) };
     if let Some(id) = id {
         let _ = writeln!(text, "id: {}:{seq}:{id}", log.epoch());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rejoin::messages::MAX_INT;
-
-    #[test]
-    fn a_position_is_read_as_it_is_written_and_nothing_else_is_one() {
-        assert_eq!(Since::from(""), Since::Nothing);
-        let id = |text| Id::new(text).unwrap();
-        for (text, seq) in [("e-1:7:i_2", 7), ("e-1:0:i_2", 0), ("e-1:9007199254740991:i_2", MAX_INT)] {
-            assert_eq!(Since::from(text), Since::At(Position { epoch: id("e-1"), seq, id: id("i_2") }));
-        }
-        for text in [
-            "x",
-            "e:7",
-            "e:7:i:",
-            "e:7:i:j",
-            ":7:i",
-            "e::i",
-            "e:7:",
-            "e:+7:i",
-            "e:-7:i",
-            "e: 7:i",
-            "e:7:i ",
-            "e:9007199254740992:i",
-            "e:99999999999999999999:i",
-            "\u{e9}:7:i",
-            &format!("{}:7:i", "e".repeat(65)),
-        ] {
-            assert_eq!(Since::from(text), Since::Unreadable, "{text}");
-        }
     }
 }

@@ -5,9 +5,9 @@ use super::dispatch::millis;
 use super::join::OpenError;
 use super::log::Log;
 use super::mutation::mutation;
-use super::sse_cursor::{Cursor, EventCache, Since};
+use super::sse_cursor::{Cursor, EventCache};
 use super::user::RateDecision;
-use super::{ConnId, Hub, HubConfig, Limit, Output};
+use super::{ConnId, FeedRequest, Hub, HubConfig, Limit, Output};
 use rejoin::machine::ClockReading;
 use rejoin::{Name, Timestamp, check_room_name};
 use std::collections::VecDeque;
@@ -18,17 +18,6 @@ const MAX_SKIPPED_COMMENTS: u8 = 4;
 
 /// The shortest time after which a reader comes back; the longest is a reconnect window more.
 const MIN_RETRY: Duration = Duration::from_secs(1);
-
-/// Which feed a reader wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedRequest {
-    /// The room.
-    pub room: Name,
-    /// What the reader has seen.
-    pub since: Since,
-    /// The last so many messages, for one who has seen nothing.
-    pub history: u64,
-}
 
 /// What the hub knows of a reader beside what it knows of every connection.
 #[derive(Debug)]

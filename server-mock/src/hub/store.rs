@@ -1,9 +1,9 @@
 //! The memory store: everything the hub must not lose, which is logs and producers.
 
 use super::eviction::{Creator, EvictionQueue};
-use super::inspect::beyond;
 use super::log::{Log, LogEntry};
 use super::mutation::mutation;
+use super::names::beyond;
 use super::producers::{Answer, ProducerKey, Producers, SendStatus};
 use super::{HubConfig, Limit};
 use rejoin::messages::Epoch;

@@ -2,11 +2,11 @@
 
 use super::payload::{NoPayload, Payload};
 use super::refusal::Refusal;
-use super::session::Session;
+use super::session::{Newcomer, Session};
 use super::sessions::{Command, Commands, Registration, UpgradeClaim};
 use super::transport::{EngineTransport, Polling};
 use super::{packet, probe};
-use crate::admission::{Cause, Client, Early};
+use crate::admission::{Cause, Client};
 use crate::cors;
 use crate::faults::FaultState;
 use crate::hub::millis;
@@ -53,15 +53,6 @@ pub(crate) enum Opening {
     Polling { registration: Registration, commands: mpsc::Receiver<Command>, newcomer: Newcomer },
     WebSocket { newcomer: Newcomer },
     Upgrade { session: Commands, claim: UpgradeClaim, client: Client },
-}
-
-/// Somebody who has not said yet who it is.
-pub(crate) struct Newcomer {
-    pub(super) client: Client,
-    pub(super) origin: Option<HeaderValue>,
-    pub(super) early: Early,
-    /// There is no place, but perhaps one of its own: a session to go on with.
-    pub(super) is_returning: bool,
 }
 
 impl Opening {

@@ -12,8 +12,6 @@
 
 mod acks;
 mod binary;
-mod close;
-mod connect;
 mod deliveries;
 mod endpoint;
 mod heartbeat;

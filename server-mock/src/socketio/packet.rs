@@ -4,6 +4,7 @@
 use rejoin::socketio::{self, EnginePacket, PacketType, RESERVED_EVENTS};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
 pub(super) use rejoin::socketio::MAIN_NAMESPACE as MAIN;
 
@@ -13,6 +14,17 @@ pub(super) const PROBE: &str = "2probe";
 pub(super) const PROBED: &str = "3probe";
 pub(super) const UPGRADE: &str = "5";
 pub(super) const NOOP: &str = "6";
+
+/// What a transport brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    /// An engine packet.
+    Packet(Utf8Bytes),
+    /// Bytes that belong to an event.
+    Attachment(Bytes),
+    /// What is not even base64.
+    Malformed,
+}
 
 /// A text that an engine brings.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Reads the body of one poll: packets between record separators.
 
 use super::binary;
-use super::read_buffer::Incoming;
+use super::packet::Incoming;
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
 /// Between two packets.

@@ -1,18 +1,8 @@
 //! Packets that have arrived, from either transport.
 
+use super::packet::Incoming;
 use super::payload::Payload;
 use std::collections::VecDeque;
-use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Incoming {
-    /// An engine packet.
-    Packet(Utf8Bytes),
-    /// Bytes that belong to an event.
-    Attachment(Bytes),
-    /// What is not even base64.
-    Malformed,
-}
 
 /// What was read and is not handled yet.
 #[derive(Debug, Default)]

@@ -4,28 +4,30 @@
 //! say to the hub, and writes everything its send queue has. A session outlives the connections of HTTP long-polling; its
 //! task is that of the connection which opened it.
 
+mod close;
+mod connect;
 mod receiving;
+mod writing;
 
 use super::binary::Gathering;
-use super::close::farewell;
-use super::connect::Entering;
-use super::endpoint::Newcomer;
 use super::heartbeat::{Heartbeat, HeartbeatAction};
 use super::member::Member;
 use super::packet;
 use super::read_buffer::Inbox;
 use super::sessions::{self, Command, Registration};
-use super::transport::{EngineTransport, Written};
+use super::transport::EngineTransport;
 use super::write_queue::WriteQueue;
 use crate::admission::{Client, Early};
 use crate::faults::FaultState;
 use crate::limit_log::Subject;
 use crate::limits::Limit;
-use crate::send_queue::{Drained, Shutdown};
+use crate::send_queue::Shutdown;
 use crate::session_log::SessionEnd;
-use crate::socket::{CLOSE_TIMEOUT, CloseReason};
+use crate::socket::CloseReason;
 use crate::state::AppState;
 use axum::http::HeaderValue;
+use close::farewell;
+use connect::Entering;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,20 +36,29 @@ use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-pub(super) struct Session {
-    pub(super) app: Arc<AppState>,
-    pub(super) transport: EngineTransport,
-    /// What the connections that belong to it ask for; none of them can for one that began as a WebSocket.
-    pub(super) commands: Option<mpsc::Receiver<Command>>,
-    /// The faults of the connection that carries it.
-    pub(super) fault_state: Arc<FaultState>,
+/// Somebody who has not said yet who it is.
+pub(crate) struct Newcomer {
     pub(super) client: Client,
-    /// The page it comes from.
     pub(super) origin: Option<HeaderValue>,
+    pub(super) early: Early,
+    /// There is no place, but perhaps one of its own: a session to go on with.
+    pub(super) is_returning: bool,
+}
+
+pub(super) struct Session {
+    app: Arc<AppState>,
+    transport: EngineTransport,
+    /// What the connections that belong to it ask for; none of them can for one that began as a WebSocket.
+    commands: Option<mpsc::Receiver<Command>>,
+    /// The faults of the connection that carries it.
+    fault_state: Arc<FaultState>,
+    client: Client,
+    /// The page it comes from.
+    origin: Option<HeaderValue>,
     /// The right to be here without a name, until a namespace has let the client in.
     early: Option<Early>,
     /// It was let in without a place, because it may have one.
-    pub(super) is_returning: bool,
+    is_returning: bool,
     /// Known to the requests that belong to it.
     seated_flag: sessions::Member,
     /// The open packet has been handed on.
@@ -58,17 +69,17 @@ pub(super) struct Session {
     incoming: Inbox,
     /// Waits until `incoming` is handled.
     posted: Option<oneshot::Sender<()>>,
-    pub(super) write_queue: WriteQueue,
+    write_queue: WriteQueue,
     /// The namespaces that have let the client in. Those with the personal stream alone come first: they say from where
     /// on it comes to them.
     members: Vec<Member>,
     /// A CONNECT that is not answered yet, and with it whatever comes next.
-    pub(super) entering: Option<Entering>,
+    entering: Option<Entering>,
     /// Of the newest of them.
     last_number: u32,
     /// A packet whose attachments are still to come.
     gathering: Option<Gathering>,
-    pub(super) refusals: usize,
+    refusals: usize,
     /// How the connection has ended, while what was sent before waits for the hub.
     ended: Option<CloseReason>,
     due: Option<(Instant, Due)>,
@@ -125,18 +136,18 @@ impl Session {
     }
 
     /// Begins to wait for a CONNECT.
-    pub(super) fn expect_connect(&mut self) {
+    fn expect_connect(&mut self) {
         self.due = Some((Instant::now() + self.app.limits.handshake, Due::Connect));
     }
 
     /// A number that no namespace of the session has had.
-    pub(super) fn next_number(&mut self) -> u32 {
+    fn next_number(&mut self) -> u32 {
         self.last_number = self.last_number.wrapping_add(1);
         self.last_number
     }
 
     /// Whether some namespace has let the client in.
-    pub(super) fn is_seated(&self) -> bool {
+    fn is_seated(&self) -> bool {
         !self.members.is_empty()
     }
 
@@ -150,7 +161,7 @@ impl Session {
     }
 
     /// A namespace has let the client in: the wait for a CONNECT is over.
-    pub(super) fn connected(&mut self, member: Member) {
+    fn connected(&mut self, member: Member) {
         let at = if member.namespace.is_personal() { 0 } else { self.members.len() };
         self.members.insert(at, member);
         (self.early, self.early_packets) = (None, 0);
@@ -383,109 +394,4 @@ impl Session {
             Due::Farewell(end) => Some(CloseReason::Requested(end)),
         }
     }
-
-    /// Writes all there is. Ready only when the conversation is over.
-    fn write(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        let Self { transport, fault_state, write_queue, members, .. } = self;
-        let mut end = None;
-        let mut window = None;
-        let mut written = put_out(transport, write_queue, members, cx);
-        loop {
-            let mut items = false;
-            for at in 0..members.len() {
-                if !matches!(written, Written::All) {
-                    break;
-                }
-                let claimed = members.iter().find_map(|member| member.claims().cloned());
-                let Some(member) = members.get_mut(at) else { break };
-                member.yields(claimed);
-                let (taken, going) = member.take(fault_state, write_queue, cx);
-                window = going.or(window);
-                match taken {
-                    Drained::Items => {
-                        items = true;
-                        // Before the next one, so that what waits to be written counts as its own.
-                        written = put_out(transport, write_queue, members, cx);
-                    }
-                    Drained::Closed(_) if is_removed_alone(members, at) => {
-                        dismiss(members, at, write_queue, fault_state);
-                        items = true;
-                        written = put_out(transport, write_queue, members, cx);
-                        break;
-                    }
-                    Drained::Closed(end) => return Poll::Ready(CloseReason::Requested(end)),
-                    Drained::Empty => {}
-                }
-            }
-            match written {
-                Written::All if items => {}
-                Written::All => break,
-                Written::Lost => return Poll::Ready(CloseReason::Lost),
-                Written::Blocked => {
-                    while let Some(at) = (0..members.len()).find(|at| is_removed_alone(members, *at)) {
-                        dismiss(members, at, write_queue, fault_state);
-                    }
-                    for member in members.iter() {
-                        member.send_queue.mark_blocked();
-                        member.send_queue.register_waker(cx.waker());
-                        end = end.or(member.send_queue.end());
-                    }
-                    break;
-                }
-            }
-        }
-        match transport.flush(cx) {
-            Written::All => {}
-            Written::Lost => return Poll::Ready(CloseReason::Lost),
-            Written::Blocked => members.iter().for_each(|member| member.send_queue.mark_blocked()),
-        }
-        if let Some(window) = window {
-            // Evenly over the window, as plain clients are closed: this one cannot choose for itself.
-            let moment = window.mul_f64(fastrand::f64());
-            self.due = Some((Instant::now() + moment, Due::Move));
-            cx.waker().wake_by_ref();
-        }
-        self.await_the_end(end, cx)
-    }
-
-    /// The hub has ended the session, and it is not known whether anybody can still be told.
-    fn await_the_end(&mut self, end: Option<Shutdown>, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        match end {
-            Some(end) if self.is_aborting() => return Poll::Ready(CloseReason::Requested(end)),
-            Some(end) if !matches!(self.due, Some((_, Due::Farewell(_)))) => {
-                self.due = Some((Instant::now() + CLOSE_TIMEOUT, Due::Farewell(end)));
-                cx.waker().wake_by_ref();
-            }
-            _ => {}
-        }
-        Poll::Pending
-    }
-}
-
-/// Whether an operator has removed the user of a namespace, and another user is in one.
-fn is_removed_alone(members: &[Member], at: usize) -> bool {
-    let Some(removed) = members.get(at).filter(|member| member.is_removed()) else { return false };
-    members.iter().any(|member| !member.is_of_user_of(removed) && !member.is_removed())
-}
-
-/// A removed user leaves a namespace. The others are of other users, and nothing has happened to them.
-fn dismiss(members: &mut Vec<Member>, at: usize, write_queue: &mut WriteQueue, fault_state: &FaultState) {
-    let member = members.remove(at);
-    write_queue.push(packet::disconnected(member.namespace.prefix()));
-    member.leave(SessionEnd::lost(fault_state), false);
-}
-
-/// Writes what waits, and tells the hub whose turn has come.
-fn put_out(
-    transport: &mut EngineTransport,
-    write_queue: &mut WriteQueue,
-    members: &[Member],
-    cx: &mut Context<'_>,
-) -> Written {
-    let drained = |number| {
-        if let Some(member) = members.iter().find(|member| member.number() == number) {
-            member.queue_drained();
-        }
-    };
-    transport.write(write_queue, drained, cx)
 }

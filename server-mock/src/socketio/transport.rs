@@ -1,8 +1,7 @@
 //! The transport of a session: a WebSocket, or polls.
 
-use super::packet::CLOSE;
+use super::packet::{CLOSE, Incoming};
 use super::payload::{SEPARATOR, append, attach};
-use super::read_buffer::Incoming;
 use super::write_queue::{WriteItem, WriteQueue};
 use crate::limits::Limit;
 use crate::ping_limit::PingLimit;

@@ -1,7 +1,8 @@
 //! Applies entries from notices and responses to the copy of a room: only the next number is applied and delivered.
 
-use super::super::dispatch::{encode, wire_name};
+use super::super::dispatch::encode;
 use super::super::log::{Log, LogEntry};
+use super::super::names::wire_name;
 use super::super::replay::Replay;
 use super::super::{Hub, Output, Room};
 use super::mutation::mutation;

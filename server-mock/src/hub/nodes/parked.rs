@@ -4,7 +4,8 @@
 //! A connection's frames about a room are carried out in the order in which they came: they wait for the join. Those
 //! about other rooms do not.
 
-use super::super::dispatch::{RequestRef, is_stream, resolve_room, wire_name};
+use super::super::dispatch::RequestRef;
+use super::super::names::{is_stream, resolve_room, wire_name};
 use super::super::rights::{Permission, Right};
 use super::super::{ConnId, FeedRequest, Hub, Limit, Output, RoomPosition};
 use super::mutation::mutation;

@@ -1,7 +1,8 @@
 //! Presence over all nodes: announces this node's members and merges those of others. A member is reported when the first
 //! connection on any node begins and when the last one ends.
 
-use super::super::dispatch::{encode, is_stream};
+use super::super::dispatch::encode;
+use super::super::names::is_stream;
 use super::super::shared::{PRESENCE_TTL, RemoteMember, StoreRequest, UserPresence};
 use super::super::{Hub, Room, Timer};
 use super::mutation::mutation;

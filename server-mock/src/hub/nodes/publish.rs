@@ -4,19 +4,10 @@ use super::super::log::LogEntry;
 use super::super::publish::NewMessage;
 use super::super::shared::{Decision, SendKey, StoreRequest, StoreResponse};
 use super::super::{Hub, Output};
-use super::requests::RequestKind;
+use super::requests::{PendingPublish, RequestKind};
 use rejoin::machine::ClockReading;
 use rejoin::messages::Code;
 use rejoin::{Id, Name};
-
-/// Something of a backend that is not answered yet.
-#[derive(Debug)]
-pub(super) struct PendingPublish {
-    call: u64,
-    pub(super) room: Name,
-    /// What is compared with an earlier post of the same key.
-    expected: Option<NewMessage>,
-}
 
 impl Hub {
     /// Asks the store to append what a backend says. `key`: the same key is the same post.

@@ -1,9 +1,10 @@
-//! Requests to the store without a response: their numbers, bounds and deadlines. Does not interpret responses.
+//! Requests to the store without a response: what each is for, their numbers, bounds and deadlines. Does not interpret
+//! responses.
 
+use super::super::publish::NewMessage;
+use super::super::send::{Rejection, Send};
 use super::super::shared::RequestId;
 use super::super::{HubConfig, Limit};
-use super::publish::PendingPublish;
-use super::send::PendingSend;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,10 +33,29 @@ impl RequestKind {
     fn room(&self) -> &Name {
         match self {
             Self::Open { room } => room,
-            Self::Send(asked) => asked.room(),
+            Self::Send(asked) => &asked.send.room,
             Self::Publish(pending) => &pending.room,
         }
     }
+}
+
+/// A send whose answer has not come. Its content is on its way to the store.
+#[derive(Debug)]
+pub(super) struct PendingSend {
+    pub(super) send: Send,
+    /// Which of the connections that have had this number.
+    pub(super) generation: u64,
+    /// Why it is refused, if it was not decided before.
+    pub(super) rejection: Option<Rejection>,
+}
+
+/// Something of a backend that is not answered yet.
+#[derive(Debug)]
+pub(super) struct PendingPublish {
+    pub(super) call: u64,
+    pub(super) room: Name,
+    /// What is compared with an earlier post of the same key.
+    pub(super) expected: Option<NewMessage>,
 }
 
 #[derive(Debug)]

@@ -2,14 +2,14 @@
 //! outcome are the store's.
 
 use super::super::Hub;
-use super::super::dispatch::resolve_room;
 use super::super::log::LogEntry;
+use super::super::names::resolve_room;
 use super::super::producers::{Answer, SendStatus};
 use super::super::send::{Admission, Rejection, Send};
 use super::super::shared::{Decision, SendKey, StoreRequest, StoreResponse};
 use super::mutation::mutation;
 use super::parked::TRY_AGAIN_LATER;
-use super::requests::RequestKind;
+use super::requests::{PendingSend, RequestKind};
 use rejoin::machine::{ClockReading, ServerMessage};
 use rejoin::messages::{Ack, Code, Epoch, ProducerSeq};
 use rejoin::{Id, Name};
@@ -19,22 +19,6 @@ use std::time::Duration;
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 
 const FULL: &str = "too many requests wait for the store";
-
-/// A send whose answer has not come. Its content is on its way to the store.
-#[derive(Debug)]
-pub(super) struct PendingSend {
-    send: Send,
-    /// Which of the connections that have had this number.
-    generation: u64,
-    /// Why it is refused, if it was not decided before.
-    rejection: Option<Rejection>,
-}
-
-impl PendingSend {
-    pub(super) fn room(&self) -> &Name {
-        &self.send.room
-    }
-}
 
 impl Hub {
     /// Asks the store to append a send, or refuses it at once.

@@ -1,18 +1,18 @@
 //! Authenticates a Socket.IO CONNECT and registers the client.
 
-use super::acks;
-use super::member::{Admission, PendingMember};
-use super::namespaces::Namespace;
-use super::packet;
-use super::recovery::Owner;
-use super::session::Session;
-use super::transport::EngineTransport;
+use super::Session;
 use crate::admission::About;
 use crate::auth::Identity;
 use crate::limits::Limit;
 use crate::send_queue::Shutdown;
 use crate::session_log::TransportKind;
 use crate::socket::CloseReason;
+use crate::socketio::acks;
+use crate::socketio::member::{Admission, PendingMember};
+use crate::socketio::namespaces::Namespace;
+use crate::socketio::packet;
+use crate::socketio::recovery::Owner;
+use crate::socketio::transport::EngineTransport;
 use crate::state::AuthUnavailable;
 use futures_util::future::BoxFuture;
 use rejoin::Name;

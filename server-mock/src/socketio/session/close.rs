@@ -1,12 +1,12 @@
 //! Closes a session.
 
-use super::packet;
-use super::session::Session;
-use super::sessions::Command;
-use super::transport::{EngineTransport, Polling};
-use super::write_queue::WriteQueue;
+use super::Session;
 use crate::send_queue::Shutdown;
 use crate::socket::{self, CLOSE_TIMEOUT, CloseReason};
+use crate::socketio::packet;
+use crate::socketio::sessions::Command;
+use crate::socketio::transport::{EngineTransport, Polling};
+use crate::socketio::write_queue::WriteQueue;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
