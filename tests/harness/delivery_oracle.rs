@@ -62,6 +62,12 @@ impl Account {
         self.sent.len() - self.outcomes.len()
     }
 
+    /// Whether what it sent last is in the log.
+    pub fn last_is_acknowledged(&self) -> bool {
+        let last = self.order.last().and_then(|id| self.outcomes.get(id));
+        matches!(last, Some(DeliveryStatus::Acked { .. }))
+    }
+
     /// It was told something.
     pub fn event(&mut self, event: &Event) {
         let name = &self.name;
