@@ -1,26 +1,30 @@
 //! The builder of a client: its options, and the start of its driver.
 
-use super::client::{Client, ConnectionStatus, RestoredOutcome, Shared, check_join};
+use super::build_error::BuildError;
+use super::client::{Client, RestoredOutcome, Shared, check_join};
 use super::clock::Clock;
 use super::command_queue::CommandQueue;
-use super::driven_session::{DrivenSession, FrameCodec};
+use super::custom::{CUSTOM_ROOM, CustomMessages};
+use super::driven_session::DrivenSession;
 use super::driver::{Driver, DriverParts};
 use super::endpoint::{Endpoint, EndpointError};
 use super::events::{EventQueue, Events};
-use super::frame_builder::{CUSTOM_ROOM, CustomMessages};
-use super::headers::HeaderError;
+use super::frame_codec::FrameCodec;
 #[cfg(feature = "socketio")]
 use super::namespaces::NamespaceRegistry;
-use super::options::{ConnectOptions, Resolved, TokenLocation, link_methods, option_methods};
+use super::options::{ConnectOptions, Resolved, link_methods, option_methods};
+#[cfg(feature = "socketio")]
+use super::packet_codec::PacketCodec;
 use super::persister::Persister;
+use super::request::TokenLocation;
 use super::requests::Requests;
 use super::runtime::runtime;
 #[cfg(feature = "socketio")]
-use super::socket_io::{PacketCodec, SocketIo};
+use super::socket_io::SocketIo;
 use super::state_file::StateFile;
-use super::state_store::{StateError, StateStore};
+use super::state_store::StateStore;
+use super::status::ConnectionStatus;
 use super::subscription::Subscriptions;
-use super::tls_error::TlsError;
 use super::trace;
 use super::waiters::OutboxCapacity;
 use super::websocket::WebSocketConnector;
@@ -28,11 +32,12 @@ use crate::close_code::CloseAction;
 use crate::config::Config;
 use crate::journal::JournalState;
 use crate::link::State;
-use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
+use crate::name::{Name, PERSONAL_ROOM};
 use crate::persisted::Saved;
 use crate::session::{Command, Input, Join, Session};
 #[cfg(feature = "socketio")]
 use crate::socketio::MAX_NAMESPACES;
+use crate::token::Token;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
@@ -62,51 +67,6 @@ impl ReadBuffer {
     }
 }
 
-/// Why a client could not be made. Nothing has been dialled.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A URL is no address of a room server.
-    #[error(transparent)]
-    Url(#[from] EndpointError),
-    /// A room name is none.
-    #[error("\"{room}\" is no room name: {source}")]
-    Room {
-        /// The name, made printable.
-        room: String,
-        /// What is wrong with it.
-        source: RoomNameError,
-    },
-    /// TLS could not be set up.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// A header cannot be sent.
-    #[error(transparent)]
-    Header(#[from] HeaderError),
-    /// A token would go into the `Authorization` header, which a header of the application's or a user name in the URL
-    /// already takes.
-    #[error("the Authorization header cannot carry the token too: put the token into the URL's query")]
-    Authorization,
-    /// A subprotocol's name has characters that it cannot have, or is there twice.
-    #[error("a subprotocol's name is letters, digits and signs like - and ., each given once")]
-    Subprotocol,
-    /// The limit of a dial is out of range.
-    #[error("the limit for connecting is {0:?}: it must be from 100 ms to 1 h")]
-    ConnectTimeout(Duration),
-    /// The operating system gave no randomness for the seed.
-    #[error("the operating system gave no randomness: {0}")]
-    Randomness(String),
-    /// The stored state cannot be resumed from.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// Called outside a tokio runtime.
-    #[error("there is no tokio runtime here: call connect() from inside one")]
-    NoRuntime,
-    /// The tokio runtime has no timers or no I/O.
-    #[error("this tokio runtime has no {0}: build it with enable_all()")]
-    RuntimeWithout(&'static str),
-}
-
 /// A client being described. Only the URL is needed.
 pub struct ClientBuilder {
     urls: Vec<String>,
@@ -128,6 +88,14 @@ pub struct ClientBuilder {
 enum Store {
     File(PathBuf),
     Own(Box<dyn StateStore>),
+}
+
+impl Client {
+    /// Begins to describe a client for `url` (`ws://` or `wss://`; with [`ClientBuilder::socket_io`] `http://` or
+    /// `https://`); nothing happens until [`ClientBuilder::connect`].
+    pub fn builder(url: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(url.into())
+    }
 }
 
 impl ClientBuilder {
@@ -293,19 +261,13 @@ impl ClientBuilder {
     pub fn connect(self) -> Result<(Client, Events), BuildError> {
         let runtime = runtime()?;
         #[cfg(feature = "socketio")]
-        let (is_socket_io, own) = (self.socket_io.is_some(), CustomMessages::of(self.socket_io.as_ref()));
+        let own = self.socket_io.as_ref().map_or(CustomMessages::Frames, SocketIo::custom_messages);
         #[cfg(not(feature = "socketio"))]
-        let (is_socket_io, own) = (false, CustomMessages::Frames);
-        let mut endpoints = Vec::with_capacity(self.urls.len());
-        let mut in_urls = None;
-        for url in &self.urls {
-            let parse = if is_socket_io { Endpoint::parse_socket_io } else { Endpoint::parse };
-            let (endpoint, in_url) = parse(url)?;
-            in_urls = in_urls.or(in_url);
-            endpoints.push(endpoint);
-        }
+        let own = CustomMessages::Frames;
+        let is_socket_io = own.are_events();
+        let (endpoints, in_urls) = parse_urls(&self.urls, is_socket_io)?;
         for join in &self.joins {
-            check_join(join).map_err(|error| bad_room(&join.room, error))?;
+            check_join(join).map_err(|error| BuildError::bad_room(&join.room, error))?;
         }
         check_subprotocols(&self.subprotocols)?;
         // Toward Socket.IO the token goes into the `auth` object.
@@ -344,6 +306,12 @@ impl ClientBuilder {
         let connecting = ConnectionStatus { state: State::Connecting, cause: None, ready: None, user: None };
         let (status, statuses) = watch::channel(connecting);
         let requests = self.correlate.map(|field| Arc::new(Requests::new(field)));
+        #[cfg(feature = "socketio")]
+        let (registry, to_open) = self
+            .socket_io
+            .as_ref()
+            .map(|server| NamespaceRegistry::new(server.namespace.clone(), &config))
+            .unzip();
         let shared = Arc::new(Shared {
             commands: Arc::clone(&commands),
             events: Arc::clone(&queue),
@@ -356,7 +324,7 @@ impl ClientBuilder {
             requests: requests.clone(),
             stored_user,
             #[cfg(feature = "socketio")]
-            registry: NamespaceRegistry::of(self.socket_io.as_ref(), &config),
+            registry,
             #[cfg(feature = "socketio")]
             parent: None,
         });
@@ -376,6 +344,8 @@ impl ClientBuilder {
             clock,
             persister,
             requests: requests.clone(),
+            #[cfg(feature = "socketio")]
+            to_open,
         };
         // Owned by the handles: it ends when the client is closed, or when all of them are dropped.
         #[cfg(feature = "socketio")]
@@ -392,6 +362,19 @@ impl ClientBuilder {
         runtime.spawn(begun(driver, saved, self.joins).instrument(span));
         Ok((client, events))
     }
+}
+
+/// The addresses, and the first token in one of them.
+fn parse_urls(urls: &[String], is_socket_io: bool) -> Result<(Vec<Endpoint>, Option<Token>), EndpointError> {
+    let parse = if is_socket_io { Endpoint::parse_socket_io } else { Endpoint::parse };
+    let mut endpoints = Vec::with_capacity(urls.len());
+    let mut in_urls = None;
+    for url in urls {
+        let (endpoint, in_url) = parse(url)?;
+        in_urls = in_urls.or(in_url);
+        endpoints.push(endpoint);
+    }
+    Ok((endpoints, in_urls))
 }
 
 /// Bytes that may wait for the socket: what the session may hand out without a flush, and one message that it hands out at
@@ -442,10 +425,6 @@ fn check_subprotocols(names: &[Box<str>]) -> Result<(), BuildError> {
     let distinct: BTreeSet<&str> = names.iter().map(|name| &**name).collect();
     let is_valid = distinct.len() == names.len() && distinct.iter().all(|name| is_token(name));
     if is_valid { Ok(()) } else { Err(BuildError::Subprotocol) }
-}
-
-pub(super) fn bad_room(room: &str, source: RoomNameError) -> BuildError {
-    BuildError::Room { room: room.chars().take(64).flat_map(char::escape_debug).collect(), source }
 }
 
 impl fmt::Debug for ClientBuilder {

@@ -1,17 +1,15 @@
 //! The handle of an application to a client.
 
-use super::builder::ClientBuilder;
 use super::clock::Clock;
 use super::command_queue::CommandQueue;
+use super::custom::{self, CustomMessages};
 use super::events::EventQueue;
-use super::frame_builder::CustomMessages;
-use super::message_builder::{self, MessageBuilder};
 #[cfg(feature = "socketio")]
 use super::namespaces::NamespaceRegistry;
 use super::requests::Requests;
-use super::send_future::SendFuture;
-use super::subscription::Subscriptions;
-use super::waiters::{JoinError, Waiter};
+use super::status::{ClosedError, ConnectionStatus};
+use super::subscription::{Subscription, Subscriptions};
+use super::waiter::{JoinError, Waiter};
 use crate::cause::{Cause, CauseCode};
 use crate::event::{DeliveryStatus, JoinedRoom, Mode, SendFailure, SendId, SendReply};
 use crate::link::State;
@@ -29,46 +27,6 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
-
-/// The connection as it is now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConnectionStatus {
-    /// Its state.
-    pub state: State,
-    /// Why it is not connected, if it is not.
-    pub cause: Option<Cause>,
-    /// The mode, while connected and ready.
-    pub ready: Option<Mode>,
-    /// The user that the server takes the token for, as an extended server says.
-    pub user: Option<Name>,
-}
-
-/// The client has ended: closed, or failed for the reason given, which is its source too.
-///
-/// Its `Debug` is its `Display`, so that a `main` that returns it ends with words.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub struct ClosedError {
-    /// Why, if it is known.
-    #[source]
-    pub cause: Option<Cause>,
-}
-
-impl fmt::Display for ClosedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Some(cause) if cause.code != CauseCode::Requested => write!(f, "the client has failed: {cause}"),
-            _ => f.write_str("the client has been closed"),
-        }
-    }
-}
-
-impl fmt::Debug for ClosedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// A handle to a connection that keeps itself alive. Clone it freely; all clones are the same client.
 ///
@@ -124,40 +82,13 @@ pub(crate) fn check_join(join: &Join) -> Result<(), RoomNameError> {
 }
 
 impl Client {
-    /// Begins to describe a client for `url` (`ws://` or `wss://`; with [`ClientBuilder::socket_io`] `http://` or
-    /// `https://`); nothing happens until [`ClientBuilder::connect`].
-    pub fn builder(url: impl Into<String>) -> ClientBuilder {
-        ClientBuilder::new(url.into())
-    }
-
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         shared.commands.client_added();
         Self { shared }
     }
 
-    fn command(&self, command: Command) {
+    pub(super) fn command(&self, command: Command) {
         self.shared.commands.push(Input::Command(command));
-    }
-
-    /// Queues a message and gives its outcome: [`Receipt`](super::Receipt) once it is as safe as the connection's
-    /// mode can make it, [`SendError`](super::SendError) otherwise. It is queued when this returns, before the
-    /// first poll; while there is no connection it waits, at most 10 minutes by default.
-    pub fn send(&self, room: &str, content: impl Into<String>) -> SendFuture {
-        self.message(room, content).send()
-    }
-
-    /// Queues a message whose outcome comes as [`Event::Delivery`](crate::Event::Delivery), in order with all
-    /// other events.
-    ///
-    /// # Errors
-    /// When it is refused at once; then no event comes.
-    pub fn submit(&self, room: &str, content: impl Into<String>) -> Result<SendId, SendFailure> {
-        self.message(room, content).submit()
-    }
-
-    /// Begins a message that has more to it than its text: data, a timeout, a reference.
-    pub fn message<'a>(&'a self, room: &'a str, content: impl Into<String>) -> MessageBuilder<'a> {
-        MessageBuilder::new(&self.shared.commands, room, content.into())
     }
 
     /// Takes a submitted message back if it is not on its way.
@@ -249,7 +180,7 @@ impl Client {
     /// When the room's name is none, or `data` cannot be written as JSON.
     pub fn signal(&self, room: &str, kind: &str, data: &impl Serialize) -> Result<(), SendFailure> {
         check_room_name(room).map_err(|_| SendFailure::BadRoom)?;
-        let data = Some(message_builder::json(data)?).filter(|json| json != "null");
+        let data = Some(custom::json(data)?).filter(|json| json != "null");
         self.command(Command::Signal { room: room.into(), kind: kind.into(), data });
         Ok(())
     }
@@ -274,7 +205,7 @@ impl Client {
     /// Uses another token from the next dial on; leaves `failed`.
     pub fn set_token(&self, token: Token) {
         #[cfg(feature = "socketio")]
-        let token = if self.shared.parent.is_some() { super::namespace::as_auth(&token) } else { token };
+        let token = if self.shared.parent.is_some() { super::socket_io::as_auth(&token) } else { token };
         self.command(Command::SetToken(token));
     }
 
@@ -321,6 +252,36 @@ impl Client {
 
     pub(super) fn ended(&self) -> ClosedError {
         ClosedError { cause: self.shared.status.borrow().cause.clone() }
+    }
+
+    /// The messages of one room from now on, for one of several consumers: each subscription has every message, in the order
+    /// of [`Events`](super::Events), and a queue of its own. It neither joins nor leaves the room. Dropping it ends it; it
+    /// does not keep the client alive.
+    ///
+    /// ```no_run
+    /// # async fn f(client: rejoin::Client) -> Result<(), rejoin::RoomNameError> {
+    /// client.join("lobby")?;
+    /// let mut lobby = client.subscribe("lobby")?;
+    /// while let Some(item) = lobby.next().await {
+    ///     match item {
+    ///         Ok(message) => println!("{}: {}", message.user, message.content),
+    ///         Err(missed) => println!("{missed}"),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Up to 4,096 messages and 4 MiB of them wait in it. When it is full, what comes is dropped for this consumer only, and in
+    /// its place [`Missed::Lagged`](super::Missed::Lagged) says how many were. A gap of the room is an item, too; all else is reported by
+    /// [`Events`](super::Events) alone, and so it has to be read as well, or dropped: one that is kept and not read holds up
+    /// the messages of extended rooms, for the subscriptions as well. With a stored state only
+    /// [`Events`](super::Events) and [`Client::commit`] move the committed positions.
+    ///
+    /// # Errors
+    /// When `room` is no room name.
+    pub fn subscribe(&self, room: &str) -> Result<Subscription, RoomNameError> {
+        check_room_name(room)?;
+        Ok(self.shared.subscriptions.add(room.into(), &self.shared.commands))
     }
 
     /// The client's clock, to read the `retry_at` of a state against.

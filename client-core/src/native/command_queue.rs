@@ -3,11 +3,9 @@
 //! One lock and one wake for any number of commands, because the driver takes all that are there at once. A
 //! channel costs as much again per message as the message itself.
 
-use super::frame_builder::CUSTOM_ROOM;
-#[cfg(feature = "socketio")]
-use super::namespaces::OpenNamespace;
+use super::custom::CUSTOM_ROOM;
 use super::pending_sends::{PendingSends, Resolved};
-use super::waiters::Waiter;
+use super::waiter::Waiter;
 use crate::event::{Delivery, SendFailure, SendId};
 use crate::messages::Position;
 use crate::name::{Name, check_room_name};
@@ -44,10 +42,6 @@ struct State {
     keeps_outcomes: bool,
     /// Handles that wait for something, with what they requested before.
     waiters: Vec<Waiter>,
-    /// Permits that have been used or dropped.
-    released_permits: usize,
-    #[cfg(feature = "socketio")]
-    namespaces: Vec<OpenNamespace>,
     pending_sends: PendingSends,
     /// The room of the last send: most go where the one before went, and the name is shared.
     last_room: Option<Name>,
@@ -61,15 +55,10 @@ struct State {
 
 impl State {
     fn is_empty(&self) -> bool {
-        #[cfg(feature = "socketio")]
-        if !self.namespaces.is_empty() {
-            return false;
-        }
         self.inputs.is_empty()
             && self.commits.is_empty()
             && self.confirmed.is_empty()
             && self.waiters.is_empty()
-            && self.released_permits == 0
     }
 
     fn confirm(&mut self, id: SendId) {
@@ -98,11 +87,6 @@ impl<'a> From<&'a str> for Target<'a> {
 pub(crate) struct DrainedCommands {
     /// Who has begun to wait, behind all the inputs.
     pub(crate) waiters: Vec<Waiter>,
-    /// So many permits have been used, for sends among the inputs, or dropped.
-    pub(crate) released_permits: usize,
-    /// Namespaces to be opened.
-    #[cfg(feature = "socketio")]
-    pub(crate) namespaces: Vec<OpenNamespace>,
     /// All handles are gone, so that nobody can request or be told anything any more.
     pub(crate) is_abandoned: bool,
 }
@@ -151,35 +135,6 @@ impl CommandQueue {
         let first = state.is_empty();
         state.inputs.extend(input);
         state.waiters.push(waiter);
-        drop(state);
-        if first {
-            self.driver.wake();
-        }
-    }
-
-    /// A namespace is to be opened; whether the driver takes it. One that it does not take is dropped, which ends it.
-    #[cfg(feature = "socketio")]
-    pub(crate) fn open(&self, space: OpenNamespace) -> bool {
-        let mut state = self.lock();
-        if state.ended {
-            drop(state);
-            drop(space);
-            return false;
-        }
-        let first = state.is_empty();
-        state.namespaces.push(space);
-        drop(state);
-        if first {
-            self.driver.wake();
-        }
-        true
-    }
-
-    /// A permit has been used or dropped. What it was used for has been queued before.
-    pub(crate) fn release_permit(&self) {
-        let mut state = self.lock();
-        let first = state.is_empty();
-        state.released_permits += 1;
         drop(state);
         if first {
             self.driver.wake();
@@ -327,14 +282,7 @@ impl CommandQueue {
         }
         state.bytes = 0;
         let is_abandoned = state.clients == 0 && state.events_dropped;
-        let given_back = std::mem::take(&mut state.released_permits);
-        DrainedCommands {
-            waiters: std::mem::take(&mut state.waiters),
-            released_permits: given_back,
-            #[cfg(feature = "socketio")]
-            namespaces: std::mem::take(&mut state.namespaces),
-            is_abandoned,
-        }
+        DrainedCommands { waiters: std::mem::take(&mut state.waiters), is_abandoned }
     }
 
     /// Everything taken has been handled, and what came of it has been published.
@@ -400,16 +348,11 @@ impl CommandQueue {
         state.commits = Vec::new();
         state.confirmed = Vec::new();
         state.waiters = Vec::new();
-        // They end when they are dropped.
-        #[cfg(feature = "socketio")]
-        let spaces = std::mem::take(&mut state.namespaces);
         let waiting = state.pending_sends.end();
         drop(state);
         for waker in waiting {
             waker.wake();
         }
-        #[cfg(feature = "socketio")]
-        drop(spaces);
     }
 }
 

@@ -2,11 +2,11 @@
 //! first three.
 
 use super::endpoint::Endpoint;
-use super::http::dial_error;
 #[cfg(feature = "proxy")]
 use super::proxy::{self, Proxy};
+use super::stream::{ByteStream, RawStream};
 use super::tls::Tls;
-use super::transport::{ByteStream, RawStream, Transport};
+use super::transport::{Transport, dial_error};
 use crate::cause::{DialError, DialErrorKind};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;

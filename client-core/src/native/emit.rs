@@ -2,9 +2,7 @@
 //! rest.
 
 use super::client::Client;
-use super::event_json;
-use super::frame_builder::{CustomMessages, FrameBuilder};
-use super::message_builder::json;
+use super::frame_builder::FrameBuilder;
 use super::send_future::SendFuture;
 use crate::event::SendFailure;
 use crate::session::{Command, Input};
@@ -48,7 +46,7 @@ impl Client {
 
     /// Begins an event that has more to it: an ack, a timeout, a reference, or that it is volatile or idempotent.
     pub fn event(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> FrameBuilder<'_> {
-        FrameBuilder::new(self, self.event_json(name, arguments))
+        FrameBuilder::new(self, self.shared.custom.event(name, arguments))
     }
 
     /// As [`Client::keep`], with an event for a Socket.IO server.
@@ -61,7 +59,7 @@ impl Client {
         name: &str,
         arguments: &(impl Serialize + ?Sized),
     ) -> Result<(), SendFailure> {
-        self.keep_json(key, self.event_json(name, arguments)?)
+        self.keep_json(key, self.shared.custom.event(name, arguments)?)
     }
 
     /// Answers an event of a Socket.IO server that wants it, by the number that it came with
@@ -72,20 +70,8 @@ impl Client {
     /// # Errors
     /// As [`Client::emit`] fails.
     pub fn answer(&self, ack: u64, arguments: &(impl Serialize + ?Sized)) -> Result<(), SendFailure> {
-        if let CustomMessages::Frames = self.shared.custom {
-            return Err(SendFailure::Unsupported);
-        }
-        let arguments = event_json::arguments(&json(arguments)?);
-        event_json::check_arguments(&arguments)?;
+        let arguments = self.shared.custom.answer(arguments)?;
         self.shared.commands.push(Input::Command(Command::Answer { ack, arguments }));
         Ok(())
-    }
-
-    /// An event's JSON, if it may be sent.
-    fn event_json(&self, name: &str, arguments: &(impl Serialize + ?Sized)) -> Result<String, SendFailure> {
-        let CustomMessages::Events(events) = &self.shared.custom else {
-            return Err(SendFailure::Unsupported);
-        };
-        event_json::checked(name, &event_json::arguments(&json(arguments)?), events)
     }
 }

@@ -1,12 +1,13 @@
 //! The builder of a feed.
 
-use super::builder::{BuildError, bad_room};
+use super::build_error::BuildError;
 use super::clock::Clock;
 use super::endpoint::Endpoint;
 use super::feed_driver::FeedDriver;
 use super::feed_request::StreamRequest;
 use super::feed_stream::{FeedStream, feed_channel};
-use super::options::{ConnectOptions, Resolved, TokenLocation, link_methods, option_methods};
+use super::options::{ConnectOptions, Resolved, link_methods, option_methods};
+use super::request::TokenLocation;
 use super::runtime::runtime;
 use super::trace;
 use crate::feed::{Feed, FeedConfig};
@@ -94,7 +95,7 @@ impl FeedBuilder {
     pub fn connect(self) -> Result<FeedStream, BuildError> {
         let runtime = runtime()?;
         let (endpoint, in_url) = Endpoint::parse_http(&self.url)?;
-        check_room_name(&self.room).map_err(|error| bad_room(&self.room, error))?;
+        check_room_name(&self.room).map_err(|error| BuildError::bad_room(&self.room, error))?;
         let endpoints = std::slice::from_ref(&endpoint);
         let Resolved { connector, credentials, source, request: options, connect_timeout, seed } =
             self.options.resolve(endpoints, in_url, Some(TokenLocation::Header))?;

@@ -4,48 +4,20 @@ use super::client::{Client, Shared};
 use super::command_queue::{CommandQueue, Target};
 #[cfg(feature = "socketio")]
 use super::event_json;
-use super::message_builder::json;
-use super::permit::{Permit, Reservation};
+use super::permit::Permit;
+use super::reservation::Reservation;
 use super::send_future::{SendFuture, SendState};
-#[cfg(feature = "socketio")]
-use super::socket_io::SocketIo;
 use crate::event::{SendFailure, SendId};
-use crate::messages::json::{NotCustom, check_own};
 use crate::name::Name;
 use crate::outbound::OutboundMessage;
 use crate::session::{Command, Input};
-#[cfg(feature = "socketio")]
-use crate::socketio::EventMap;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a custom frame has instead of a room: no room has such a name.
-pub(crate) const CUSTOM_ROOM: &str = "";
 /// Longest key of a kept frame, in characters.
 const MAX_KEY_CHARS: usize = 64;
-
-/// What the server takes of the application's own.
-#[derive(Debug, Clone)]
-pub(crate) enum CustomMessages {
-    /// Frames of JSON.
-    Frames,
-    /// Events, of which these names are the contract's.
-    #[cfg(feature = "socketio")]
-    Events(Arc<EventMap>),
-}
-
-impl CustomMessages {
-    #[cfg(feature = "socketio")]
-    pub(super) fn of(socket_io: Option<&SocketIo>) -> Self {
-        socket_io.map_or(Self::Frames, |server| Self::Events(Arc::new(server.events.clone())))
-    }
-
-    pub(super) fn are_events(&self) -> bool {
-        !matches!(self, Self::Frames)
-    }
-}
 
 /// How often a frame may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +59,10 @@ impl<'a> FrameBuilder<'a> {
             mode: SendMode::Once,
             reserved: None,
         }
+    }
+
+    pub(super) fn with_frame(self, frame: String) -> Self {
+        Self { frame: Ok(frame), ..self }
     }
 
     /// Socket.IO: wants an answer. The outcome is [`Receipt::Answered`](super::Receipt::Answered) then, with all that the
@@ -159,7 +135,8 @@ impl<'a> FrameBuilder<'a> {
 
     /// It takes the room that was waited for with [`Client::reserve`].
     pub fn permit(mut self, permit: Permit) -> Self {
-        self.reserved = Some(permit.into_reserved());
+        let (_, reserved) = permit.into_parts();
+        self.reserved = Some(reserved);
         self
     }
 
@@ -269,7 +246,7 @@ impl Client {
     /// # }
     /// ```
     pub fn frame(&self, frame: &(impl Serialize + ?Sized)) -> FrameBuilder<'_> {
-        FrameBuilder::new(self, self.custom_json(frame))
+        FrameBuilder::new(self, self.shared.custom.frame(frame))
     }
 
     /// Has each connection begin with a custom frame, before anything that waits, and sends it now if there is one. What
@@ -291,7 +268,7 @@ impl Client {
     /// # Errors
     /// As [`Client::send_json`] fails, and with [`SendFailure::TooLarge`] for a key of more than 64 characters.
     pub fn keep(&self, key: &str, frame: &(impl Serialize + ?Sized)) -> Result<(), SendFailure> {
-        self.keep_json(key, self.custom_json(frame)?)
+        self.keep_json(key, self.shared.custom.frame(frame)?)
     }
 
     pub(super) fn keep_json(&self, key: &str, frame: String) -> Result<(), SendFailure> {
@@ -305,20 +282,5 @@ impl Client {
     /// No connection begins with the frame kept under this key any more. Nothing is sent.
     pub fn drop_kept(&self, key: &str) {
         self.shared.commands.push(Input::Command(Command::DropKept(Name::from(key))));
-    }
-
-    /// A frame's JSON, if it may be sent.
-    pub(super) fn custom_json(&self, frame: &(impl Serialize + ?Sized)) -> Result<String, SendFailure> {
-        let frame = json(frame)?;
-        #[cfg(feature = "socketio")]
-        if let CustomMessages::Events(events) = &self.shared.custom {
-            let (name, arguments) = event_json::from_frame(&frame).ok_or(SendFailure::BadData)?;
-            return event_json::checked(&name, &arguments, events);
-        }
-        check_own(&frame).map_err(|why| match why {
-            NotCustom::NotJson => SendFailure::BadData,
-            NotCustom::Reserved => SendFailure::Reserved,
-        })?;
-        Ok(frame)
     }
 }

@@ -3,8 +3,8 @@
 
 use super::endpoint::Endpoint;
 use super::status_hint::is_tls;
-use super::tls;
-use super::transport::Transport;
+use super::stream::hung_up;
+use super::transport::{Transport, dial_error};
 use crate::cause::{DialError, DialErrorKind, Remedy};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, Connection};
@@ -104,12 +104,6 @@ fn is_end(error: &hyper::Error) -> bool {
     }
 }
 
-/// Whether a transport's error is that the other side ended it.
-pub(super) fn hung_up(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
-}
-
 impl HttpConnection {
     /// Moves what can be moved, until the end.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
@@ -139,9 +133,4 @@ fn transport_error(error: &hyper::Error, not_http: DialErrorKind) -> DialError {
             DialError::new(DialErrorKind::Unreachable, "the server closed the connection before it answered")
         }
     }
-}
-
-/// The transport broke.
-pub(super) fn dial_error(error: &io::Error) -> DialError {
-    tls::broken(error).unwrap_or_else(|| DialError::new(DialErrorKind::Unreachable, error.to_string()))
 }

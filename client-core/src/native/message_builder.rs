@@ -1,11 +1,13 @@
 //! The builder of one message.
 
+use super::client::Client;
 use super::command_queue::CommandQueue;
-use super::permit::{Permit, Reservation};
+use super::custom::json;
+use super::permit::Permit;
+use super::reservation::Reservation;
 use super::send_future::{SendFuture, SendState};
 use crate::event::{SendFailure, SendId};
-use crate::messages::json::{nesting_depth, well_formed};
-use crate::messages::{MAX_DATA_LEVELS, Message, Position};
+use crate::messages::{Message, Position};
 use crate::name::Name;
 use crate::outbound::OutboundMessage;
 use crate::session::{Command, Input};
@@ -40,14 +42,6 @@ pub struct MessageBuilder<'a> {
     commit: Option<(Name, Position)>,
     /// Room set aside for it, which is given back once it is queued.
     reserved: Option<Reservation>,
-}
-
-/// Writes data as JSON that every receiver can read.
-pub(crate) fn json(data: &(impl Serialize + ?Sized)) -> Result<String, SendFailure> {
-    let json = serde_json::to_string(data).map_err(|_| SendFailure::BadData)?;
-    // Only JSON that was written elsewhere can have halves of surrogate pairs.
-    let json = well_formed(&json).into_owned();
-    if nesting_depth(&json) > MAX_DATA_LEVELS { Err(SendFailure::BadData) } else { Ok(json) }
 }
 
 impl<'a> MessageBuilder<'a> {
@@ -109,12 +103,8 @@ impl<'a> MessageBuilder<'a> {
 
     /// It takes the room that was waited for with [`Client::reserve`](super::Client::reserve).
     pub fn permit(self, permit: Permit) -> Self {
-        self.with_room(permit.into_reserved())
-    }
-
-    pub(super) fn with_room(mut self, reserved: Reservation) -> Self {
-        self.reserved = Some(reserved);
-        self
+        let (_, reserved) = permit.into_parts();
+        Self { reserved: Some(reserved), ..self }
     }
 
     /// Queues it and gives its outcome, as [`Client::send`](super::Client::send) does.
@@ -184,5 +174,37 @@ impl Content {
 impl fmt::Debug for MessageBuilder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageBuilder").field("room", &self.room).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Queues a message and gives its outcome: [`Receipt`](super::Receipt) once it is as safe as the connection's
+    /// mode can make it, [`SendError`](super::SendError) otherwise. It is queued when this returns, before the
+    /// first poll; while there is no connection it waits, at most 10 minutes by default.
+    pub fn send(&self, room: &str, content: impl Into<String>) -> SendFuture {
+        self.message(room, content).send()
+    }
+
+    /// Queues a message whose outcome comes as [`Event::Delivery`](crate::Event::Delivery), in order with all
+    /// other events.
+    ///
+    /// # Errors
+    /// When it is refused at once; then no event comes.
+    pub fn submit(&self, room: &str, content: impl Into<String>) -> Result<SendId, SendFailure> {
+        self.message(room, content).submit()
+    }
+
+    /// Begins a message that has more to it than its text: data, a timeout, a reference.
+    pub fn message<'a>(&'a self, room: &'a str, content: impl Into<String>) -> MessageBuilder<'a> {
+        MessageBuilder::new(&self.shared.commands, room, content.into())
+    }
+}
+
+impl Permit {
+    /// Queues a message and gives its outcome, as [`Client::send`] does. [`MessageBuilder::permit`] is for
+    /// messages that have more to them.
+    pub fn send(self, room: &str, content: impl Into<String>) -> SendFuture {
+        let (client, reserved) = self.into_parts();
+        MessageBuilder { reserved: Some(reserved), ..client.message(room, content) }.send()
     }
 }

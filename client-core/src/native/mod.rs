@@ -3,16 +3,21 @@
 
 mod auto_commit;
 mod basic;
+mod build_error;
 mod builder;
 mod client;
 mod clock;
+mod codec;
 mod command_queue;
 mod connector;
+mod custom;
 mod driven_session;
 mod driver;
 #[cfg(feature = "socketio")]
 mod emit;
 mod endpoint;
+#[cfg(feature = "socketio")]
+mod engine_hint;
 #[cfg(feature = "socketio")]
 mod event_json;
 mod events;
@@ -25,6 +30,7 @@ mod feed_request;
 #[cfg(feature = "sse")]
 mod feed_stream;
 mod frame_builder;
+mod frame_codec;
 mod headers;
 mod http;
 mod http_error;
@@ -37,6 +43,8 @@ mod namespaces;
 #[cfg_attr(feature = "rustls-no-provider", allow(dead_code, reason = "built for its own test only"))]
 mod no_tls;
 mod options;
+#[cfg(feature = "socketio")]
+mod packet_codec;
 mod pending_sends;
 mod permit;
 mod persister;
@@ -44,7 +52,9 @@ mod persister;
 mod proxy;
 mod redact;
 mod request;
+mod request_future;
 mod requests;
+mod reservation;
 mod runtime;
 mod send_future;
 mod socket;
@@ -53,7 +63,9 @@ mod socket_io;
 mod sockets;
 mod state_file;
 mod state_store;
+mod status;
 mod status_hint;
+mod stream;
 mod subscription;
 #[cfg(feature = "rustls-no-provider")]
 mod tls;
@@ -64,15 +76,16 @@ mod typed;
 #[cfg(feature = "socketio")]
 mod typed_event;
 mod upgrade;
+mod waiter;
 mod waiters;
 mod websocket;
 
 #[cfg(not(feature = "rustls-no-provider"))]
 use no_tls as tls;
 
-pub use builder::{BuildError, ClientBuilder, ReadBuffer};
-pub use client::{Client, ClosedError, ConnectionStatus, RestoredOutcome};
-pub use driven_session::SOCKET_IO_DETECTED;
+pub use build_error::BuildError;
+pub use builder::{ClientBuilder, ReadBuffer};
+pub use client::{Client, RestoredOutcome};
 pub use endpoint::{Endpoint, EndpointError};
 pub use events::Events;
 #[cfg(feature = "sse")]
@@ -80,21 +93,24 @@ pub use feed_builder::{FeedBuilder, follow};
 #[cfg(feature = "sse")]
 pub use feed_stream::FeedStream;
 pub use frame_builder::FrameBuilder;
+pub use frame_codec::SOCKET_IO_DETECTED;
 pub use headers::{HeaderError, Headers};
 pub use message_builder::MessageBuilder;
 #[cfg(feature = "socketio")]
 pub use namespace::{NamespaceBuilder, OpenNamespaceError};
-pub use options::TokenLocation;
 pub use permit::Permit;
 #[cfg(feature = "proxy")]
 pub use proxy::{Proxy, ProxyError};
-pub use requests::{Request, RequestError};
+pub use request::TokenLocation;
+pub use request_future::Request;
+pub use requests::RequestError;
 pub use send_future::{Receipt, SendError, SendFuture};
 #[cfg(feature = "socketio")]
 pub use socket_io::SocketIo;
 pub use state_file::StateFile;
 pub use state_store::{StateError, StateStore};
+pub use status::{ClosedError, ConnectionStatus};
 pub use subscription::{Missed, Subscription};
 pub use tls_error::TlsError;
 pub use typed::{Typed, TypedEvents, TypedFrameError};
-pub use waiters::JoinError;
+pub use waiter::JoinError;

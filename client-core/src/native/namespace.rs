@@ -1,11 +1,13 @@
 //! The handle to one more Socket.IO namespace, and its builder. Validates; the machine does the rest.
 
-use super::builder::{BuildError, bad_room};
-use super::client::{Client, ConnectionStatus, Shared, check_join};
+use super::build_error::BuildError;
+use super::client::{Client, Shared, check_join};
 use super::command_queue::CommandQueue;
 use super::events::{EventQueue, Events};
 use super::namespaces::{NamespaceBuffers, OpenNamespace};
 use super::options::TokenSource;
+use super::socket_io::as_auth;
+use super::status::ConnectionStatus;
 use super::subscription::Subscriptions;
 use super::waiters::{OutboxCapacity, Waiters};
 use crate::link::State;
@@ -160,7 +162,8 @@ impl NamespaceBuilder {
         let registry = first.registry.clone().ok_or(OpenNamespaceError::Unsupported)?;
         let namespace = Namespace::new(&name)?;
         for join in &joins {
-            check_join(join).map_err(|error| OpenNamespaceError::Room(bad_room(&join.room, error)))?;
+            check_join(join)
+                .map_err(|error| OpenNamespaceError::Room(BuildError::bad_room(&join.room, error)))?;
         }
         let credentials = match auth.transpose()? {
             _ if source.is_some() => Credentials::Source,
@@ -193,21 +196,16 @@ impl NamespaceBuilder {
         let credentials = Some(credentials);
         #[rustfmt::skip]
         let space = OpenNamespace {
-            namespace, credentials, joins, source, commands, queue, subscriptions, status, waiters, registry, buffers: rest,
+            namespace, credentials, joins, source, commands, queue, subscriptions, status, waiters, registry: Arc::clone(&registry), buffers: rest,
         };
-        if first.commands.open(space) { Ok((handle, events)) } else { Err(OpenNamespaceError::Closed) }
+        if registry.open(space) { Ok((handle, events)) } else { Err(OpenNamespaceError::Closed) }
     }
 }
 
 /// An object as the machine takes it.
 fn object_of(object: &(impl Serialize + ?Sized)) -> Option<Token> {
-    let json = super::message_builder::json(object).ok()?;
+    let json = super::custom::json(object).ok()?;
     (json.starts_with('{') && json.len() <= MAX_AUTH_BYTES).then(|| Token::new(json))
-}
-
-/// The object that has this token in it.
-pub(super) fn as_auth(token: &Token) -> Token {
-    Token::new(serde_json::json!({"token": token.expose()}).to_string())
 }
 
 impl fmt::Debug for NamespaceBuilder {

@@ -1,14 +1,14 @@
 //! The driver's part of one more Socket.IO namespace: its command queue and its event queue. Decides nothing.
 
-use super::client::ConnectionStatus;
 use super::command_queue::{CommandQueue, is_reported_by_event};
 use super::driven_session::ObservedSession;
 use super::events::{self, EventQueue};
 use super::options::TokenSource;
-use super::socket_io::SocketIo;
+use super::status::ConnectionStatus;
 use super::subscription::Subscriptions;
 use super::trace;
-use super::waiters::{Waiter, Waiters};
+use super::waiter::Waiter;
+use super::waiters::Waiters;
 use crate::config::Config;
 use crate::event::{Delivery, Event, SendId};
 use crate::link::{State, StateChange};
@@ -20,20 +20,24 @@ use futures_util::future::BoxFuture;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
-/// The namespaces of one connection that have handles.
+/// The namespaces of one connection that have handles, and the way of a new one to the driver.
 #[derive(Debug)]
 pub(crate) struct NamespaceRegistry {
     open: Mutex<Vec<Namespace>>,
     config: Config,
+    /// No longer than `open` is.
+    opened: UnboundedSender<OpenNamespace>,
 }
 
 impl NamespaceRegistry {
-    /// That of a client of this server. Its own namespace stays permanently; `config` is that of all.
-    pub(crate) fn of(server: Option<&SocketIo>, config: &Config) -> Option<Arc<Self>> {
-        let open = Mutex::new(vec![server?.namespace.clone()]);
-        Some(Arc::new(Self { open, config: config.clone() }))
+    /// That of a client whose own namespace is `first`, which stays permanently, and what its driver opens; `config` is that
+    /// of all.
+    pub(crate) fn new(first: Namespace, config: &Config) -> (Arc<Self>, UnboundedReceiver<OpenNamespace>) {
+        let (opened, to_open) = unbounded_channel();
+        (Arc::new(Self { open: Mutex::new(vec![first]), config: config.clone(), opened }), to_open)
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -55,6 +59,11 @@ impl NamespaceRegistry {
         }
         open.push(namespace.clone());
         Ok(())
+    }
+
+    /// A namespace is to be opened; whether the driver takes it. One that it does not take is dropped, which ends it.
+    pub(crate) fn open(&self, space: OpenNamespace) -> bool {
+        self.opened.send(space).is_ok()
     }
 
     fn remove(&self, namespace: &Namespace) {
@@ -99,10 +108,10 @@ pub(crate) struct DrainedNamespace {
 impl OpenNamespace {
     /// What has been requested since the last time.
     pub(crate) fn drain(&mut self, cx: &Context<'_>) -> DrainedNamespace {
+        self.waiters.take_released(cx.waker());
         let mut inputs = std::mem::take(&mut self.buffers.inputs);
         let took = self.commands.drain(&mut inputs, &mut self.buffers.confirmed, cx);
         self.buffers.confirmed.clear();
-        self.waiters.permits_released(took.released_permits);
         DrainedNamespace { inputs, waiters: took.waiters, is_abandoned: took.is_abandoned }
     }
 
@@ -185,7 +194,7 @@ impl OpenNamespace {
             && !self.waiters.is_empty()
         {
             let cause = self.status.borrow().cause.clone();
-            self.waiters.answer(session, cause.as_ref(), &self.commands);
+            self.waiters.answer(session, cause.as_ref());
         }
         false
     }

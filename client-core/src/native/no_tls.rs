@@ -1,8 +1,8 @@
 //! Replaces the module `tls` where no TLS is built in: no TLS stream can exist, and an address that needs one is
 //! refused when a client is built.
 
+use super::stream::RawStream;
 use super::tls_error::TlsError;
-use super::transport::RawStream;
 use crate::cause::{DialError, DialErrorKind};
 use std::io;
 use std::pin::Pin;

@@ -1,13 +1,13 @@
 //! The connection options that every builder has: credentials, header fields, trust, proxy, dial deadline and seed.
 //! Validates them before the first dial.
 
-use super::builder::BuildError;
+use super::build_error::BuildError;
 use super::connector::{Connector, CustomConnector};
 use super::endpoint::Endpoint;
 use super::headers::{HeaderError, Headers};
 #[cfg(feature = "proxy")]
 use super::proxy::Proxy;
-use super::request::{HeadersSource, RequestOptions};
+use super::request::{HeadersSource, RequestOptions, TokenLocation};
 use super::tls::TlsOptions;
 use crate::token::{Credentials, Token, TokenError};
 use futures_util::future::BoxFuture;
@@ -17,15 +17,6 @@ use std::time::Duration;
 
 /// Fetches a token.
 pub(crate) type TokenSource = Arc<dyn Fn() -> BoxFuture<'static, Result<Token, TokenError>> + Send + Sync>;
-
-/// Where the token goes in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenLocation {
-    /// `Authorization: Bearer`. The default for a token that is not in the URL: proxies do not log it.
-    Header,
-    /// `?token=` in the URL. The default where the URL given has a `token` in its query.
-    Query,
-}
 
 /// How long a dial may be allowed to take.
 const CONNECT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
@@ -246,7 +237,7 @@ macro_rules! option_methods {
             self.options.connector = Some(std::sync::Arc::new(move |endpoint| {
                 let connecting = connect(endpoint);
                 Box::pin(async move {
-                    let stream: Box<dyn $crate::native::transport::ByteStream> = Box::new(connecting.await?);
+                    let stream: Box<dyn $crate::native::stream::ByteStream> = Box::new(connecting.await?);
                     Ok(stream)
                 })
             }));

@@ -1,28 +1,11 @@
-//! A reservation in the outbox for one message. The driver grants it; dropping it releases it.
+//! A reservation in the outbox for one message, as a handle has it. The driver grants it; dropping it releases it.
 
-use super::client::{Client, ClosedError};
-use super::command_queue::CommandQueue;
-use super::send_future::SendFuture;
-use super::waiters::Waiter;
+use super::client::Client;
+use super::reservation::Reservation;
+use super::status::ClosedError;
+use super::waiter::Waiter;
 use std::fmt;
-use std::sync::Arc;
 use tokio::sync::oneshot;
-
-/// Room that the driver has set aside. It goes back when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Reservation(Arc<CommandQueue>);
-
-impl Reservation {
-    pub(super) fn new(commands: &Arc<CommandQueue>) -> Self {
-        Self(Arc::clone(commands))
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.0.release_permit();
-    }
-}
 
 /// Room for one message, from [`Client::reserve`]. Dropping it gives the room back. It keeps the client alive as a clone of it
 /// does.
@@ -33,16 +16,8 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Queues a message and gives its outcome, as [`Client::send`] does. [`MessageBuilder::permit`](super::MessageBuilder::permit) is for
-    /// messages that have more to them.
-    pub fn send(self, room: &str, content: impl Into<String>) -> SendFuture {
-        let Self { client, reserved } = self;
-        client.message(room, content).with_room(reserved).send()
-    }
-
-    /// The room without the handle.
-    pub(super) fn into_reserved(self) -> Reservation {
-        self.reserved
+    pub(super) fn into_parts(self) -> (Client, Reservation) {
+        (self.client, self.reserved)
     }
 }
 

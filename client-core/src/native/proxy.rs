@@ -2,7 +2,7 @@
 
 use super::basic::Basic;
 use super::endpoint::Endpoint;
-use super::http::dial_error;
+use super::transport::dial_error;
 use crate::cause::{DialError, DialErrorKind};
 use core::fmt;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

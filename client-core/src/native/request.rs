@@ -2,7 +2,6 @@
 
 use super::endpoint::Endpoint;
 use super::headers::Headers;
-use super::options::TokenLocation;
 use super::redact::Secrets;
 use crate::cause::{DialError, DialErrorKind};
 use crate::token::Token;
@@ -14,6 +13,15 @@ use std::sync::Arc;
 
 /// Makes header fields for one attempt. The error is its text.
 pub(super) type HeadersSource = Arc<dyn Fn() -> BoxFuture<'static, Result<Headers, Box<str>>> + Send + Sync>;
+
+/// Where the token goes in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenLocation {
+    /// `Authorization: Bearer`. The default for a token that is not in the URL: proxies do not log it.
+    Header,
+    /// `?token=` in the URL. The default where the URL given has a `token` in its query.
+    Query,
+}
 
 /// What every request of a client carries.
 #[derive(Clone, Default)]

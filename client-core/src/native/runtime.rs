@@ -1,6 +1,6 @@
 //! The tokio runtime of a task. Refuses a runtime on which the task could not run.
 
-use super::builder::BuildError;
+use super::build_error::BuildError;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

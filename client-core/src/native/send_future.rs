@@ -153,6 +153,15 @@ pub(crate) enum SendState {
 }
 
 impl SendFuture {
+    /// The number of the send; of one that is not queued why.
+    pub(crate) fn id(&self) -> Result<SendId, SendFailure> {
+        match &self.state {
+            SendState::Queued(id) => Ok(*id),
+            SendState::Refused(why) => Err(*why),
+            SendState::Resolved => Err(SendFailure::Closed),
+        }
+    }
+
     /// Takes the send back if it is not on its way: it then resolves as `failed(cancelled)`. Otherwise nothing
     /// happens and its own outcome comes.
     pub fn cancel(&self) {

@@ -1,6 +1,6 @@
 //! One open WebSocket with typed frames.
 
-use super::driven_session::{Codec, InputOf};
+use super::codec::{Codec, InputOf};
 use super::transport::Transport;
 use crate::cause::Disconnect;
 use crate::link::ConnId;

@@ -1,16 +1,10 @@
-//! The options of a Socket.IO client, and the codec of its packets.
+//! The options of a Socket.IO client.
 
-use super::driven_session::{Codec, InputOf};
-use super::frame_builder::CUSTOM_ROOM;
-use crate::cause::{DialError, DialErrorKind, Disconnect, Remedy};
+use super::custom::{CUSTOM_ROOM, CustomMessages};
 use crate::config::Config;
-use crate::link::ConnId;
 use crate::name::{Name, PERSONAL_ROOM};
-use crate::session::Input;
-use crate::socketio::json::{self, DecodeError};
-use crate::socketio::{
-    AckText, ClientEvent, ClientPacket, EventMap, Manager, Namespace, Options, ServerPacket,
-};
+use crate::socketio::{AckText, EventMap, Manager, Namespace, Options};
+use crate::token::Token;
 use std::sync::Arc;
 
 /// The options for a Socket.IO server: [`ClientBuilder::socket_io`](super::ClientBuilder::socket_io). The default is the
@@ -62,6 +56,11 @@ impl SocketIo {
         self
     }
 
+    /// What such a server takes of the application's own.
+    pub(super) fn custom_messages(&self) -> CustomMessages {
+        CustomMessages::Events(Arc::new(self.events.clone()))
+    }
+
     /// The machine for such a server.
     pub(super) fn manager(&self, config: Config, seed: u64) -> Manager {
         let namespace = self.namespace.clone();
@@ -74,124 +73,7 @@ impl SocketIo {
     }
 }
 
-/// A dial of the engine at `path` that failed, with what such a failure means there.
-pub(super) fn explain(mut error: DialError, path: &str) -> DialError {
-    let says = |words: &str| error.text.contains(words);
-    let status = match error.kind {
-        DialErrorKind::Http(status) => Some(status),
-        _ => None,
-    };
-    let hint = if status == Some(400) && says("Transport unknown") {
-        "this Socket.IO server allows long polling only; this client needs its transport \"websocket\""
-            .to_owned()
-    } else if status == Some(400) && says("Unsupported protocol version") {
-        "the server speaks Socket.IO 2 or older: this client needs version 3 or later".to_owned()
-    } else if path != "/socket.io/"
-        && (matches!(status, Some(400 | 404 | 426 | 501))
-            || matches!(error.kind, DialErrorKind::NotWebSocket | DialErrorKind::Unreachable))
-    {
-        let namespace = path.trim_end_matches('/');
-        format!(
-            "the URL's path is that of the engine: if {namespace} is a namespace, leave it out of the URL and give it \
-             as one (--namespace {namespace})"
-        )
-    } else {
-        return error;
-    };
-    error.text = format!("{}; {hint}", error.text).into();
-    error.remedy = Some(Remedy::InMessage);
-    error
-}
-
-/// The packets of one connection.
-pub(crate) struct PacketCodec {
-    namespace: Namespace,
-    events: Arc<EventMap>,
-    ack_text: AckText,
-    /// Events that are not of the contract are handed out.
-    own: bool,
-    codec: json::Codec,
-}
-
-impl PacketCodec {
-    fn new(namespace: Namespace, events: Arc<EventMap>, ack_text: AckText, own: bool) -> Self {
-        let codec =
-            json::Codec::new(namespace.clone(), Arc::clone(&events)).ack_text(ack_text).custom_events(own);
-        Self { namespace, events, ack_text, own, codec }
-    }
-
-    /// For such a server; `own`: events that are not of the contract are handed out.
-    pub(crate) fn of(server: SocketIo, own: bool) -> Self {
-        Self::new(server.namespace, Arc::new(server.events), server.ack_text, own)
-    }
-}
-
-impl Codec for PacketCodec {
-    type Received = ServerPacket;
-    type Sent = ClientPacket;
-
-    fn for_connection(&self) -> Self {
-        Self::new(self.namespace.clone(), Arc::clone(&self.events), self.ack_text, self.own)
-    }
-
-    fn text(&mut self, conn: ConnId, text: &str) -> InputOf<Self> {
-        input(conn, self.codec.decode(text))
-    }
-
-    fn binary(&mut self, conn: ConnId, bytes: &[u8]) -> InputOf<Self> {
-        input(conn, self.codec.decode_binary(bytes))
-    }
-
-    fn encode(&mut self, frame: &ClientPacket, text: &mut Vec<u8>) -> Vec<Vec<u8>> {
-        // What is empty is UTF-8, so that its allocation is used again.
-        text.clear();
-        let mut written = String::from_utf8(std::mem::take(text)).unwrap_or_default();
-        let attachments = self.codec.encode_into(frame, &mut written);
-        *text = written.into_bytes();
-        attachments
-    }
-
-    fn is_send(frame: &ClientPacket) -> bool {
-        matches!(
-            frame,
-            ClientPacket::Emit { event: ClientEvent::Send { .. }, .. } | ClientPacket::Custom { .. }
-        )
-    }
-
-    fn is_keep_alive(frame: &ClientPacket) -> bool {
-        matches!(frame, ClientPacket::Pong)
-    }
-}
-
-fn input(conn: ConnId, decoded: Result<Option<ServerPacket>, DecodeError>) -> InputOf<PacketCodec> {
-    match decoded {
-        Ok(Some(packet)) => Input::Received(conn, packet),
-        Ok(None) => Input::Activity(conn),
-        Err(error) if error.is_fatal() => Input::Closed(conn, Disconnect::Protocol),
-        Err(error) => Input::Malformed(conn, error.to_string().into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_dial_of_the_engine_says_what_it_means_there() {
-        let of = |kind, text: &str, path| explain(DialError::new(kind, text), path).text;
-        let polling = of(DialErrorKind::Http(400), "HTTP 400 (\"Transport unknown\")", "/socket.io/");
-        assert!(polling.contains("polling only"), "{polling}");
-        let old = of(DialErrorKind::Http(400), "HTTP 400 (\"Unsupported protocol version\")", "/socket.io/");
-        assert!(old.contains("Socket.IO 2"), "{old}");
-        for kind in [DialErrorKind::Http(404), DialErrorKind::NotWebSocket, DialErrorKind::Unreachable] {
-            let text = of(kind, "no", "/chat/room/");
-            assert!(text.contains("--namespace /chat/room)"), "{text}");
-            assert_eq!(&*of(kind, "no", "/socket.io/"), "no");
-        }
-        for kind in
-            [DialErrorKind::Refused, DialErrorKind::Dns, DialErrorKind::Http(503), DialErrorKind::Timeout]
-        {
-            assert_eq!(&*of(kind, "no", "/chat/"), "no");
-        }
-    }
+/// The `auth` object that has this token in it.
+pub(super) fn as_auth(token: &Token) -> Token {
+    Token::new(serde_json::json!({"token": token.expose()}).to_string())
 }

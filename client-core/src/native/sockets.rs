@@ -1,6 +1,6 @@
 //! The open sockets: one, or two during a migration.
 
-use super::driven_session::{Codec, InputOf};
+use super::codec::{Codec, InputOf};
 use super::socket::Socket;
 use crate::link::ConnId;
 use crate::session::Input;

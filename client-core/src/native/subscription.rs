@@ -1,13 +1,12 @@
 //! Subscriptions to single rooms: a bounded queue for each consumer, filled by the driver beside the one of
 //! [`Events`](super::Events). Never blocks the driver.
 
-use super::client::Client;
 use super::command_queue::CommandQueue;
 use super::events::{QueueState, message_byte_len};
 use crate::event::Event;
 use crate::messages::Gap;
 use crate::messages::Message;
-use crate::name::{Name, RoomNameError, check_room_name};
+use crate::name::Name;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use futures_core::Stream;
@@ -125,6 +124,13 @@ impl Subscriptions {
         }
     }
 
+    /// One more consumer of a room. `commands` are those of its client.
+    pub(crate) fn add(self: &Arc<Self>, room: Name, commands: &Arc<CommandQueue>) -> Subscription {
+        let queue = Arc::new(Queue { room, items: Mutex::default(), reader: AtomicWaker::new() });
+        self.lock().queues.push(Arc::clone(&queue));
+        Subscription { queue, subscriptions: Arc::clone(self), commands: Arc::clone(commands) }
+    }
+
     /// Has the readers look again: the driver has handled whatever it was requested.
     pub(crate) fn wake(&self) {
         for queue in &self.lock().queues {
@@ -139,43 +145,7 @@ impl Subscriptions {
     }
 }
 
-impl Client {
-    /// The messages of one room from now on, for one of several consumers: each subscription has every message, in the order
-    /// of [`Events`](super::Events), and a queue of its own. It neither joins nor leaves the room. Dropping it ends it; it
-    /// does not keep the client alive.
-    ///
-    /// ```no_run
-    /// # async fn f(client: rejoin::Client) -> Result<(), rejoin::RoomNameError> {
-    /// client.join("lobby")?;
-    /// let mut lobby = client.subscribe("lobby")?;
-    /// while let Some(item) = lobby.next().await {
-    ///     match item {
-    ///         Ok(message) => println!("{}: {}", message.user, message.content),
-    ///         Err(missed) => println!("{missed}"),
-    ///     }
-    /// }
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// Up to 4,096 messages and 4 MiB of them wait in it. When it is full, what comes is dropped for this consumer only, and in
-    /// its place [`Missed::Lagged`] says how many were. A gap of the room is an item, too; all else is reported by
-    /// [`Events`](super::Events) alone, and so it has to be read as well, or dropped: one that is kept and not read holds up
-    /// the messages of extended rooms, for the subscriptions as well. With a stored state only
-    /// [`Events`](super::Events) and [`Client::commit`] move the committed positions.
-    ///
-    /// # Errors
-    /// When `room` is no room name.
-    pub fn subscribe(&self, room: &str) -> Result<Subscription, RoomNameError> {
-        check_room_name(room)?;
-        let queue =
-            Arc::new(Queue { room: room.into(), items: Mutex::default(), reader: AtomicWaker::new() });
-        let subscriptions = Arc::clone(&self.shared.subscriptions);
-        subscriptions.lock().queues.push(Arc::clone(&queue));
-        Ok(Subscription { queue, subscriptions, commands: Arc::clone(&self.shared.commands) })
-    }
-}
-
-/// The messages of one room, from [`Client::subscribe`]. A [`Stream`].
+/// The messages of one room, from [`Client::subscribe`](super::Client::subscribe). A [`Stream`].
 pub struct Subscription {
     queue: Arc<Queue>,
     subscriptions: Arc<Subscriptions>,

@@ -1,79 +1,23 @@
-//! The byte stream under HTTP and WebSocket: TCP or a stream of the application's own, with or without TLS.
+//! The byte stream under HTTP and WebSocket, with or without TLS, and the error of one that broke.
 
-use super::tls::TlsStream;
-use std::fmt;
+use super::stream::{RawStream, delegate};
+use super::tls::{self, TlsStream};
+use crate::cause::{DialError, DialErrorKind};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-/// A stream that an application opens for itself.
-pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
-
-/// A stream without TLS.
-pub(crate) enum RawStream {
-    Tcp(TcpStream),
-    Own(Box<dyn ByteStream>),
-}
-
+/// What HTTP and WebSocket are spoken over.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Plain(RawStream),
     Tls(TlsStream),
 }
 
-impl fmt::Debug for RawStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(stream) => stream.fmt(f),
-            Self::Own(_) => f.write_str("Own(…)"),
-        }
-    }
-}
-
-/// Both enums hand everything to the stream inside.
-macro_rules! delegate {
-    ($type:ty, $($variant:ident),+) => {
-        impl AsyncRead for $type {
-            fn poll_read(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &mut ReadBuf<'_>,
-            ) -> Poll<io::Result<()>> {
-                match self.get_mut() {
-                    $(Self::$variant(stream) => Pin::new(stream).poll_read(cx, buf),)+
-                }
-            }
-        }
-
-        impl AsyncWrite for $type {
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bytes: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                match self.get_mut() {
-                    $(Self::$variant(stream) => Pin::new(stream).poll_write(cx, bytes),)+
-                }
-            }
-
-            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                match self.get_mut() {
-                    $(Self::$variant(stream) => Pin::new(stream).poll_flush(cx),)+
-                }
-            }
-
-            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                match self.get_mut() {
-                    $(Self::$variant(stream) => Pin::new(stream).poll_shutdown(cx),)+
-                }
-            }
-        }
-    };
-}
-
-delegate!(RawStream, Tcp, Own);
 delegate!(Transport, Plain, Tls);
+
+/// The transport broke.
+pub(super) fn dial_error(error: &io::Error) -> DialError {
+    tls::broken(error).unwrap_or_else(|| DialError::new(DialErrorKind::Unreachable, error.to_string()))
+}

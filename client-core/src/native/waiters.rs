@@ -1,95 +1,20 @@
 //! Resolves the futures that wait for a state of the session: ready, a room joined, earlier sends resolved. Inspects
 //! the session after each round of the driver; changes nothing in it.
 
-use super::client::ClosedError;
-use super::command_queue::CommandQueue;
 use super::driven_session::ObservedSession;
-use super::permit::Reservation;
+use super::reservation::{ReleasedReservations, Reservation};
+use super::status::ClosedError;
+use super::waiter::{JoinError, Waiter};
 use crate::cause::Cause;
 use crate::config::Config;
 use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState};
 use crate::link::State;
-use crate::messages::{Code, ServerCode};
-use crate::name::{Name, PERSONAL_ROOM, RoomNameError};
+use crate::name::{Name, PERSONAL_ROOM};
 use crate::outbound::OVERHEAD;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Waker;
 use tokio::sync::oneshot::Sender;
-
-/// Why a room was not joined.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum JoinError {
-    /// The room's name is none.
-    #[error("\"{}\" is no room name", .0.escape_debug())]
-    BadRoom(String, #[source] RoomNameError),
-    /// There are as many rooms as the client's configuration allows.
-    #[error("the client is in as many rooms as its configuration allows")]
-    TooManyRooms,
-    /// The server refused it permanently, or has removed the user.
-    #[error("the server refused the join ({}): {}", code.as_str(), refusal(*code, message.as_deref()))]
-    Refused {
-        /// Why, as far as it is a known reason.
-        code: Code,
-        /// The server's words, if there are some. Hostile text.
-        message: Option<String>,
-        /// The server's own code, where the protocol does not name the reason. Hostile text.
-        server_code: ServerCode,
-    },
-    /// It was left before it was joined.
-    #[error("the room was left before it was joined")]
-    Left,
-    /// The client has ended.
-    #[error(transparent)]
-    Closed(#[from] ClosedError),
-}
-
-impl JoinError {
-    /// A stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::BadRoom(..) => "bad_room",
-            Self::TooManyRooms => "too_many_rooms",
-            Self::Refused { code, .. } => code.as_str(),
-            Self::Left => "left",
-            Self::Closed(_) => "closed",
-        }
-    }
-}
-
-/// The server's words, and what can be done.
-fn refusal(code: Code, message: Option<&str>) -> String {
-    match (message.filter(|words| !words.is_empty()), advice(code)) {
-        (Some(words), Some(advice)) => format!("{words}; {advice}"),
-        (Some(words), None) => words.to_owned(),
-        (None, advice) => String::from(advice.unwrap_or("it gives no reason")),
-    }
-}
-
-/// What can be done about a refused join.
-fn advice(code: Code) -> Option<&'static str> {
-    match code {
-        Code::Forbidden => Some("ask the server's operator for the right"),
-        Code::TooManyRooms => Some("leave a room first"),
-        Code::RoomFull => Some("try again when somebody has left"),
-        Code::RateLimited | Code::Overloaded => Some("try again later"),
-        Code::BadRequest => Some("the server does not take such a name: choose another one"),
-        _ => None,
-    }
-}
-
-/// What a handle waits for. A waiter that is dropped has the answer "the client has ended".
-#[derive(Debug)]
-pub(crate) enum Waiter {
-    /// The mode is decided and every wanted room is joined.
-    Ready(Sender<Result<Mode, ClosedError>>),
-    /// A room is joined.
-    Joined(Name, Sender<Result<JoinedRoom, JoinError>>),
-    /// Every send taken so far has its outcome.
-    Flushed(Sender<Result<(), ClosedError>>),
-    /// The outbox has room for one more message.
-    Reserved(Sender<Result<Reservation, ClosedError>>),
-}
 
 /// The outbox's bounds, and what is set aside in it.
 #[derive(Debug)]
@@ -98,8 +23,9 @@ pub(crate) struct OutboxCapacity {
     bytes: usize,
     /// The largest message.
     largest: usize,
-    /// Permits that are out.
+    /// Reservations that are out.
     granted: usize,
+    released: Arc<ReleasedReservations>,
 }
 
 impl OutboxCapacity {
@@ -107,7 +33,7 @@ impl OutboxCapacity {
         let (count, bytes) = (config.outbox.count, config.outbox.bytes);
         // Where one message may be larger than all of them together, one at a time.
         let largest = config.max_content.saturating_add(OVERHEAD).min(bytes);
-        Self { count, bytes, largest, granted: 0 }
+        Self { count, bytes, largest, granted: 0, released: Arc::default() }
     }
 
     /// Whether there is room for one more permit beside so many sends.
@@ -141,9 +67,11 @@ impl Waiters {
         Self { ready: Vec::new(), rooms: Vec::new(), flushed: Vec::new(), reserved: VecDeque::new(), room }
     }
 
-    /// So many permits have been used or dropped; what they were used for has reached the session.
-    pub(super) fn permits_released(&mut self, permits: usize) {
-        self.room.granted = self.room.granted.saturating_sub(permits);
+    /// Takes back the reservations that have been used or dropped; the driver is woken by the next one. Called before the
+    /// commands are taken, so that what a reservation was used for reaches the session before its room is granted again.
+    pub(super) fn take_released(&mut self, driver: &Waker) {
+        let released = self.room.released.take(driver);
+        self.room.granted = self.room.granted.saturating_sub(released);
     }
 
     /// A new one. Whatever its handle has requested before has reached the session.
@@ -192,12 +120,7 @@ impl Waiters {
     }
 
     /// Answers those whose time has come. `cause` is that of the state.
-    pub(super) fn answer<M: ObservedSession>(
-        &mut self,
-        session: &M,
-        cause: Option<&Cause>,
-        commands: &Arc<CommandQueue>,
-    ) {
+    pub(super) fn answer<M: ObservedSession>(&mut self, session: &M, cause: Option<&Cause>) {
         let ended = matches!(session.state(), State::Closing | State::Closed | State::Failed)
             .then(|| ClosedError { cause: cause.cloned() });
         let mode = session.mode().filter(|_| is_settled(session));
@@ -221,16 +144,11 @@ impl Waiters {
             let left = answered(done, flushed.or(ended.clone().map(Err)));
             self.flushed.extend(left.map(|done| (through, done)));
         }
-        self.grant(session, ended.as_ref(), commands);
+        self.grant(session, ended.as_ref());
     }
 
     /// Gives permits, in the order in which they were requested, as far as there is room.
-    fn grant<M: ObservedSession>(
-        &mut self,
-        session: &M,
-        ended: Option<&ClosedError>,
-        commands: &Arc<CommandQueue>,
-    ) {
+    fn grant<M: ObservedSession>(&mut self, session: &M, ended: Option<&ClosedError>) {
         // Who has given up waiting holds up nobody, and is not kept.
         self.reserved.retain(|done| !done.is_closed());
         if self.reserved.is_empty() {
@@ -243,7 +161,7 @@ impl Waiters {
                 Err(ended.clone())
             } else {
                 self.room.granted += 1;
-                Ok(Reservation::new(commands))
+                Ok(Reservation::new(&self.room.released))
             };
             // Nobody may wait any more: then it comes back by being dropped.
             drop(done.send(result));

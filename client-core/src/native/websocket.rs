@@ -2,12 +2,12 @@
 
 use super::connector::Connector;
 use super::endpoint::Endpoint;
+#[cfg(feature = "socketio")]
+use super::engine_hint::explain;
 use super::http::{ExpectedServer, HttpResponse, exchange};
 use super::http_error::{http_error, is_too_old, media_type};
 use super::redact::Secrets;
 use super::request::RequestOptions;
-#[cfg(feature = "socketio")]
-use super::socket_io::explain;
 use super::transport::Transport;
 use super::upgrade::Offer;
 use crate::cause::{DialError, DialErrorKind};

@@ -4,10 +4,10 @@
 mod namespaces;
 mod outputs;
 
-use super::client::ConnectionStatus;
 use super::clock::Clock;
+use super::codec::{Codec, InputOf};
 use super::command_queue::CommandQueue;
-use super::driven_session::{Codec, DrivenSession, InputOf};
+use super::driven_session::DrivenSession;
 use super::endpoint::Endpoint;
 use super::events::EventQueue;
 #[cfg(feature = "socketio")]
@@ -18,6 +18,7 @@ use super::requests::Requests;
 use super::socket::Socket;
 use super::sockets::Sockets;
 use super::state_store::StateError;
+use super::status::ConnectionStatus;
 use super::subscription::Subscriptions;
 use super::transport::Transport;
 use super::waiters::{OutboxCapacity, Waiters};
@@ -34,6 +35,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+#[cfg(feature = "socketio")]
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_tungstenite::WebSocketStream;
@@ -64,6 +67,8 @@ pub(crate) struct DriverParts {
     pub(crate) clock: Clock,
     pub(crate) persister: Option<Box<Persister>>,
     pub(crate) requests: Option<Arc<Requests>>,
+    #[cfg(feature = "socketio")]
+    pub(crate) to_open: Option<UnboundedReceiver<OpenNamespace>>,
 }
 
 pub(crate) struct Driver<M: DrivenSession> {
@@ -99,7 +104,9 @@ pub(crate) struct Driver<M: DrivenSession> {
     outcomes: Vec<Delivery>,
     wakers: Vec<Waker>,
     waiters: Waiters,
-    /// The other namespaces.
+    /// Other namespaces that have been requested, and those that are open.
+    #[cfg(feature = "socketio")]
+    to_open: Option<UnboundedReceiver<OpenNamespace>>,
     #[cfg(feature = "socketio")]
     namespaces: Vec<OpenNamespace>,
 }
@@ -108,6 +115,8 @@ impl<M: DrivenSession> Driver<M> {
     pub(crate) fn new(mut session: M, codec: M::Codec, surroundings: DriverParts) -> Self {
         let DriverParts { endpoints, dialer, source, commands, queue, subscriptions, .. } = surroundings;
         let DriverParts { capacity: room, status, clock, persister, requests, .. } = surroundings;
+        #[cfg(feature = "socketio")]
+        let DriverParts { to_open, .. } = surroundings;
         if persister.is_some() {
             session.track_changes();
         }
@@ -139,6 +148,8 @@ impl<M: DrivenSession> Driver<M> {
             outcomes: Vec::new(),
             wakers: Vec::new(),
             waiters: Waiters::new(room),
+            #[cfg(feature = "socketio")]
+            to_open,
             #[cfg(feature = "socketio")]
             namespaces: Vec::new(),
         };
@@ -185,11 +196,15 @@ impl<M: DrivenSession> Driver<M> {
     }
 
     fn take_inputs(&mut self, cx: &mut Context<'_>) -> bool {
+        self.waiters.take_released(cx.waker());
+        // Before the commands: what was requested before one is among them.
+        #[cfg(feature = "socketio")]
+        let opened = self.take_opened(cx);
         let mut inputs = std::mem::take(&mut self.inputs);
         let took = self.commands.drain(&mut inputs, &mut self.confirmed, cx);
         let busy = !inputs.is_empty() || !self.confirmed.is_empty() || !took.waiters.is_empty();
         #[cfg(feature = "socketio")]
-        let busy = busy || !took.namespaces.is_empty();
+        let busy = busy || !opened.is_empty();
         for id in self.confirmed.drain(..) {
             if let Some(persister) = &mut self.persister {
                 persister.confirm(id);
@@ -204,12 +219,11 @@ impl<M: DrivenSession> Driver<M> {
             }
             self.perform(cx);
         }
-        self.waiters.permits_released(took.released_permits);
         for waiter in took.waiters {
             self.waiters.add(waiter, &self.session);
         }
         #[cfg(feature = "socketio")]
-        for space in took.namespaces {
+        for space in opened {
             self.open(space);
         }
         if inputs.capacity() > KEPT_INPUTS {
@@ -321,7 +335,7 @@ impl<M: DrivenSession> Driver<M> {
         }
         if !self.waiters.is_empty() {
             let cause = self.status.borrow().cause.clone();
-            self.waiters.answer(&self.session, cause.as_ref(), &self.commands);
+            self.waiters.answer(&self.session, cause.as_ref());
         }
         if became_busy {
             self.input(Input::Backpressure(true));
@@ -396,6 +410,10 @@ impl<M: DrivenSession> Driver<M> {
         if let Some(change) = self.closed.take() {
             // First: whoever sees the end and sends is refused, and does not wait for a driver that is about to go.
             self.commands.close();
+            #[cfg(feature = "socketio")]
+            if let Some(to_open) = &mut self.to_open {
+                to_open.close();
+            }
             self.show_state(&change);
         }
         self.publish(cx);

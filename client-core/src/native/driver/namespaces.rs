@@ -7,9 +7,20 @@ use crate::native::driven_session::DrivenSession;
 use crate::native::namespaces::{DrainedNamespace, OpenNamespace};
 use crate::session::{Command, Input, Output};
 use crate::socketio::{Manager, Session};
-use std::task::Context;
+use std::task::{Context, Poll};
 
 impl<M: DrivenSession> Driver<M> {
+    /// The namespaces that have been requested since the last time.
+    pub(super) fn take_opened(&mut self, cx: &mut Context<'_>) -> Vec<OpenNamespace> {
+        let mut opened = Vec::new();
+        if let Some(to_open) = &mut self.to_open {
+            while let Poll::Ready(Some(space)) = to_open.poll_recv(cx) {
+                opened.push(space);
+            }
+        }
+        opened
+    }
+
     /// Opens a namespace, as if it had been requested before anything else in it.
     pub(super) fn open(&mut self, mut space: OpenNamespace) {
         let Some(manager) = self.session.manager() else { return };

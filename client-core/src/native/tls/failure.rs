@@ -1,7 +1,7 @@
 //! Messages for failed TLS handshakes: cause, details and remedy. Does no I/O.
 
 use crate::cause::{DialError, DialErrorKind};
-use crate::native::http::hung_up;
+use crate::native::stream::hung_up;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error};
 use std::io;

@@ -4,8 +4,8 @@ mod config;
 mod failure;
 mod pinned;
 
+use super::stream::RawStream;
 use super::tls_error::TlsError;
-use super::transport::RawStream;
 use crate::cause::{DialError, DialErrorKind};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
