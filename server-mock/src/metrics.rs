@@ -1,13 +1,7 @@
 //! What `/metrics` counts, by the Prometheus project's own library. No label names a room or a user.
 
-use crate::admission::AdmissionControl;
-use crate::limit_log::LimitLog;
 use crate::log;
-use crate::memory::Memory;
 use crate::process::Process;
-#[cfg(feature = "redis")]
-use crate::redis::Health;
-use crate::shared_hub::StoreStats;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -86,16 +80,16 @@ pub(crate) struct Metrics {
     evicted: Metric,
     log_dropped: Metric,
     latency: Histogram,
-    kept: StoreGauges,
+    kept: SnapshotLevels,
     started: Instant,
     registry: Registry,
     #[cfg(feature = "redis")]
     store: Mutex<Registry>,
 }
 
-/// What is looked up when somebody asks.
+/// The levels that a [`Snapshot`] sets.
 #[derive(Default)]
-struct StoreGauges {
+struct SnapshotLevels {
     rooms: Level,
     logs: Level,
     log_bytes: Level,
@@ -109,6 +103,33 @@ struct StoreGauges {
     early_sessions: Level,
     ready: Level,
     uptime: Level,
+}
+
+/// What the hub and the send queues hold, in numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct StoreStats {
+    pub(crate) rooms: usize,
+    pub(crate) logs: usize,
+    pub(crate) bytes: usize,
+    pub(crate) lines: usize,
+    pub(crate) evicted: u64,
+    pub(crate) queued_frames: usize,
+    pub(crate) queued_bytes: usize,
+    /// Bytes in the longest queue.
+    pub(crate) longest_queue: usize,
+}
+
+/// What is looked up when somebody asks.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) store: StoreStats,
+    /// Bytes; 0 without a budget.
+    pub(crate) memory_budget: u64,
+    pub(crate) memory_used: u64,
+    pub(crate) handshakes: usize,
+    pub(crate) early_sessions: usize,
+    /// New connections are taken.
+    pub(crate) is_ready: bool,
 }
 
 impl Default for Metrics {
@@ -129,7 +150,7 @@ impl Default for Metrics {
         let latency = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         let what = "Time from reading frames until the last member's queue has what came of them";
         registry.register("delivery_seconds", what, latency.clone());
-        let kept = StoreGauges::default();
+        let kept = SnapshotLevels::default();
         for (name, help, level) in [
             ("rooms", "Rooms with at least one member", &kept.rooms),
             ("logs", "Rooms and personal streams with a log", &kept.logs),
@@ -211,21 +232,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Shows what is counted of a shared store, too.
+    /// Shows what a shared store counts, too: `register` adds it.
     #[cfg(feature = "redis")]
-    pub(crate) fn watch(&self, health: &Health) {
+    pub(crate) fn watch_store(&self, register: impl FnOnce(&mut Registry)) {
         let mut all = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        let registry = all.sub_registry_with_prefix("rejoin_store");
-        let counts = health.counts.clone();
-        registry.register(
-            "requests",
-            "Requests that the shared store has answered or failed",
-            counts.requests,
-        );
-        registry.register("failures", "Requests that failed", counts.failures);
-        registry.register("reconnects", "Connections to the shared store that were lost", counts.reconnects);
-        registry.register("rooms", "Rooms of which notices are wanted", counts.rooms);
-        registry.register("latency_seconds", "Time from a request to its answer", counts.latency);
+        register(all.sub_registry_with_prefix("rejoin_store"));
     }
 
     /// Frames were read this long ago, and whatever came of them is in the queues.
@@ -233,16 +244,14 @@ impl Metrics {
         self.latency.observe(after.as_secs_f64());
     }
 
-    /// The Prometheus text format, version 0.0.4.
+    /// The Prometheus text format, version 0.0.4. `refused`, `limited`: counts by cause, and by limit.
     pub(crate) fn text(
         &self,
-        kept: StoreStats,
-        limited: &LimitLog,
-        gate: &AdmissionControl,
-        memory: &Memory,
-        ready: bool,
+        now: &Snapshot,
+        refused: impl Iterator<Item = (&'static str, u64)>,
+        limited: impl Iterator<Item = (&'static str, u64)>,
     ) -> String {
-        let levels = &self.kept;
+        let (levels, kept) = (&self.kept, &now.store);
         let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         for (level, value) in [
             (&levels.rooms, kept.rooms),
@@ -252,19 +261,19 @@ impl Metrics {
             (&levels.queued_frames, kept.queued_frames),
             (&levels.queued_bytes, kept.queued_bytes),
             (&levels.longest_queue, kept.longest_queue),
-            (&levels.memory_budget, number(memory.budget().unwrap_or(0))),
-            (&levels.memory_used, number(memory.used())),
-            (&levels.handshakes, gate.handshakes.count()),
-            (&levels.early_sessions, gate.sessions.count()),
-            (&levels.ready, usize::from(ready)),
+            (&levels.memory_budget, number(now.memory_budget)),
+            (&levels.memory_used, number(now.memory_used)),
+            (&levels.handshakes, now.handshakes),
+            (&levels.early_sessions, now.early_sessions),
+            (&levels.ready, usize::from(now.is_ready)),
             (&levels.uptime, number(self.started.elapsed().as_secs())),
         ] {
             level.set(value);
         }
-        for (cause, count) in gate.refusals.counts() {
+        for (cause, count) in refused {
             self.refused.get_or_create(&[("cause", cause)]).inner().store(count, Ordering::Relaxed);
         }
-        for (limit, count) in limited.counts() {
+        for (limit, count) in limited {
             self.limited.get_or_create(&[("limit", limit)]).inner().store(count, Ordering::Relaxed);
         }
         self.evicted.0.inner().store(kept.evicted, Ordering::Relaxed);

@@ -5,7 +5,8 @@ use crate::admin::AdminToken;
 use crate::admission::{AdmissionControl, check_network};
 use crate::auth::{AuthRequest, Authenticator, Authority, Reloader, User};
 use crate::authorize::Authorizer;
-use crate::config::{Config, Limits};
+use crate::config::Config;
+use crate::connection_limits::Limits;
 use crate::faults::Faults;
 use crate::host::Hosts;
 use crate::hub::Right;
@@ -340,7 +341,8 @@ impl Server {
 
     /// What reads the token file again.
     pub fn reloader(&self) -> Reloader {
-        Reloader::new(Arc::clone(&self.app.authority), Arc::clone(&self.app.hub))
+        let hub = Arc::clone(&self.app.hub);
+        Reloader::new(Arc::clone(&self.app.authority), move || hub.close_revoked())
     }
 
     /// The handle by which faults are added.

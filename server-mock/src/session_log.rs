@@ -1,8 +1,8 @@
 //! The two log lines of a session: its origin, and how it ended. Never a token, never content.
 
+use crate::close_reason::CloseReason;
 use crate::faults::FaultState;
 use crate::send_queue::Shutdown;
-use crate::socket::CloseReason;
 use rejoin::Name;
 use std::net::IpAddr;
 use std::time::Instant;

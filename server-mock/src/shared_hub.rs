@@ -15,7 +15,7 @@ use crate::hub::{
     Rights, RoomPosition, UserInfo,
 };
 use crate::limit_log::{LimitLog, Subject};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, StoreStats};
 use crate::send_queue::{Outbound, PushResult, QueueLevel, SendQueue, Shutdown};
 use crate::session_log::{NO_PONG, Origin, SessionEnd, SessionInfo, SessionLog, TOOK_NOTHING, TransportKind};
 use futures_util::future::BoxFuture;
@@ -138,20 +138,6 @@ pub(crate) struct Receipt {
 struct Kicked {
     connections: usize,
     banned: bool,
-}
-
-/// What the hub keeps, in numbers.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct StoreStats {
-    pub(crate) rooms: usize,
-    pub(crate) logs: usize,
-    pub(crate) bytes: usize,
-    pub(crate) lines: usize,
-    pub(crate) evicted: u64,
-    pub(crate) queued_frames: usize,
-    pub(crate) queued_bytes: usize,
-    /// Bytes in the longest queue.
-    pub(crate) longest_queue: usize,
 }
 
 #[derive(Debug, Default)]

@@ -3,8 +3,8 @@
 //! Each time it runs it reads a batch, hands it to the hub in one go, writes everything its send queue has, and
 //! flushes once. Writing before flushing is worth a factor of eight in a fan-out.
 
+use crate::close_reason::CloseReason;
 use crate::faults::{DelayQueue, FaultState};
-use crate::fragments::TooManyFragments;
 use crate::limits::Limit;
 use crate::metrics::Metrics;
 use crate::ping_limit::PingLimit;
@@ -22,7 +22,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
@@ -57,22 +56,6 @@ pub(crate) struct Socket {
     /// The first words are in the stream's own buffer.
     hello_written: bool,
     pings: PingLimit,
-}
-
-/// Why the conversation ended.
-pub(crate) enum CloseReason {
-    /// The peer closed, and is answered. `clean`: it said that it is done (1000).
-    ClosedByPeer { clean: bool },
-    /// The connection broke.
-    Lost,
-    /// The peer answered no ping.
-    Silent,
-    /// The peer did what it must not.
-    Violation(u16, &'static str),
-    /// It went beyond a limit of connections.
-    Over(Limit, u16, &'static str),
-    /// The hub or a fault says so.
-    Requested(Shutdown),
 }
 
 impl Socket {
@@ -184,7 +167,7 @@ impl Socket {
                     // Reading never gives raw frames.
                     Message::Frame(_) => {}
                 },
-                Poll::Ready(Some(Err(error))) => return Some(classify(&error)),
+                Poll::Ready(Some(Err(error))) => return Some(CloseReason::of_error(&error)),
                 Poll::Ready(None) => return Some(CloseReason::ClosedByPeer { clean: false }),
             }
         }
@@ -281,26 +264,6 @@ pub(crate) async fn end(
         CloseReason::Requested(Shutdown::Close { code, reason }) => close(stream, code, reason).await,
         CloseReason::Requested(Shutdown::HangUp { .. }) => hang_up(stream).await,
     }
-}
-
-/// What a failed read says about the peer.
-pub(crate) fn classify(error: &Error) -> CloseReason {
-    match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => CloseReason::ClosedByPeer { clean: false },
-        Error::Capacity(_) => CloseReason::Over(Limit::FrameBytes, 1009, "Frame too large"),
-        Error::Utf8(_) => CloseReason::Violation(1007, "Text is UTF-8"),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => CloseReason::Lost,
-        Error::Protocol(_) => CloseReason::Violation(1002, "Protocol error"),
-        Error::Io(error) if is_too_many_fragments(error) => {
-            CloseReason::Over(Limit::Fragments, 4008, "Too many fragments")
-        }
-        _ => CloseReason::Lost,
-    }
-}
-
-fn is_too_many_fragments(error: &std::io::Error) -> bool {
-    let Some(cause) = error.get_ref() else { return false };
-    cause.is::<TooManyFragments>()
 }
 
 /// Says goodbye: the close frame, the end of our side, then whatever the peer still sends until it ends its side.

@@ -3,7 +3,7 @@
 use crate::admission::{About, AdmissionControl, Cause, Client, Early, Full, Wait};
 use crate::auth::{AuthRequest, Authority, Identity, Unavailable};
 use crate::authorize::Authorizer;
-use crate::config::Limits;
+use crate::connection_limits::Limits;
 use crate::faults::Faults;
 use crate::file_limit;
 use crate::host::Hosts;
@@ -197,7 +197,7 @@ impl AppState {
     pub(crate) fn with_redis(self, redis: Option<&Redis>) -> Self {
         let health = redis.map(Redis::health);
         if let Some(health) = &health {
-            self.metrics.watch(health);
+            self.metrics.watch_store(|registry| health.register(registry));
         }
         Self { redis: health, others: redis.map(Redis::other_nodes), ..self }
     }

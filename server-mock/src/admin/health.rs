@@ -1,5 +1,6 @@
 //! The routes `/healthz`, `/readyz` and `/metrics`. Formats what others measure.
 
+use crate::metrics::Snapshot;
 use crate::state::AppState;
 use axum::Router;
 use axum::extract::State;
@@ -33,7 +34,14 @@ async fn metrics(State(app): State<Arc<AppState>>) -> impl IntoResponse {
     let (lost, bytes) = app.recovery.backlog();
     app.metrics.lost_sessions.set(lost);
     app.metrics.lost_session_bytes.set(bytes);
-    let limited = &app.hub.limited;
-    let text = app.metrics.text(app.hub.store_stats(), limited, &app.gate, &app.memory, app.is_ready());
+    let now = Snapshot {
+        store: app.hub.store_stats(),
+        memory_budget: app.memory.budget().unwrap_or(0),
+        memory_used: app.memory.used(),
+        handshakes: app.gate.handshakes.count(),
+        early_sessions: app.gate.sessions.count(),
+        is_ready: app.is_ready(),
+    };
+    let text = app.metrics.text(&now, app.gate.refusals.counts(), app.hub.limited.counts());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -21,7 +21,7 @@ pub(crate) use rate::{Rates, Wait};
 pub(crate) use refusals::{About, Cause, Refusals};
 pub(crate) use sessions::{Early, EarlySessions};
 
-use crate::config::Limits;
+use crate::connection_limits::Limits;
 use ipnet::IpNet;
 
 /// Wrong admin tokens of one address that cost nothing, where clients may show as many as they like.

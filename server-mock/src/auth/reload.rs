@@ -2,7 +2,6 @@
 
 use super::file::Stamp;
 use super::{Auth, AuthError, Authority, TokenChanges};
-use crate::shared_hub::SharedHub;
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ const LOOK: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Reloader {
     authority: Arc<Authority>,
-    hub: Arc<SharedHub>,
+    close_revoked: Arc<dyn Fn() -> usize + Send + Sync>,
 }
 
 impl fmt::Debug for Reloader {
@@ -27,8 +26,12 @@ impl fmt::Debug for Reloader {
 }
 
 impl Reloader {
-    pub(crate) fn new(authority: Arc<Authority>, hub: Arc<SharedHub>) -> Self {
-        Self { authority, hub }
+    /// `close_revoked`: closes the connections whose token or key is gone, and says how many there were.
+    pub(crate) fn new(
+        authority: Arc<Authority>,
+        close_revoked: impl Fn() -> usize + Send + Sync + 'static,
+    ) -> Self {
+        Self { authority, close_revoked: Arc::new(close_revoked) }
     }
 
     /// Reads the file now; one that cannot be used changes nothing.
@@ -42,7 +45,7 @@ impl Reloader {
         })
         .await;
         let changes = read.unwrap_or(Err(AuthError::NoFile))?;
-        let closed = self.hub.close_revoked();
+        let closed = (self.close_revoked)();
         tracing::info!(
             added = changes.added,
             removed = changes.removed,

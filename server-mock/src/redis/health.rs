@@ -5,6 +5,7 @@ use crate::log_throttle::{LOG_INTERVAL, LogThrottle, LogThrottleByCause};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,12 +31,12 @@ pub(super) enum ConnectionKind {
 
 /// What is counted.
 #[derive(Debug, Clone)]
-pub(crate) struct RedisMetrics {
-    pub(crate) requests: Counter,
-    pub(crate) failures: Counter,
-    pub(crate) reconnects: Counter,
-    pub(crate) rooms: Gauge,
-    pub(crate) latency: Histogram,
+struct RedisMetrics {
+    requests: Counter,
+    failures: Counter,
+    reconnects: Counter,
+    rooms: Gauge,
+    latency: Histogram,
 }
 
 impl Default for RedisMetrics {
@@ -55,7 +56,7 @@ impl Default for RedisMetrics {
 #[derive(Debug, Default)]
 pub struct Health {
     state: Mutex<State>,
-    pub(crate) counts: RedisMetrics,
+    counts: RedisMetrics,
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +104,20 @@ impl State {
 }
 
 impl Health {
+    /// Adds what is counted to what `/metrics` shows.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let counts = self.counts.clone();
+        registry.register(
+            "requests",
+            "Requests that the shared store has answered or failed",
+            counts.requests,
+        );
+        registry.register("failures", "Requests that failed", counts.failures);
+        registry.register("reconnects", "Connections to the shared store that were lost", counts.reconnects);
+        registry.register("rooms", "Rooms of which notices are wanted", counts.rooms);
+        registry.register("latency_seconds", "Time from a request to its answer", counts.latency);
+    }
+
     /// A connection is lost, or could not be made again.
     pub(super) fn away(&self, part: ConnectionKind, why: &str) {
         let mut state = self.lock();

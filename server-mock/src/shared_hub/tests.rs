@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::auth::Auth;
-use crate::config::Limits;
+use crate::connection_limits::Limits;
 use crate::hub::shared::{RoomState, StoreNotice, StoreResponse};
 use crate::hub::{Since, Text};
 use std::net::{IpAddr, Ipv4Addr};

@@ -3,9 +3,9 @@
 use super::packet::{CLOSE, Incoming};
 use super::payload::{SEPARATOR, append, attach};
 use super::write_queue::{WriteItem, WriteQueue};
+use crate::close_reason::CloseReason;
 use crate::limits::Limit;
 use crate::ping_limit::PingLimit;
-use crate::socket::{CloseReason, classify};
 use crate::transport::Transport;
 use futures_util::{Sink as _, Stream as _};
 use std::collections::VecDeque;
@@ -93,7 +93,7 @@ impl EngineTransport {
                     // Reading never gives raw frames.
                     Message::Frame(_) => {}
                 },
-                Poll::Ready(Some(Err(error))) => return (alive, Some(classify(&error))),
+                Poll::Ready(Some(Err(error))) => return (alive, Some(CloseReason::of_error(&error))),
                 Poll::Ready(None) => return (alive, Some(CloseReason::ClosedByPeer { clean: false })),
             }
         }

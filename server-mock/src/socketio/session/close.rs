@@ -1,8 +1,9 @@
 //! Closes a session.
 
 use super::Session;
+use crate::close_reason::CloseReason;
 use crate::send_queue::Shutdown;
-use crate::socket::{self, CLOSE_TIMEOUT, CloseReason};
+use crate::socket::{self, CLOSE_TIMEOUT};
 use crate::socketio::packet;
 use crate::socketio::sessions::Command;
 use crate::socketio::transport::{EngineTransport, Polling};

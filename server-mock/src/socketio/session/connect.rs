@@ -3,10 +3,10 @@
 use super::Session;
 use crate::admission::About;
 use crate::auth::Identity;
+use crate::close_reason::CloseReason;
 use crate::limits::Limit;
 use crate::send_queue::Shutdown;
 use crate::session_log::TransportKind;
-use crate::socket::CloseReason;
 use crate::socketio::acks;
 use crate::socketio::member::{Admission, PendingMember};
 use crate::socketio::namespaces::Namespace;

@@ -2,9 +2,9 @@
 //! namespace that they are for.
 
 use super::Session;
+use crate::close_reason::CloseReason;
 use crate::limits::Limit;
 use crate::send_queue::Shutdown;
-use crate::socket::CloseReason;
 use crate::socketio::binary::{self, Gathered, Gathering};
 use crate::socketio::member::{Handed, Member};
 use crate::socketio::packet::{self, Engine, Incoming, Packet};

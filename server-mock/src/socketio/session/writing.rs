@@ -1,10 +1,11 @@
 //! What goes out: takes what the hub has said from each namespace's queue, and writes it as far as the transport takes it.
 
 use super::{Due, Session};
+use crate::close_reason::CloseReason;
 use crate::faults::FaultState;
 use crate::send_queue::{Drained, Shutdown};
 use crate::session_log::SessionEnd;
-use crate::socket::{CLOSE_TIMEOUT, CloseReason};
+use crate::socket::CLOSE_TIMEOUT;
 use crate::socketio::member::Member;
 use crate::socketio::packet;
 use crate::socketio::transport::{EngineTransport, Written};
