@@ -2,6 +2,7 @@
 
 use crate::admission::{Cause, Full, Given, Handshake, Network, Wait};
 use crate::lingering;
+use crate::socketio::SocketIo;
 use crate::state::AppState;
 use crate::upgrade::BUSY_SECONDS;
 use std::io::{Read as _, Write as _};
@@ -26,7 +27,12 @@ pub(crate) enum Refusal {
 }
 
 /// A place among the handshakes for a connection from `peer`, when so many are `open` already.
-pub(crate) fn open(app: &AppState, peer: IpAddr, open: usize) -> Result<Handshake, Refusal> {
+pub(crate) fn open(
+    app: &AppState,
+    socket_io: &SocketIo,
+    peer: IpAddr,
+    open: usize,
+) -> Result<Handshake, Refusal> {
     let gate = &app.gate;
     let refused = |cause| gate.refusals.note(cause, peer);
     if open >= app.most_open {
@@ -45,7 +51,7 @@ pub(crate) fn open(app: &AppState, peer: IpAddr, open: usize) -> Result<Handshak
     // In the calm there is time for an answer with words. And where somebody polls, this may be the next request of one
     // who has a place.
     let presses = gate.handshakes.count() >= app.limits.handshakes.div_ceil(2);
-    if presses && !app.has_capacity() && app.sessions.is_empty() {
+    if presses && !app.has_capacity() && !socket_io.has_polling() {
         app.metrics.refused_busy.one_more();
         refused(app.why_full());
         return Err(Refusal::Busy);

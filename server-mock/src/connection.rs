@@ -3,13 +3,15 @@
 use crate::admission::{Cause, Handshake, proxy_header};
 use crate::faults::{FaultState, FaultyStream};
 use crate::host;
+use crate::http_connection::{AcceptedUpgrade, HttpConnection, UpgradeSlot};
 use crate::lingering;
 use crate::send_queue::SendQueue;
 use crate::session_log::{Origin, TransportKind};
 use crate::socket::{Socket, close};
+use crate::socketio::Opening;
 use crate::state::AppState;
 use crate::transport::Transport;
-use crate::upgrade::{AcceptedUpgrade, Upgrade, UpgradeSlot};
+use crate::upgrade::RoomsUpgrade;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::CONNECTION;
@@ -17,6 +19,7 @@ use axum::http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -34,6 +37,29 @@ use tower_service::Service as _;
 const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 16 << 10;
 
+/// What a connection goes on with after a request.
+enum Upgrade {
+    Rooms(RoomsUpgrade),
+    SocketIo(Opening),
+}
+
+/// Where the handlers leave it.
+#[derive(Clone, Default)]
+pub(crate) struct UpgradeSlots {
+    rooms: UpgradeSlot<RoomsUpgrade>,
+    socket_io: UpgradeSlot<Opening>,
+}
+
+impl UpgradeSlots {
+    fn take(&self) -> Option<(Option<OnUpgrade>, Upgrade)> {
+        if let Some(AcceptedUpgrade { on_upgrade, upgrade }) = self.rooms.take() {
+            return Some((on_upgrade, Upgrade::Rooms(upgrade)));
+        }
+        let AcceptedUpgrade { on_upgrade, upgrade } = self.socket_io.take()?;
+        Some((on_upgrade, Upgrade::SocketIo(upgrade)))
+    }
+}
+
 /// Serves one connection. `place` counts it among the handshakes until it is a WebSocket, a feed or a poll that waits.
 pub(crate) async fn serve(
     app: Arc<AppState>,
@@ -48,24 +74,24 @@ pub(crate) async fn serve(
     let fault_state = Arc::new(FaultState::default());
     let stream = FaultyStream::new(app.with_write_timeout(stream), Arc::clone(&fault_state));
     // Boxed, so that the handshake's state does not stay in a task that lives for days.
-    let slot = UpgradeSlot::new(Arc::clone(&fault_state), client);
+    let http = HttpConnection::new(Arc::clone(&fault_state), client);
     if tls.is_none() {
-        slot.secured();
+        http.secured();
     }
-    let mut handshake = Box::pin(handshake(&app, router, tls, stream, &slot));
+    let mut handshake = Box::pin(handshake(&app, router, tls, stream, &http));
     let (mut permit, mut deadline) = (Some(permit), Instant::now() + app.limits.handshake);
     let accepted = loop {
         tokio::select! {
             accepted = &mut handshake => break accepted,
             () = sleep_until(deadline.into()) => {
                 // One that is kept between two requests has no deadline of a request.
-                if !slot.is_idle() {
-                    let cause = if slot.is_secure() { Cause::RequestDeadline } else { Cause::TlsDeadline };
+                if !http.is_idle() {
+                    let cause = if http.is_secure() { Cause::RequestDeadline } else { Cause::TlsDeadline };
                     app.gate.refusals.note(cause, client);
                 }
                 return;
             }
-            () = slot.feeds() => {
+            () = http.feeds() => {
                 drop(permit);
                 // The handler's answer lasts until the feed ends or the peer is gone.
                 tokio::select! {
@@ -75,9 +101,9 @@ pub(crate) async fn serve(
                 }
                 return;
             }
-            () = app.drain_ended(), if !slot.is_busy() => return,
+            () = app.drain_ended(), if !http.is_busy() => return,
             () = app.drain_ended_with_grace() => return,
-            () = slot.polls() => {
+            () = http.polls() => {
                 permit = None;
                 // There is something to say once in an interval. Then the next request may come.
                 let (interval, timeout) = app.engine_pings();
@@ -87,7 +113,7 @@ pub(crate) async fn serve(
     };
     drop(handshake);
     let (identity, extended, client, place, stream) = match accepted {
-        Some((Upgrade::Rooms { identity, extended, client, place }, Some(stream))) => {
+        Some((Upgrade::Rooms(RoomsUpgrade { identity, extended, client, place }), Some(stream))) => {
             (identity, extended, client, place, stream)
         }
         Some((Upgrade::SocketIo(opening), stream)) => {
@@ -97,7 +123,7 @@ pub(crate) async fn serve(
             drop(permit);
             return;
         }
-        Some((Upgrade::Rooms { .. }, None)) | None => return,
+        Some((Upgrade::Rooms(_), None)) | None => return,
     };
     drop(permit);
     if let Some(identity) = identity {
@@ -168,12 +194,12 @@ async fn handshake(
     router: Router,
     tls: Option<TlsAcceptor>,
     stream: FaultyStream,
-    slot: &UpgradeSlot,
+    http: &HttpConnection,
 ) -> Option<(Upgrade, Option<WebSocketStream<Transport>>)> {
     let transport = match tls {
         Some(acceptor) => match acceptor.accept(stream).into_fallible().await {
             Ok(stream) => {
-                slot.secured();
+                http.secured();
                 Transport::tls(stream)
             }
             // TLS has said why. Who is too late for the handshake is too late here.
@@ -185,9 +211,10 @@ async fn handshake(
         },
         None => Transport::plain(stream),
     };
-    let served = http(transport, router, slot, app.limits.handshake, false).await;
-    note(app, served, slot);
-    let AcceptedUpgrade { on_upgrade, upgrade } = slot.take()?;
+    let slots = UpgradeSlots::default();
+    let served = serve_http(transport, router, http, Some(&slots), app.limits.handshake, false).await;
+    note(app, served, http);
+    let (on_upgrade, upgrade) = slots.take()?;
     let Some(on_upgrade) = on_upgrade else { return Some((upgrade, None)) };
     let upgraded = on_upgrade.await.ok()?;
     let parts = upgraded.downcast::<TokioIo<Transport>>().ok()?;
@@ -215,38 +242,44 @@ pub(crate) enum Served {
 }
 
 /// Counts and tells what a limit has ended.
-pub(crate) fn note(app: &AppState, served: Served, slot: &UpgradeSlot) {
+pub(crate) fn note(app: &AppState, served: Served, http: &HttpConnection) {
     let cause = match served {
-        Served::TooSlow if !slot.is_idle() => Cause::RequestDeadline,
+        Served::TooSlow if !http.is_idle() => Cause::RequestDeadline,
         Served::TooLarge => Cause::Headers,
         Served::TooSlow | Served::Done => return,
     };
-    app.gate.refusals.note(cause, slot.peer());
+    app.gate.refusals.note(cause, http.peer());
 }
 
 /// Answers HTTP requests until the peer has no more, or one was an upgrade.
-pub(crate) async fn http(
+pub(crate) async fn serve_http(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
-    slot: &UpgradeSlot,
+    http: &HttpConnection,
+    slots: Option<&UpgradeSlots>,
     patience: Duration,
     keep_alive: bool,
 ) -> Served {
     let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(slot.clone());
+        let extensions = request.extensions_mut();
+        extensions.insert(http.clone());
+        if let Some(UpgradeSlots { rooms, socket_io }) = slots {
+            extensions.insert(rooms.clone());
+            extensions.insert(socket_io.clone());
+        }
         let answer = match host::unclear(&request) {
             None => Ok(router.clone().call(request)),
             Some(what) => Err(host::bad(what)),
         };
-        let slot = slot.clone();
+        let http = http.clone();
         async move {
-            let busy = slot.begin_request();
+            let busy = http.begin_request();
             let mut response = match answer {
                 Ok(answer) => answer.await?,
                 Err(refusal) => refusal,
             };
             drop(busy);
-            let keep_alive = slot.keeps() || keep_alive;
+            let keep_alive = http.keeps() || keep_alive;
             if !keep_alive && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 // Said here and not to hyper, which would say it on an upgrade too.
                 response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));

@@ -1,17 +1,11 @@
 //! The allowed `Host` headers where no token protects: prevents that a page of another site reaches this server by a name
 //! that resolves to this machine (DNS rebinding).
 
-use crate::admission::{About, Cause};
-use crate::state::AppState;
-use crate::upgrade::UpgradeSlot;
-use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Version};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 
 /// What a refusal says.
 pub(crate) const REFUSAL: &str = "This Host is not allowed: use an IP address or localhost, or start the server with --allow-host for this name.";
@@ -116,21 +110,6 @@ impl From<&str> for Name {
         };
         Self { name: name.trim_end_matches('.').to_ascii_lowercase(), port }
     }
-}
-
-/// Passes a request on if its `Host` is answered.
-pub(crate) async fn check(State(app): State<Arc<AppState>>, request: Request, next: Next) -> Response {
-    let (slot, headers) = (request.extensions().get::<UpgradeSlot>(), request.headers());
-    let forwarded_host = slot.and_then(|slot| slot.forwarded_host(&app.gate.proxies, headers));
-    if app.hosts.allow(headers, forwarded_host) {
-        return next.run(request).await;
-    }
-    if let Some(slot) = slot {
-        let client = slot.client(&app.gate.proxies, request.headers());
-        let about = About { host: named(request.headers(), forwarded_host), ..About::default() };
-        app.gate.refusals.note_about(Cause::Host, client.address, &about);
-    }
-    (StatusCode::FORBIDDEN, REFUSAL).into_response()
 }
 
 /// What is wrong with a request that does not say clearly which server it is for, or from which page it comes: the `Host`

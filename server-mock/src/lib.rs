@@ -113,6 +113,7 @@ mod file_limit;
 mod fragments;
 mod host;
 mod http_client;
+mod http_connection;
 pub mod hub;
 mod json_body;
 mod limit_log;
@@ -128,6 +129,7 @@ mod origin;
 mod other_nodes;
 mod ping_limit;
 mod process;
+mod query;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod send_queue;

@@ -1,15 +1,8 @@
-//! The memory budget: above four fifths of it newcomers are refused, above nine tenths the longest queues are dropped,
-//! whose connections come back and catch up.
+//! The memory budget, and how much of it is used: above four fifths of it newcomers are refused, above nine tenths the longest
+//! queues are dropped. Drops none itself.
 
-use crate::log_throttle::LogThrottle;
 use crate::process;
-use crate::state::AppState;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-use tokio::time::sleep;
-
-/// How often the operating system is asked.
-const EVERY: Duration = Duration::from_millis(250);
 
 /// The least that a budget may be, however little the process uses when it starts.
 const LEAST_BUDGET: u64 = 32 << 20;
@@ -48,12 +41,12 @@ impl Memory {
     }
 
     /// How many bytes of queues are to be dropped.
-    fn excess(&self) -> u64 {
+    pub(crate) fn excess(&self) -> u64 {
         self.budget.map_or(0, |budget| self.used().saturating_sub(share(budget, 9)))
     }
 
     /// Asks how much is used.
-    fn look(&self) {
+    pub(crate) fn look(&self) {
         if self.budget.is_some() {
             self.used.store(process::resident_bytes().unwrap_or(0), Ordering::Relaxed);
         }
@@ -63,34 +56,6 @@ impl Memory {
 /// So many tenths.
 fn share(budget: u64, tenths: u64) -> u64 {
     budget / 10 * tenths
-}
-
-/// Keeps the process within its budget, for ever. Does nothing without one.
-pub(crate) async fn keep(app: &AppState) {
-    if app.memory.budget.is_none() {
-        std::future::pending::<()>().await;
-    }
-    let (mut short, mut dropping) = (LogThrottle::default(), LogThrottle::default());
-    loop {
-        sleep(EVERY).await;
-        app.memory.look();
-        let (used, budget) = (app.memory.used(), app.memory.budget.unwrap_or(0));
-        if app.memory.is_short() {
-            // Whoever comes back is not let in either.
-            app.recovery.forget_all();
-            short.record(|_| tracing::warn!(used, budget, "memory is short: nobody new is let in"));
-        }
-        let excess = app.memory.excess();
-        if excess > 0 {
-            let dropped = app.hub.drop_longest(usize::try_from(excess).unwrap_or(usize::MAX));
-            app.metrics.queues_dropped.add(dropped as u64);
-            if dropped > 0 {
-                dropping.record(|_| {
-                    tracing::warn!(used, budget, dropped, "memory is short: dropped the longest queues");
-                });
-            }
-        }
-    }
 }
 
 #[cfg(test)]

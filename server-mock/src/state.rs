@@ -7,18 +7,16 @@ use crate::connection_limits::Limits;
 use crate::faults::Faults;
 use crate::file_limit;
 use crate::host::Hosts;
+use crate::http_connection::HttpConnection;
 use crate::hub::shared::StoreRequest;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
-use crate::namespace::Namespace;
 use crate::origin;
 use crate::other_nodes::OtherNodes;
 #[cfg(feature = "redis")]
 use crate::redis::{Health, Redis};
 use crate::send_queue::Shutdown;
 use crate::shared_hub::SharedHub;
-use crate::socketio::{Namespaces, Recovery, Sessions};
-use crate::upgrade::UpgradeSlot;
 use crate::write_timeout::WriteTimeout;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderValue, Request};
@@ -68,9 +66,6 @@ pub(crate) struct AppState {
     pub(crate) faults: Faults,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<SharedHub>,
-    pub(crate) sessions: Sessions,
-    pub(crate) namespaces: Namespaces,
-    pub(crate) recovery: Recovery,
     pub(crate) gate: Arc<AdmissionControl>,
     pub(crate) memory: Memory,
     #[cfg(feature = "redis")]
@@ -153,9 +148,6 @@ impl AppState {
             .max_message_size(Some(limits.frame_bytes.max(1)))
             .max_frame_size(Some(limits.frame_bytes.max(1)));
         let places = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
-        // What a client of the plain protocol has received is not known.
-        let recovery = if hub.extended { limits.recovery } else { Duration::ZERO };
-        let recovery = Recovery::new(recovery, limits.connections, hub.sockets_per_user);
         let (content_bytes, heartbeat, extended) = (hub.content_bytes, hub.heartbeat, hub.extended);
         let hub = Arc::new(SharedHub::new(
             hub,
@@ -175,9 +167,6 @@ impl AppState {
             websocket,
             faults,
             hub,
-            sessions: Sessions::default(),
-            namespaces: Namespaces::new(&[]),
-            recovery,
             gate,
             memory: Memory::new(limits.memory_budget),
             #[cfg(feature = "redis")]
@@ -208,11 +197,6 @@ impl AppState {
         return self.redis.as_ref().and_then(|health| health.unready_reason());
         #[cfg(not(feature = "redis"))]
         None
-    }
-
-    /// Offers these namespaces beside `/`.
-    pub(crate) fn with_namespaces(self, namespaces: &[Namespace]) -> Self {
-        Self { namespaces: Namespaces::new(namespaces), ..self }
     }
 
     /// A place for one more connection of a client, unless there is none, which is counted.
@@ -320,15 +304,15 @@ impl AppState {
     /// Whether the page that a request comes from may open a connection; counted if it may not.
     pub(crate) fn allows_origin<B>(&self, request: &Request<B>) -> bool {
         let (headers, proxies) = (request.headers(), &self.gate.proxies);
-        let slot = request.extensions().get::<UpgradeSlot>();
+        let http = request.extensions().get::<HttpConnection>();
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let forwarded_host = slot.and_then(|slot| slot.forwarded_host(proxies, headers));
+        let forwarded_host = http.and_then(|http| http.forwarded_host(proxies, headers));
         let hosts = [host, forwarded_host].into_iter().flatten();
         let allowed = origin::allowed(&self.allow_origin, headers.get(ORIGIN), hosts);
         if !allowed {
             self.metrics.refused_origin.one_more();
-            if let Some(slot) = slot
-                && self.gate.refusals.note(Cause::Origin, slot.client(proxies, headers).address)
+            if let Some(http) = http
+                && self.gate.refusals.note(Cause::Origin, http.client(proxies, headers).address)
             {
                 let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
                 let (origin, host) = (origin.map(logged), host.map(logged));

@@ -3,9 +3,11 @@
 use crate::admission::Wait;
 use crate::auth::{NoTicket, TICKET_LIFETIME, Tickets};
 use crate::cors;
+use crate::http_connection::HttpConnection;
 use crate::origin;
+use crate::query::token;
 use crate::state::{AppState, AuthUnavailable};
-use crate::upgrade::{BUSY_SECONDS, UpgradeSlot, token};
+use crate::upgrade::BUSY_SECONDS;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
@@ -48,7 +50,7 @@ async fn give(State(app): State<Arc<AppState>>, request: Request) -> Response {
 async fn answer(app: &AppState, request: &Parts) -> Result<Response, Refusal> {
     let headers = &request.headers;
     let client =
-        request.extensions.get::<UpgradeSlot>().ok_or(Refusal::Full)?.client(&app.gate.proxies, headers);
+        request.extensions.get::<HttpConnection>().ok_or(Refusal::Full)?.client(&app.gate.proxies, headers);
     app.check_connect_rate(&client).map_err(|_| Refusal::Often(Wait::SHORT))?;
     // In the header only: what stands in a URL is what this is to avoid. A ticket buys no other ticket.
     let token = token(headers, None).filter(|token| !Tickets::is_one(token));

@@ -1,6 +1,6 @@
 //! The routes for bans: lists users who are kept out, and lifts a ban. The hub enforces them.
 
-use super::{Page, problem, without_query};
+use super::{AdminState, Page, problem, without_query};
 use crate::state::AppState;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -12,11 +12,10 @@ use rejoin::Name;
 use serde_json::json;
 use std::sync::Arc;
 
-pub(super) fn router(app: &Arc<AppState>) -> Router {
+pub(super) fn router() -> Router<AdminState> {
     Router::new()
         .route("/bans", get(list))
         .route("/bans/{user}", delete(lift).layer(middleware::from_fn(without_query)))
-        .with_state(Arc::clone(app))
 }
 
 async fn list(State(app): State<Arc<AppState>>, page: Result<Query<Page>, QueryRejection>) -> Response {

@@ -1,6 +1,6 @@
 //! The routes for faults on purpose: adds, lists and removes them. [`faults`](crate::faults) applies them.
 
-use super::{BODY, problem, without_query};
+use super::{AdminState, BODY, problem, without_query};
 use crate::faults::Fault;
 use crate::state::AppState;
 use axum::extract::rejection::JsonRejection;
@@ -11,11 +11,10 @@ use axum::routing::post;
 use axum::{Json, Router, middleware};
 use std::sync::Arc;
 
-pub(super) fn router(app: &Arc<AppState>) -> Router {
+pub(super) fn router() -> Router<AdminState> {
     Router::new()
         .route("/faults", post(add).get(list).delete(clear).layer(middleware::from_fn(without_query)))
         .layer(DefaultBodyLimit::max(BODY))
-        .with_state(Arc::clone(app))
 }
 
 async fn add(State(app): State<Arc<AppState>>, fault: Result<Json<Fault>, JsonRejection>) -> Response {

@@ -1,6 +1,8 @@
 //! The routes `/healthz`, `/readyz` and `/metrics`. Formats what others measure.
 
+use super::AdminState;
 use crate::metrics::Snapshot;
+use crate::socketio::Recovery;
 use crate::state::AppState;
 use axum::Router;
 use axum::extract::State;
@@ -10,12 +12,11 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use std::sync::Arc;
 
-pub(super) fn router(app: &Arc<AppState>) -> Router {
+pub(super) fn router() -> Router<AdminState> {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Arc::clone(app))
 }
 
 async fn ready(State(app): State<Arc<AppState>>) -> (StatusCode, String) {
@@ -30,8 +31,8 @@ async fn ready(State(app): State<Arc<AppState>>) -> (StatusCode, String) {
     }
 }
 
-async fn metrics(State(app): State<Arc<AppState>>) -> impl IntoResponse {
-    let (lost, bytes) = app.recovery.backlog();
+async fn metrics(State(app): State<Arc<AppState>>, State(recovery): State<Recovery>) -> impl IntoResponse {
+    let (lost, bytes) = recovery.backlog();
     app.metrics.lost_sessions.set(lost);
     app.metrics.lost_session_bytes.set(bytes);
     let now = Snapshot {

@@ -2,12 +2,13 @@
 //! for health and metrics, so that no number of slow or idle peers keeps an operator or a supervisor waiting.
 
 use super::guard::Peer;
-use super::{AdminToken, reserve_router, router};
+use super::{AdminState, AdminToken, reserve_router, router};
 use crate::accept::Acceptor;
 use crate::admission::Cause;
 use crate::connection;
+use crate::http_connection::HttpConnection;
+use crate::socketio::Recovery;
 use crate::state::AppState;
-use crate::upgrade::UpgradeSlot;
 use axum::{Extension, Router};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,11 +30,18 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves the listener for ever. Dropping the future ends every connection.
-pub(crate) async fn serve(app: Arc<AppState>, listener: TcpListener, token: Option<AdminToken>) {
-    let (full, reserve) = (router(&app, token.clone()), reserve_router(&app, token));
+pub(crate) async fn serve(
+    app: Arc<AppState>,
+    recovery: Recovery,
+    listener: TcpListener,
+    token: Option<AdminToken>,
+) {
+    let state = AdminState { app, recovery };
+    let (full, reserve) = (router(&state, token.clone()), reserve_router(&state, token));
+    let app = state.app;
     let mut listener = Acceptor::new(listener);
     let mut connections = JoinSet::new();
-    let mut served: VecDeque<(UpgradeSlot, AbortHandle)> = VecDeque::new();
+    let mut served: VecDeque<(HttpConnection, AbortHandle)> = VecDeque::new();
     let mut reserved: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         tokio::select! {
@@ -41,23 +49,23 @@ pub(crate) async fn serve(app: Arc<AppState>, listener: TcpListener, token: Opti
                 let stream = app.with_write_timeout(stream);
                 let with_peer = |router: &Router| router.clone().layer(Extension(Peer(peer)));
                 served.retain(|(_, connection)| !connection.is_finished());
-                let asks_for_nothing = served.iter().position(|(slot, _)| !slot.is_busy());
+                let asks_for_nothing = served.iter().position(|(http, _)| !http.is_busy());
                 if served.len() >= CONNECTIONS
-                    && let Some((slot, connection)) = asks_for_nothing.and_then(|at| served.remove(at))
+                    && let Some((http, connection)) = asks_for_nothing.and_then(|at| served.remove(at))
                 {
-                    app.gate.refusals.note(Cause::AdminConnections, slot.peer());
+                    app.gate.refusals.note(Cause::AdminConnections, http.peer());
                     connection.abort();
                 }
                 if served.len() < CONNECTIONS {
                     let router = with_peer(&full);
                     let app = Arc::clone(&app);
-                    let slot = UpgradeSlot::new(Arc::default(), peer.ip());
-                    let its = slot.clone();
+                    let http = HttpConnection::new(Arc::default(), peer.ip());
+                    let its = http.clone();
                     let connection = connections.spawn(async move {
-                        let served = connection::http(stream, router, &its, IDLE_TIMEOUT, true).await;
+                        let served = connection::serve_http(stream, router, &its, None, IDLE_TIMEOUT, true).await;
                         connection::note(&app, served, &its);
                     });
-                    served.push_back((slot, connection));
+                    served.push_back((http, connection));
                 } else {
                     let router = with_peer(&reserve);
                     reserved.retain(|connection| !connection.is_finished());
@@ -66,8 +74,8 @@ pub(crate) async fn serve(app: Arc<AppState>, listener: TcpListener, token: Opti
                         oldest.abort();
                     }
                     reserved.push_back(connections.spawn(async move {
-                        let slot = UpgradeSlot::default();
-                        let served = connection::http(stream, router, &slot, RESERVE_TIMEOUT, false);
+                        let http = HttpConnection::default();
+                        let served = connection::serve_http(stream, router, &http, None, RESERVE_TIMEOUT, false);
                         let _ = timeout(RESERVE_TIMEOUT, served).await;
                     }));
                 }

@@ -15,10 +15,11 @@ mod users;
 pub(crate) use listener::serve;
 pub use token::{AdminToken, AdminTokenError};
 
+use crate::query::query_fields;
+use crate::socketio::Recovery;
 use crate::state::AppState;
-use crate::upgrade::query_fields;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request};
+use axum::extract::{FromRef, Query, Request};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -71,21 +72,43 @@ const ROUTES: [(&str, &str); 19] = [
     ),
 ];
 
-pub(crate) fn router(app: &Arc<AppState>, token: Option<AdminToken>) -> Router {
+/// What the handlers work on.
+#[derive(Clone)]
+struct AdminState {
+    app: Arc<AppState>,
+    /// The Socket.IO sessions that can be recovered.
+    recovery: Recovery,
+}
+
+impl FromRef<AdminState> for Arc<AppState> {
+    fn from_ref(state: &AdminState) -> Self {
+        Self::clone(&state.app)
+    }
+}
+
+impl FromRef<AdminState> for Recovery {
+    fn from_ref(state: &AdminState) -> Self {
+        state.recovery.clone()
+    }
+}
+
+fn router(state: &AdminState, token: Option<AdminToken>) -> Router {
+    let app = &state.app;
     let longest = app.content_bytes.saturating_mul(ESCAPED).saturating_add(BODY);
     let guard = Guard { app: Arc::clone(app), token, longest, is_reserve: false };
     Router::new()
         .route("/", get(async || routes()).layer(middleware::from_fn(without_query)))
-        .merge(health::router(app))
-        .merge(faults::router(app))
-        .merge(publish::router(app, longest))
-        .merge(users::router(app))
-        .merge(bans::router(app))
-        .merge(revocations::router(app))
-        .merge(rooms::router(app))
+        .merge(health::router())
+        .merge(faults::router())
+        .merge(publish::router(longest))
+        .merge(users::router())
+        .merge(bans::router())
+        .merge(revocations::router())
+        .merge(rooms::router())
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such route; GET / lists them"))
         .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(state.clone())
 }
 
 /// The route is there, and not for this method. Which ones it has stands in `Allow`.
@@ -98,16 +121,17 @@ async fn other_method(method: Method, uri: Uri) -> Response {
 }
 
 /// The routes of the connections that are kept in reserve.
-pub(crate) fn reserve_router(app: &Arc<AppState>, token: Option<AdminToken>) -> Router {
-    let guard = Guard { app: Arc::clone(app), token, longest: 0, is_reserve: true };
+fn reserve_router(state: &AdminState, token: Option<AdminToken>) -> Router {
+    let guard = Guard { app: Arc::clone(&state.app), token, longest: 0, is_reserve: true };
     Router::new()
-        .merge(health::router(app))
+        .merge(health::router())
         .fallback(async || {
             let what = "too many admin connections are open; only /healthz, /readyz and /metrics are served";
             problem(StatusCode::SERVICE_UNAVAILABLE, what)
         })
         .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(guard, guard::check))
+        .with_state(state.clone())
 }
 
 fn routes() -> Response {

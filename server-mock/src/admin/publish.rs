@@ -1,7 +1,7 @@
 //! The routes by which a backend publishes: notifications to a user, messages to a room.
 
 use super::guard::Asker;
-use super::{problem, without_query};
+use super::{AdminState, problem, without_query};
 use crate::admission::{About, Cause};
 use crate::auth::is_user_name;
 use crate::hub::{Input, KIND_BYTES};
@@ -27,12 +27,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// `longest`: most bytes of a body.
-pub(super) fn router(app: &Arc<AppState>, longest: usize) -> Router {
+pub(super) fn router(longest: usize) -> Router<AdminState> {
     Router::new()
         .route("/users/{id}/notifications", post(notify).layer(middleware::from_fn(without_query)))
         .route("/rooms/{id}/messages", post(say).layer(middleware::from_fn(without_query)))
         .layer(DefaultBodyLimit::max(longest))
-        .with_state(Arc::clone(app))
 }
 
 #[derive(Deserialize)]

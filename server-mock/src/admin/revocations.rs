@@ -1,7 +1,7 @@
 //! The route that revokes tokens before they expire.
 
 use super::guard::Asker;
-use super::{problem, without_query};
+use super::{AdminState, problem, without_query};
 use crate::admission::{About, Cause};
 use crate::auth::{Jti, NotShared, Revoked, is_user_name};
 use crate::json_body::JsonBody;
@@ -24,9 +24,9 @@ const LONGEST: u64 = 366 * 24 * 3600;
 /// Most bytes of a `jti`.
 const JTI_BYTES: usize = 1_024;
 
-pub(super) fn router(app: &Arc<AppState>) -> Router {
+pub(super) fn router() -> Router<AdminState> {
     let revoke = post(revoke).layer(middleware::from_fn(without_query));
-    Router::new().route("/revocations", revoke).with_state(Arc::clone(app))
+    Router::new().route("/revocations", revoke)
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,7 @@
 //! The routes that list rooms and their members, and remove a member.
 
-use super::{Page, problem, without_query};
+use super::{AdminState, Page, problem, without_query};
+use crate::socketio::Recovery;
 use crate::state::AppState;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -12,12 +13,11 @@ use rejoin::Name;
 use serde_json::json;
 use std::sync::Arc;
 
-pub(super) fn router(app: &Arc<AppState>) -> Router {
+pub(super) fn router() -> Router<AdminState> {
     Router::new()
         .route("/rooms", get(list))
         .route("/rooms/{id}/members", get(members))
         .route("/rooms/{id}/members/{user}", delete(remove).layer(middleware::from_fn(without_query)))
-        .with_state(Arc::clone(app))
 }
 
 async fn list(State(app): State<Arc<AppState>>, page: Result<Query<Page>, QueryRejection>) -> Response {
@@ -60,10 +60,14 @@ async fn members(
     Json(json!({ "members": members, "next": next.as_deref() })).into_response()
 }
 
-async fn remove(State(app): State<Arc<AppState>>, Path((room, user)): Path<(String, String)>) -> Response {
+async fn remove(
+    State(app): State<Arc<AppState>>,
+    State(recovery): State<Recovery>,
+    Path((room, user)): Path<(String, String)>,
+) -> Response {
     let user = Name::from(user);
     // Whoever comes back is not to be in the room again by itself.
-    app.recovery.forget_user(&user);
+    recovery.forget_user(&user);
     if app.hub.remove(Name::from(room), user) {
         StatusCode::NO_CONTENT.into_response()
     } else {

@@ -1,9 +1,10 @@
 //! The routes that list connected users, disconnect them and ban them, on all nodes.
 
 use super::guard::Asker;
-use super::{Page, problem, without_query};
+use super::{AdminState, Page, problem, without_query};
 use crate::auth::is_user_name;
 use crate::other_nodes::{self, Answers, Question};
+use crate::socketio::Recovery;
 use crate::state::AppState;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -20,11 +21,10 @@ use std::time::Duration;
 /// The longest ban, in seconds: a year. The server keeps no ban over a restart.
 const LONGEST_BAN: u64 = 366 * 24 * 3600;
 
-pub(super) fn router(app: &Arc<AppState>) -> Router {
+pub(super) fn router() -> Router<AdminState> {
     Router::new()
         .route("/users", get(list))
         .route("/users/{id}", get(show).layer(middleware::from_fn(without_query)).delete(kick))
-        .with_state(Arc::clone(app))
 }
 
 async fn list(State(app): State<Arc<AppState>>, page: Result<Query<Page>, QueryRejection>) -> Response {
@@ -109,6 +109,7 @@ struct Kick {
 
 async fn kick(
     State(app): State<Arc<AppState>>,
+    State(recovery): State<Recovery>,
     Path(user): Path<String>,
     Asker(asker): Asker,
     kick: Result<Query<Kick>, QueryRejection>,
@@ -133,7 +134,7 @@ async fn kick(
         );
     }
     let user = Name::from(user);
-    app.recovery.forget_user(&user);
+    recovery.forget_user(&user);
     let ban_seconds = ban.map_or(0, |ban| ban.as_secs());
     tracing::info!(target: "rejoin_server::audit", user = user.as_str(), ban_seconds, "kicked");
     // Counted before: none is left afterwards.

@@ -5,16 +5,18 @@ use super::refusal::Refusal;
 use super::session::{Newcomer, Session};
 use super::sessions::{Command, Commands, Registration, UpgradeClaim};
 use super::transport::{EngineTransport, Polling};
-use super::{packet, probe};
+use super::{SocketIo, packet, probe};
 use crate::admission::{Cause, Client};
 use crate::cors;
 use crate::faults::FaultState;
+use crate::http_connection::{AcceptedUpgrade, HttpConnection, UpgradeSlot};
 use crate::hub::millis;
 use crate::limit_log::Subject;
 use crate::limits::Limit;
+use crate::query::field;
 use crate::state::AppState;
 use crate::transport::Transport;
-use crate::upgrade::{self, AcceptedUpgrade, Upgrade, UpgradeSlot, field};
+use crate::upgrade;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
@@ -43,16 +45,36 @@ pub(crate) fn is_taken(path: &str) -> bool {
     path.trim_end_matches('/') == PATH.trim_end_matches('/')
 }
 
-pub(crate) fn router(app: Arc<AppState>) -> Router {
+/// What the handlers work on.
+#[derive(Clone)]
+struct EndpointState {
+    app: Arc<AppState>,
+    socket_io: Arc<SocketIo>,
+}
+
+pub(crate) fn router(app: Arc<AppState>, socket_io: Arc<SocketIo>) -> Router {
     let bare = PATH.trim_end_matches('/');
-    Router::new().route(PATH, any(serve)).route(bare, any(serve)).with_state(app)
+    let state = EndpointState { app, socket_io };
+    Router::new().route(PATH, any(serve)).route(bare, any(serve)).with_state(state)
 }
 
 /// A session that begins, or the WebSocket of one; the connection's task goes on with it.
 pub(crate) enum Opening {
-    Polling { registration: Registration, commands: mpsc::Receiver<Command>, newcomer: Newcomer },
-    WebSocket { newcomer: Newcomer },
-    Upgrade { session: Commands, claim: UpgradeClaim, client: Client },
+    Polling {
+        socket_io: Arc<SocketIo>,
+        registration: Registration,
+        commands: mpsc::Receiver<Command>,
+        newcomer: Newcomer,
+    },
+    WebSocket {
+        socket_io: Arc<SocketIo>,
+        newcomer: Newcomer,
+    },
+    Upgrade {
+        session: Commands,
+        claim: UpgradeClaim,
+        client: Client,
+    },
 }
 
 impl Opening {
@@ -64,17 +86,17 @@ impl Opening {
         fault_state: Arc<FaultState>,
     ) {
         match (self, stream) {
-            (Self::Polling { registration, commands, newcomer }, _) => {
+            (Self::Polling { socket_io, registration, commands, newcomer }, _) => {
                 let polling = EngineTransport::Polling(Polling::default());
-                let mut session = Session::new(app, newcomer, polling, fault_state);
+                let mut session = Session::new(app, socket_io, newcomer, polling, fault_state);
                 session.listen_to(commands, &registration);
                 session.serve().await;
                 drop(registration);
             }
-            (Self::WebSocket { newcomer }, Some(stream)) => {
-                let open = open(&app, &app.sessions.sid(), false);
-                let mut session =
-                    Session::new(app, newcomer, EngineTransport::websocket(Box::new(stream)), fault_state);
+            (Self::WebSocket { socket_io, newcomer }, Some(stream)) => {
+                let open = open(&app, &socket_io.sessions.sid(), false);
+                let transport = EngineTransport::websocket(Box::new(stream));
+                let mut session = Session::new(app, socket_io, newcomer, transport, fault_state);
                 session.say(open);
                 session.serve().await;
             }
@@ -100,7 +122,8 @@ impl Opening {
     }
 }
 
-async fn serve(State(app): State<Arc<AppState>>, request: Request) -> Response {
+async fn serve(State(state): State<EndpointState>, request: Request) -> Response {
+    let app = &state.app;
     if !app.allows_origin(&request) {
         return Refusal::Origin.into_response();
     }
@@ -108,12 +131,13 @@ async fn serve(State(app): State<Arc<AppState>>, request: Request) -> Response {
     if request.method() == Method::OPTIONS {
         return cors::preflight(METHODS, &HEADERS, &request, app.lists_origin(origin.as_ref()));
     }
-    let answer = dispatch(&app, request).await.unwrap_or_else(IntoResponse::into_response);
+    let answer = dispatch(&state, request).await.unwrap_or_else(IntoResponse::into_response);
     // A refusal too: its page is to be able to read why.
     cors::readable(answer, origin.as_ref(), app.lists_origin(origin.as_ref()))
 }
 
-async fn dispatch(app: &Arc<AppState>, request: Request) -> Result<Response, Refusal> {
+async fn dispatch(state: &EndpointState, request: Request) -> Result<Response, Refusal> {
+    let EndpointState { app, socket_io } = state;
     let query = request.uri().query();
     let polling = match field(query, "transport") {
         Some("polling") => true,
@@ -124,19 +148,19 @@ async fn dispatch(app: &Arc<AppState>, request: Request) -> Result<Response, Ref
         return Err(Refusal::Version);
     }
     let session = match field(query, "sid") {
-        Some(sid) => Some(app.sessions.find(sid).ok_or(Refusal::Session)?),
+        Some(sid) => Some(socket_io.sessions.find(sid).ok_or(Refusal::Session)?),
         None => None,
     };
-    let slot = request.extensions().get::<UpgradeSlot>().cloned().ok_or(Refusal::Request)?;
-    let member = field(query, "sid").is_some_and(|sid| app.sessions.is_seated(sid));
+    let http = request.extensions().get::<HttpConnection>().cloned().ok_or(Refusal::Request)?;
+    let member = field(query, "sid").is_some_and(|sid| socket_io.sessions.is_seated(sid));
     let limit = if member { app.limits.frame_bytes } else { app.limits.frame_bytes.min(EARLY_BODY) };
     if member && polling {
         // Strangers have a connection for each request, which the gate counts.
-        slot.keep_alive();
+        http.keep_alive();
     }
     match (request.method(), polling, session) {
-        (&Method::GET, true, None) => begin(app, &slot, &request),
-        (&Method::GET, true, Some(session)) => poll(&slot, session).await,
+        (&Method::GET, true, None) => begin(state, &http, &request),
+        (&Method::GET, true, Some(session)) => poll(&http, session).await,
         (&Method::POST, true, Some(session)) => {
             let (parts, body) = request.into_parts();
             let headers = parts.headers;
@@ -144,23 +168,24 @@ async fn dispatch(app: &Arc<AppState>, request: Request) -> Result<Response, Ref
             // The first request of a connection has its own, shorter time.
             let longest = app.limits.handshake.saturating_mul(2);
             let body = timeout(longest, body).await.map_err(|_| {
-                let client = slot.client(&app.gate.proxies, &headers);
+                let client = http.client(&app.gate.proxies, &headers);
                 app.gate.refusals.note(Cause::RequestDeadline, client.address);
                 Refusal::Request
             })?;
-            post(&slot, session, body.ok(), limit.max(1)).await
+            post(&http, session, body.ok(), limit.max(1)).await
         }
-        (&Method::GET, false, session) => websocket(app, &slot, session, request),
+        (&Method::GET, false, session) => websocket(state, &http, session, request),
         (_, _, None) => Err(Refusal::Method),
         _ => Err(Refusal::Request),
     }
 }
 
 /// Lets somebody in who is to say soon who it is, unless a fault or the limits say no.
-fn admit(app: &Arc<AppState>, slot: &UpgradeSlot, request: &Request) -> Result<Newcomer, Refusal> {
-    let client = slot.client(&app.gate.proxies, request.headers());
+fn admit(state: &EndpointState, http: &HttpConnection, request: &Request) -> Result<Newcomer, Refusal> {
+    let EndpointState { app, socket_io } = state;
+    let client = http.client(&app.gate.proxies, request.headers());
     // A session has its place until it is known that its client is gone, who may be the one that comes here.
-    let is_returning = app.is_ready() && !app.has_capacity() && app.recovery.expects(client.address);
+    let is_returning = app.is_ready() && !app.has_capacity() && socket_io.recovery.expects(client.address);
     if is_returning {
         app.check_connect_rate(&client)?;
     } else {
@@ -183,17 +208,24 @@ fn open(app: &AppState, sid: &str, upgrades: bool) -> String {
     packet::open(sid, upgrades, (millis(interval), millis(timeout)), app.limits.frame_bytes)
 }
 
-fn begin(app: &Arc<AppState>, slot: &UpgradeSlot, request: &Request) -> Result<Response, Refusal> {
-    let newcomer = admit(app, slot, request)?;
-    let (registration, commands) = app.sessions.register();
-    let body = open(app, &registration.sid, true);
-    let opening = Opening::Polling { registration, commands, newcomer };
-    slot.put(AcceptedUpgrade { on_upgrade: None, upgrade: Upgrade::SocketIo(opening) });
+/// Where the opening of a request's session is left.
+fn slot(request: &Request) -> Result<UpgradeSlot<Opening>, Refusal> {
+    request.extensions().get().cloned().ok_or(Refusal::Request)
+}
+
+fn begin(state: &EndpointState, http: &HttpConnection, request: &Request) -> Result<Response, Refusal> {
+    let slot = slot(request)?;
+    let newcomer = admit(state, http, request)?;
+    let socket_io = Arc::clone(&state.socket_io);
+    let (registration, commands) = socket_io.sessions.register();
+    let body = open(&state.app, &registration.sid, true);
+    let opening = Opening::Polling { socket_io, registration, commands, newcomer };
+    slot.put(AcceptedUpgrade { on_upgrade: None, upgrade: opening });
     Ok(text(body))
 }
 
-async fn poll(slot: &UpgradeSlot, session: Commands) -> Result<Response, Refusal> {
-    slot.poll();
+async fn poll(http: &HttpConnection, session: Commands) -> Result<Response, Refusal> {
+    http.poll();
     let (answer, answered) = oneshot::channel();
     session.send(Command::Poll(answer)).await.map_err(|_| Refusal::Session)?;
     answered.await.map(text).map_err(|_| Refusal::Session)
@@ -201,7 +233,7 @@ async fn poll(slot: &UpgradeSlot, session: Commands) -> Result<Response, Refusal
 
 /// `limit`: most bytes that the body may have; without a body it had more.
 async fn post(
-    slot: &UpgradeSlot,
+    http: &HttpConnection,
     session: Commands,
     body: Option<Bytes>,
     limit: usize,
@@ -223,31 +255,33 @@ async fn post(
         }
     };
     // From here on it waits for the hub, and not for the peer.
-    slot.poll();
+    http.poll();
     let (done, handled) = oneshot::channel();
     session.send(Command::Post(packets, done)).await.map_err(|_| Refusal::Session)?;
     handled.await.map(|()| text(String::from("ok"))).map_err(|_| Refusal::Session)
 }
 
 fn websocket(
-    app: &Arc<AppState>,
-    slot: &UpgradeSlot,
+    state: &EndpointState,
+    http: &HttpConnection,
     session: Option<Commands>,
     mut request: Request,
 ) -> Result<Response, Refusal> {
+    let EndpointState { app, socket_io } = state;
     let accept = upgrade::key(request.version(), request.headers())?;
-    let opening = match session {
-        Some(session) => {
-            let sid = field(request.uri().query(), "sid").unwrap_or_default();
-            let claim = app.sessions.claim_upgrade(sid).ok_or(Refusal::Request)?;
-            let client = slot.client(&app.gate.proxies, request.headers());
-            Opening::Upgrade { session, claim, client }
-        }
-        None => Opening::WebSocket { newcomer: admit(app, slot, &request)? },
+    let slot = slot(&request)?;
+    let opening = if let Some(session) = session {
+        let sid = field(request.uri().query(), "sid").unwrap_or_default();
+        let claim = socket_io.sessions.claim_upgrade(sid).ok_or(Refusal::Request)?;
+        let client = http.client(&app.gate.proxies, request.headers());
+        Opening::Upgrade { session, claim, client }
+    } else {
+        let newcomer = admit(state, http, &request)?;
+        Opening::WebSocket { socket_io: Arc::clone(socket_io), newcomer }
     };
     let on_upgrade = Some(hyper::upgrade::on(&mut request));
     app.metrics.upgrades.one_more();
-    slot.put(AcceptedUpgrade { on_upgrade, upgrade: Upgrade::SocketIo(opening) });
+    slot.put(AcceptedUpgrade { on_upgrade, upgrade: opening });
     Ok(upgrade::switch(accept))
 }
 

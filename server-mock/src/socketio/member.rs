@@ -1,6 +1,7 @@
 //! A namespace of a session that has let its client in: its hub connection, its queue, and the translation between the
 //! two protocols.
 
+use super::SocketIo;
 use super::acks::{self, Waiting};
 use super::deliveries::Deliveries;
 use super::inbound::{self, Inbound};
@@ -144,7 +145,7 @@ impl PendingMember {
     }
 
     /// Goes on, with the session that it claimed if it is back in its rooms.
-    pub(super) fn finish(self, app: &AppState) -> Member {
+    pub(super) fn finish(self, app: &AppState, socket_io: &SocketIo) -> Member {
         let Self {
             number,
             namespace,
@@ -158,8 +159,8 @@ impl PendingMember {
             claimed,
         } = self;
         let claimed = claimed.map(|(claimed, _)| claimed);
-        let deliveries = app.recovery.is_on().then(|| {
-            let session = app.recovery.number();
+        let deliveries = socket_io.recovery.is_on().then(|| {
+            let session = socket_io.recovery.number();
             let rooms = claimed.as_ref().map(|claimed| &*claimed.rooms);
             let deliveries =
                 rooms.map_or_else(|| Deliveries::new(session), |rooms| Deliveries::resumed(session, rooms));
@@ -176,12 +177,12 @@ impl PendingMember {
                 translator.joins(PERSONAL_ROOM);
                 frames.push(Utf8Bytes::from_static(JOIN_PERSONAL_ROOM));
             }
-            (app.sessions.sid(), app.sessions.sid())
+            (socket_io.sessions.sid(), socket_io.sessions.sid())
         };
         let owner = Owner { user: user.clone(), namespace: Name::from(namespace.name()) };
         let recoverable = deliveries.clone().map(|deliveries| {
             let hub_conn = (hub_conn.conn(), Arc::clone(&permit));
-            app.recovery.open(pid, sid.clone(), owner, hub_conn, client, deliveries)
+            socket_io.recovery.open(pid, sid.clone(), owner, hub_conn, client, deliveries)
         });
         Member {
             number,

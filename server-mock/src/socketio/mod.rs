@@ -31,6 +31,42 @@ mod transport;
 mod write_queue;
 
 pub(crate) use endpoint::{Opening, is_taken, router};
-pub(crate) use namespaces::Namespaces;
 pub(crate) use recovery::Recovery;
-pub(crate) use sessions::Sessions;
+
+use crate::connection_limits::Limits;
+use crate::hub::HubConfig;
+use crate::namespace::Namespace;
+use namespaces::Namespaces;
+use sessions::Sessions;
+use std::time::Duration;
+
+/// What all sessions of one server share.
+#[derive(Debug)]
+pub(crate) struct SocketIo {
+    sessions: Sessions,
+    namespaces: Namespaces,
+    recovery: Recovery,
+}
+
+impl SocketIo {
+    /// `namespaces`: those beside `/`.
+    pub(crate) fn new(namespaces: &[Namespace], limits: &Limits, hub: &HubConfig) -> Self {
+        // What a client of the plain protocol has received is not known.
+        let longest = if hub.extended { limits.recovery } else { Duration::ZERO };
+        Self {
+            sessions: Sessions::default(),
+            namespaces: Namespaces::new(namespaces),
+            recovery: Recovery::new(longest, limits.connections, hub.sockets_per_user),
+        }
+    }
+
+    /// The sessions that can be recovered.
+    pub(crate) fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Whether there are sessions that began by polling.
+    pub(crate) fn has_polling(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+}

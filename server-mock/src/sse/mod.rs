@@ -5,12 +5,13 @@ mod refusal;
 
 use crate::admission::{About, Cause};
 use crate::cors;
+use crate::http_connection::HttpConnection;
 use crate::hub::{FeedRequest, Permission, Right, Since};
+use crate::query::{field, percent_decode, token};
 use crate::send_queue::SendQueue;
 use crate::session_log::{Origin, TransportKind};
 use crate::shared_hub::FeedError;
 use crate::state::{AdmissionError, AppState, AuthUnavailable};
-use crate::upgrade::{UpgradeSlot, field, percent_decode, token};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -75,8 +76,8 @@ async fn open(
         return Err(Refusal::Accept);
     }
     let history = history(query).ok_or(Refusal::History)?;
-    let slot = request.extensions.get::<UpgradeSlot>().ok_or(Refusal::Busy)?;
-    let client = slot.client(&app.gate.proxies, headers);
+    let http = request.extensions.get::<HttpConnection>().ok_or(Refusal::Busy)?;
+    let client = http.client(&app.gate.proxies, headers);
     let permit = app.admit(&client).map_err(|denied| match denied {
         AdmissionError::Busy if app.draining() => Refusal::Draining,
         AdmissionError::Busy => Refusal::Busy,
@@ -126,10 +127,10 @@ async fn open(
         }
         refusal
     })?;
-    let fault_guard = app.faults.register(user, slot.fault_state(), Arc::clone(&send_queue));
+    let fault_guard = app.faults.register(user, http.fault_state(), Arc::clone(&send_queue));
     app.metrics.feeds.one_more();
-    slot.feed();
-    Ok(stream(Body::from_stream(Feed::new(send_queue, slot.fault_state(), hub_conn, fault_guard, permit))))
+    http.feed();
+    Ok(stream(Body::from_stream(Feed::new(send_queue, http.fault_state(), hub_conn, fault_guard, permit))))
 }
 
 /// Whether whoever has to be asked allows the room's past too; an error if not even the room, or if it is not known now.

@@ -50,7 +50,7 @@ pub(super) enum Entering {
 impl Session {
     /// Registers with the hub in a namespace, if there is such and the client may have one.
     pub(super) fn connect(&mut self, namespace: &str, auth: &str) {
-        let Some(namespace) = self.app.namespaces.find(namespace).cloned() else {
+        let Some(namespace) = self.socket_io.namespaces.find(namespace).cloned() else {
             let error = acks::connect_error(INVALID_NAMESPACE, None);
             self.write_queue.push(packet::refused(namespace, &error));
             return;
@@ -107,7 +107,7 @@ impl Session {
         let number = self.next_number();
         let owner = Owner { user: identity.user.clone(), namespace: Name::from(namespace.name()) };
         // Only now that it is known who it is: a session is its user's.
-        let recovery = &self.app.recovery;
+        let recovery = &self.socket_io.recovery;
         let claimed =
             pid.as_str().and_then(|pid| recovery.find(pid, offset.as_str(), &owner, Instant::now()));
         let open = claimed.as_ref().and_then(|claimed| claimed.open.clone());
@@ -165,7 +165,7 @@ impl Session {
                         self.entering = Some(Entering::PendingMember(pending));
                         return Ok(false);
                     }
-                    let member = pending.finish(&self.app);
+                    let member = pending.finish(&self.app, &self.socket_io);
                     self.write_queue.push(member.consent());
                     self.connected(member);
                 }
@@ -182,7 +182,7 @@ impl Session {
         retry: bool,
     ) -> Result<(), CloseReason> {
         self.refusals += 1;
-        if self.refusals >= REFUSALS * self.app.namespaces.len() {
+        if self.refusals >= REFUSALS * self.socket_io.namespaces.len() {
             return Err(CloseReason::Over(Limit::RefusedConnects, 4001, "Unauthorized"));
         }
         let error = acks::connect_error(message, Some((code, retry)));

@@ -9,6 +9,7 @@ mod connect;
 mod receiving;
 mod writing;
 
+use super::SocketIo;
 use super::binary::Gathering;
 use super::heartbeat::{Heartbeat, HeartbeatAction};
 use super::member::Member;
@@ -47,6 +48,7 @@ pub(crate) struct Newcomer {
 
 pub(super) struct Session {
     app: Arc<AppState>,
+    socket_io: Arc<SocketIo>,
     transport: EngineTransport,
     /// What the connections that belong to it ask for; none of them can for one that began as a WebSocket.
     commands: Option<mpsc::Receiver<Command>>,
@@ -101,6 +103,7 @@ enum Due {
 impl Session {
     pub(super) fn new(
         app: Arc<AppState>,
+        socket_io: Arc<SocketIo>,
         newcomer: Newcomer,
         transport: EngineTransport,
         fault_state: Arc<FaultState>,
@@ -108,6 +111,7 @@ impl Session {
         let (interval, timeout) = app.engine_pings();
         let mut session = Self {
             app,
+            socket_io,
             transport,
             commands: None,
             fault_state,

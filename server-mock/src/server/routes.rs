@@ -1,0 +1,61 @@
+//! The routes of the clients' listener.
+
+use crate::admission::{About, Cause};
+use crate::http_connection::HttpConnection;
+use crate::socketio::{self, SocketIo};
+use crate::state::AppState;
+use crate::{demo, host, sse, tickets, upgrade};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+use std::sync::Arc;
+
+/// `path`: that of the WebSocket. `unprotected`: no token says who somebody is.
+pub(super) fn router(
+    path: &str,
+    app: &Arc<AppState>,
+    socket_io: &Arc<SocketIo>,
+    unprotected: bool,
+) -> Router {
+    let router = Router::new()
+        .route(path, get(upgrade::upgrade))
+        .with_state(Arc::clone(app))
+        .merge(sse::router(Arc::clone(app)))
+        .merge(tickets::router(Arc::clone(app)))
+        .merge(socketio::router(Arc::clone(app), Arc::clone(socket_io)))
+        .merge(demo::router(path))
+        .method_not_allowed_fallback(other_method);
+    // Where a token says who it is, a page of another site has none.
+    if unprotected {
+        router.layer(middleware::from_fn_with_state(Arc::clone(app), require_host))
+    } else {
+        router
+    }
+}
+
+/// The path is there, and not for this method. Which ones it has stands in `Allow`.
+async fn other_method(method: Method, uri: Uri) -> Response {
+    let path = uri.path();
+    let what = format!(
+        "{method} means nothing for {path}: use a method that the header Allow names. Messages are sent over the WebSocket.\n"
+    );
+    (StatusCode::METHOD_NOT_ALLOWED, what).into_response()
+}
+
+/// Passes a request on if its `Host` is answered.
+async fn require_host(State(app): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    let (http, headers) = (request.extensions().get::<HttpConnection>(), request.headers());
+    let forwarded_host = http.and_then(|http| http.forwarded_host(&app.gate.proxies, headers));
+    if app.hosts.allow(headers, forwarded_host) {
+        return next.run(request).await;
+    }
+    if let Some(http) = http {
+        let client = http.client(&app.gate.proxies, request.headers());
+        let about = About { host: host::named(request.headers(), forwarded_host), ..About::default() };
+        app.gate.refusals.note_about(Cause::Host, client.address, &about);
+    }
+    (StatusCode::FORBIDDEN, host::REFUSAL).into_response()
+}
