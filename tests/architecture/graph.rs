@@ -41,15 +41,16 @@ impl Graph {
         }
     }
 
-    /// The modules right below the root.
-    pub(crate) fn top(&self) -> BTreeSet<String> {
-        self.modules.iter().filter_map(|module| module.first().cloned()).collect()
+    /// The modules right below `parent`; below the root for an empty one.
+    pub(crate) fn below(&self, parent: &[String]) -> BTreeSet<String> {
+        let inner = self.modules.iter().filter_map(|module| module.strip_prefix(parent));
+        inner.filter_map(|rest| rest.first().cloned()).collect()
     }
 
-    /// The uses among the modules right below the root: who, whom, what.
-    pub(crate) fn top_uses(&self) -> Vec<(String, String, String)> {
-        let root = self.uses.get(&Vec::new());
-        let all = root.into_iter().flatten().flat_map(|(user, used)| {
+    /// The uses among the modules right below `parent`: who, whom, what.
+    pub(crate) fn uses_below(&self, parent: &[String]) -> Vec<(String, String, String)> {
+        let uses = self.uses.get(parent);
+        let all = uses.into_iter().flatten().flat_map(|(user, used)| {
             used.iter().map(|(used, names)| {
                 (user.clone(), used.clone(), names.iter().cloned().collect::<Vec<_>>().join(", "))
             })

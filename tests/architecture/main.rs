@@ -31,8 +31,8 @@ fn no_modules_of_a_crate_use_each_other_in_a_circle() {
     assert!(found.is_empty(), "modules use each other in a circle:\n{}", found.join("\n"));
 }
 
-/// The layers that `architecture.md` lists for each crate, the lowest first: in a block of code whose first line is
-/// `layers of CRATE`.
+/// The layers that `architecture.md` lists, the lowest first: in a block of code whose first line is `layers of CRATE`, or
+/// `layers of CRATE::MODULE` for those inside a module.
 fn layers(page: &str) -> BTreeMap<String, Vec<Vec<String>>> {
     let mut found: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
     let mut current: Option<String> = None;
@@ -49,32 +49,40 @@ fn layers(page: &str) -> BTreeMap<String, Vec<Vec<String>>> {
     found
 }
 
+/// What is wrong with the layers of the modules right below `parent`.
+fn mistakes(name: &str, graph: &Graph, parent: &[String], lines: &[Vec<String>]) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    let modules = graph.below(parent);
+    let level = |module: &str| lines.iter().position(|line| line.iter().any(|one| one == module));
+    for module in &modules {
+        let count = lines.iter().flatten().filter(|one| *one == module).count();
+        if count != 1 {
+            mistakes.push(format!("{name}: `{module}` is in {count} layers of architecture.md, not in one"));
+        }
+    }
+    for line in lines.iter().flatten().filter(|line| !modules.contains(*line)) {
+        mistakes.push(format!("{name}: architecture.md lists `{line}`, which is no module"));
+    }
+    for (user, used, names) in graph.uses_below(parent) {
+        if level(&user) < level(&used) {
+            mistakes.push(format!("{name}: `{user}` uses `{used}` ({names}), which is a higher layer"));
+        }
+    }
+    mistakes
+}
+
 #[test]
 fn each_module_uses_only_its_own_layer_and_lower_ones() {
     let page = fs::read_to_string(repository().join("client-core/docs/architecture.md")).unwrap();
-    let layers = layers(&page);
-    let mut mistakes = Vec::new();
+    let mut layers = layers(&page);
     for name in CRATES {
-        let empty = Vec::new();
-        let lines = layers.get(name).unwrap_or(&empty);
-        let graph = graph_of(name);
-        let top = graph.top();
-        let level = |module: &str| lines.iter().position(|line| line.iter().any(|one| one == module));
-        for module in &top {
-            let count = lines.iter().flatten().filter(|one| *one == module).count();
-            if count != 1 {
-                mistakes
-                    .push(format!("{name}: `{module}` is in {count} layers of architecture.md, not in one"));
-            }
-        }
-        for line in lines.iter().flatten().filter(|line| !top.contains(*line)) {
-            mistakes.push(format!("{name}: architecture.md lists `{line}`, which is no module"));
-        }
-        for (user, used, names) in graph.top_uses() {
-            if level(&user) < level(&used) {
-                mistakes.push(format!("{name}: `{user}` uses `{used}` ({names}), which is a higher layer"));
-            }
-        }
+        layers.entry(name.to_owned()).or_default();
     }
-    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
+    let found = layers.iter().flat_map(|(name, lines)| {
+        let mut path = name.split("::").map(str::to_owned);
+        let graph = graph_of(&path.next().unwrap());
+        mistakes(name, &graph, &path.collect::<Vec<_>>(), lines)
+    });
+    let found: Vec<String> = found.collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -112,7 +112,7 @@ fn each_example_of_the_manuals_in_rust_is_one_that_compiles() {
             include_str!("../../client-core/docs/socket-io.md"),
             vec!["socket_io", "namespaces"],
         ),
-        // The first of it is an example that runs (`native/frame_builder.rs`).
+        // The first of it is an example that runs (`native/client/frame.rs`).
         ("own-messages.md", include_str!("../../client-core/docs/own-messages.md"), vec!["own_events"]),
     ];
     let mut seen = 0;

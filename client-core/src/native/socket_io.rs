@@ -1,13 +1,13 @@
 //! The options of a Socket.IO client.
 
-use super::custom::{CUSTOM_ROOM, CustomMessages};
 use crate::config::Config;
 use crate::name::{Name, PERSONAL_ROOM};
+use crate::native::custom::{CUSTOM_ROOM, CustomMessages};
 use crate::socketio::{AckText, EventMap, Manager, Namespace, Options};
 use crate::token::Token;
 use std::sync::Arc;
 
-/// The options for a Socket.IO server: [`ClientBuilder::socket_io`](super::ClientBuilder::socket_io). The default is the
+/// The options for a Socket.IO server: [`ClientBuilder::socket_io`](crate::ClientBuilder::socket_io). The default is the
 /// main namespace, the contract's own names for the events, and acks.
 ///
 /// ```
@@ -25,7 +25,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct SocketIo {
-    /// The namespace. Others on the same connection are opened with [`Client::namespace`](super::Client::namespace).
+    /// The namespace. Others on the same connection are opened with [`Client::namespace`](crate::Client::namespace).
     pub namespace: Namespace,
     /// What the server calls the events.
     pub events: EventMap,
@@ -33,7 +33,7 @@ pub struct SocketIo {
     pub options: Options,
     /// What an ack means that is nothing but a text: a success, unless told otherwise.
     pub ack_text: AckText,
-    /// A custom event that wants an answer waits for [`Client::answer`](super::Client::answer), 256 of them at most.
+    /// A custom event that wants an answer waits for [`Client::answer`](crate::Client::answer), 256 of them at most.
     /// By default, and beyond that, it gets an empty answer at once.
     pub manual_acks: bool,
 }
@@ -50,19 +50,19 @@ impl SocketIo {
         self
     }
 
-    /// The same; `true` to answer the server's events with [`Client::answer`](super::Client::answer).
+    /// The same; `true` to answer the server's events with [`Client::answer`](crate::Client::answer).
     pub fn manual_acks(mut self, manual: bool) -> Self {
         self.manual_acks = manual;
         self
     }
 
     /// What such a server takes of the application's own.
-    pub(super) fn custom_messages(&self) -> CustomMessages {
+    pub(crate) fn custom_messages(&self) -> CustomMessages {
         CustomMessages::Events(Arc::new(self.events.clone()))
     }
 
     /// The machine for such a server.
-    pub(super) fn manager(&self, config: Config, seed: u64) -> Manager {
+    pub(crate) fn manager(&self, config: Config, seed: u64) -> Manager {
         let namespace = self.namespace.clone();
         let mut manager = Manager::new(namespace, config, self.options, PERSONAL_ROOM.into(), seed);
         manager.custom_events(Name::from(CUSTOM_ROOM));
@@ -74,6 +74,6 @@ impl SocketIo {
 }
 
 /// The `auth` object that has this token in it.
-pub(super) fn as_auth(token: &Token) -> Token {
+pub(crate) fn as_auth(token: &Token) -> Token {
     Token::new(serde_json::json!({"token": token.expose()}).to_string())
 }

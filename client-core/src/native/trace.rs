@@ -1,12 +1,12 @@
 //! The driver's `tracing` output: a span for each client or feed, and an event for each change of the connection and
 //! its rooms. Contains names of rooms and addresses, but no token, header value or content at any level.
 
-use super::endpoint::Endpoint;
 use crate::cause::Cause;
 use crate::event::{DeliveryStatus, Event, RoomState};
 #[cfg(feature = "sse")]
 use crate::feed::FeedEvent;
 use crate::link::{State, StateChange};
+use crate::native::connect::Endpoint;
 use crate::time::Timestamp;
 use std::time::Duration;
 use tracing::{Span, debug, info, info_span, trace};

@@ -1,35 +1,47 @@
 //! The task around a session: moves inputs and outputs. Decides nothing.
 
+mod codec;
+mod driven_session;
 #[cfg(feature = "socketio")]
 mod namespaces;
-mod outputs;
-
-use super::clock::Clock;
-use super::codec::{Codec, InputOf};
-use super::command_queue::CommandQueue;
-use super::driven_session::DrivenSession;
-use super::endpoint::Endpoint;
-use super::events::EventQueue;
 #[cfg(feature = "socketio")]
-use super::namespaces::OpenNamespace;
-use super::options::TokenSource;
-use super::persister::Persister;
-use super::requests::Requests;
-use super::socket::Socket;
-use super::sockets::Sockets;
-use super::state_store::StateError;
-use super::status::ConnectionStatus;
-use super::subscription::Subscriptions;
-use super::transport::Transport;
-use super::waiters::{OutboxCapacity, Waiters};
-use super::websocket::WebSocketConnector;
+mod open_namespace;
+mod outputs;
+mod socket;
+mod sockets;
+mod storing;
+mod waiters;
+
+pub(crate) use codec::FrameCodec;
+#[cfg(feature = "socketio")]
+pub(crate) use codec::PacketCodec;
+pub use codec::SOCKET_IO_DETECTED;
+pub(crate) use driven_session::DrivenSession;
+#[cfg(feature = "socketio")]
+pub(crate) use open_namespace::{NamespaceBuffers, NamespaceRegistry, OpenNamespace};
+pub(crate) use waiters::{OutboxCapacity, Waiters};
+
 use crate::cause::DialError;
-use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId};
+use crate::event::{Delivery, Event, SendId};
 use crate::link::{ConnId, State, StateChange};
+use crate::native::clock::Clock;
+use crate::native::commands::CommandQueue;
+use crate::native::commands::Requests;
+use crate::native::connect::Endpoint;
+use crate::native::connect::Transport;
+use crate::native::connect::WebSocketConnector;
+use crate::native::events::EventQueue;
+use crate::native::events::Subscriptions;
+use crate::native::options::TokenSource;
+use crate::native::status::ConnectionStatus;
+use crate::native::store::Persister;
 use crate::session::{Command, Input};
 use crate::time::{ClockReading, Timestamp};
 use crate::token::{Token, TokenError};
+use codec::{Codec, InputOf};
 use futures_util::future::BoxFuture;
+use socket::Socket;
+use sockets::Sockets;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -237,20 +249,6 @@ impl<M: DrivenSession> Driver<M> {
         busy
     }
 
-    /// Closing resolves every send; with a store those without an outcome are taken up again by the next run.
-    fn begin_persisting_close(&mut self) {
-        self.record_changes();
-        if let Some(persister) = &mut self.persister {
-            persister.begin_close();
-        }
-    }
-
-    fn record_changes(&mut self) {
-        if let Some(persister) = &mut self.persister {
-            persister.record(self.session.take_changes());
-        }
-    }
-
     fn poll_token(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(fetching) = &mut self.fetching else { return false };
         let Poll::Ready(result) = fetching.as_mut().poll(cx) else { return false };
@@ -311,10 +309,6 @@ impl<M: DrivenSession> Driver<M> {
         fired
     }
 
-    fn is_holding(&self) -> bool {
-        self.persister.as_ref().is_some_and(|persister| persister.is_holding())
-    }
-
     /// Gives outcomes and events to those who wait for them. Returns whether that was so much that the session has
     /// been reported to be careful.
     fn publish(&mut self, cx: &mut Context<'_>) -> bool {
@@ -342,61 +336,6 @@ impl<M: DrivenSession> Driver<M> {
             self.perform(cx);
         }
         became_busy
-    }
-
-    /// Lets the store continue. Returns whether something that waited is free.
-    fn store(&mut self, cx: &mut Context<'_>) -> bool {
-        self.record_changes();
-        let Some(persister) = &mut self.persister else { return false };
-        let was_ending = persister.is_closing();
-        let result = persister.poll(cx);
-        let is_settled = !persister.is_closing();
-        if !persister.holds_frames() || persister.is_lost() {
-            self.release_frames();
-        }
-        let mut busy = match result {
-            Ok(freed) => freed,
-            Err(error) => {
-                self.storage_failed(&error);
-                true
-            }
-        };
-        busy |= was_ending && is_settled;
-        busy
-    }
-
-    /// What waited for the store is stored, or never will be.
-    fn release_frames(&mut self) {
-        let is_open = !matches!(self.session.state(), State::Closing | State::Closed);
-        for (conn, frame, message) in std::mem::take(&mut self.held_frames) {
-            if let Some(socket) = self.sockets.get(conn).filter(|_| is_open) {
-                socket.write(frame, &message);
-            }
-        }
-    }
-
-    /// The end resolves what has no outcome as if another run would continue with it. Of what could not be stored that is
-    /// not true: it was not sent, and never will be.
-    fn fail_unstored(&mut self) {
-        let Some(persister) = self.persister.as_ref().filter(|persister| persister.is_lost()) else { return };
-        let events = self.events.iter_mut().filter_map(|event| match event {
-            Event::Delivery(delivery) => Some(delivery),
-            _ => None,
-        });
-        for delivery in self.outcomes.iter_mut().chain(events) {
-            let is_open = matches!(
-                delivery.status,
-                DeliveryStatus::Unknown | DeliveryStatus::Failed(SendFailure::Closed)
-            );
-            if is_open && persister.has_lost(delivery.id) {
-                delivery.status = DeliveryStatus::Failed(SendFailure::NotStored);
-            }
-        }
-    }
-
-    fn storage_failed(&mut self, error: &StateError) {
-        // Before the outcomes that it is the reason of.
-        self.events.insert(0, Event::StorageFailed { error: error.to_string().into() });
     }
 
     /// Stores what is left to be stored, lets go of the store, and only then says that all is over.

@@ -2,9 +2,9 @@
 //! handles.
 
 use super::Driver;
+use super::driven_session::DrivenSession;
+use super::open_namespace::{DrainedNamespace, OpenNamespace};
 use crate::link::State;
-use crate::native::driven_session::DrivenSession;
-use crate::native::namespaces::{DrainedNamespace, OpenNamespace};
 use crate::session::{Command, Input, Output};
 use crate::socketio::{Manager, Session};
 use std::task::{Context, Poll};

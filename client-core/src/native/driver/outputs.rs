@@ -1,12 +1,12 @@
 //! Executes the session's outputs. Decides nothing.
 
+use super::codec::Codec;
+use super::driven_session::DrivenSession;
 use super::{Dialing, Driver};
 use crate::cause::{DialError, DialErrorKind};
 use crate::event::{Event, Mode};
 use crate::link::{ConnId, State, StateChange};
-use crate::native::codec::Codec;
-use crate::native::command_queue::is_reported_by_event;
-use crate::native::driven_session::DrivenSession;
+use crate::native::commands::is_reported_by_event;
 use crate::native::events;
 use crate::native::trace;
 use crate::session::Output;
@@ -58,14 +58,6 @@ impl<M: DrivenSession> Driver<M> {
         }
         #[cfg(feature = "socketio")]
         self.perform_namespaces(cx);
-    }
-
-    /// What follows has to wait until the state is stored. What closing resolves is not stored any more.
-    fn hold(&mut self) {
-        self.record_changes();
-        if let Some(persister) = &mut self.persister {
-            persister.hold();
-        }
     }
 
     fn send(&mut self, conn: ConnId, frame: u64, message: <M::Codec as Codec>::Sent) {

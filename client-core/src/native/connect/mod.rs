@@ -1,0 +1,32 @@
+//! A connection to a server: its address, the request with its credentials, the byte stream, HTTP and the WebSocket upgrade.
+//! Knows no session, and decides nothing of when to dial.
+
+mod basic;
+mod endpoint;
+#[cfg(feature = "socketio")]
+mod engine_hint;
+mod headers;
+mod http;
+mod http_error;
+mod redact;
+mod request;
+mod status_hint;
+mod transport;
+mod upgrade;
+mod websocket;
+
+pub use endpoint::{Endpoint, EndpointError};
+pub use headers::{HeaderError, Headers};
+pub use request::TokenLocation;
+pub(crate) use request::{HeadersSource, RequestOptions};
+pub use transport::TlsError;
+pub(crate) use transport::{ByteStream, Connector, CustomConnector, TlsOptions, Transport};
+#[cfg(feature = "proxy")]
+pub use transport::{Proxy, ProxyError};
+pub(crate) use websocket::WebSocketConnector;
+#[cfg(feature = "sse")]
+pub(crate) use {
+    http::{ExpectedServer, HttpResponse, exchange},
+    http_error::{http_error, is_encoded, media_type},
+    redact::Secrets,
+};

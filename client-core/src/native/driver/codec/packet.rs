@@ -1,0 +1,79 @@
+//! The codec of a Socket.IO server's packets, for one connection. Decides nothing.
+
+use super::{Codec, InputOf};
+use crate::cause::Disconnect;
+use crate::link::ConnId;
+use crate::native::socket_io::SocketIo;
+use crate::session::Input;
+use crate::socketio::json::{self, DecodeError};
+use crate::socketio::{AckText, ClientEvent, ClientPacket, EventMap, Namespace, ServerPacket};
+use std::sync::Arc;
+
+/// The packets of one connection.
+pub(crate) struct PacketCodec {
+    namespace: Namespace,
+    events: Arc<EventMap>,
+    ack_text: AckText,
+    /// Events that are not of the contract are handed out.
+    own: bool,
+    codec: json::Codec,
+}
+
+impl PacketCodec {
+    fn new(namespace: Namespace, events: Arc<EventMap>, ack_text: AckText, own: bool) -> Self {
+        let codec =
+            json::Codec::new(namespace.clone(), Arc::clone(&events)).ack_text(ack_text).custom_events(own);
+        Self { namespace, events, ack_text, own, codec }
+    }
+
+    /// For such a server; `own`: events that are not of the contract are handed out.
+    pub(crate) fn of(server: SocketIo, own: bool) -> Self {
+        Self::new(server.namespace, Arc::new(server.events), server.ack_text, own)
+    }
+}
+
+impl Codec for PacketCodec {
+    type Received = ServerPacket;
+    type Sent = ClientPacket;
+
+    fn for_connection(&self) -> Self {
+        Self::new(self.namespace.clone(), Arc::clone(&self.events), self.ack_text, self.own)
+    }
+
+    fn text(&mut self, conn: ConnId, text: &str) -> InputOf<Self> {
+        input(conn, self.codec.decode(text))
+    }
+
+    fn binary(&mut self, conn: ConnId, bytes: &[u8]) -> InputOf<Self> {
+        input(conn, self.codec.decode_binary(bytes))
+    }
+
+    fn encode(&mut self, frame: &ClientPacket, text: &mut Vec<u8>) -> Vec<Vec<u8>> {
+        // What is empty is UTF-8, so that its allocation is used again.
+        text.clear();
+        let mut written = String::from_utf8(std::mem::take(text)).unwrap_or_default();
+        let attachments = self.codec.encode_into(frame, &mut written);
+        *text = written.into_bytes();
+        attachments
+    }
+
+    fn is_send(frame: &ClientPacket) -> bool {
+        matches!(
+            frame,
+            ClientPacket::Emit { event: ClientEvent::Send { .. }, .. } | ClientPacket::Custom { .. }
+        )
+    }
+
+    fn is_keep_alive(frame: &ClientPacket) -> bool {
+        matches!(frame, ClientPacket::Pong)
+    }
+}
+
+fn input(conn: ConnId, decoded: Result<Option<ServerPacket>, DecodeError>) -> InputOf<PacketCodec> {
+    match decoded {
+        Ok(Some(packet)) => Input::Received(conn, packet),
+        Ok(None) => Input::Activity(conn),
+        Err(error) if error.is_fatal() => Input::Closed(conn, Disconnect::Protocol),
+        Err(error) => Input::Malformed(conn, error.to_string().into()),
+    }
+}

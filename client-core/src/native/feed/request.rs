@@ -1,0 +1,110 @@
+//! The HTTP request of a feed, and the body of its response.
+
+use crate::cause::{DialError, DialErrorKind, Disconnect, Remedy};
+use crate::name::Name;
+use crate::native::connect::Connector;
+use crate::native::connect::Endpoint;
+use crate::native::connect::RequestOptions;
+use crate::native::connect::Secrets;
+use crate::native::connect::{ExpectedServer, HttpResponse, exchange};
+use crate::native::connect::{http_error, is_encoded, media_type};
+use crate::token::Token;
+use hyper::body::{Body as _, Bytes};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// What is requested, time and again.
+#[derive(Debug)]
+pub(crate) struct StreamRequest {
+    pub(super) connector: Connector,
+    pub(super) options: RequestOptions,
+    pub(super) endpoint: Endpoint,
+    pub(super) room: Name,
+}
+
+/// A stream that is open. What is not requested is left in the socket.
+pub(crate) struct StreamBody(HttpResponse);
+
+impl StreamRequest {
+    pub(crate) async fn dial(
+        &self,
+        token: Option<Token>,
+        last_event_id: Option<Arc<str>>,
+        history: Option<u64>,
+    ) -> Result<StreamBody, DialError> {
+        let target = |token: Option<&Token>| self.endpoint.stream_target(&self.room, history, token);
+        let (mut request, secrets) = self.options.get(&self.endpoint, token.as_ref(), target).await?;
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // One that a header cannot carry is not the server's own making, and it is reported that something may be missing.
+        if let Some(Ok(id)) = last_event_id.map(|id| HeaderValue::from_bytes(id.as_bytes())) {
+            headers.insert(HeaderName::from_static("last-event-id"), id);
+        }
+        let transport = self.connector.open(&self.endpoint).await?;
+        let expected =
+            ExpectedServer::at(&self.endpoint, self.connector.was_reached(), DialErrorKind::NotEventStream);
+        let answer = exchange(transport, request, expected).await?;
+        self.connector.mark_reached();
+        if is_event_stream(&answer.response) {
+            return Ok(StreamBody(answer));
+        }
+        Err(refused(answer, &self.endpoint, &secrets).await)
+    }
+}
+
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// Whether the answer is a stream of events.
+fn is_event_stream<B>(response: &Response<B>) -> bool {
+    let headers = response.headers();
+    let kind = media_type(headers);
+    response.status() == StatusCode::OK && kind.as_deref() == Some(EVENT_STREAM) && !is_encoded(headers)
+}
+
+/// The error that an answer without a stream means.
+async fn refused(answer: HttpResponse, endpoint: &Endpoint, secrets: &Secrets) -> DialError {
+    let media_type = media_type(answer.response.headers());
+    let is_compressed = answer.response.status().is_success() && media_type.as_deref() == Some(EVENT_STREAM);
+    let not_stream = DialErrorKind::NotEventStream;
+    let (kind, hint) = match answer.response.status().as_u16() {
+        204 => (DialErrorKind::Http(204), ": there will be nothing more to read here"),
+        200..=299 => match media_type.as_deref() {
+            Some(EVENT_STREAM) => (
+                not_stream,
+                ": it is compressed, which nobody asked for: turn that off for this path (nginx: gzip off)",
+            ),
+            Some("text/html") => (not_stream, ": this is a web page, not a stream of events"),
+            _ => (not_stream, ": this is not a stream of events"),
+        },
+        status @ 300..=399 => (DialErrorKind::Http(status), ": redirects are not followed"),
+        404 => (DialErrorKind::Http(404), ": no stream of events at this path"),
+        status => (DialErrorKind::Http(status), ""),
+    };
+    let error = http_error(answer, kind, hint, endpoint, secrets).await;
+    if is_compressed { error.with_remedy(Remedy::InMessage) } else { error }
+}
+
+impl StreamBody {
+    /// The next bytes, or how the stream ended.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Disconnect>> {
+        let HttpResponse { response, connection } = &mut self.0;
+        // How it ended is what the body says.
+        connection.poll(cx);
+        loop {
+            return match Pin::new(response.body_mut()).poll_frame(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(None) => Poll::Ready(Err(Disconnect::Ended)),
+                Poll::Ready(Some(Err(_))) => Poll::Ready(Err(Disconnect::Lost)),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(bytes) => Poll::Ready(Ok(bytes)),
+                    // Trailers: there is nothing in them for us.
+                    Err(_) => continue,
+                },
+            };
+        }
+    }
+}
