@@ -1,10 +1,14 @@
 //! What goes between a hub that is one node of several and its store, and who waits for it. The store is written by hand.
 
 use super::*;
-use crate::auth::Auth;
+use crate::auth::{Auth, Identity};
 use crate::connection_limits::Limits;
-use crate::hub::shared::{RoomState, StoreNotice, StoreResponse};
-use crate::hub::{Since, Text};
+use crate::hub::shared::RoomState;
+use crate::hub::{FeedRequest, RoomPosition, Since, Text};
+use crate::send_queue::{Outbound, SendQueue};
+use crate::session_log::{Origin, TransportKind};
+use rejoin::Id;
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::task::{Context, Waker};
