@@ -1,0 +1,212 @@
+//! Where settings come from: the command line, and where that is silent the environment, then a profile.
+
+use super::Settings;
+use super::given::{check_room, is_text, no_url, parse_feed_url, parse_url};
+use crate::args::{ConnectionArgs, PolicyName, Protocol};
+use crate::error::{Failure, eprint_line};
+use crate::profile::{self, Profile};
+use crate::proxy_env::proxy_for;
+use crate::token::{self, TokenFrom};
+use crate::{files, request_options, sanitise, socket_io, suggested_options};
+use rejoin::backoff::Policy;
+use rejoin::{Config, Endpoint, Token};
+use std::time::Duration;
+
+/// The settings that do not need a URL yet.
+pub(crate) struct Sources<'a> {
+    pub(crate) arguments: &'a ConnectionArgs,
+    pub(crate) profile: Profile,
+    /// What is wrong with the profile that is used when none is named. It stops who needs it.
+    profile_failure: Option<Failure>,
+}
+
+impl<'a> Sources<'a> {
+    pub(crate) fn read(arguments: &'a ConnectionArgs) -> Result<Self, Failure> {
+        let (profile, profile_failure) = match profile::load(arguments.profile.as_deref()) {
+            Ok(profile) => (profile, None),
+            Err(failure) if arguments.profile.is_none() => (Profile::default(), Some(failure)),
+            Err(failure) => return Err(failure),
+        };
+        Ok(Self { arguments, profile, profile_failure })
+    }
+
+    /// The URL given, the environment's, or the profile's.
+    pub(crate) fn url(&self, given: Option<&str>) -> Result<Option<String>, Failure> {
+        match (given.map(str::to_owned).or_else(|| variable("REJOIN_URL")), &self.profile_failure) {
+            (Some(url), _) => Ok(Some(url)),
+            (None, Some(profile_failure)) => Err(profile_failure.clone()),
+            (None, None) => Ok(self.profile.url.clone()),
+        }
+    }
+
+    /// What there is to go by at `url`: the command line, and where that is silent the profile, as far as it is for that
+    /// server.
+    pub(crate) fn at(mut self, url: &str) -> ServerOptions {
+        if let Some(Failure { message, code, .. }) = &self.profile_failure {
+            let message = sanitise::line(message);
+            eprint_line(&format!("rejoin: {message}; going on without a profile [{code}]"));
+        }
+        let is_named = self.arguments.profile.is_some();
+        let profile = std::mem::take(&mut self.profile).at(url, is_named);
+        let mut arguments = self.arguments.clone();
+        let given = arguments.protocol;
+        arguments.protocol = given.or(profile.protocol);
+        // What a profile says of Socket.IO means nothing where another protocol is asked for.
+        if arguments.protocol == Some(Protocol::SocketIo) {
+            if arguments.namespace.is_empty() {
+                arguments.namespace.clone_from(&profile.namespace);
+            }
+            if arguments.event_map.is_empty() {
+                let pairs = profile.event_map.iter().map(|(name, event)| format!("{name}={event}"));
+                arguments.event_map = pairs.collect();
+            }
+        }
+        ServerOptions { url: url.to_owned(), arguments, profile }
+    }
+
+    /// As [`Sources::url`], for commands that cannot do without one.
+    pub(crate) fn require_url(&self, given: Option<&str>) -> Result<String, Failure> {
+        if let Some(text) = given.filter(|text| is_text(text)) {
+            return Err(no_url(text));
+        }
+        self.url(given)?.ok_or_else(|| {
+            let failure = Failure::usage("url", "no URL given");
+            match profile::mistakes_in_others(None).first() {
+                // Perhaps it was to be found there.
+                Some((mistake, _)) => failure.hint(format!("mind {mistake}")),
+                None => failure.hint(
+                    "give one like wss://host/path, or set REJOIN_URL, or choose a profile with --profile",
+                ),
+            }
+        })
+    }
+}
+
+/// What the command line, the environment and a profile say of the server at a URL.
+pub(crate) struct ServerOptions {
+    url: String,
+    arguments: ConnectionArgs,
+    profile: Profile,
+}
+
+impl ServerOptions {
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.arguments.protocol.unwrap_or_default()
+    }
+
+    /// The rooms of the profile.
+    pub(crate) fn rooms(&self) -> &[String] {
+        &self.profile.rooms
+    }
+
+    /// Everything, for a chat.
+    pub(crate) async fn settings(self, rooms: &[String]) -> Result<Settings, Failure> {
+        let address = parse_url(&self.url, self.protocol())?;
+        self.settings_at(address, rooms).await
+    }
+
+    /// Everything, for streams of events.
+    pub(crate) async fn feed_settings(self, rooms: &[String]) -> Result<Settings, Failure> {
+        let address = parse_feed_url(&self.url)?;
+        self.settings_at(address, rooms).await
+    }
+
+    async fn settings_at(
+        self,
+        (endpoint, in_url): (Endpoint, Option<Token>),
+        rooms: &[String],
+    ) -> Result<Settings, Failure> {
+        let protocol = self.protocol();
+        let Self { url, arguments, profile } = self;
+        let socket_io = socket_io::described(&arguments, profile.ack_text)?;
+        let namespaces = socket_io::others(&arguments)?;
+        let token_in_url = in_url.is_some();
+        let variable_in = variable("REJOIN_TOKEN_IN");
+        let token_location = request_options::token_location(
+            arguments.token_in,
+            variable_in.as_deref(),
+            profile.token_in,
+            token_in_url,
+        )?;
+        let headers = request_options::headers(&arguments, &profile)?;
+        let client_certificate = request_options::client_certificate(&arguments, &profile)?;
+        let subprotocols = if arguments.subprotocols.is_empty() {
+            profile.subprotocols
+        } else {
+            arguments.subprotocols.clone()
+        };
+        let connect_timeout = arguments.connect_timeout.or(profile.connect_timeout);
+        let token = if let Some(token) = &arguments.token {
+            TokenFrom::Given(token.as_str().into())
+        } else if let Some(file) = &arguments.token_file {
+            TokenFrom::File(file.clone())
+        } else if let Some(command) = &arguments.token_command {
+            TokenFrom::Command(command.clone())
+        } else if let Some(token) = in_url {
+            TokenFrom::Given(token)
+        } else if let Some(token) = variable("REJOIN_TOKEN") {
+            TokenFrom::Given(token.into())
+        } else if let Some(file) = profile.token_file {
+            TokenFrom::File(file)
+        } else if let Some(command) = profile.token_command {
+            TokenFrom::Command(command)
+        } else {
+            TokenFrom::Nowhere
+        };
+        if let TokenFrom::File(path) = &token {
+            // A wrong path is a usage error now, not a failed connection later.
+            token::from_file(path).await.map_err(|error| Failure::usage("token_file", &*error.text))?;
+        }
+        let mut rooms = if rooms.is_empty() { profile.rooms } else { rooms.to_vec() };
+        let rooms_in = socket_io::rooms_in(&namespaces, &mut rooms);
+        if let Some(server) = &socket_io {
+            socket_io::own_rooms(server.namespace.as_str(), &mut rooms);
+        }
+        for room in rooms.iter().chain(rooms_in.iter().map(|(_, room)| room)) {
+            check_room(room)?;
+        }
+        let mut config = Config::default();
+        if arguments.policy.or(profile.policy) == Some(PolicyName::Legacy) {
+            config.link.policy = Policy::Legacy;
+        }
+        config.extended = protocol == Protocol::Auto;
+        let ca = match arguments.ca.clone().or(profile.ca) {
+            None => None,
+            Some(path) => Some(files::read(&path, files::MOST).map_err(|error| {
+                Failure::usage("ca", format!("cannot read the CA file {}: {error}", path.display()))
+            })?),
+        };
+        let repeated = suggested_options::options(&arguments, token_in_url);
+        let proxy = proxy_for(&endpoint, |name| std::env::var(name).ok())?;
+        Ok(Settings {
+            endpoint,
+            url: url.into(),
+            token,
+            token_location,
+            token_in_url,
+            rooms,
+            config,
+            socket_io,
+            namespaces,
+            rooms_in,
+            state: profile.state,
+            manual_commit: false,
+            frames: false,
+            history: None,
+            headers,
+            subprotocols,
+            connect_timeout: connect_timeout.map(|seconds| Duration::from_secs(seconds.into())),
+            token_notices: None,
+            repeated,
+            notifications: false,
+            ca,
+            client_certificate,
+            proxy,
+        })
+    }
+}
+
+/// A variable of the environment, if it is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
