@@ -234,7 +234,7 @@ mutations! {
         LifeUnnoticed = "Only a pong proves life, once it has been asked for.",
         DoubtUnasked = "A hint of the platform asks nothing.",
     }
-    "backoff.rs" {
+    "backoff/mod.rs" {
         WindowNoFloor = "The window is no floor of the delay.",
         CountKept = "A long stable connection does not begin the count anew.",
         CountUnhalved = "A short stable connection does not halve the count.",
@@ -383,7 +383,7 @@ mutations! {
         SioLeftForgotten = "A room that was left is forgotten, and a recovered session is in it again.",
         SioStaysMember = "Who was in a room before a loss is said to be in it after it.",
     }
-    "socketio/session.rs" {
+    "socketio/session/mod.rs" {
         SioSaveLate = "What is on its way is still stored as waiting.",
     }
     "socketio/session/rooms.rs" {
@@ -414,7 +414,7 @@ mutations! {
     "socketio/session/restoring.rs" {
         SioWaitingForgotten = "What waited in the run before is not taken up.",
     }
-    "session.rs" {
+    "session/mod.rs" {
         DoomedWait = "That nothing can tell any more what became of a send is noticed much later.",
         HorizonTooLong = "A send is repeated for as long as the server remembers it, and not for half of that.",
         SleepAgesNothing = "Sends do not age while the machine sleeps.",

@@ -36,7 +36,7 @@ test("the package that the server's pages load is made of today's sources", asyn
 test("a source or a file that has changed is named, with the command that makes the package anew", async (t) => {
   const tree = copy(t);
   for (const [file, said] of [
-    ["client-core/src/session.rs", "client-core/src/session.rs has changed"],
+    ["client-core/src/session/mod.rs", "client-core/src/session/mod.rs has changed"],
     ["server-mock/demo/package/index.js", "server-mock/demo/package/index.js is not what the manifest says"],
   ]) {
     appendFileSync(join(tree, file), "\n");

@@ -36,3 +36,30 @@ impl Drop for Reservation {
         self.0.driver.wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::task::{ArcWake, waker};
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl ArcWake for Wakes {
+        fn wake_by_ref(this: &Arc<Self>) {
+            this.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_comes_back_is_counted_once_and_wakes_the_driver() {
+        let wakes = Arc::new(Wakes::default());
+        let (driver, released) = (waker(Arc::clone(&wakes)), Arc::<ReleasedReservations>::default());
+        let reservations = [Reservation::new(&released), Reservation::new(&released)];
+        assert_eq!(released.take(&driver), 0);
+        drop(reservations);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+        assert_eq!(released.take(&driver), 2);
+        assert_eq!(released.take(&driver), 0);
+    }
+}
