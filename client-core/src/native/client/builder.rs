@@ -7,31 +7,18 @@ use crate::journal::JournalState;
 use crate::link::State;
 use crate::name::{Name, PERSONAL_ROOM};
 use crate::native::clock::Clock;
-use crate::native::commands::CommandQueue;
-use crate::native::commands::Requests;
-use crate::native::connect::TokenLocation;
-use crate::native::connect::WebSocketConnector;
-use crate::native::connect::{Endpoint, EndpointError};
+use crate::native::commands::{CommandQueue, Requests};
+use crate::native::connect::{Endpoint, EndpointError, TokenLocation, WebSocketConnector};
 use crate::native::custom::{CUSTOM_ROOM, CustomMessages};
-use crate::native::driver::DrivenSession;
-use crate::native::driver::FrameCodec;
+use crate::native::driver::{DrivenSession, Driver, DriverParts, FrameCodec, OutboxCapacity};
 #[cfg(feature = "socketio")]
-use crate::native::driver::NamespaceRegistry;
-use crate::native::driver::OutboxCapacity;
-#[cfg(feature = "socketio")]
-use crate::native::driver::PacketCodec;
-use crate::native::driver::{Driver, DriverParts};
-use crate::native::events::Subscriptions;
-use crate::native::events::{EventQueue, Events};
-use crate::native::options::BuildError;
-use crate::native::options::runtime;
-use crate::native::options::{ConnectOptions, Resolved, link_methods, option_methods};
+use crate::native::driver::{NamespaceRegistry, PacketCodec};
+use crate::native::events::{EventQueue, Events, Subscriptions};
+use crate::native::options::{BuildError, ConnectOptions, Resolved, link_methods, option_methods, runtime};
 #[cfg(feature = "socketio")]
 use crate::native::socket_io::SocketIo;
 use crate::native::status::ConnectionStatus;
-use crate::native::store::Persister;
-use crate::native::store::StateFile;
-use crate::native::store::StateStore;
+use crate::native::store::{Persister, StateFile, StateStore};
 use crate::native::trace;
 use crate::persisted::Saved;
 use crate::session::{Command, Input, Join, Session};

@@ -4,9 +4,7 @@ use super::permit::Permit;
 use super::{Client, Shared};
 use crate::event::{SendFailure, SendId};
 use crate::name::Name;
-use crate::native::commands::Reservation;
-use crate::native::commands::{CommandQueue, Target};
-use crate::native::commands::{SendFuture, SendState};
+use crate::native::commands::{CommandQueue, Reservation, SendFuture, SendState, Target};
 #[cfg(feature = "socketio")]
 use crate::native::custom::with_idempotency_key;
 use crate::outbound::OutboundMessage;

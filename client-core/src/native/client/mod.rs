@@ -18,21 +18,17 @@ pub use namespace::{NamespaceBuilder, OpenNamespaceError};
 pub use permit::Permit;
 pub use request::Request;
 
-use super::custom;
 use crate::cause::{Cause, CauseCode};
 use crate::event::{DeliveryStatus, JoinedRoom, Mode, SendFailure, SendId, SendReply};
 use crate::link::State;
 use crate::messages::Position;
 use crate::name::{Name, PERSONAL_ROOM, RoomNameError, check_room_name};
 use crate::native::clock::Clock;
-use crate::native::commands::CommandQueue;
-use crate::native::commands::Requests;
-use crate::native::commands::{JoinError, Waiter};
-use crate::native::custom::CustomMessages;
+use crate::native::commands::{CommandQueue, JoinError, Requests, Waiter};
+use crate::native::custom::{self, CustomMessages};
 #[cfg(feature = "socketio")]
 use crate::native::driver::NamespaceRegistry;
-use crate::native::events::EventQueue;
-use crate::native::events::{Subscription, Subscriptions};
+use crate::native::events::{EventQueue, Subscription, Subscriptions};
 use crate::native::status::{ClosedError, ConnectionStatus};
 use crate::session::{Command, Diagnostics, Input, Join};
 #[cfg(feature = "socketio")]

@@ -1,8 +1,7 @@
 //! A reservation in the outbox for one message, as a handle has it. The driver grants it; dropping it releases it.
 
 use super::Client;
-use crate::native::commands::Reservation;
-use crate::native::commands::Waiter;
+use crate::native::commands::{Reservation, Waiter};
 use crate::native::status::ClosedError;
 use std::fmt;
 use tokio::sync::oneshot;

@@ -4,8 +4,9 @@ use super::Client;
 use super::frame::FrameBuilder;
 use crate::event::SendFailure;
 use crate::messages::Frame;
-use crate::native::commands::{Answer, ConnectionLost, MAX_REQUESTS, RequestError, Requests};
-use crate::native::commands::{SendError, SendFuture};
+use crate::native::commands::{
+    Answer, ConnectionLost, MAX_REQUESTS, RequestError, Requests, SendError, SendFuture,
+};
 use core::future::{Future as _, IntoFuture};
 use futures_util::future::BoxFuture;
 use serde::Serialize;

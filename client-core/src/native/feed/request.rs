@@ -2,12 +2,10 @@
 
 use crate::cause::{DialError, DialErrorKind, Disconnect, Remedy};
 use crate::name::Name;
-use crate::native::connect::Connector;
-use crate::native::connect::Endpoint;
-use crate::native::connect::RequestOptions;
-use crate::native::connect::Secrets;
-use crate::native::connect::{ExpectedServer, HttpResponse, exchange};
-use crate::native::connect::{http_error, is_encoded, media_type};
+use crate::native::connect::{
+    Connector, Endpoint, ExpectedServer, HttpResponse, RequestOptions, Secrets, exchange, http_error,
+    is_encoded, media_type,
+};
 use crate::token::Token;
 use hyper::body::{Body as _, Bytes};
 use hyper::header::{self, HeaderName, HeaderValue};

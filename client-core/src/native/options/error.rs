@@ -1,9 +1,7 @@
 //! The errors of the builders: bad arguments, and an environment in which nothing can run.
 
 use crate::name::RoomNameError;
-use crate::native::connect::EndpointError;
-use crate::native::connect::HeaderError;
-use crate::native::connect::TlsError;
+use crate::native::connect::{EndpointError, HeaderError, TlsError};
 use crate::native::store::StateError;
 use std::time::Duration;
 

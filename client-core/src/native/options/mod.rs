@@ -9,13 +9,12 @@ pub use error::BuildError;
 pub(crate) use methods::{link_methods, option_methods};
 pub(crate) use runtime::runtime;
 
-use crate::native::connect::Endpoint;
 #[cfg(feature = "proxy")]
 use crate::native::connect::Proxy;
-use crate::native::connect::TlsOptions;
-use crate::native::connect::{Connector, CustomConnector};
-use crate::native::connect::{HeaderError, Headers};
-use crate::native::connect::{HeadersSource, RequestOptions, TokenLocation};
+use crate::native::connect::{
+    Connector, CustomConnector, Endpoint, HeaderError, Headers, HeadersSource, RequestOptions, TlsOptions,
+    TokenLocation,
+};
 use crate::token::{Credentials, Token, TokenError};
 use futures_util::future::BoxFuture;
 use std::ops::RangeInclusive;
