@@ -29,6 +29,8 @@ pub(crate) enum Command {
     History(Option<usize>),
     /// What was said in the current room and holds this text.
     Search(String),
+    /// Write what is kept of the current room into this file.
+    Export(String),
     Status,
     Reconnect,
     Quit,
@@ -36,7 +38,7 @@ pub(crate) enum Command {
 }
 
 /// The commands: name, arguments, meaning.
-pub(crate) const COMMANDS: [(&str, &str, &str); 13] = [
+pub(crate) const COMMANDS: [(&str, &str, &str); 14] = [
     ("/join", "ROOM", "join a room and talk there"),
     ("/room", "ROOM", "talk in another of your rooms; Alt-1 to Alt-9 do it too"),
     ("/leave", "[ROOM]", "leave this room, or that one"),
@@ -45,6 +47,7 @@ pub(crate) const COMMANDS: [(&str, &str, &str); 13] = [
     ("/msg", "ROOM TEXT", "say something in another room"),
     ("/history", "[N]", "the last N messages here again"),
     ("/search", "TEXT", "what was said here that holds TEXT, as far as it is kept"),
+    ("/export", "FILE", "write what is kept of this room into a new file"),
     ("/me", "TEXT", "say what you do: the others see * TEXT after your name"),
     ("/status", "", "how the connection is"),
     ("/reconnect", "", "make a fresh connection"),
@@ -98,9 +101,10 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
             Some(Err(_)) => Err(usage(name)),
         },
         "/search" if !rest.is_empty() => Ok(Some(Command::Search(rest.to_owned()))),
+        "/export" if !rest.is_empty() => Ok(Some(Command::Export(rest.to_owned()))),
         // `*` before a text is read as an action by people everywhere, and changes nothing on the wire.
         "/me" if !rest.is_empty() => Ok(Some(Command::Say(format!("* {rest}")))),
-        "/msg" | "/search" | "/me" => Err(usage(name)),
+        "/msg" | "/search" | "/export" | "/me" => Err(usage(name)),
         "/rooms" => none(Command::Rooms),
         "/status" => none(Command::Status),
         "/reconnect" => none(Command::Reconnect),
@@ -186,6 +190,7 @@ mod tests {
             ("/history 12", Command::History(Some(12))),
             ("/history", Command::History(None)),
             ("/search  two words ", Command::Search("two words".into())),
+            ("/export  my notes.txt ", Command::Export("my notes.txt".into())),
             ("/me waves", Command::Say("* waves".into())),
             ("/status", Command::Status),
             ("/reconnect", Command::Reconnect),
@@ -219,6 +224,7 @@ mod tests {
         assert_eq!(parse("/join a b"), Err("usage: /join ROOM".into()));
         assert_eq!(parse("/msg a"), Err("usage: /msg ROOM TEXT".into()));
         assert_eq!(parse("/search"), Err("usage: /search TEXT".into()));
+        assert_eq!(parse("/export"), Err("usage: /export FILE".into()));
         assert_eq!(parse("/me "), Err("usage: /me TEXT".into()));
         assert_eq!(parse("/quit now"), Err("usage: /quit".into()));
         assert_eq!(parse("/history all"), Err("usage: /history [N]".into()));

@@ -133,6 +133,29 @@ fn what_was_said_can_be_looked_through_and_what_one_does_is_said_so_that_all_can
 }
 
 #[test]
+fn what_was_said_is_exported_into_a_new_file_and_never_over_an_old_one() {
+    let (server, folder) = (ServerProcess::start("127.0.0.1:0"), tempfile::TempDir::new().unwrap());
+    let (mut ada, mut bob) = (chat(&server.url, "ada"), chat(&server.url, "bob"));
+    bob.type_line("from bob");
+    ada.wait_for("from bob");
+    ada.type_line("from ada");
+    ada.wait_for("from ada  (delivered)");
+    let file = folder.path().join("a b.txt");
+    ada.type_line(&format!("/export {}", file.display()));
+    ada.wait_for("2 messages of lobby written to");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    assert_eq!(lines, ["bob: from bob", "ada: from ada"]);
+    ada.type_line(&format!("/export {}", file.display()));
+    ada.wait_for("exists and was left as it is");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    ada.type_line(&format!("/export {}/none/x", folder.path().display()));
+    ada.wait_for("cannot write");
+    ada.type_line("/export /dev/full");
+    ada.wait_for("/dev/full exists");
+}
+
+#[test]
 fn alt_enter_begins_another_line_of_the_same_message() {
     let server = ServerProcess::start("127.0.0.1:0");
     let (mut ada, bob) = (chat(&server.url, "ada"), chat(&server.url, "bob"));

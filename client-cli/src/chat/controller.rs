@@ -29,7 +29,7 @@ const QUOTED: usize = 40;
 pub(super) struct Controller {
     pub(super) client: Client,
     pub(super) own: PendingMessages,
-    pub(super) narrator: EventPrinter,
+    pub(super) printer: EventPrinter,
     pub(super) exit: Exit,
     pub(super) typing: Typing,
     shared: Arc<Shared>,
@@ -46,39 +46,39 @@ impl Controller {
         name: Option<String>,
         rooms: &[String],
     ) -> Self {
-        let mut narrator = EventPrinter::new(layout, clock, rooms);
-        narrator.shorten_history(SHOWN_HISTORY);
+        let mut printer = EventPrinter::new(layout, clock, rooms);
+        printer.shorten_history(SHOWN_HISTORY);
         let talk = Self {
             client,
             own: PendingMessages::new(name),
-            narrator,
+            printer,
             exit: Exit::Success,
             typing: Typing::default(),
             shared,
             title: None,
         };
-        talk.has_alone();
+        talk.update_shared();
         talk
     }
 
     pub(super) fn notice(&mut self, text: &str) {
-        self.narrator.notice(text);
+        self.printer.notice(text);
     }
 
     /// Lets the editor's thread know what it may offer and show. `true`: the status line is not what it was.
-    fn has_alone(&self) -> bool {
+    fn update_shared(&self) -> bool {
         let status = self.summary();
         let mut known = self.shared.lock();
-        known.room = self.narrator.rooms.current().map(str::to_owned);
-        known.state = describe::state(self.narrator.state, self.narrator.has_connected);
+        known.room = self.printer.rooms.current().map(str::to_owned);
+        known.state = describe::state(self.printer.state, self.printer.has_connected);
         known.rooms = self
-            .narrator
+            .printer
             .rooms
             .list()
             .map(|(room, _)| room.to_owned())
             .filter(|room| is_typable(room))
             .collect();
-        let names = self.narrator.rooms.current().map_or(&[][..], |room| self.narrator.rooms.names(room));
+        let names = self.printer.rooms.current().map_or(&[][..], |room| self.printer.rooms.names(room));
         known.names = names.iter().rev().filter(|name| is_typable(name)).cloned().collect();
         let has_changed = known.status != status;
         known.status = status;
@@ -89,24 +89,24 @@ impl Controller {
     /// anything, and the window's title.
     pub(super) fn refresh(&mut self) {
         if std::mem::take(&mut self.shared.lock().has_typed) {
-            self.narrator.focus.unseen = 0;
+            self.printer.focus.unseen = 0;
         }
-        self.narrator.set_me(self.client.user().map(|name| name.to_string()).or_else(|| self.own.name()));
-        let has_changed = self.has_alone();
+        self.printer.set_me(self.client.user().map(|name| name.to_string()).or_else(|| self.own.name()));
+        let has_changed = self.update_shared();
         // What is beside the lines at the end is put in order by those who close the terminal.
-        let is_ending = matches!(self.narrator.state, State::Closing | State::Closed | State::Failed);
-        if is_ending || !matches!(self.narrator.layout(), Layout::Columns { .. }) {
+        let is_ending = matches!(self.printer.state, State::Closing | State::Closed | State::Failed);
+        if is_ending || !matches!(self.printer.layout(), Layout::Columns { .. }) {
             return;
         }
         if let Some(shown) = &mut self.title {
-            let title = alert::title(self.narrator.rooms.current(), self.narrator.unread());
+            let title = alert::title(self.printer.rooms.current(), self.printer.unread());
             if *shown != title {
-                self.narrator.printed.extend_from_slice(title.as_bytes());
+                self.printer.printed.extend_from_slice(title.as_bytes());
                 self.shared.lock().title = Some(title.clone());
                 *shown = title;
             }
         }
-        let printed = &mut self.narrator.printed;
+        let printed = &mut self.printer.printed;
         if printed.last().map_or(has_changed, |last| *last != b'\n') {
             printed.extend_from_slice(REDRAW);
         }
@@ -115,7 +115,7 @@ impl Controller {
     /// Sets the window's title from now on.
     pub(super) fn set_titles(&mut self) {
         self.title = Some(String::new());
-        self.narrator.printed.extend_from_slice(alert::KEEP_TITLE.as_bytes());
+        self.printer.printed.extend_from_slice(alert::KEEP_TITLE.as_bytes());
     }
 
     pub(super) fn take_events(&mut self, batch: &[Event]) {
@@ -129,7 +129,7 @@ impl Controller {
     /// The user is typing, which is told where he is.
     pub(super) fn composing(&mut self) {
         if self.shared.is_composing()
-            && let Some(room) = self.narrator.rooms.current()
+            && let Some(room) = self.printer.rooms.current()
             && self.typing.tell(Instant::now(), room)
         {
             // A room that the user is in has a good name, and whoever cannot be told now is told by the next letter.
@@ -147,16 +147,16 @@ impl Controller {
             Event::Message(message) => match self.own.echo(message) {
                 MessageSource::Other => {
                     self.typing.ended(&message.room, &message.user);
-                    self.narrator.event(event, self.client.now());
+                    self.printer.event(event, self.client.now());
                 }
                 MessageSource::OtherSession => {
                     let is_replay = message.entry.as_ref().is_some_and(|stamp| stamp.replay);
                     let fate =
                         if is_replay { SendStatus::RestoredOutcomes } else { SendStatus::OtherSession };
-                    self.narrator.received(message, Some(fate));
+                    self.printer.received(message, Some(fate));
                 }
                 MessageSource::Own(show) => {
-                    self.narrator.rooms.seen(&message.room, &message.user);
+                    self.printer.rooms.seen(&message.room, &message.user);
                     if let Some(show) = show {
                         self.show(show);
                     }
@@ -193,7 +193,7 @@ impl Controller {
                 if let Event::UserLeft { room, user, .. } = event {
                     self.typing.ended(room, user);
                 }
-                self.narrator.event(event, self.client.now());
+                self.printer.event(event, self.client.now());
             }
         }
     }
@@ -208,14 +208,14 @@ impl Controller {
         match show {
             Display::Message { id, at, room, content, fate } => {
                 let is_too_large = is_too_large(&fate);
-                self.narrator.own_message(&room, at, id, fate, &content);
+                self.printer.own_message(&room, at, id, fate, &content);
                 self.show_size_limit(is_too_large);
             }
             Display::Update { id, room, content, fate } => {
                 let first = sanitise::content(&content).into_iter().next().unwrap_or_default();
                 self.notice(&fate.update_line(&sanitise::truncate(&first, QUOTED)));
                 self.show_size_limit(is_too_large(&fate));
-                self.narrator.rooms.settled(&room, id, fate);
+                self.printer.rooms.settled(&room, id, fate);
             }
         }
     }
@@ -236,7 +236,7 @@ impl Controller {
 
     /// Does what a typed line asks for. `true`: the user wants to leave.
     pub(super) fn typed(&mut self, line: &str) -> bool {
-        self.narrator.end_repeats();
+        self.printer.end_repeats();
         self.shared.finished();
         match command::parse(line) {
             Ok(None) => {}
@@ -250,7 +250,7 @@ impl Controller {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Say(text) => match self.narrator.rooms.current().map(str::to_owned) {
+            Command::Say(text) => match self.printer.rooms.current().map(str::to_owned) {
                 Some(room) => self.send(&room, text),
                 None => self.notice("you are in no room: /join ROOM first"),
             },
@@ -263,19 +263,23 @@ impl Controller {
             }
             Command::Join(room) => self.join(&room),
             Command::Room(room) => self.go_to(&room),
-            Command::Leave(room) => match room.or_else(|| self.narrator.rooms.current().map(str::to_owned)) {
-                Some(room) if self.narrator.rooms.contains(&room) => self.client.leave(&room),
+            Command::Leave(room) => match room.or_else(|| self.printer.rooms.current().map(str::to_owned)) {
+                Some(room) if self.printer.rooms.contains(&room) => self.client.leave(&room),
                 Some(room) => self.notice(&format!("you are not in {}", plain_name(&room))),
                 None => self.notice("you are in no room"),
             },
             Command::Rooms => self.list_rooms(),
             Command::Who(room) => self.list_names(room),
-            Command::History(count) => match self.narrator.rooms.current().map(str::to_owned) {
-                Some(room) => self.narrator.history(&room, count.unwrap_or(DEFAULT_HISTORY)),
+            Command::History(count) => match self.printer.rooms.current().map(str::to_owned) {
+                Some(room) => self.printer.history(&room, count.unwrap_or(DEFAULT_HISTORY)),
                 None => self.notice("you are in no room"),
             },
-            Command::Search(text) => match self.narrator.rooms.current().map(str::to_owned) {
-                Some(room) => self.narrator.search(&room, &text),
+            Command::Search(text) => match self.printer.rooms.current().map(str::to_owned) {
+                Some(room) => self.printer.search(&room, &text),
+                None => self.notice("you are in no room"),
+            },
+            Command::Export(file) => match self.printer.rooms.current().map(str::to_owned) {
+                Some(room) => self.printer.export(&room, &file),
                 None => self.notice("you are in no room"),
             },
             Command::Status => self.status(),
@@ -286,11 +290,11 @@ impl Controller {
             Command::Help => {
                 let commands =
                     COMMANDS.map(|(name, arguments, meaning)| (format!("{name} {arguments}"), meaning));
-                let mut text = self.narrator.layout().list(commands);
+                let mut text = self.printer.layout().list(commands);
                 text.push_str("Ctrl-C clears what you have typed (Ctrl-Y brings it back); on an empty line it leaves at once\n");
                 text.push_str("Ctrl-D is /quit; Alt-Enter begins another line of the same message\n");
                 text.push_str("// at the start of a line says a /\n");
-                text.push_str(&self.narrator.clock_description());
+                text.push_str(&self.printer.clock_description());
                 self.notice(&text);
             }
             Command::Quit => {}
@@ -303,12 +307,12 @@ impl Controller {
             self.notice(&error.to_string());
             return;
         }
-        if !self.narrator.rooms.contains(room) {
-            self.narrator.rooms.change(room, RoomState::Joining);
-            self.narrator.rooms.select(room);
-        } else if self.narrator.rooms.current() != Some(room) {
-            self.narrator.rooms.select(room);
-            self.narrator.show_room();
+        if !self.printer.rooms.contains(room) {
+            self.printer.rooms.change(room, RoomState::Joining);
+            self.printer.rooms.select(room);
+        } else if self.printer.rooms.current() != Some(room) {
+            self.printer.rooms.select(room);
+            self.printer.show_room();
         } else {
             self.notice(&format!("now talking in {}", plain_name(room)));
         }
@@ -316,7 +320,7 @@ impl Controller {
 
     /// Goes to a room that the user is in, by its name or its number.
     fn go_to(&mut self, wanted: &str) {
-        if self.narrator.rooms.contains(wanted) {
+        if self.printer.rooms.contains(wanted) {
             return self.select(wanted);
         }
         if let Ok(number) = wanted.parse() {
@@ -329,7 +333,7 @@ impl Controller {
 
     /// Goes to the room with this number, from 1.
     pub(super) fn go_to_number(&mut self, number: usize) {
-        let room = number.checked_sub(1).and_then(|at| self.narrator.rooms.list().nth(at));
+        let room = number.checked_sub(1).and_then(|at| self.printer.rooms.list().nth(at));
         match room.map(|(room, _)| room.to_owned()) {
             Some(room) => self.select(&room),
             None => self.notice(&format!("you have no room {number}; /rooms lists them")),
@@ -338,9 +342,9 @@ impl Controller {
     }
 
     fn select(&mut self, room: &str) {
-        if self.narrator.rooms.current() != Some(room) {
-            self.narrator.rooms.select(room);
-            self.narrator.show_room();
+        if self.printer.rooms.current() != Some(room) {
+            self.printer.rooms.select(room);
+            self.printer.show_room();
         }
     }
 
@@ -357,10 +361,10 @@ impl Controller {
 
     fn list_rooms(&mut self) {
         let mut text = String::new();
-        for (at, (room, state)) in self.narrator.rooms.list().enumerate() {
-            let unread = self.narrator.rooms.unread_in(room).count;
+        for (at, (room, state)) in self.printer.rooms.list().enumerate() {
+            let unread = self.printer.rooms.unread_in(room).count;
             let unread = if unread > 0 { format!(", {unread} unread") } else { String::new() };
-            let here = if self.narrator.rooms.current() == Some(room) { " (here)" } else { "" };
+            let here = if self.printer.rooms.current() == Some(room) { " (here)" } else { "" };
             let state = if state == RoomState::Joined { "" } else { " (joining)" };
             let _ = writeln!(text, "{} {}{here}{state}{unread}", at + 1, plain_name(room));
         }
@@ -368,7 +372,7 @@ impl Controller {
     }
 
     fn list_names(&mut self, room: Option<String>) {
-        let Some(room) = room.or_else(|| self.narrator.rooms.current().map(str::to_owned)) else {
+        let Some(room) = room.or_else(|| self.printer.rooms.current().map(str::to_owned)) else {
             self.notice("you are in no room");
             return;
         };
@@ -376,19 +380,19 @@ impl Controller {
             names.map(|name| plain_name(name)).collect::<Vec<_>>().join(", ")
         };
         let shown = plain_name(&room);
-        let seen = list(&mut self.narrator.rooms.names(&room).iter().rev());
-        if !self.narrator.rooms.contains(&room) {
+        let seen = list(&mut self.printer.rooms.names(&room).iter().rev());
+        if !self.printer.rooms.contains(&room) {
             self.notice(&format!("you are not in {shown}"));
             return;
         }
-        let text = match self.narrator.rooms.who_is_in(&room) {
+        let text = match self.printer.rooms.who_is_in(&room) {
             Occupants::List(members) => format!("in {shown}: {}", list(&mut members.iter())),
             Occupants::Count(count) if seen.is_empty() => format!("{count} in {shown}"),
             Occupants::Count(count) => format!("{count} in {shown}; seen, the latest first: {seen}"),
             Occupants::Unknown if seen.is_empty() => format!("nobody has been seen in {shown} yet"),
             Occupants::Unknown => format!("seen in {shown}, the latest first: {seen}"),
         };
-        if self.narrator.state == State::Connected {
+        if self.printer.state == State::Connected {
             self.notice(&text);
         } else {
             self.notice(&format!("you are offline; before that: {text}"));

@@ -95,7 +95,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         invented.clone(),
         &settings.rooms,
     );
-    talk.narrator.advice = settings.hints("chat");
+    talk.printer.advice = settings.hints("chat");
     let tells_typing = front.is_terminal() && screen.typing.unwrap_or(true);
     let has_title = front.is_terminal() && screen.title.unwrap_or(true);
     if front.is_terminal() {
@@ -187,7 +187,7 @@ fn print_greeting(
 ) {
     if is_own {
         talk.notice("this chat has its own server; join it from another terminal with");
-        talk.narrator.verbatim(&command(settings));
+        talk.printer.verbatim(&command(settings));
         if let Some(page) = page {
             talk.notice(&format!("in the browser: {page}"));
         }
@@ -202,7 +202,7 @@ fn print_greeting(
 /// What a chat on a terminal has beside its lines.
 fn apply_screen(talk: &mut Controller, screen: profile::Screen, has_title: bool) {
     let alerts = Alerts::new(screen.notify.unwrap_or_default());
-    talk.narrator.focus(alerts, Palette::of_terminal(screen.colours));
+    talk.printer.focus(alerts, Palette::of_terminal(screen.colours));
     if has_title {
         talk.set_titles();
     }
@@ -298,10 +298,10 @@ impl Chat {
     async fn run(&mut self, signals: &mut Signals) -> End {
         loop {
             self.move_on();
-            let unprinted = !self.talk.narrator.printed.is_empty();
-            let keeps_up = self.talk.narrator.printed.len() < MOST_UNPRINTED;
+            let unprinted = !self.talk.printer.printed.is_empty();
+            let keeps_up = self.talk.printer.printed.len() < MOST_UNPRINTED;
             if self.phase == Phase::Ended && !unprinted {
-                return self.talk.narrator.failed.take().map_or(End::Done, End::Failed);
+                return self.talk.printer.failed.take().map_or(End::Done, End::Failed);
             }
             // On a terminal input is read however much is unprinted: the editor shows nothing until the line it has
             // finished is dealt with, so waiting for it here would be waiting for ever.
@@ -315,7 +315,7 @@ impl Chat {
                     Signal::Interrupt => return End::Interrupted,
                     Signal::Terminate => self.leave(),
                 },
-                result = self.front.stdout.write(&mut self.talk.narrator.printed), if unprinted => {
+                result = self.front.stdout.write(&mut self.talk.printer.printed), if unprinted => {
                     match result {
                         Ok(chunk) => self.printed = chunk,
                         Err(_) => return End::BrokenPipe,
@@ -325,7 +325,7 @@ impl Chat {
                     if batch.is_empty() {
                         self.phase = Phase::Ended;
                     }
-                    self.talk.narrator.set_layout(self.front.layout());
+                    self.talk.printer.set_layout(self.front.layout());
                     for event in &batch {
                         if let Event::State(change) = event {
                             self.token_notices.look(change);
@@ -338,7 +338,7 @@ impl Chat {
                     }
                 }
                 heard = self.front.input.next(), if may_read => {
-                    self.talk.narrator.set_layout(self.front.layout());
+                    self.talk.printer.set_layout(self.front.layout());
                     match heard {
                         UiEvent::Interrupt => return End::Interrupted,
                         UiEvent::End => self.leave(),
@@ -372,7 +372,7 @@ impl Chat {
             _ => None,
         };
         let look = self.front.is_terminal().then_some(self.look_at);
-        let due = self.talk.own.next_due().into_iter().chain(self.talk.narrator.next_due());
+        let due = self.talk.own.next_due().into_iter().chain(self.talk.printer.next_due());
         due.chain(drained).chain(look).chain(self.talk.typing.next_due()).min()
     }
 
@@ -382,7 +382,7 @@ impl Chat {
             return;
         }
         self.phase = Phase::Draining(Instant::now() + DRAIN);
-        let connected = self.talk.narrator.state == State::Connected;
+        let connected = self.talk.printer.state == State::Connected;
         match self.talk.own.pending() {
             0 => {}
             _ if connected => {}
@@ -404,8 +404,8 @@ impl Chat {
             self.talk.refresh();
         }
         self.talk.show_overdue(now, false);
-        self.talk.narrator.print_repeats(self.phase == Phase::Ended);
-        if self.talk.narrator.failed.is_some() {
+        self.talk.printer.print_repeats(self.phase == Phase::Ended);
+        if self.talk.printer.failed.is_some() {
             self.talk.show_overdue(now, true);
             self.phase = Phase::Ended;
         }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 impl Controller {
     /// The status as it is now.
     pub(super) fn summary(&self) -> Status {
-        let rooms = &self.narrator.rooms;
+        let rooms = &self.printer.rooms;
         let current = rooms.current();
         let people = current.and_then(|room| match rooms.who_is_in(room) {
             Occupants::List(members) => u64::try_from(members.len()).ok(),
@@ -27,8 +27,8 @@ impl Controller {
             }
         });
         Status {
-            colour: matches!(self.narrator.layout(), Layout::Columns { colour: true, .. }),
-            state: describe::state(self.narrator.state, self.narrator.has_connected),
+            colour: matches!(self.printer.layout(), Layout::Columns { colour: true, .. }),
+            state: describe::state(self.printer.state, self.printer.has_connected),
             rooms: list.collect(),
             people,
             round_trip: self.client.rtt(),

@@ -1,6 +1,7 @@
 //! Prints events for people, as `chat` and `tail` share it.
 
 mod connection;
+mod export;
 mod focus;
 mod namespaces;
 mod search;
@@ -386,11 +387,11 @@ mod tests {
     use rejoin::{Cause, CauseCode, RoomChange, SendReply, StateChange};
 
     pub(super) fn told(events: &[Event]) -> String {
-        let mut narrator = EventPrinter::new(Layout::Plain, Clock::new(true), &["lobby".to_owned()]);
+        let mut printer = EventPrinter::new(Layout::Plain, Clock::new(true), &["lobby".to_owned()]);
         for event in events {
-            narrator.event(event, Timestamp::from_millis(1000));
+            printer.event(event, Timestamp::from_millis(1000));
         }
-        String::from_utf8(narrator.printed).unwrap()
+        String::from_utf8(printer.printed).unwrap()
     }
 
     fn joined() -> Event {

@@ -64,12 +64,12 @@ mod tests {
 
     fn told(events: &[Event]) -> String {
         let rooms = ["lobby".to_owned(), "/n,lobby".to_owned()];
-        let mut narrator = EventPrinter::new(Layout::Plain, Clock::new(true), &rooms);
+        let mut printer = EventPrinter::new(Layout::Plain, Clock::new(true), &rooms);
         for event in events {
-            narrator.event_in("/n", event, Timestamp::from_millis(1000), false);
+            printer.event_in("/n", event, Timestamp::from_millis(1000), false);
         }
-        assert!(narrator.failed.is_none());
-        String::from_utf8(narrator.printed).unwrap()
+        assert!(printer.failed.is_none());
+        String::from_utf8(printer.printed).unwrap()
     }
 
     #[test]

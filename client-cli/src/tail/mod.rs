@@ -80,30 +80,30 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let (client, mut events) = settings.connect()?;
     let mut elsewhere = OtherNamespaces::open(&client, &settings)?;
     let outlet = StdoutWriter::stdout();
-    let mut narrator = EventPrinter::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
-    narrator.advice = settings.hints("tail");
-    narrator.shows_notifications = follows;
+    let mut printer = EventPrinter::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
+    printer.advice = settings.hints("tail");
+    printer.shows_notifications = follows;
     let mut commits = settings.state.is_some().then(Commits::default);
     let mut join_answers = JoinAnswers::default();
     let mut join_answers_in: BTreeMap<String, JoinAnswers> = BTreeMap::new();
     let mut cap = HistoryCap::new(arguments.history);
     let mut ended = false;
     let mut closing = Closing::default();
-    while !ended || !narrator.printed.is_empty() {
-        let is_told = narrator.printed.is_empty() && commits.as_ref().is_none_or(Commits::is_empty);
+    while !ended || !printer.printed.is_empty() {
+        let is_told = printer.printed.is_empty() && commits.as_ref().is_none_or(Commits::is_empty);
         if closing.is_due(is_told) {
             // Ends by itself: the library closes within its own time limit.
             tokio::spawn(client.close());
         }
         let awaited = commits.as_ref().and_then(Commits::pending_chunk);
-        let due = narrator.next_due();
+        let due = printer.next_due();
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
                 Signal::Interrupt => return Ok(Exit::Interrupted),
                 Signal::Terminate => closing.begin(),
             },
-            result = outlet.write(&mut narrator.printed), if !narrator.printed.is_empty() => match result {
+            result = outlet.write(&mut printer.printed), if !printer.printed.is_empty() => match result {
                 Ok(chunk) => {
                     if let Some(commits) = &mut commits {
                         commits.chunk_written(chunk);
@@ -119,20 +119,20 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                 }
                 Err(why) => return Failure::write_failed(why).map_or(Ok(Exit::Success), Err),
             },
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => narrator.print_repeats(false),
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => printer.print_repeats(false),
             () = sleep_until(closing.by.unwrap_or_else(Instant::now)), if closing.by.is_some() => {}
             why = outlet.failed() => return Failure::write_failed(why).map_or(Ok(Exit::Success), Err),
-            (namespace, batch) = elsewhere.next(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
-                narrator.set_layout(layout());
+            (namespace, batch) = elsewhere.next(), if !ended && printer.printed.len() < MOST_UNPRINTED => {
+                printer.set_layout(layout());
                 let first_has_failed = client.status().state == State::Failed;
                 let mut answers = arguments.json.then(|| join_answers_in.entry(namespace.to_owned()).or_default());
                 for event in &batch {
                     let at = client.now();
-                    print_namespace_event(&mut narrator, answers.as_deref_mut(), namespace, event, at, first_has_failed);
+                    print_namespace_event(&mut printer, answers.as_deref_mut(), namespace, event, at, first_has_failed);
                 }
             }
-            batch = events.next_batch(), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
-                narrator.set_layout(layout());
+            batch = events.next_batch(), if !ended && printer.printed.len() < MOST_UNPRINTED => {
+                printer.set_layout(layout());
                 ended = batch.is_empty();
                 for event in &batch {
                     if let Some(commits) = &mut commits {
@@ -140,17 +140,17 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                     }
                     let is_told = print_notices(event, &token_notices, &mut cap);
                     if arguments.json {
-                        print_json(&mut narrator, &mut join_answers, event, client.now());
+                        print_json(&mut printer, &mut join_answers, event, client.now());
                     } else if !is_told {
-                        narrator.event(event, client.now());
+                        printer.event(event, client.now());
                     }
                 }
-                if !follows && elsewhere.is_empty() && narrator.failed.is_none() {
-                    narrator.failed = all_rooms_lost(&mut wanted, &batch);
+                if !follows && elsewhere.is_empty() && printer.failed.is_none() {
+                    printer.failed = all_rooms_lost(&mut wanted, &batch);
                 }
-                ended |= narrator.failed.is_some();
+                ended |= printer.failed.is_some();
                 if ended {
-                    narrator.print_repeats(true);
+                    printer.print_repeats(true);
                 }
             }
         }
@@ -165,7 +165,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     if let Some(count) = describe::unreadable(&client) {
         eprint_line(&count);
     }
-    match narrator.failed {
+    match printer.failed {
         Some(failure) => Err(failure),
         None => Ok(Exit::Success),
     }
@@ -201,13 +201,13 @@ fn all_rooms_lost(wanted: &mut Vec<String>, batch: &[Event]) -> Option<Failure> 
 }
 
 /// Prints what `pipe` prints.
-fn print_json(narrator: &mut EventPrinter, join_answers: &mut JoinAnswers, event: &Event, now: Timestamp) {
-    json_line(&mut narrator.printed, join_answers, event, now);
+fn print_json(printer: &mut EventPrinter, join_answers: &mut JoinAnswers, event: &Event, now: Timestamp) {
+    json_line(&mut printer.printed, join_answers, event, now);
     if let Event::State(change) = event {
         if change.state == State::Failed {
-            narrator.fail(change.cause.as_ref());
+            printer.fail(change.cause.as_ref());
         }
-        if let Some(text) = narrator.idle_timeout(change) {
+        if let Some(text) = printer.idle_timeout(change) {
             eprint_line(&format!("rejoin: {text}"));
         }
     }
@@ -215,7 +215,7 @@ fn print_json(narrator: &mut EventPrinter, join_answers: &mut JoinAnswers, event
 
 /// Prints what happened in another namespace; with `join_answers` as JSON.
 fn print_namespace_event(
-    narrator: &mut EventPrinter,
+    printer: &mut EventPrinter,
     join_answers: Option<&mut JoinAnswers>,
     namespace: &str,
     event: &Event,
@@ -225,9 +225,9 @@ fn print_namespace_event(
     if let Some(answers) = join_answers {
         let mut line = Vec::new();
         json_line(&mut line, answers, event, now);
-        pipe::output::in_namespace(&mut narrator.printed, namespace, &line);
+        pipe::output::in_namespace(&mut printer.printed, namespace, &line);
     } else {
-        narrator.event_in(namespace, event, now, first_has_failed);
+        printer.event_in(namespace, event, now, first_has_failed);
     }
 }
 

@@ -52,17 +52,17 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     };
     let mut readings = start(&settings, positions.as_ref())?;
     let outlet = StdoutWriter::stdout();
-    let mut narrator = EventPrinter::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
+    let mut printer = EventPrinter::new(layout(), Clock::new(arguments.display.utc), &settings.rooms);
     // Streams have an address of their own kind.
-    narrator.advice = Hints { socket_io: None, ..settings.hints("tail") };
+    printer.advice = Hints { socket_io: None, ..settings.hints("tail") };
     let mut commits = Commits::default();
     let mut turn = 0;
     // It has been said that the state cannot be stored.
     let mut unsaved = false;
     let mut ended = false;
-    while !ended || !narrator.printed.is_empty() {
+    while !ended || !printer.printed.is_empty() {
         let awaited = positions.as_ref().and_then(|_| commits.pending_chunk());
-        let due = narrator.next_due();
+        let due = printer.next_due();
         tokio::select! {
             biased;
             signal = signals.next() => match signal {
@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                     ended = true;
                 }
             },
-            result = outlet.write(&mut narrator.printed), if !narrator.printed.is_empty() => match result {
+            result = outlet.write(&mut printer.printed), if !printer.printed.is_empty() => match result {
                 Ok(chunk) => commits.chunk_written(chunk),
                 Err(why) => return Failure::write_failed(why).map_or(Ok(Exit::Success), Err),
             },
@@ -87,14 +87,14 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                     Ok(()) => unsaved = false,
                     Err(error) => {
                         if !std::mem::replace(&mut unsaved, true) {
-                            report_unsaved(&mut narrator, arguments.json, &error);
+                            report_unsaved(&mut printer, arguments.json, &error);
                         }
                     }
                 }
             }
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => narrator.print_repeats(false),
-            event = next(&mut readings, &mut turn), if !ended && narrator.printed.len() < MOST_UNPRINTED => {
-                narrator.set_layout(layout());
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => printer.print_repeats(false),
+            event = next(&mut readings, &mut turn), if !ended && printer.printed.len() < MOST_UNPRINTED => {
+                printer.set_layout(layout());
                 if let Some((reading, event)) = event {
                     match &event {
                         FeedEvent::Message(message) => {
@@ -106,10 +106,10 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
                         FeedEvent::Started => began(reading, positions.as_mut()),
                         _ => {}
                     }
-                    print_event(&mut narrator, arguments.json, reading, event);
-                    ended = narrator.failed.is_some();
+                    print_event(&mut printer, arguments.json, reading, event);
+                    ended = printer.failed.is_some();
                     if ended {
-                        narrator.print_repeats(true);
+                        printer.print_repeats(true);
                     }
                 }
             }
@@ -124,7 +124,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
         }
         () = signals.interrupted() => return Ok(Exit::Interrupted),
     }
-    match narrator.failed {
+    match printer.failed {
         Some(failure) => Err(failure),
         None => Ok(Exit::Success),
     }
@@ -166,20 +166,20 @@ fn began(reading: &RoomFeed, positions: Option<&mut FeedState>) {
     }
 }
 
-fn print_event(narrator: &mut EventPrinter, as_json: bool, reading: &RoomFeed, event: FeedEvent) {
+fn print_event(printer: &mut EventPrinter, as_json: bool, reading: &RoomFeed, event: FeedEvent) {
     let now = reading.events.now();
     if !as_json {
-        return narrator.feed_event(&reading.room, event, now);
+        return printer.feed_event(&reading.room, event, now);
     }
-    let out = &mut narrator.printed;
+    let out = &mut printer.printed;
     match event {
         FeedEvent::State(change) => {
             pipe::output::feed_state(out, &reading.room, &change, now);
-            if let Some(text) = narrator.idle_timeout(&change) {
+            if let Some(text) = printer.idle_timeout(&change) {
                 eprint_line(&format!("rejoin: {text}"));
             }
             if change.state == State::Failed {
-                narrator.fail(change.cause.as_ref());
+                printer.fail(change.cause.as_ref());
             }
         }
         FeedEvent::Message(message) => pipe::output::event(out, &Event::Message(message), now),
@@ -192,13 +192,13 @@ fn print_event(narrator: &mut EventPrinter, as_json: bool, reading: &RoomFeed, e
     }
 }
 
-fn report_unsaved(narrator: &mut EventPrinter, as_json: bool, error: &StateError) {
+fn report_unsaved(printer: &mut EventPrinter, as_json: bool, error: &StateError) {
     let event = Event::StorageFailed { error: error.to_string().into() };
     let now = rejoin::Timestamp::ZERO;
     if as_json {
-        pipe::output::event(&mut narrator.printed, &event, now);
+        pipe::output::event(&mut printer.printed, &event, now);
     } else {
-        narrator.event(&event, now);
+        printer.event(&event, now);
     }
 }
 
