@@ -164,3 +164,89 @@ test("a storage that hangs holds up one send for a while, and the end not at all
   await tab.ask("a", "close");
   await tab.state("a", "closed");
 });
+
+/** A page without a connection, whose client stores what it is given. */
+async function offline(t) {
+  const parts = await rig(t);
+  parts.proxy.refuse();
+  const tab = await parts.open();
+  await tab.start("a", parts.proxy.url, options("alice"));
+  return { ...parts, tab };
+}
+
+const restoredBy = (tab) => tab.page.evaluate(() => window.clients.a.restored.map(({ content }) => content));
+
+for (const [how, leave, wanted] of [
+  ["reloaded", () => location.reload(), ["one", "two"]],
+  ["left for another", () => (location.href = "elsewhere.html"), ["one", "two"]],
+  [
+    "reloaded, and while it is,",
+    () => {
+      addEventListener("pagehide", () => void window.clients.a.send("lobby", "three").catch(() => {}));
+      location.reload();
+    },
+    ["one", "two", "three"],
+  ],
+]) {
+  test(`what was sent just before the page is ${how} is not lost`, async (t) => {
+    const { proxy, address, tab } = await offline(t);
+    // Chromium takes its time for the first write of an origin, and gives it up when the page is left meanwhile.
+    await send(tab, "zero");
+    for (let round = 0; round < 3; round++) {
+      const gone = tab.page.waitForNavigation();
+      await tab.page.evaluate(`for (const content of ["one", "two"]) clients.a.send("lobby", content).catch(() => {}); (${leave})()`);
+      await gone;
+      await tab.load(address);
+      await tab.start("a", proxy.url, options("alice"));
+      assert.deepEqual(await restoredBy(tab), ["zero", ...Array.from({ length: round + 1 }, () => wanted).flat()]);
+    }
+  });
+}
+
+test("a database that is deleted blocks nobody: one error says so, and the client goes on without it", async (t) => {
+  const { server, open } = await rig(t);
+  const tab = await open();
+  await tab.start("a", server.url, { ...options("alice"), protocol: "auto" });
+  await tab.heard("a", "ready");
+  const deleted = await tab.page.evaluate(() => new Promise((resolve) => {
+    const request = indexedDB.deleteDatabase("rejoin");
+    request.onsuccess = () => resolve("deleted");
+    request.onblocked = () => resolve("blocked");
+  }));
+  assert.equal(deleted, "deleted");
+  assert.equal((await tab.ask("a", "send", "lobby", "first")).status, "acked");
+  await tab.said("a", "first");
+  assert.equal((await tab.ask("a", "send", "lobby", "second")).status, "acked");
+  await tab.said("a", "second");
+  const told = () => tab.events.entries.filter(({ event }) => event == "error");
+  if (!told().length) await tab.heard("a", "error");
+  assert.deepEqual(told().map(({ what }) => what.code), ["storage"]);
+  // Whoever comes now has a database again.
+  await tab.start("b", server.url, { ...options("bob"), protocol: "auto" });
+  assert.equal((await tab.ask("b", "send", "lobby", "third")).status, "acked");
+  await tab.ask("a", "close");
+  assert.deepEqual(tab.errors, []);
+});
+
+test("a storage that cannot be written to, or does not even open, holds up neither connect nor a send", async (t) => {
+  const { server, open } = await rig(t);
+  for (const breakIt of [
+    () => (IDBFactory.prototype.open = () => ({})),
+    () => (LockManager.prototype.request = () => new Promise(() => {})),
+    () => (IDBObjectStore.prototype.put = () => { throw new DOMException("full", "QuotaExceededError"); }),
+  ]) {
+    const tab = await open();
+    await tab.page.evaluate(breakIt);
+    await tab.start("a", server.url, { ...options("alice"), protocol: "auto" });
+    assert.equal((await tab.ask("a", "send", "lobby", "all the same")).status, "acked");
+    await tab.said("a", "all the same");
+    assert.equal((await tab.ask("a", "send", "lobby", "once more")).status, "acked");
+    const told = () => tab.events.entries.filter(({ event }) => event == "error");
+    if (!told().length) await tab.heard("a", "error");
+    assert.deepEqual(told().map(({ what }) => what.code), ["storage"]);
+    await tab.ask("a", "close");
+    assert.equal(await tab.page.evaluate(() => window.clients.a.state), "closed");
+    assert.deepEqual(tab.errors, []);
+    await tab.page.close();
+  }
+});

@@ -128,6 +128,35 @@ for (const [how, end] of Object.entries(ends)) {
   });
 }
 
+for (const [how, end] of Object.entries({
+  ...ends,
+  "no longer connected": (_, tab) => tab.ask("a", "close"),
+})) {
+  test(`what the others were sending when the leading tab is ${how} is sent again as soon as they are connected`, async (t) => {
+    const { chromium, tab } = await rig(t);
+    const { leader, others: [other] } = await leading([await tab(), await tab()]);
+    await other.page.evaluate(() => {
+      // The waits for answers on a connection that is gone.
+      const { setTimeout } = window;
+      window.setTimeout = (run, delay, ...more) => (delay > 1000 ? -1 : setTimeout(run, delay, ...more));
+      window.sent = [];
+      window.sending = setInterval(() => window.sent.push(window.clients.a.send("lobby", `${window.sent.length}`)), 5);
+    });
+    await other.page.waitForFunction(() => window.sent.length > 5);
+    await end(chromium, leader);
+    await other.page.waitForFunction((before) => window.sent.length > before + 20, await other.page.evaluate(() => window.sent.length));
+    const statuses = await other.page.evaluate(async () => {
+      clearInterval(window.sending);
+      return (await Promise.all(window.sent)).map(({ status }) => status);
+    });
+    assert.deepEqual([...new Set(statuses)], ["acked"]);
+    const wanted = statuses.map((_, at) => `${at}`);
+    await all(other, wanted);
+    assert.deepEqual(contents(other), wanted);
+    assert.deepEqual(told(other, "state").filter(({ state }) => state == "reconnecting"), []);
+  });
+}
+
 test("a leading tab that is frozen hands over, and shares again when it is back", async (t) => {
   const server = await serve(t);
   const proxy = await Proxy.start(t, server.port);

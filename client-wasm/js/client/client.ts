@@ -476,7 +476,7 @@ export class Client {
 
   #end(): void {
     // A last save: unsent messages are for a later page.
-    void Promise.resolve(this.#persister?.save()).then(() => this.#store?.close());
+    void (this.#persister ?? this.#store)?.close();
     this.#finalDiagnostics = this.#machine.diagnostics();
     this.#isEnded = true;
     this.#timer.clear();

@@ -17,6 +17,7 @@ export class Persister {
   #failed = false;
   /** The last save has timed out. */
   #hangs = false;
+  readonly #ended = new AbortController();
 
   constructor(
     readonly store: Store,
@@ -25,7 +26,13 @@ export class Persister {
     readonly clock: Clock,
     /** Called once, on the first failure; the client continues without a store. */
     readonly onFailure: (error: unknown) => void,
-  ) {}
+  ) {
+    // A hidden or frozen page may be discarded without a further event.
+    const { document } = globalThis as Partial<typeof globalThis>;
+    for (const name of ["visibilitychange", "freeze"]) {
+      document?.addEventListener(name, () => document.visibilityState == "hidden" && this.flush(), { signal: this.#ended.signal });
+    }
+  }
 
   /** Restores what an earlier page stored. */
   restore(): void {
@@ -45,6 +52,13 @@ export class Persister {
   /** Saves scheduled changes immediately. */
   flush(): void {
     if (this.#timer) void this.save();
+  }
+
+  /** A last save, after which the store is closed. */
+  async close(): Promise<void> {
+    this.#ended.abort();
+    await this.save();
+    this.store.close();
   }
 
   /** Resolves when the state is stored or storing has failed. */

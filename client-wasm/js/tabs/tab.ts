@@ -99,7 +99,7 @@ export class Tab implements SocketOwner {
     this.#leader = new Leader(this.#id, {
       dial: (url, handlers) => new this.connection(0, new this.socket(url), globalThis, handlers),
       // Asynchronous, as with a real socket.
-      deliver: (socket, down) => queueMicrotask(() => this.#sockets.get(socket)?.receive(this.#id, down)),
+      deliver: (socket, down) => queueMicrotask(() => this.#deliver(this.#sockets.get(socket), this.#id, down)),
       post: (to, down) => this.#post({ from: this.#id, to, down }),
       watch: (tab, gone) => {
         const watch = new AbortController();
@@ -149,9 +149,15 @@ export class Tab implements SocketOwner {
       const socket = this.#sockets.get(id);
       if (!socket || (socket.isOpen && socket.leader != message.from)) continue;
       clearTimeout(this.#leaderTimer);
-      socket.receive(message.from, message.down);
+      this.#deliver(socket, message.from, message.down);
       this.#reportConsumed(socket, message.down);
     }
+  }
+
+  #deliver(socket: VirtualSocket | undefined, leader: string, message: FromLeader): void {
+    socket?.receive(leader, message);
+    // The session has moved here. On a socket whose leader has gone no answer can come: what has none is sent again now.
+    if (message.kind == "opened") this.#closeUnmigrated();
   }
 
   /** Reports consumed bytes, so that the leader knows how much is unread in the channel. */
