@@ -76,10 +76,23 @@ function lazyCoders(file) {
     .replace("return cachedTextDecoder.", "return (cachedTextDecoder ??= new TextDecoder('utf-8', { ignoreBOM: true })).")
     .replace(/const cachedTextEncoder = new TextEncoder\(\);\s*if \([^]*?\n\}\n/, "let cachedTextEncoder;\n")
     .replace(/(function initSync\(module\) \{\n)[^]*?(    const imports = .*\n)[^]*?(    const instance)/, "$1    ({ module } = module);\n$2$3")
+    // Freed once, by its only owner.
+    .replace(/ *__destroy_into_raw\(\) \{[^}]*\}\n/g, "")
+    .replace(/ *const ptr = this\.__destroy_into_raw\(\);\n(.*)\(ptr, 0\)/g, "$1(this.__wbg_ptr, 0)")
     .replaceAll("= cachedTextEncoder.", "= (cachedTextEncoder ??= new TextEncoder()).");
+  const smaller = /feed/.test(file) ? lazy : withoutTextCache(lazy);
   if (/^(let|const) .*new Text\w+|Finalization/m.test(lazy)) throw new Error(`${file} does more when it is loaded: wasm-bindgen writes it otherwise now`);
-  writeFileSync(file, lazy);
+  writeFileSync(file, smaller);
 }
+
+/** Of a client's machine a text comes when it panics, if ever: nothing is kept for the next one. */
+const withoutTextCache = (glue) =>
+  glue
+    .replace(
+      /function getStringFromWasm0[^]*?\nlet wasmModule/,
+      "function getStringFromWasm0(ptr, len) {\n    return new TextDecoder().decode(new Uint8Array(wasm.memory.buffer, ptr >>> 0, len));\n}\n\nlet wasmModule",
+    )
+    .replace(/ *cachedUint8ArrayMemory0 = null;\n/, "");
 
 /** What wasm-opt does while the next machine is compiled. */
 const optimised = [];

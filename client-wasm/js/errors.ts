@@ -16,6 +16,7 @@ export type ErrorCode =
   | "no_storage"
   | "tabs_failed"
   | "own_failed"
+  | "store_failed"
   | "connection_lost"
   | "too_many_requests"
   | "closed"
@@ -45,7 +46,7 @@ export class RejoinError extends Error {
 
 /** The error for waits of a client that is closed or failed with this cause, with the server's message if there is one. */
 export const ended = (cause?: { code: EndCode; text?: string } | false) =>
-  new RejoinError(cause ? cause.code : "closed", cause ? `failed: ${cause.text || cause.code}` : "the client is closed", "connect again");
+  new RejoinError(cause ? cause.code : "closed", cause ? `failed: ${cause.text || cause.code}` : "the client is closed", cause ? "setToken or reconnect leads out of it" : "connect again");
 
 /** A message that was not, or may not have been, delivered. */
 export class SendError extends RejoinError {
@@ -85,7 +86,7 @@ const hints: { [code: string]: string } = {
   queue_full: "wait for the outcome of earlier sends",
   expired: "there was no connection within the option sendTtl",
   timeout: "there was no connection within its timeout",
-  closed: "connect again",
+  closed: "reconnect, or connect again if it is closed",
   user_changed: "the stored message belongs to another user",
   cancelled: "its signal was aborted",
   not_joined: "join the room first: option rooms, or join(room)",

@@ -135,7 +135,7 @@ export interface Options {
   protocol?: "auto" | "plain";
   /** `legacy`: the fixed delays of the base contract, at most 10 attempts. */
   policy?: "default" | "legacy";
-  /** Attempts before the state is `failed`; without limit by default. */
+  /** How often it dials again after one that failed, or a loss, before the state is `failed`; without limit by default. */
   maxAttempts?: number;
   /** How long a message may wait for a connection, in ms: 10 minutes by default. */
   sendTtl?: number;
@@ -276,11 +276,11 @@ export type JoinOutcome = Pick<Events["joined"], "room"> & Partial<Events["joine
 
 /** How a message is sent. */
 export interface SendOptions {
-  /** How long it may wait for a connection, in ms. */
+  /** How long it may wait for a connection, in ms, from 1. */
   timeout?: number;
   /** Cancels it, if it is not on its way yet. */
   signal?: AbortSignalLike;
-  /** Extended servers: any JSON beside the text. */
+  /** Extended servers: any JSON beside the text but `null`. */
   data?: unknown;
 }
 

@@ -3,6 +3,7 @@ import { connector } from "./client/connect.js";
 import * as debug from "./debug.js";
 import { withTickets } from "./client/tickets.js";
 import * as own from "./own.js";
+import { runtime } from "./client/runtime.js";
 import module from "./rejoin.wasm";
 
 export const connect = connector(
@@ -11,9 +12,10 @@ export const connect = connector(
     if (frames) throw new Error("disallowed by the embedder");
     return module as WebAssembly.Module;
   },
-  async () => {
-    throw new Error("there is no storage here");
-  },
+  async () => ({
+    runtime,
+    open: () => Promise.reject(new Error("there is no storage here")),
+  }),
   // There are no tabs.
   async () => ({ share: async (_, options) => (options.ticketUrl ? withTickets(options) : options) }),
   async () => own,

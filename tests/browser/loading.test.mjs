@@ -211,6 +211,28 @@ test("a page whose module is cut off, and its copy too, starts and goes on when 
   assert.equal((await tab.ask("a", "send", "lobby", "here")).status, "acked");
 });
 
+test("a part of the package that does not come is named after a while, and loaded again by the next connect", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*");
+  const chromium = await browser(t);
+  const address = await pages(t);
+  for (const [name, options] of [["store", { persist: "indexeddb" }], ["own", { frames: true }], ["tabs", { shareTabs: "alice" }]]) {
+    const tab = await Tab.open(t, chromium, address);
+    let held = [];
+    await tab.page.route(`**/${name}.js`, (route) => (held ? void held.push(route) : route.continue()));
+    const { error, code, text } = await tab.page.evaluate(
+      ([url, options]) => window.connect(url, options).then(() => ({}), ({ name, code, cause }) => ({ error: name, code, text: cause.message })),
+      [server.url, options],
+    );
+    assert.deepEqual([error, code, text], ["RejoinError", `${name}_failed`, "no answer for 3 s"]);
+    const late = held;
+    held = undefined;
+    for (const route of late) await route.continue();
+    await tab.start("a", server.url, { token: "alice", rooms: ["lobby"], ...options });
+    await tab.heard("a", "ready");
+    await tab.page.close();
+  }
+});
+
 test("parts of the package that do not come at first are loaded again", async (t) => {
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*");
   const tab = await Tab.open(t, await browser(t), await pages(t));

@@ -87,6 +87,7 @@ test("what the server says beside the rooms comes by its name, in order, and cos
       ["half", { type: "half", of: "\ufffd" }],
       ["error", "garbled"],
       ["message", "hi"],
+      ["error", "garbled"],
     ],
   );
   assert.deepEqual(await tab.page.evaluate(() => window.prices), [1, "once", 2, 3]);
@@ -199,7 +200,7 @@ test("wrong arguments are named, are errors of the package, and leave nothing be
   const refused = (options) =>
     tab.page.evaluate((options) => window.connect("ws://127.0.0.1:1/", options).then((client) => client.frames).catch(({ code, message, hint }) => [code, message, hint]), options);
   assert.deepEqual(await refused({}), ["bad_option", "the option frames is not given", "connect with { frames: true }"]);
-  assert.match((await refused({ correlate: "id" }))[1], /no option "correlate"/);
+  assert.match((await refused({ correlate: "id" }))[2], /frames: true/);
   assert.match((await refused({ frames: true, correlated: "id" }))[2], /did you mean "correlate"/);
   assert.match((await refused({ frames: "yes" }))[1], /option frames is a text/);
   assert.match((await refused({ frames: true, shareTabs: "ada" }))[1], /both frames and shareTabs/);
@@ -436,4 +437,41 @@ test("in Node, as a module and by require, with the package ws", async (t) => {
   for (const file of ["module.js", "common.cjs"]) {
     assert.equal((await run(process.execPath, [file], { cwd: root })).stdout, "X\n");
   }
+});
+
+test("a frame of the server's own that is called as one of the protocol's is told, and nobody waits for it", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  await start(tab, server.url);
+  await tab.state("a", "connected");
+  const types = ["notification", "message", "hello", "joined", "user_left", "presence", "ack", "pong", "going_away", "error"];
+  for (const type of [...types, "notification"]) server.say({ type, mine: true });
+  server.say({ type: "last" });
+  const { skipped } = await tab.heard("a", "frame", ({ name }) => name == "last");
+  const told = skipped.filter(({ event }) => event == "error").map(({ what }) => [what.code, /"(\w+)"/.exec(what.message)?.[1]]);
+  assert.deepEqual(told, types.map((type) => ["garbled", type]));
+  const refused = await tab.page.evaluate(() =>
+    ["on", "once", "off"].map((method) => {
+      try {
+        window.clients.a.frames[method]("notification", () => {});
+      } catch ({ code, message }) {
+        return [code, message];
+      }
+    }),
+  );
+  assert.deepEqual(refused, Array(3).fill(["bad_argument", '"notification" is the type of a frame of the protocol']));
+});
+
+test("a request takes what can be sent as an object, and nothing that would become something else", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  await start(tab, server.url, { correlate: "id" });
+  await tab.state("a", "connected");
+  const codes = await tab.page.evaluate(() => {
+    const { frames } = window.clients.a;
+    const wrong = [new Uint8Array([1]), new Map(), new Date(), [1], new DataView(new ArrayBuffer(1)), new ArrayBuffer(1), new Error("x")];
+    const code = (promise) => promise.then(() => "sent", ({ code }) => code);
+    return Promise.all([...wrong.map((frame) => code(frames.request(frame))), code(frames.send(new Date())), code(frames.send({ type: "x", list: [undefined] }))]);
+  });
+  assert.deepEqual(codes, Array(9).fill("bad_argument"));
 });

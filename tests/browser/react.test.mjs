@@ -366,6 +366,14 @@ test("a message that is refused or whose outcome nobody knows stays listed, and 
   assert.deepEqual(plain.errors, []);
 });
 
+test("a prop connect that gives no client is a failure, and no error of the page", async (t) => {
+  const tab = await open(t);
+  await tab.page.evaluate(() => window.start({ connect: () => {} }, [{ id: "a", room: "lobby" }]));
+  await tab.status(/^Not connected: the prop connect gave no client/);
+  assert.equal((await tab.page.evaluate(() => window.connection.failure)).code, "bad_argument");
+  assert.deepEqual(tab.errors, []);
+});
+
 test("a connection that cannot be begun, or is given up, says why and is tried again on demand", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "rejoin-tokens-"));
   t.after(() => rmSync(folder, { recursive: true }));

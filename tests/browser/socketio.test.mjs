@@ -78,7 +78,7 @@ for (const [whose, serve] of Object.entries(servers)) {
       error: "SendError",
       code: "closed",
       outcome: "failed",
-      hint: "connect again",
+      hint: "reconnect, or connect again if it is closed",
       message: "not sent: closed",
     });
     assert.deepEqual(tab.errors, []);

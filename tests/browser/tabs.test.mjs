@@ -495,7 +495,7 @@ test("a deployment without the part for shared tabs is told so, and other client
     (url) => window.connect(url, { shareTabs: "alice" }).catch((error) => [error instanceof window.RejoinError, error.code, error.hint]),
     proxy.url,
   );
-  assert.deepEqual(refused, [true, "tabs_failed", "it has to be beside the script"]);
+  assert.deepEqual(refused, [true, "tabs_failed", "connect again to load it again; it has to be beside the script"]);
   await tab.start("a", proxy.url, options({ shareTabs: undefined }));
   await tab.heard("a", "ready");
 });

@@ -2,6 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { WebSocket, WebSocketServer } from "ws";
 import { installed } from "./installed.mjs";
 
 const { connect, RejoinError } = await installed("node.js");
@@ -190,4 +193,85 @@ test("once is once, off ends what a listener began, and rooms begin where they a
   server.say("lobby", "bob", "4");
   await server.clock.advance(0);
   assert.equal(all.length, 4);
+});
+
+test("nothing is sent once close was called, and that is told as certain", async (t) => {
+  const refused = { outcome: "failed", code: "closed" };
+  const { server, client: alice, clock } = await client(t, { rooms: ["lobby"], frames: true });
+  await clock.until(alice.ready());
+  const before = alice.send("lobby", "before");
+  const closed = alice.close();
+  const after = [alice.send("lobby", "after"), alice.frames.send({ type: "after" })].map((sent) => assert.rejects(sent, refused));
+  assert.equal((await clock.until(before)).status, "acked");
+  await clock.until(closed);
+  await Promise.all(after);
+  assert.deepEqual(server.room("lobby").log.map(({ content }) => content), ["before"]);
+  const other = await client(t, { rooms: ["lobby"] });
+  await other.clock.until(other.client.ready());
+  const inside = new Promise((resolve) => {
+    other.client.once("message", () => {
+      void other.client.close();
+      resolve(other.client.send("lobby", "inside"));
+    });
+  });
+  other.server.say("lobby", "bob", "go");
+  await assert.rejects(other.clock.until(inside), refused);
+  assert.deepEqual(other.server.room("lobby").log.map(({ content }) => content), ["go"]);
+});
+
+test("a time of 0 is refused by name, and so is data that would not arrive as it is", async (t) => {
+  const { client: alice, server } = await client(t, { rooms: ["lobby"], frames: true, correlate: "id" });
+  const wrong = (promise, hint) => assert.rejects(promise, (error) => /^bad_/.test(error.code) && hint.test(error.hint) || assert.fail(error));
+  await wrong(alice.send("lobby", "x", { timeout: 0 }), /milliseconds, a number from 1/);
+  await wrong(alice.frames.send({ type: "x" }, { timeout: 0 }), /milliseconds, a number from 1/);
+  await wrong(alice.frames.request({ type: "x" }, { timeout: 0 }), /milliseconds, a number from 1/);
+  await wrong(connect(server.url, { ...server.options(), sendTtl: 0 }), /milliseconds, a number from 1/);
+  await wrong(alice.send("lobby", "x", { data: null }), /leave it out/);
+  assert.throws(() => alice.signal("lobby", "typing", null), { code: "bad_argument" });
+  await wrong(alice.send("lobby", "x", { data: [undefined] }), /plain data/);
+  // eslint-disable-next-line no-sparse-arrays
+  await wrong(alice.send("lobby", "x", { data: { list: [, 1] } }), /plain data/);
+});
+
+test("after three dials that did not open a token function is asked again, and not more often", async (t) => {
+  const asked = [];
+  const { server, client: alice, clock } = await client(t, { token: ({ rejected }) => (asked.push(rejected), `t${asked.length}`) });
+  await clock.until(alice.ready());
+  server.stop();
+  const failed = () => server.dials - 1;
+  while (failed() < 8) await clock.advance(1000);
+  assert.deepEqual(asked, [false, true, true]);
+  server.start();
+  await clock.until(alice.ready());
+  assert.deepEqual(server.connections.map(({ user }) => user), ["t3"]);
+  await clock.advance(60_000);
+  assert.equal(asked.length, 3);
+});
+
+test("in Node a dial that fails says why, and a 401 asks for another token at once", async (t) => {
+  const http = createServer();
+  const sockets = new WebSocketServer({ noServer: true });
+  const dials = [];
+  let good = "t1";
+  http.on("upgrade", (request, socket, head) => {
+    const token = new URL(request.url, "http://h").searchParams.get("token");
+    dials.push(token);
+    if (token != good) return socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n");
+    sockets.handleUpgrade(request, socket, head, () => {});
+  });
+  http.listen(0, "127.0.0.1");
+  await once(http, "listening");
+  t.after(() => http.close());
+  let count = 0;
+  const client = await connect(`ws://127.0.0.1:${http.address().port}/`, { webSocket: WebSocket, token: () => `t${++count}`, protocol: "plain" });
+  t.after(() => client.close({ timeout: 0 }));
+  const causes = [];
+  client.on("state", ({ cause }) => cause && causes.push(cause.text ?? cause.code));
+  await client.ready();
+  good = "t2";
+  for (const socket of sockets.clients) socket.terminate();
+  await new Promise((resolve) => client.once("state", resolve));
+  await client.ready();
+  assert.deepEqual(dials, ["t1", "t1", "t2"]);
+  assert.ok(causes.includes("Unexpected server response: 401"), causes.join());
 });

@@ -1,7 +1,7 @@
 // Validates application frames, in both directions.
 import { isServerFrame } from "../protocol/frames.js";
 import { byteLength, jsonOf } from "../util/text.js";
-import { check, checkArgument, object } from "../client/arguments.js";
+import { check, checkArgument, object, type Rule } from "../client/arguments.js";
 import { isText, wellFormedJson } from "../protocol/validate.js";
 import type { AnyFrame } from "./types.js";
 
@@ -12,11 +12,15 @@ const CLIENT_TYPES: readonly string[] = ["join_room", "leave_room", "send_messag
 const bytesOf = (frame: ArrayBufferView): Uint8Array =>
   new Uint8Array(frame.buffer.slice(frame.byteOffset, frame.byteOffset + frame.byteLength));
 
+const jsonRule: Rule = [(value) => object[0](value) || Array.isArray(value), "an object or a list"];
+
 /** Copies a frame to be sent, as JSON or bytes, and measures it. Throws if it cannot be sent. */
 export function checkFrame(frame: unknown): { data: unknown; bytes: number } {
   const isBinary = ArrayBuffer.isView(frame);
-  if (!isBinary) checkArgument(frame, [(value) => object[0](value) || Array.isArray(value), "an object or a list"], "frame");
+  if (!isBinary) checkArgument(frame, jsonRule, "frame");
   const { copy: data, json } = isBinary ? { copy: bytesOf(frame), json: "" } : jsonOf(frame, "frame");
+  // A Date, for instance, is a text as JSON.
+  if (!isBinary) checkArgument(data, jsonRule, "frame");
   // Servers read JSON in bytes too.
   const name = isBinary ? parseFrame(data)?.name : typeOf(data);
   const isReserved = name != undefined && (isServerFrame(name) || CLIENT_TYPES.includes(name));

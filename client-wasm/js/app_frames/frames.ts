@@ -1,9 +1,10 @@
 // The object `client.frames`: listeners, sends and requests of application frames.
 import { Input } from "../wasm/codes.js";
 import type { ClientInternals } from "../protocol/protocol.js";
+import { isServerFrame } from "../protocol/frames.js";
 import { wellFormed } from "../util/text.js";
 import type { ListenOptions, Options } from "../types.js";
-import { checkArgument, checkFields, millis, signal, bool } from "../client/arguments.js";
+import { check, checkArgument, checkFields, millis, signal, bool } from "../client/arguments.js";
 import { checkFrame } from "./frame.js";
 import { keyRule, Listeners, shareErrorClass, withFrameHint } from "./shared.js";
 import { FrameInput } from "./codes.js";
@@ -15,9 +16,17 @@ const NO_ROOM = 0;
 
 const sendRules = { timeout: millis, signal, volatile: bool };
 
+/** Listeners by types of frames. Those of the protocol's own frames would never be called. */
+class FrameListeners extends Listeners<unknown> {
+  protected override check(name: unknown, listener: unknown): void {
+    super.check(name, listener);
+    check(!isServerFrame(name), "bad_argument", `"${name}" is the type of a frame of the protocol`, "listen to another one: the client's own events tell of these");
+  }
+}
+
 /** The application frames of one client. */
 export class AppFrames implements Frames<any, object> {
-  readonly #named = new Listeners<unknown>();
+  readonly #named = new FrameListeners();
   readonly #any = new Listeners<AnyFrame>();
 
   readonly #requests: Requests;

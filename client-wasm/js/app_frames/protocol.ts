@@ -1,7 +1,7 @@
 // The protocol of rooms with application frames beside it.
 import { byteLength } from "../util/text.js";
 import { isServerFrame, inputFrame } from "../protocol/frames.js";
-import { Input, sendFailures, type Output } from "../wasm/codes.js";
+import { Input, Output, sendFailures } from "../wasm/codes.js";
 import { roomProtocol, type ClientInternals, type Protocol } from "../protocol/protocol.js";
 import type { NamedEvent } from "../protocol/event_decoder.js";
 import type { Options } from "../types.js";
@@ -19,11 +19,32 @@ export class AppFramesProtocol implements Protocol {
 
   readonly read: Protocol["read"] = (conn, data, reader) => {
     const frame = parseFrame(data);
+    this.#isTold = false;
     if (!frame) return reader.machine.input(Input.Malformed, [conn]);
-    if (frame.name != undefined && isServerFrame(frame.name)) return inputFrame(conn, frame.data as Parameters<typeof inputFrame>[1], reader);
+    if (frame.name != undefined && isServerFrame(frame.name)) return this.#readProtocolFrame(conn, frame.name, frame.data, reader);
     const bytes = typeof data == "string" ? byteLength(data) : (data as ArrayBuffer).byteLength;
     reader.machine.input(FrameInput.Frame as number as Input, [conn, reader.handles.add({ data: frame }), bytes]);
   };
+
+  #client: ClientInternals | undefined;
+  /** Types of frames that were not as the protocol has them, each told once. The machine tells the first alone, without its type. */
+  readonly #garbled = new Set<string>();
+  #isTold = false;
+
+  #readProtocolFrame(conn: number, type: string, data: unknown, reader: Parameters<Protocol["read"]>[2]): void {
+    const { machine } = reader;
+    const input = (kind: Input, ...more: [readonly number[], (readonly string[])?]) => {
+      machine.input(kind, ...more);
+      if (kind != Input.Malformed) return;
+      this.#isTold = true;
+      if (this.#garbled.has(type)) return;
+      this.#garbled.add(type);
+      // Only names of the protocol come here.
+      const message = `the frame of the type "${type}" is not as the protocol has it: one of the application's own needs another type`;
+      this.#client?.emitter.emit("error", { message, code: "garbled" });
+    };
+    inputFrame(conn, data as Parameters<typeof inputFrame>[1], { ...reader, machine: { input }, redirect: (url) => reader.redirect(url) });
+  }
 
   readonly write: Protocol["write"] = (kind, fields, ids, writer) => {
     if ((kind as number) != FrameOutput.Write) return roomProtocol.write(kind, fields, ids, writer);
@@ -40,10 +61,13 @@ export class AppFramesProtocol implements Protocol {
         const message = `the frame ${JSON.stringify(handles.name(first))} is not kept: ${sendFailures[second - 1]}`;
         return ["error", { message, code: "not_kept" }];
       }
+      case Output.Malformed:
+        if (this.#isTold) return undefined;
+      // Falls through: a text that is no JSON.
       default:
         return roomProtocol.decode(kind, fields, handles, ...rest);
     }
   };
 
-  readonly frames = (client: ClientInternals): unknown => new AppFrames(client, this.options);
+  readonly frames = (client: ClientInternals): unknown => new AppFrames((this.#client = client), this.options);
 }

@@ -56,7 +56,7 @@ export class Requests {
   request(frame: unknown, { timeout = TIMEOUT, signal }: RequestOptions): Promise<unknown> {
     const { field, clock } = this;
     check(!!field, "bad_option", "it is not known which field an answer repeats", 'connect with { correlate: "id" }, or what the field is called');
-    checkArgument(frame, object, "request");
+    checkArgument(frame, [(value) => object[0](value) && !ArrayBuffer.isView(value), "an object"], "request");
     if (signal?.aborted) throw abortReason(signal);
     const [key, request] = this.#correlated(field!, frame);
     if (this.#open.size >= MAX_REQUESTS) throw new RejoinError("too_many_requests", `${MAX_REQUESTS} requests are without an answer`, "wait for some of them");

@@ -11,7 +11,8 @@ export const text: Rule = [(value) => typeof value == "string" && value != "", "
 export const bool: Rule = [(value) => typeof value == "boolean", "true or false"];
 export const count: Rule = [(value) => Number.isSafeInteger(value) && value >= 0, "a whole number from 0"];
 export const attempts: Rule = [(value) => value == Infinity || (count[0](value) && value > 0), "a whole number from 1"];
-export const millis: Rule = [(value) => Number.isFinite(value) && value >= 0, "milliseconds, a number from 0"];
+export const millis: Rule = [(value) => Number.isFinite(value) && value >= 1, "milliseconds, a number from 1"];
+export const wait: Rule = [(value) => value === 0 || millis[0](value), "milliseconds: 0, or a number from 1"];
 export const number: Rule = [Number.isFinite, "a number"];
 export const func: Rule = [(value) => typeof value == "function", "a function"];
 export const object: Rule = [(value) => typeof value == "object" && value != null && !Array.isArray(value), "an object"];

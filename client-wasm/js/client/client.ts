@@ -42,16 +42,22 @@ import type {
   WaitOptions,
 } from "../types.js";
 import type { Mode, RoomState, State } from "../code_types.js";
-import { checkArgument, check, checkFields, millis, signal as aSignal, text as aText } from "./arguments.js";
+import { checkArgument, check, checkFields, millis, wait, signal as aSignal, text as aText } from "./arguments.js";
 
 const PAGE_HIDDEN = 4901;
+
+/** After so many dials in a row that did not open the token may be the reason: its source is asked again. */
+const ASK_AGAIN_AFTER = 3;
 
 /** The events of a client of rooms. */
 const events: readonly (keyof Events)[] = [
   "state", "mode", "ready", "room", "joined", "message", "user_joined", "user_left", "presence", "signal", "notification", "gap", "error",
 ];
 
-const sendRules = { timeout: millis, signal: aSignal, data: [() => true, ""] as const };
+/** A server cannot tell `null` from no data. */
+const data = [(value: unknown) => value !== null, "other data, or leave it out"] as const;
+
+const sendRules = { timeout: millis, signal: aSignal, data };
 
 /** A connection to a room server that reconnects by itself. Made by `connect`. */
 export class Client {
@@ -69,8 +75,12 @@ export class Client {
   readonly #pendingSends = new PendingSends();
   #events: (() => void)[] = [];
   #isEnded = false;
+  /** close() was called: nothing more is sent. */
+  #isClosing = false;
   /** The final counters. */
   #finalDiagnostics: Diagnostics | undefined;
+  /** Dials in a row that did not open. */
+  #unopened = 0;
   #isPerforming = false;
   #isEmitting = false;
   readonly #current = new ClientState();
@@ -103,7 +113,10 @@ export class Client {
     this.#clock = options.clock ?? globalThis;
     this.#timer = new Timer(this.#clock, () => this.#input(Input.Tick, []));
     this.#connections = new Connections(runtime.Connection, urls, socket, options.allowedHosts ?? [], this.#clock, {
-      opened: (conn) => this.#input(Input.Opened, [conn]),
+      opened: (conn) => {
+        this.#unopened = 0;
+        this.#input(Input.Opened, [conn]);
+      },
       text: (conn, text, moved) => {
         if (this.#isEnded) return;
         this.#protocol.read(conn, text, { machine: this.#machine, handles: this.#handles, redirect: moved });
@@ -112,6 +125,8 @@ export class Client {
       flushed: (conn, frame) => this.#input(Input.Flushed, [conn, frame]),
       ended: (conn, opened, code, reason) => {
         this.#causeText = reason;
+        // A page is not told of a 401.
+        if (!opened && ++this.#unopened % ASK_AGAIN_AFTER == (/ 401$/.test(reason) ? 1 : 0)) this.#credentials.renew();
         this.#input(opened ? Input.Closed : Input.DialFailed, [conn, code]);
       },
       // Called while outputs are executed: the loop processes what follows.
@@ -243,7 +258,7 @@ export class Client {
 
   readonly #send: ClientInternals["send"] = (kind, room, payload, bytes, { signal, timeout }, resolve, reject) => {
     if (signal?.aborted) return reject(sendError("failed", "cancelled"));
-    if (this.#isEnded) return reject(sendError("failed", "closed"));
+    if (this.#isEnded || this.#isClosing) return reject(sendError("failed", "closed"));
     const send = this.#pendingSends.next();
     const detach = onAbort(signal, () => this.#input(Input.Cancel, [send]));
     this.#pendingSends.add(send, { resolve, reject, detach: detach });
@@ -280,10 +295,11 @@ export class Client {
   }
 
   /** Sends something ephemeral, `typing` for instance. Dropped where it cannot be sent at once. */
-  signal(room: string, kind: string, data?: unknown): void {
+  signal(room: string, kind: string, given?: unknown): void {
     const name = roomName(room);
     checkArgument(kind, aText, "kind");
-    const copy = data === undefined ? data : jsonOf(data, "data").copy;
+    if (given !== undefined) checkArgument(given, data, "data");
+    const copy = given === undefined ? given : jsonOf(given, "data").copy;
     this.#command(Input.Signal, [this.#handles.number(name), this.#handles.add({ kind: wellFormed(kind), data: copy })]);
   }
 
@@ -309,7 +325,8 @@ export class Client {
    * a connection.
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    checkFields(options, { timeout: millis, signal: aSignal });
+    checkFields(options, { timeout: wait, signal: aSignal });
+    this.#isClosing = true;
     const { timeout = 5000, signal } = options;
     if (this.#current.state.state == "connected") await this.#pendingSends.drain(timeout, this.#clock, signal);
     if (this.#isEnded) return;

@@ -27,8 +27,8 @@ export type LoadTabsPart = () => Promise<{
 }>;
 
 /** Throws that a part of the package did not load. */
-const missing = (name: "tabs" | "own") => (cause: unknown) => {
-  throw new RejoinError(`${name}_failed`, `${name}.js did not load`, "it has to be beside the script", { cause });
+const missing = (name: "tabs" | "own" | "store") => (cause: unknown) => {
+  throw new RejoinError(`${name}_failed`, `${name}.js did not load`, "connect again to load it again; it has to be beside the script", { cause });
 };
 
 /** Loading differs between a browser and Node; everything else is the same. */
@@ -51,12 +51,12 @@ export function connector(load: Load, loadStorage: LoadStoragePart, loadTabs: Lo
     const [[first]] = parseAddresses(url, parseUrl) as [[URL, unknown]];
     const connecting = async () => {
       const noStorage = (cause: unknown) => {
-        const hint = "persist needs IndexedDB, Web Locks, a secure context, and store.js beside the script";
+        const hint = "persist needs IndexedDB, Web Locks and a secure context";
         throw new RejoinError("no_storage", "the browser's storage cannot be used", hint, { cause });
       };
       const { runtime, open } =
         options.frames ? await loadPart(loadAppFrames).catch(missing("own"))
-        : options.persist ? await loadPart(loadStorage).catch(noStorage)
+        : options.persist ? await loadPart(loadStorage).catch(missing("store"))
         : { runtime: base, open: undefined };
       const protocol = runtime.protocol?.(options) ?? roomProtocol;
       const loader = loaders.get(runtime) ?? makeLoader(runtime, options);

@@ -15,8 +15,6 @@ export interface ConnectionHandlers {
 /** Delays between polls of bufferedAmount; no event reports a flush. */
 const POLL_DELAYS = [0, 1, 4, 10, 25, 50];
 
-const noop = () => {};
-
 type Target = Pick<WebSocketLike, "addEventListener" | "removeEventListener">;
 
 /** One socket from dial to close. No notification follows `drop`. */
@@ -29,6 +27,7 @@ export class Connection {
   #flushTracker: FlushTracker | undefined;
   readonly #listeners: [target: Target, name: string, listener: (event: any) => void][];
   #opened = false;
+  #error: string | undefined;
   #polls = 0;
   #timer: unknown;
 
@@ -48,7 +47,7 @@ export class Connection {
     this.#listeners = [
       [socket, "open", () => this.#open()],
       [socket, "message", (event: MessageEvent) => handlers.text(conn, event.data)],
-      [socket, "close", (event: CloseEvent) => this.#close(event.code, event.reason)],
+      [socket, "close", (event: CloseEvent) => this.#close(event.code, event.reason || (!this.#opened && this.#error) || "")],
       // Chromium fires only this event, without `close`. The blocked URI may start with http.
       [globalThis as unknown as Target, "securitypolicyviolation", (event: SecurityPolicyViolationEvent) => {
         const isOurs = socket.url.endsWith(event.blockedURI.replace(/^\w+:/, ""));
@@ -56,8 +55,8 @@ export class Connection {
       }],
     ];
     for (const [target, name, listener] of this.#listeners) target.addEventListener?.(name, listener);
-    // `close` follows. The handler stays: the package ws throws errors without a handler.
-    socket.onerror = noop;
+    // `close` follows. Outside of a browser this says why a dial failed. The handler stays: the package ws throws errors without a handler.
+    socket.onerror = (event) => (this.#error = (event as ErrorEvent)?.message);
   }
 
   #open(): void {

@@ -20,6 +20,11 @@ export class Credentials {
     if (typeof source == "string") this.token = wellFormed(source);
   }
 
+  /** Requests another token for the next dial; without one the dials go on as they are. */
+  renew(): void {
+    if (typeof this.#source == "function") this.fetch(true, () => {});
+  }
+
   /** Requests a token; the result of an outdated request is ignored. */
   fetch(rejected: boolean, answered: (answer: TokenResult, causeText: string) => void): void {
     const request = ++this.#lastRequest;

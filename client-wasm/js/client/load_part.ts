@@ -1,4 +1,6 @@
 // Loads the scripts of the package that are separate files. Knows nothing of their contents.
+import { START_TIMEOUT, withTimeout } from "../wasm/load_wasm.js";
+
 /** The tracing part. */
 export type DebugPart = typeof import("../debug.js");
 
@@ -29,9 +31,9 @@ export function withFreshUrl<T>(load: () => Promise<T>): () => Promise<T> {
     });
 }
 
-/** Loads a part of the package, with two retries. */
+/** Loads a part of the package, with two retries. One that does not come in time has failed: the next call loads it again. */
 export async function loadPart<T>(load: () => Promise<T>): Promise<T> {
   const again = withFreshUrl(load);
   const later = (delay: number) => () => new Promise((resolve) => setTimeout(resolve, delay)).then(again);
-  return again().catch(later(250)).catch(later(1000));
+  return withTimeout(again().catch(later(250)).catch(later(1000)), START_TIMEOUT);
 }

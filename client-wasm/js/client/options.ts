@@ -55,7 +55,7 @@ const rules: Rules = {
 
 /** Throws for a bad option. */
 export function checkOptions(given: Options): void {
-  checkFields(given, given?.frames ? { ...rules, correlate: text } : rules);
+  checkFields(given, { ...rules, correlate: given?.frames ? text : [() => false, "it beside frames: true"] });
   parseRooms(given.rooms, joinRules);
 }
 

@@ -62,6 +62,10 @@ export class ProviderStore {
     // In a microtask: it may throw.
     Promise.resolve()
       .then(this.connect)
+      .then((client: Client | undefined) => {
+        if (typeof client?.on != "function") throw errorOf("bad_argument", "the prop connect gave no client", "have it return what connect() of rejoin gives");
+        return client;
+      })
       .then(
         (client) => {
           if (this.#start == start) this.#attach(client);

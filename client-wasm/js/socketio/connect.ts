@@ -19,7 +19,7 @@ export type Load = (from: string | UrlLike | undefined, frames: boolean) => Prom
 
 /** Throws that the part for application events did not load. */
 const missing = (cause: unknown) => {
-  throw new RejoinError("own_failed", "own-socketio.js did not load", "it has to be beside the script", { cause });
+  throw new RejoinError("own_failed", "own-socketio.js did not load", "connect again to load it again; it has to be beside the script", { cause });
 };
 
 /** Loading differs between a browser and Node; everything else is the same. */

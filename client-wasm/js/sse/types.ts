@@ -75,7 +75,7 @@ export interface FollowOptions {
   history?: number;
   /** `legacy`: fixed delays, at most 10 attempts. */
   policy?: "default" | "legacy";
-  /** Attempts before the state is `failed`; without limit by default. */
+  /** How often it asks again after a request that failed, or a loss, before the state is `failed`; without limit by default. */
   maxAttempts?: number;
   /** The largest event that is taken, in bytes: 1 MiB by default. A larger one is left out, and said to be. */
   maxEvent?: number;

@@ -1,7 +1,7 @@
 // The store in IndexedDB, with one slot per tab.
 import { runtime as base, type Runtime } from "../client/runtime.js";
 import { Persister } from "./persister.js";
-import type { Item, Store } from "./storage_types.js";
+import type { Durability, Item, Store } from "./storage_types.js";
 import { StoringMachine } from "./storing_machine.js";
 
 /** The runtime of a client that stores its state. */
@@ -52,7 +52,7 @@ async function openStore(address: string): Promise<Store> {
   // An open connection would block whoever deletes the database, and every later open behind that.
   database.onversionchange = () => database.close();
   const [slot, release] = await acquireSlot(address);
-  const states = (mode: IDBTransactionMode) => database.transaction(STATES, mode, { durability: "strict" });
+  const states = (mode: IDBTransactionMode, durability?: Durability) => database.transaction(STATES, mode, { durability });
   const close = () => {
     database.close();
     release();
@@ -62,8 +62,8 @@ async function openStore(address: string): Promise<Store> {
       Persister,
       saved: (await resultOf(states("readonly").objectStore(STATES).get(slot))) as Item[] | undefined,
       // The transaction throws where the database is deleted or cleared.
-      async save(items) {
-        const transaction = states("readwrite");
+      async save(items, durability) {
+        const transaction = states("readwrite", durability);
         transaction.objectStore(STATES).put(items, slot);
         // A page that is left receives no more events: a transaction that waits for them is never committed.
         transaction.commit?.();

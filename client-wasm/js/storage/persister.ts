@@ -1,6 +1,6 @@
 // Saves the machine's state into a store and restores it. Waits for a stuck store only for a bounded time.
 import { Item as Kind } from "../wasm/codes.js";
-import type { Item, Store } from "./storage_types.js";
+import type { Durability, Item, Store } from "./storage_types.js";
 import type { StoringMachine } from "./storing_machine.js";
 import type { HandleTable } from "../wasm/handle_table.js";
 import type { Clock } from "../types.js";
@@ -46,12 +46,12 @@ export class Persister {
 
   /** Schedules a save if the state has changed. */
   saveSoon(): void {
-    if (this.machine.changes != this.#savedChanges) this.#timer ??= this.clock.setTimeout(() => void this.save(), SAVE_DELAY);
+    if (this.machine.changes != this.#savedChanges) this.#timer ??= this.clock.setTimeout(() => void this.save("relaxed"), SAVE_DELAY);
   }
 
   /** Saves scheduled changes immediately. */
   flush(): void {
-    if (this.#timer) void this.save();
+    if (this.#timer) void this.save("relaxed");
   }
 
   /** A last save, after which the store is closed. */
@@ -61,8 +61,11 @@ export class Persister {
     this.store.close();
   }
 
-  /** Resolves when the state is stored or storing has failed. */
-  async save(): Promise<void> {
+  /**
+   * Resolves when the state is stored or storing has failed. `relaxed`: it outlives the page and the browser, but not always
+   * the computer's power, and takes far less time: of a page that is left the browser drops what waits for an earlier save.
+   */
+  async save(durability: Durability = "strict"): Promise<void> {
     // While the store is stuck nothing is saved; changes are saved when it responds again.
     if (this.#hangs) return;
     this.clock.clearTimeout(this.#timer);
@@ -75,7 +78,7 @@ export class Persister {
       if (item.kind == Kind.Send || item.kind == Kind.Kept) item.given = this.handles.payload(value);
       items.push(item);
     }
-    const saving = this.store.save(items);
+    const saving = this.store.save(items, durability);
     let timer: unknown;
     try {
       await Promise.race([

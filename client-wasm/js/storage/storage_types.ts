@@ -15,12 +15,15 @@ export interface Item {
   given?: Payload;
 }
 
+/** What a stored state outlives beside the page: `strict`, also a loss of power. */
+export type Durability = "strict" | "relaxed";
+
 /** A store for the state of one client. */
 export interface Store {
   /** What an earlier page stored. */
   readonly saved: Item[] | undefined;
   /** The class that saves the state; loaded with the store. */
   readonly Persister: typeof Persister;
-  save(items: Item[]): Promise<void>;
+  save(items: Item[], durability: Durability): Promise<void>;
   close(): void;
 }

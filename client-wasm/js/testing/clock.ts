@@ -1,6 +1,6 @@
 // A virtual clock: time moves only when the test advances it.
 import type { Clock } from "../types.js";
-import { checkArgument, either, checkFields, millis, number } from "../client/arguments.js";
+import { checkArgument, either, checkFields, wait, number } from "../client/arguments.js";
 
 interface Timer {
   id: number;
@@ -81,7 +81,7 @@ export class VirtualClock implements Clock {
    * before the next. What a timer throws rejects it.
    */
   async advance(ms: number): Promise<void> {
-    checkArgument(ms, millis, "ms");
+    checkArgument(ms, wait, "ms");
     const to = this.#now + ms;
     await this.#move(to, () => false);
     this.#now = to;
@@ -93,7 +93,7 @@ export class VirtualClock implements Clock {
    */
   async until<T>(promise: PromiseLike<T>, within = HOUR): Promise<T> {
     checkArgument(promise, [(value) => typeof value?.then == "function", "what a method gave that one waits for"], "promise");
-    checkArgument(within, millis, "within");
+    checkArgument(within, wait, "within");
     let settled = false;
     const done = () => void (settled = true);
     promise.then(done, done);
@@ -104,7 +104,7 @@ export class VirtualClock implements Clock {
 
   /** Moves the time on at once, as for a machine that slept: the timers that were due meanwhile fire late. */
   async sleep(ms: number): Promise<void> {
-    checkArgument(ms, millis, "ms");
+    checkArgument(ms, wait, "ms");
     this.#now += ms;
     await this.advance(0);
   }

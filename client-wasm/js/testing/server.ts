@@ -1,6 +1,6 @@
 // The fake server that tests script.
 import type { Clock, WebSocketConstructor } from "../types.js";
-import { checkArgument, count, checkFields, millis, number, object, text, bool } from "../client/arguments.js";
+import { checkArgument, count, checkFields, wait, number, object, text, bool } from "../client/arguments.js";
 import { VirtualClock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Hub, streamOf } from "./hub.js";
@@ -60,7 +60,7 @@ export interface FakeRoom {
 }
 
 /** Rules of the options of a planned refusal. */
-const refusalRules = { room: text, times: count, retry: bool, retryAfterMs: millis, message: text };
+const refusalRules = { room: text, times: count, retry: bool, retryAfterMs: wait, message: text };
 
 /** Checks that each of these arguments is a text. */
 function checkTexts(given: { readonly [name: string]: unknown }): void {
@@ -95,7 +95,7 @@ export class FakeServer {
   #stopped = false;
 
   constructor(options: FakeServerOptions = {}) {
-    checkFields(options, { clock: object, extended: bool, url: text, tokens: object, latency: millis, seed: number, limits: object });
+    checkFields(options, { clock: object, extended: bool, url: text, tokens: object, latency: wait, seed: number, limits: object });
     const { clock = new VirtualClock(), extended = true, url, tokens, latency = 0, seed = 1, limits = {} } = options;
     checkFields(limits, Object.fromEntries(Object.keys(defaultLimits).map((name) => [name, count])), "limit");
     this.clock = clock;
@@ -211,7 +211,7 @@ export class FakeServer {
 
   /** Sends going_away: clients open their new connection within the window, before they close this one. */
   goAway(options: { windowMs?: number; url?: string; user?: string } = {}): void {
-    checkFields(options, { windowMs: millis, url: text, user: text });
+    checkFields(options, { windowMs: wait, url: text, user: text });
     const { windowMs = 1000, url, user } = options;
     for (const connection of this.#connectionsOf(user)) {
       if (connection.extended) connection.send({ type: "going_away", windowMs, url });
@@ -232,7 +232,7 @@ export class FakeServer {
 
   /** Announces that tokens expire in `inMs`, and then closes with 4002 connections that have not sent a new one. */
   expire(inMs: number, user?: string): void {
-    checkArgument(inMs, millis, "inMs");
+    checkArgument(inMs, wait, "inMs");
     for (const connection of this.#connectionsOf(user)) {
       this.clock.clearTimeout(connection.tokenEnd);
       connection.tokenEnd = this.clock.setTimeout(() => this.#close(connection, 4002, "Token expired"), inMs);

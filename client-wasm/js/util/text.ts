@@ -22,7 +22,8 @@ const isDeeper = (value: unknown, levels: number): boolean =>
 /** Throws for what JSON would leave out or change. */
 function kept(this: any, key: string, value: unknown): unknown {
   // Of a Map there would be `{}`, and `null` of an invalid Date.
-  const isKept = /t (Obj|Array]|Str|Boo|Nu|Und)/.test({}.toString.call(value)) && (value ?? this[key]) === value;
+  const isHole = value === undefined && Array.isArray(this);
+  const isKept = !isHole && /t (Obj|Array]|Str|Boo|Nu|Und)/.test({}.toString.call(value)) && (value ?? this[key]) === value;
   if (!isKept || (typeof value == "number" && !Number.isFinite(value))) throw new TypeError(`it has no ${this[key]}`);
   return value;
 }

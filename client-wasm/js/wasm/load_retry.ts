@@ -1,6 +1,6 @@
 // Retries loading the module with the delays of a dial, and reports the progress as connection states.
 import type { Loader } from "./load_wasm.js";
-import { Unreachable } from "./load_wasm.js";
+import { START_TIMEOUT, Unreachable, withTimeout } from "./load_wasm.js";
 import { Timer } from "../util/timer.js";
 import type { Clock, WasmSource } from "../types.js";
 
@@ -12,8 +12,6 @@ export interface LoadState {
   cause?: { code: "wasm_unavailable"; text: string; willRetry: boolean };
 }
 
-/** How long starting waits for the module before loading continues in the background. */
-const START_TIMEOUT = 3_000;
 /** Backoff: the first delay, and the largest. */
 const FIRST_DELAY = 1_000;
 const MAX_DELAY = 30_000;
@@ -21,15 +19,10 @@ const MAX_DELAY = 30_000;
 const SUSPENDED_AFTER = 120_000;
 
 /** Resolves when the module is loaded or still loading. Rejects when it can never be loaded. */
-export async function startLoading(loader: Loader, from: WasmSource | undefined): Promise<void> {
-  let timer: ReturnType<typeof setTimeout>;
-  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, START_TIMEOUT)));
-  await Promise.race([loader.try(from), timeout])
-    .catch((error) => {
-      if (!(error instanceof Unreachable)) throw error;
-    })
-    .finally(() => clearTimeout(timer));
-}
+export const startLoading = (loader: Loader, from: WasmSource | undefined): Promise<void> =>
+  withTimeout(loader.try(from), START_TIMEOUT).catch((error) => {
+    if (!(error instanceof Unreachable)) throw error;
+  });
 
 /** The retries of one client. */
 export class LoadRetry {

@@ -11,13 +11,16 @@ export class Unreachable extends Error {}
 /** Loading that takes longer has hung, as for a dial. */
 const LOAD_TIMEOUT = 10_000;
 
+/** How long starting waits for the module, and for each other part of the package. */
+export const START_TIMEOUT = 3_000;
+
 /** Rejects after the timeout. */
-function withTimeout<T>(promise: Promise<T>, onTimeout: () => void = () => {}): Promise<T> {
+export function withTimeout<T>(promise: Promise<T>, timeout = LOAD_TIMEOUT, onTimeout?: () => void): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new Unreachable(`no answer for ${LOAD_TIMEOUT / 1000} s`));
-      onTimeout();
-    }, LOAD_TIMEOUT);
+      reject(new Unreachable(`no answer for ${timeout / 1000} s`));
+      onTimeout?.();
+    }, timeout);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
@@ -39,7 +42,7 @@ export async function fetchModule(from: string | UrlLike): Promise<WebAssembly.M
     });
   };
   // Not compileStreaming: it rejects responses without the wasm content type.
-  return WebAssembly.compile(await withTimeout(bytes(), () => abort.abort()));
+  return WebAssembly.compile(await withTimeout(bytes(), LOAD_TIMEOUT, () => abort.abort()));
 }
 
 /**
