@@ -209,7 +209,7 @@ impl HubConnection {
         })
     }
 
-    /// What was before an [`Output::NotifyQueueDrained`] has been written.
+    /// What was before an [`Output::NotifyQueueDrained`](crate::hub::Output::NotifyQueueDrained) has been written.
     pub(crate) fn queue_drained(&self) {
         self.hub.run(&mut self.hub.lock(), Input::QueueDrained { conn: self.conn });
     }
