@@ -1,6 +1,5 @@
-//! Parses the values of options.
+//! The values of options, and how they are written.
 
-use super::{AddressLimit, Rate};
 use crate::admission::check_network;
 use crate::host::check_host;
 use crate::origin::check_origin;
@@ -10,6 +9,35 @@ use std::time::Duration;
 
 /// Longest time that an option takes: a day. What is longer is a slip.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// `--rate`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Rate {
+    /// No limit.
+    Unlimited,
+    /// Sends per second and user.
+    PerSecond(f64),
+}
+
+/// What one address may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AddressLimit {
+    /// As much as there is for all.
+    Unlimited,
+    /// So many.
+    Limited(u32),
+}
+
+impl AddressLimit {
+    pub(super) fn limit(self) -> Option<u32> {
+        match self {
+            Self::Unlimited => None,
+            Self::Limited(count) => Some(count),
+        }
+    }
+}
 
 /// `30s`, `500ms`, `2m`, or a number of seconds.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
