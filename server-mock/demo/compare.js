@@ -116,7 +116,9 @@ function phase(text) {
 }
 
 $("run").addEventListener("click", async () => {
-  $("run").disabled = true;
+  // A button that is disabled loses the focus of whoever uses the keyboard.
+  if ($("run").ariaDisabled == "true") return;
+  $("run").ariaDisabled = "true";
   setCables("whole");
   phase("Connecting");
   for (const { inside, outside } of contestants) [inside, outside].forEach((client) => client?.close());
@@ -144,7 +146,7 @@ $("run").addEventListener("click", async () => {
   }
   contestants.forEach((contestant) => show(contestant, true));
   phase("Done");
-  $("run").disabled = false;
+  $("run").ariaDisabled = "false";
 });
 phase("Ready");
 $("run").disabled = false;

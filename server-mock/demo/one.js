@@ -25,10 +25,12 @@ let current = first;
 function login() {
   const known = sessionStorage.getItem("name");
   if (known) return known;
-  $("name").value = `guest-${Math.random().toString(36).slice(2, 6)}`;
+  const guest = `guest-${Math.random().toString(36).slice(2, 6)}`;
+  $("name").value = guest;
   $("login").showModal();
-  // Without a name there is no chat.
-  $("login").addEventListener("cancel", (event) => event.preventDefault());
+  // Whoever has a name writes over it; whoever leaves the dialog with Escape is the guest.
+  $("name").select();
+  $("login").addEventListener("cancel", () => ($("name").value = guest));
   return new Promise((resolve) => {
     $("login").addEventListener("close", () => {
       const name = $("name").value.trim();

@@ -39,8 +39,10 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const play = document.getElementById("play");
 play.disabled = true;
 play.addEventListener("click", async () => {
+  // A button that is disabled loses the focus of whoever uses the keyboard.
+  if (play.ariaDisabled == "true") return;
+  play.ariaDisabled = "true";
   const [ada, bob] = people;
-  play.disabled = true;
   ada.cable.state = bob.cable.state = "whole";
   bob.write("Where are you?");
   await pause(1200);
@@ -57,7 +59,7 @@ play.addEventListener("click", async () => {
   bob.write("Now I am in one too.");
   await pause(5000);
   ada.cable.state = bob.cable.state = "whole";
-  play.disabled = false;
+  play.ariaDisabled = "false";
 });
 
 // For a proxy that has the server below a path.

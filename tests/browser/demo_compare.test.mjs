@@ -9,7 +9,9 @@ test("three clients write over cables that are cut alike; of ours each message a
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
   const { page, errors } = await demo(t, server.port, "compare.html");
   await page.getByText("Ready", { exact: true }).waitFor();
-  await page.getByRole("button", { name: "Run it" }).click();
+  assert.equal(await page.locator("#clients").getByText("Connecting", { exact: true }).count(), 0, "nothing is connecting yet");
+  await page.getByRole("button", { name: "Run it" }).press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Run it");
   await page.getByText("under way").first().waitFor();
   await page.getByText("Done", { exact: true }).waitFor({ timeout: 90_000 });
   await inspect(page, "compare-end");

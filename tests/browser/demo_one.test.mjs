@@ -64,3 +64,17 @@ test("the question for a name can be read by everybody", async (t) => {
   await inspect(page, "one-name");
   assert.deepEqual(errors, []);
 });
+
+test("the name that is proposed is written over at once, and is taken by whoever leaves the dialog with Escape", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
+  const { page, errors } = await demo(t, server.port, "one.html");
+  const field = page.getByLabel("Your name");
+  await field.waitFor();
+  const proposed = await field.inputValue();
+  await page.keyboard.type("ada");
+  assert.equal(await field.inputValue(), "ada");
+  await page.keyboard.press("Escape");
+  await page.getByText(/^Connected/).waitFor();
+  await page.getByRole("listitem").getByText(proposed).first().waitFor();
+  assert.deepEqual(errors, []);
+});

@@ -150,7 +150,8 @@ test("everything is reached by keyboard", async (t) => {
 
 test("the page plays it to who only looks", async (t) => {
   const { page, errors } = await pair(t, await start(t));
-  await page.getByRole("button", { name: "Show me" }).click();
+  await page.getByRole("button", { name: "Show me" }).press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Show me");
   await page.locator("#count").getByText("4 written in the tunnel, 4 delivered, 0 twice").waitFor();
   assert.deepEqual(errors, []);
 });
