@@ -37,7 +37,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
-    /// Who may connect; [`Auth`] has the forms.
+    /// Who may connect; [`Auth`](crate::Auth) has the forms.
     #[arg(
         long,
         value_name = "open|tokens=FILE|jwt=FILE|jwks=FILE",
