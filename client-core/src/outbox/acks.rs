@@ -71,9 +71,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     }
 
     /// A send that was made before the mode was known is refused. That is certain, so it can wait again where its room is
-    /// still to be joined; elsewhere it has failed.
+    /// still to be joined, or where it was refused for now and nothing of its room went out behind it: that would overtake
+    /// it. Elsewhere it has failed.
     fn unconfirmed_refused(
         &mut self,
+        now: Timestamp,
         send_no: u64,
         nack: &Nack<P>,
         wanted: impl Fn(&N) -> bool,
@@ -81,9 +83,16 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     ) -> Option<Rejoin<N>> {
         let sent = self.take_unconfirmed(send_no)?;
         let code = nack.code;
-        let sent = if code == Code::NotJoined && wanted(&sent.room) { self.requeue(sent) } else { Err(sent) };
-        match sent {
-            Ok(room) => Some(Rejoin(room)),
+        let unjoined = code == Code::NotJoined;
+        let may_wait =
+            if unjoined { wanted(&sent.room) } else { nack.retry && !self.has_later(&sent.room, send_no) };
+        match if may_wait && !mutation!(FirstRefusalFinal) { self.requeue(sent) } else { Err(sent) } {
+            Ok(room) if unjoined => Some(Rejoin(room)),
+            Ok(room) => {
+                let pause = nack.retry_after_ms.map_or(RETRY_DELAY, Nanos::from_millis).min(MAX_RETRY_DELAY);
+                self.queue_mut(&room)?.pause(now, pause);
+                None
+            }
             Err(sent) => {
                 let status = DeliveryStatus::Failed(SendFailure::Refused(code));
                 self.resolve(sent.id, sent.room, sent.size, status, out);
@@ -91,6 +100,13 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 None
             }
         }
+    }
+
+    /// Whether a send to the room that is under way was made after this one.
+    fn has_later(&self, room: &N, send_no: u64) -> bool {
+        let unflushed = self.unflushed_frames.iter().filter_map(|frame| frame.unnumbered.as_ref());
+        self.unconfirmed.iter().chain(unflushed).any(|sent| sent.send_no > send_no && sent.room == *room)
+            || self.queues.iter().any(|queue| queue.room == *room && !queue.unanswered.is_empty())
     }
 
     /// A send that was made before the mode was known has certainly not been taken: it waits again, if it has been kept for
@@ -183,7 +199,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
         let Some((index, at)) = found else {
             return match attempt {
-                Some(0) => self.unconfirmed_refused(send_no, nack, wanted, out),
+                Some(0) => self.unconfirmed_refused(now, send_no, nack, wanted, out),
                 _ => None,
             };
         };

@@ -225,9 +225,10 @@ impl<P, N> RoomReceiver<P, N> {
         let within = same && cursor.seq <= joined.seq;
         let contradicts = core::mem::take(&mut self.forked)
             || matches!(joined.reason, Some(JoinReason::Forked | JoinReason::EpochChanged));
-        // Without `since` the replay still connects if it begins early enough, and leaves a gap if it does not.
-        let connects = start <= cursor.seq || (has_history && joined.reason == Some(JoinReason::Fresh));
-        if within && !contradicts && (joined.recovered || connects) {
+        // What a replay leaves out that begins too late is still the server's, as far as its log goes back.
+        let connects = joined.recovered || start <= cursor.seq;
+        if within && !contradicts && (connects || has_history && !mutation!(TrimmedUnfetched)) {
+            self.has_gap = !connects;
             if joined.recovered {
                 self.replay_until = if mutation!(ReplayTakenTwice) {
                     cursor.seq
@@ -253,7 +254,10 @@ impl<P, N> RoomReceiver<P, N> {
             // After a fork they tell what the replay only repeats from what is new.
             self.recent.clear();
         }
-        self.cursor = begin(start);
+        // A log that began anew holds only what this client has not received, and a fork tells not where it began.
+        let is_fetched = has_history && !same && !mutation!(NewLogUnfetched);
+        self.has_gap = is_fetched && start > 0;
+        self.cursor = begin(if is_fetched { 0 } else { start });
         Resumed {
             gap: if mutation!(NewEpochUntold) && !same { None } else { Some(gap) },
             new_epoch: !same,

@@ -21,7 +21,7 @@ fn fetch(rig: &mut Rig) -> Option<HistoryRequest> {
 }
 
 fn answer(rig: &mut Rig, request: &HistoryRequest, seqs: &[u64], complete: bool) {
-    let messages = seqs.iter().map(|seq| message("e", *seq)).collect();
+    let messages = seqs.iter().map(|seq| message(request.epoch.as_str(), *seq)).collect();
     let (reference, room, epoch) = (request.reference.clone(), request.room.clone(), request.epoch.clone());
     rig.receive(ServerMessage::History(Box::new(History { reference, room, epoch, messages, complete })));
 }
@@ -108,18 +108,55 @@ fn a_replay_that_stops_coming_is_fetched_instead() {
 }
 
 #[test]
-fn a_log_that_began_anew_or_lost_its_beginning_leaves_a_gap() {
-    for (reason, epoch, expected) in [
-        (JoinReason::EpochChanged, "f", "gap 10..? epoch_changed"),
-        (JoinReason::Trimmed, "e", "gap 10..13 trimmed"),
-        (JoinReason::Forked, "e", "gap 10..? forked"),
-    ] {
+fn a_log_that_forked_leaves_a_gap_up_to_its_replay() {
+    let mut rig = Rig::joined();
+    rejoin(&mut rig, |answer| Joined { reason: Some(JoinReason::Forked), replay: 2, ..answer });
+    rig.receive(replayed("e", 13));
+    rig.receive(replayed("e", 14));
+    assert_eq!(rig.story(), ["gap 10..? forked", "m13", "m14"]);
+}
+
+#[test]
+fn what_a_log_still_holds_that_lost_its_beginning_is_fetched_whether_a_replay_came_or_not() {
+    for replay in [0, 1] {
         let mut rig = Rig::joined();
-        rejoin(&mut rig, |answer| Joined { epoch: id(epoch), reason: Some(reason), replay: 2, ..answer });
-        rig.receive(replayed(epoch, 13));
-        rig.receive(replayed(epoch, 14));
-        assert_eq!(rig.story(), [expected, "m13", "m14"], "{reason:?}");
+        rejoin(&mut rig, |answer| Joined { reason: Some(JoinReason::Trimmed), replay, ..answer });
+        let request = fetch(&mut rig).expect("at once");
+        assert_eq!(request.after, 10);
+        if replay > 0 {
+            rig.receive(replayed("e", 14));
+        }
+        assert_eq!(rig.story(), [""; 0], "what is missing is not known yet");
+        answer(&mut rig, &request, &[13, 14], false);
+        assert_eq!(rig.story(), ["gap 10..13 trimmed", "m13", "m14"], "{replay}");
     }
+}
+
+/// A client whose room has another log now, with three messages.
+fn begun_anew(replay: u64) -> Rig {
+    let mut rig = Rig::joined();
+    let reason = Some(JoinReason::EpochChanged);
+    rejoin(&mut rig, |answer| Joined { epoch: id("f"), seq: 3, reason, replay, ..answer });
+    rig
+}
+
+#[test]
+fn a_log_that_began_anew_leaves_a_gap_and_is_fetched_from_its_beginning() {
+    assert_eq!(begun_anew(1).story(), ["gap 10..? epoch_changed"]);
+    let mut rig = begun_anew(1);
+    let request = fetch(&mut rig).expect("at once");
+    assert_eq!((request.epoch.clone(), request.after), (id("f"), 0));
+    rig.receive(replayed("f", 3));
+    answer(&mut rig, &request, &[1, 2, 3], true);
+    assert_eq!(rig.story(), ["m1", "m2", "m3"]);
+}
+
+#[test]
+fn of_a_log_that_began_anew_and_lost_its_beginning_that_is_a_gap_too() {
+    let mut rig = begun_anew(0);
+    let request = fetch(&mut rig).expect("at once");
+    answer(&mut rig, &request, &[2, 3], false);
+    assert_eq!(rig.story(), ["gap 0..2 trimmed", "m2", "m3"]);
 }
 
 #[test]

@@ -118,6 +118,32 @@ fn a_first_contact_send_whose_room_lets_nobody_in_for_now_waits_and_goes_in_orde
 }
 
 #[test]
+fn a_first_contact_send_that_is_refused_for_now_goes_again_unless_a_later_one_of_its_room_could_overtake_it()
+{
+    let mut rig = first_contact();
+    let (mut joins, mut sends) = (Vec::new(), Vec::new());
+    for output in rig.said() {
+        match output {
+            Output::Send { message: ClientMessage::JoinRoom { request, .. }, .. } => joins.extend(request),
+            Output::Send { message: ClientMessage::SendMessage { tag, .. }, .. } => sends.extend(tag),
+            _ => {}
+        }
+    }
+    rig.receive(hello("me"));
+    let joined = join_answer(joins.remove(0).reference, "e", 10);
+    rig.receive(ServerMessage::Joined(Box::new(joined)));
+    // Answers come in order: `second` is still on its way.
+    rig.nack(&sends[0].reference, Code::RateLimited, true);
+    let refused = DeliveryStatus::Failed(SendFailure::Refused(Code::RateLimited));
+    assert_eq!(rig.deliveries(), [(1, refused)]);
+    rig.nack(&sends[1].reference, Code::RateLimited, true);
+    assert_eq!(rig.deliveries(), []);
+    rig.pass(Duration::from_secs(2));
+    let again: Vec<_> = rig.sends().into_iter().map(|(content, _)| content).collect();
+    assert_eq!(again, ["second"]);
+}
+
+#[test]
 fn a_pong_and_a_second_without_a_frame_show_a_plain_server_and_written_is_all_there_is() {
     let mut rig = Rig::new(Config::default());
     rig.command(Command::Join(Name::from("r").into()));
