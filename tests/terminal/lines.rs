@@ -47,3 +47,20 @@ fn many_lines_arrive_in_their_order_and_what_is_no_message_is_told_in_its_place(
     let numbers: Vec<_> = lines.iter().filter_map(|line| line["seq"].as_u64()).collect();
     assert!(numbers.is_sorted(), "sent in their order");
 }
+
+#[test]
+fn lines_that_come_faster_than_the_server_takes_them_are_all_delivered_in_their_order() {
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--rate", "50"]);
+    let input: String = (1..=150).map(|number| format!("{number}\n")).collect();
+    let args = ["send", &server.url, "-r", "lobby", "--token", "ada", "--json"];
+    let output = run(&args, input.as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let numbers: Vec<_> = told(&output).iter().filter_map(|line| line["seq"].as_u64()).collect();
+    assert_eq!(numbers, (1..=150).collect::<Vec<_>>());
+    // And one alone, while the rate is used up.
+    let output = run(&args, input.as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let alone = ["send", &server.url, "-r", "lobby", "--token", "ada", "hi"];
+    let output = run(&alone, b"");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}

@@ -45,6 +45,7 @@ mod terminal_restore;
 mod times;
 mod tls;
 mod tokens;
+mod trimmed;
 mod untrusted_server;
 
 use harness::process::ServerProcess;

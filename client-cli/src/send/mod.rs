@@ -131,6 +131,8 @@ struct Sender {
     token_notices: Option<TokenNotices>,
     /// What the last connection could promise.
     mode: Option<Mode>,
+    /// Until when lines wait for the first connection's mode.
+    held_until: Instant,
     /// The state could not be stored: nothing is kept.
     is_unstored: bool,
     under_way: UnderWay,
@@ -162,6 +164,7 @@ impl Sender {
             asks: settings.socket_io.as_ref().is_some_and(|server| server.options.acks),
             token_notices: settings.token_notices.clone(),
             mode: None,
+            held_until: Instant::now() + Duration::from_secs(arguments.timeout.into()),
             is_unstored: false,
             under_way: UnderWay::default(),
             unechoed: VecDeque::new(),
@@ -188,11 +191,21 @@ impl Sender {
         Ok(())
     }
 
-    /// Queues one message; `number` is its line. Its time begins now.
+    /// Whether lines wait. Before the mode is known a message goes out without a number: what a server refuses for now is
+    /// then lost, with others behind it under way. With a state file what was read is stored first.
+    fn is_held(&self) -> bool {
+        let has_ended = matches!(self.client.status().state, State::Failed | State::Closed);
+        self.mode.is_none() && !self.keeps && !has_ended && Instant::now() < self.held_until
+    }
+
+    /// Queues one message; `number` is its line. Its time begins now, or has begun with the command where it waited for the
+    /// mode.
     fn hand_over(&mut self, text: String, number: Option<u64>) {
         let draft = self.client.message(&self.room, &*text);
+        let left = self.held_until.saturating_duration_since(Instant::now());
+        let timeout = if self.mode.is_none() { left } else { self.timeout };
         // With a state file it may wait for another run.
-        let sending = if self.keeps { draft.send() } else { draft.timeout(self.timeout).send() };
+        let sending = if self.keeps { draft.send() } else { draft.timeout(timeout).send() };
         // The library's timeout is about the wait for a connection; this one also ends the wait for a server
         // that is connected and takes nothing.
         let patience = if self.keeps { self.timeout } else { self.timeout + ECHO_TIMEOUT };
@@ -369,7 +382,8 @@ impl Sender {
     ) -> Result<(), Failure> {
         let mut lines = VecDeque::new();
         loop {
-            while self.under_way.has_room()
+            while !self.is_held()
+                && self.under_way.has_room()
                 && let Some(Line { number, text }) = lines.pop_front()
             {
                 match text {
@@ -394,6 +408,7 @@ impl Sender {
                     None if self.under_way.is_empty() && lines.is_empty() => return Ok(()),
                     None => self.finish(None).await,
                 },
+                () = sleep_until(self.held_until), if self.is_held() && !lines.is_empty() => Ok(()),
                 batch = next_batch(&mut input), if lines.is_empty() => {
                     match batch {
                         Some(batch) => lines.extend(batch),
