@@ -1,7 +1,7 @@
 //! Checks what applications are told of rooms: in order, without duplicates, no gap unannounced (invariants 2, 3, 4 and 6).
 
 use super::Checker;
-use super::ground_truth::{Key, LogId};
+use super::ground_truth::{Key, LogId, PERSONAL};
 use crate::sim::Micros;
 use crate::sim::coverage::Sometimes;
 use rejoin::messages::{EntryMeta, Joined};
@@ -166,7 +166,9 @@ impl Checker {
             // Who has joined and received nothing has no position to name, and fetches what the replay leaves out.
             let within = |epoch: &Id, next: u64| *epoch == joined.epoch && next <= joined.seq + 1;
             let goes_on = matches!(&feed.next, Next::Exactly(epoch, next) if within(epoch, *next));
-            if !goes_on || !fresh {
+            // So does who was away for longer than the log goes back: it may still hold the next message.
+            let trimmed = joined.reason == Some(rejoin::messages::JoinReason::Trimmed);
+            if !goes_on || !(fresh || trimmed && place < PERSONAL) {
                 feed.next = Next::AfterGap;
             }
         } else if left || feed.next == Next::Unjoined {

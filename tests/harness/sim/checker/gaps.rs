@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::feeds::Next;
-use super::ground_truth::LogId;
+use super::ground_truth::{LogId, PERSONAL};
 use crate::sim::coverage::Sometimes;
 use rejoin::{Gap, GapReason};
 
@@ -22,8 +22,11 @@ impl Checker {
         feed.last_unstamped = None;
         feed.last = None;
         let begin = feed.begin.take().filter(|_| feed.joined && gap.reason != GapReason::Reconnected);
+        let is_new_log = gap.reason == GapReason::EpochChanged && place < PERSONAL;
         feed.next = match (&gap.epoch, gap.before, begin) {
             (Some(epoch), Some(before), _) => Next::Exactly(epoch.clone(), before),
+            // All of a log that has begun anew is owed to who was there before, whatever the replay holds.
+            (_, None, Some((epoch, _))) if is_new_log => Next::Exactly(epoch, 1),
             (_, None, Some((epoch, start))) => Next::Exactly(epoch, start),
             _ => Next::Any,
         };
