@@ -4,6 +4,7 @@ use crate::{run, text};
 use harness::closed_port::ClosedPort;
 use harness::process::ServerProcess;
 use serde_json::Value;
+use std::ops::RangeInclusive;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,11 @@ fn told(output: &Output) -> Vec<Value> {
 
 fn numbers(told: &[Value]) -> Vec<u64> {
     told.iter().map(|line| line["line"].as_u64().unwrap()).collect()
+}
+
+/// Lines that are these numbers.
+pub(crate) fn numbered(numbers: RangeInclusive<u32>) -> String {
+    numbers.flat_map(|number| [number.to_string(), "\n".to_owned()]).collect()
 }
 
 #[test]
@@ -51,7 +57,7 @@ fn many_lines_arrive_in_their_order_and_what_is_no_message_is_told_in_its_place(
 #[test]
 fn lines_that_come_faster_than_the_server_takes_them_are_all_delivered_in_their_order() {
     let server = ServerProcess::start_with("127.0.0.1:0", &["--rate", "50"]);
-    let input: String = (1..=150).map(|number| format!("{number}\n")).collect();
+    let input = numbered(1..=150);
     let args = ["send", &server.url, "-r", "lobby", "--token", "ada", "--json"];
     let output = run(&args, input.as_bytes());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));

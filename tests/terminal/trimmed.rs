@@ -1,17 +1,18 @@
 //! A reader that was away for longer than the server's log goes back: what the log still holds arrives.
 
+use crate::lines::numbered;
 use crate::{run, text};
 use harness::process::ServerProcess;
 use serde_json::Value;
+use std::ops::RangeInclusive;
 
 #[test]
 fn tail_and_pipe_print_the_gap_and_then_all_that_the_server_still_has() {
     let server = ServerProcess::start_with("127.0.0.1:0", &["--history", "50"]);
     let folder = tempfile::TempDir::new().unwrap();
-    let send = |numbers: std::ops::RangeInclusive<u32>| {
-        let input: String = numbers.map(|number| format!("{number}\n")).collect();
+    let send = |numbers: RangeInclusive<u32>| {
         let args = ["send", &server.url, "-r", "lobby", "--token", "sender"];
-        assert_eq!(run(&args, input.as_bytes()).status.code(), Some(0));
+        assert_eq!(run(&args, numbered(numbers).as_bytes()).status.code(), Some(0));
     };
     let state = folder.path().join("state").display().to_string();
     let pipe = ["pipe", &server.url, "-r", "lobby", "--token", "ada", "--state", &state, "--linger", "1"];
