@@ -16,9 +16,10 @@ import { writeSingleFile } from "./single_file.mjs";
 /**
  * Most bytes, gzip -9, of all that a page loads for the base entry: what it has been brought to, never to be raised lightly.
  * 640 of them say why a send failed that was refused each time, with the code of the server's own; 320 open the socket while
- * the module is under way, which is a round trip less on a slow network.
+ * the module is under way, which is a round trip less on a slow network; 240 receive what a log still holds after an absence
+ * that was longer than it goes back, and send a first message again that was refused for now.
  */
-const BUDGET = 51.6875 * 1024;
+const BUDGET = 52 * 1024;
 /** What it is meant to be. */
 const GOAL = 18 * 1024;
 
