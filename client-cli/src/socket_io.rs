@@ -1,6 +1,6 @@
 //! The options of the command line that describe a Socket.IO server.
 
-use crate::args::{AckTextName, ConnectionArgs, Protocol};
+use crate::args::{AckTextName, ConnectionArgs, Protocol, TransportsName};
 use crate::error::Failure;
 use rejoin::SocketIo;
 use rejoin::socketio::{MAX_NAMESPACES, Namespace};
@@ -9,6 +9,7 @@ use rejoin::socketio::{MAX_NAMESPACES, Namespace};
 pub(crate) fn described(
     arguments: &ConnectionArgs,
     profile_ack_text: Option<AckTextName>,
+    profile_transports: Option<TransportsName>,
 ) -> Result<Option<SocketIo>, Failure> {
     if arguments.protocol != Some(Protocol::SocketIo) {
         let options = [
@@ -16,6 +17,7 @@ pub(crate) fn described(
             ("--event-map", !arguments.event_map.is_empty()),
             ("--no-acks", arguments.no_acks),
             ("--ack-text", arguments.ack_text.is_some()),
+            ("--transports", arguments.transports.is_some()),
         ];
         return match options.iter().find(|(_, given)| *given) {
             Some((option, _)) => Err(Failure::usage("protocol", format!("{option} is for Socket.IO only"))
@@ -37,6 +39,9 @@ pub(crate) fn described(
     server.options.acks = !arguments.no_acks;
     if let Some(text) = arguments.ack_text.or(profile_ack_text) {
         server.ack_text = text.into();
+    }
+    if let Some(transports) = arguments.transports.or(profile_transports) {
+        server.options.transports = transports.into();
     }
     Ok(Some(server))
 }
@@ -101,12 +106,12 @@ mod tests {
     use super::*;
     use crate::args::{Arguments, Command};
     use clap::Parser as _;
-    use rejoin::socketio::{AckText, EventKind};
+    use rejoin::socketio::{AckText, EventKind, Transports};
 
     fn given(options: &[&str]) -> Result<Option<SocketIo>, Failure> {
         let words = ["rejoin", "doctor", "http://h/"].iter().chain(options);
         match Arguments::try_parse_from(words).unwrap().command.unwrap() {
-            Command::Doctor(arguments) => described(&arguments.connection, None),
+            Command::Doctor(arguments) => described(&arguments.connection, None, None),
             other => panic!("{other:?}"),
         }
     }
@@ -122,6 +127,9 @@ mod tests {
         assert_eq!(server.events.kind("said=so"), Some(EventKind::Message));
         let server = given(&["--protocol=socketio", "--ack-text=error"]).unwrap().unwrap();
         assert_eq!(server.ack_text, AckText::Error);
+        assert_eq!(server.options.transports, Transports::Auto);
+        let server = given(&["--protocol=socketio", "--transports=polling"]).unwrap().unwrap();
+        assert_eq!(server.options.transports, Transports::Polling);
     }
 
     use super::others as others_of;
@@ -166,6 +174,7 @@ mod tests {
             (&["--event-map=a=b"], "protocol", "--protocol socketio"),
             (&["--no-acks", "--protocol=plain"], "protocol", "--protocol socketio"),
             (&["--ack-text=error"], "protocol", "--protocol socketio"),
+            (&["--transports=polling"], "protocol", "--protocol socketio"),
             (&["--protocol=socketio", "--namespace=n"], "namespace", "/admin"),
             (&["--protocol=socketio", "--event-map=say"], "event_map", "send_message=chat:send"),
             (&["--protocol=socketio", "--event-map=says=x"], "event_map", "join_room"),

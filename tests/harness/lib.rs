@@ -35,4 +35,5 @@ pub mod scripted_server;
 pub mod sim;
 pub mod terminal;
 pub mod token_reader;
+pub mod upgrade_proxy;
 pub mod web_page;

@@ -5,6 +5,7 @@ use rejoin::feed::{EventStream, StreamItem};
 use rejoin::messages::json::{
     ServerDecoder, decode_client, encode_client, encode_server, is_data, nesting_depth, well_formed,
 };
+use rejoin::socketio::payload::{PayloadDecoder, PayloadPacket, append_binary, append_text};
 use rejoin::socketio::{Attachments, EnginePacket, Packet};
 use rejoin::{Endpoint, Headers, Id, check_room_name};
 use rejoin_server::Fault;
@@ -20,11 +21,12 @@ pub struct Parser {
 }
 
 /// All of them.
-pub static PARSERS: [Parser; 9] = [
+pub static PARSERS: [Parser; 10] = [
     Parser { name: "server_frame", check: server_frame },
     Parser { name: "client_frame", check: client_frame },
     Parser { name: "data", check: data },
     Parser { name: "socketio_packet", check: socketio_packet },
+    Parser { name: "payload", check: payload },
     Parser { name: "attachments", check: attachments },
     Parser { name: "event_stream", check: event_stream },
     Parser { name: "url", check: url },
@@ -82,6 +84,50 @@ fn socketio_packet(bytes: &[u8]) {
         let mut written = String::new();
         packet.encode_into(&mut written);
         assert_eq!(Packet::decode(&written), Ok(packet), "written as {written}");
+    }
+}
+
+/// Longest packet of a payload here, in bytes.
+const LONGEST_PACKET: usize = 48;
+
+/// How the bytes are cut into pieces changes nothing, no packet is longer than the bound, and what is written of the packets is
+/// read as the same.
+fn payload(bytes: &[u8]) {
+    let read = |bytes: &[u8], piece_length: usize| {
+        let mut decoder = PayloadDecoder::new(LONGEST_PACKET);
+        let mut packets = Vec::new();
+        for mut piece in bytes.chunks(piece_length) {
+            while !piece.is_empty() {
+                match decoder.read(&mut piece) {
+                    Ok(packet) => packets.extend(packet),
+                    Err(_) => return (packets, false),
+                }
+            }
+        }
+        let last = decoder.finish();
+        let is_whole = last.is_ok();
+        packets.extend(last);
+        (packets, is_whole)
+    };
+    let (packets, is_whole) = read(bytes, usize::MAX);
+    assert_eq!(read(bytes, 1).1, is_whole);
+    let mut written = String::new();
+    for packet in &packets {
+        let length = match packet {
+            PayloadPacket::Text(text) => {
+                append_text(&mut written, text);
+                text.len()
+            }
+            PayloadPacket::Binary(bytes) => {
+                append_binary(&mut written, bytes);
+                bytes.len()
+            }
+        };
+        // Two bytes more have the same length in base64.
+        assert!(length <= LONGEST_PACKET + 2, "{length}");
+    }
+    if is_whole {
+        assert_eq!(read(written.as_bytes(), 7), (packets, true));
     }
 }
 

@@ -128,7 +128,10 @@ for (const namespace of namespaces.map((name) => io.of(name))) {
 const sockets = (userId) =>
   namespaces.flatMap((name) => [...io.of(name).sockets.values()]).filter(({ data }) => data.userId === userId);
 const say = (room, text) => io.to(room).emit(called("message"), message("server", room, text));
-const drop = (socket) => socket.conn.transport.socket.terminate();
+function drop({ conn: { transport } }) {
+  if (transport.name === "websocket") transport.socket.terminate();
+  else transport.onError("dropped");
+}
 
 const commands = {
   answer: () => (answersOrders = true),

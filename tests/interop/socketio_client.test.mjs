@@ -550,10 +550,11 @@ describe("our command line on a Socket.IO server", { concurrency: 3 }, () => {
     const { event } = await lost.state("reconnecting");
     assert.match(event.message, /--namespace \/chat\)/);
     const polling = await SocketIoServer.start(t, "--polling");
-    const alice = new Rejoin(t, "send", polling.url, ...args, "hi");
+    const websocket = ["--transports", "websocket"];
+    const alice = new Rejoin(t, "send", polling.url, ...args, ...websocket, "hi");
     assert.equal(await alice.exited(), 3, alice.stderr);
     assert.match(alice.stderr, /allows long polling only/);
-    const doctor = new Rejoin(t, "doctor", polling.url, ...SOCKET_IO, "--token", "alice");
+    const doctor = new Rejoin(t, "doctor", polling.url, ...SOCKET_IO, ...websocket, "--token", "alice");
     assert.equal(await doctor.exited(), 1);
     assert.match(doctor.lines.entries.join("\n"), /^failed +upgrade .*long polling only/m);
   });

@@ -22,6 +22,7 @@ mod messages;
 mod namespaces;
 mod own;
 mod own_socket_io;
+mod polling;
 mod reach;
 mod server_failures;
 mod shutdown;

@@ -119,5 +119,5 @@ macro_rules! parsers {
 }
 
 parsers! {
-    server_frame client_frame data socketio_packet attachments event_stream url header server_option
+    server_frame client_frame data socketio_packet payload attachments event_stream url header server_option
 }

@@ -25,7 +25,7 @@ https_proxy, http_proxy, all_proxy and no_proxy name an HTTP proxy.
 
 Profiles: [profiles.NAME] in the file below sets url, token_file or token_command,
 token_in, headers, subprotocols, rooms, state, protocol, namespace, event_map,
-connect_timeout, ca, cert, key and policy. Without --profile the
+connect_timeout, ca, cert, key, policy and transports. Without --profile the
 one named default is used. The command line wins over the environment, and that
 over a profile, whose token and rooms go to the profile's own URL only.
 [chat] in that file sets how a chat looks: notify (none, bell, osc9, osc777), title
@@ -284,6 +284,9 @@ pub(crate) struct ConnectionArgs {
     /// Socket.IO: what an ack means that is nothing but a text, such as callback("Username is taken").
     #[arg(long, value_enum, value_name = "MEANING")]
     pub(crate) ack_text: Option<AckTextName>,
+    /// Socket.IO: the transports to use; `auto` if not given.
+    #[arg(long, value_enum, value_name = "TRANSPORTS")]
+    pub(crate) transports: Option<TransportsName>,
     /// A certificate authority (PEM) to trust beside the system's, or the server's own certificate.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -410,6 +413,28 @@ impl From<AckTextName> for rejoin::socketio::AckText {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TransportsName {
+    /// WebSocket; long polling where three attempts in a row may have been blocked, until a WebSocket opens.
+    Auto,
+    /// WebSocket alone.
+    #[value(name = "websocket")]
+    WebSocket,
+    /// Long polling alone.
+    Polling,
+}
+
+impl From<TransportsName> for rejoin::socketio::Transports {
+    fn from(name: TransportsName) -> Self {
+        match name {
+            TransportsName::Auto => Self::Auto,
+            TransportsName::WebSocket => Self::WebSocket,
+            TransportsName::Polling => Self::Polling,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Protocol {
@@ -459,7 +484,13 @@ mod tests {
     #[test]
     fn every_command_that_connects_takes_the_options_of_socket_io() {
         for command in ["chat", "pipe", "send", "tail", "doctor"] {
-            let options = ["--protocol=socketio", "--namespace=/n", "--event-map=a=b,c=d", "--no-acks"];
+            let options = [
+                "--protocol=socketio",
+                "--namespace=/n",
+                "--event-map=a=b,c=d",
+                "--no-acks",
+                "--transports=websocket",
+            ];
             let words = ["rejoin", command, "http://h/"].into_iter().chain(options);
             let connection = match Arguments::try_parse_from(words).unwrap().command.unwrap() {
                 Command::Chat(arguments) => arguments.connection,
@@ -473,6 +504,7 @@ mod tests {
             assert_eq!(connection.namespace, ["/n"]);
             assert_eq!(connection.event_map, ["a=b", "c=d"]);
             assert!(connection.no_acks);
+            assert_eq!(connection.transports, Some(TransportsName::WebSocket));
         }
     }
 

@@ -3,7 +3,7 @@
 mod file;
 mod screen;
 
-use crate::args::{AckTextName, PolicyName, Protocol, TokenIn};
+use crate::args::{AckTextName, PolicyName, Protocol, TokenIn, TransportsName};
 use crate::error::Failure;
 use crate::{files, folders};
 use directories::BaseDirs;
@@ -35,6 +35,7 @@ pub(crate) struct Profile {
     pub(crate) ca: Option<PathBuf>,
     pub(crate) policy: Option<PolicyName>,
     pub(crate) ack_text: Option<AckTextName>,
+    pub(crate) transports: Option<TransportsName>,
     pub(crate) token_in: Option<TokenIn>,
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,

@@ -118,7 +118,7 @@ impl ServerOptions {
     ) -> Result<Settings, Failure> {
         let protocol = self.protocol();
         let Self { url, arguments, profile } = self;
-        let socket_io = socket_io::described(&arguments, profile.ack_text)?;
+        let socket_io = socket_io::described(&arguments, profile.ack_text, profile.transports)?;
         let namespaces = socket_io::others(&arguments)?;
         let token_in_url = in_url.is_some();
         let variable_in = variable("REJOIN_TOKEN_IN");

@@ -16,6 +16,7 @@ impl Link {
     /// The socket of the dial under way was open and is closed.
     pub(crate) fn closed_in_handshake(&mut self, now: Timestamp, conn: ConnId, how: Disconnect) {
         if self.is_dialling(conn) {
+            self.transports.closed_in_handshake(&how);
             self.next_endpoint();
             let verdict = self.close_action(&how);
             self.apply_close_action(now, verdict, cause(how), None);

@@ -25,10 +25,14 @@ mod network;
 mod retry;
 mod state;
 mod tokens;
+#[cfg(feature = "socketio")]
+mod transports;
 
 pub use config::LinkConfig;
 pub use network::Hint;
 pub use state::{ConnId, State, StateChange};
+#[cfg(feature = "socketio")]
+pub use transports::{EngineTransport, Transports};
 
 use crate::backoff::{Backoff, RetryTrigger};
 use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
@@ -138,6 +142,8 @@ pub(crate) struct Link {
     refreshing: Option<Timestamp>,
     #[cfg(feature = "socketio")]
     carrier: Carrier,
+    #[cfg(feature = "socketio")]
+    transports: transports::TransportChoice,
     actions: Vec<Action>,
 }
 
@@ -168,6 +174,8 @@ impl Link {
             refreshing: None,
             #[cfg(feature = "socketio")]
             carrier: Carrier::Own,
+            #[cfg(feature = "socketio")]
+            transports: transports::TransportChoice::default(),
             actions: Vec::new(),
             config,
         }
@@ -420,6 +428,8 @@ impl Link {
             // Some gateways refuse a parameter they do not know.
             self.offer = !offered || mutation!(OfferKept);
         }
+        #[cfg(feature = "socketio")]
+        self.transports.dial_failed(error.kind);
         let worked = self.worked & self.endpoint_bit() != 0;
         self.next_endpoint();
         let verdict = self.config.close_codes.dial_error(error.kind);
@@ -518,6 +528,8 @@ impl Link {
             self.limiter.count(now);
         }
         self.last_conn += 1;
+        #[cfg(feature = "socketio")]
+        self.transports.dial();
         let conn = ConnId(self.last_conn);
         let offered = self.offer;
         self.phase = Phase::AwaitingOpen { conn, until: now + self.config.dial_timeout, offered };

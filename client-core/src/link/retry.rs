@@ -54,6 +54,10 @@ impl Link {
                             < if mutation!(SuspectSooner) { Nanos::from_secs(20) } else { SUSPICIOUS_WINDOW }
                     })
                 {
+                    #[cfg(feature = "socketio")]
+                    if self.transports.has_untried() {
+                        return self.retry(now, RetryTrigger::Remote, cause);
+                    }
                     self.fail(cause);
                 } else {
                     self.retry(now, RetryTrigger::Remote, cause);

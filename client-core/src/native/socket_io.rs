@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::name::{Name, PERSONAL_ROOM};
 use crate::native::custom::{CUSTOM_ROOM, CustomMessages};
-use crate::socketio::{AckText, EventMap, Manager, Namespace, Options};
+use crate::socketio::{AckText, EventMap, Manager, Namespace, Options, Transports};
 use crate::token::Token;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct SocketIo {
     pub namespace: Namespace,
     /// What the server calls the events.
     pub events: EventMap,
-    /// Acks.
+    /// Acks and transports.
     pub options: Options,
     /// What an ack means that is nothing but a text: a success, unless told otherwise.
     pub ack_text: AckText,
@@ -47,6 +47,12 @@ impl SocketIo {
     /// The same; `false` for a server whose handlers do not call their acks: [`Options::acks`].
     pub fn acks(mut self, calls: bool) -> Self {
         self.options.acks = calls;
+        self
+    }
+
+    /// The same, over these transports only: [`Options::transports`].
+    pub fn transports(mut self, allowed: Transports) -> Self {
+        self.options.transports = allowed;
         self
     }
 

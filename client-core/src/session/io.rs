@@ -152,6 +152,9 @@ pub enum Input<P = String, N = Name, F = ServerMessage<P, N>> {
     Closed(ConnId, Disconnect),
     /// What the token source answered to [`Output::FetchToken`].
     Token(Result<Token, TokenError>),
+    /// Socket.IO: the connection has moved from long polling to a WebSocket.
+    #[cfg(feature = "socketio")]
+    Upgraded(ConnId),
     /// A hint of the platform.
     Hint(Hint),
     /// The application's queue is full, or has room again. While it is full, messages of extended rooms are left
@@ -179,6 +182,8 @@ impl<P, N, F> Input<P, N, F> {
             Self::Flushed(conn, through) => Input::Flushed(conn, through),
             Self::Closed(conn, how) => Input::Closed(conn, how),
             Self::Token(result) => Input::Token(result),
+            #[cfg(feature = "socketio")]
+            Self::Upgraded(conn) => Input::Upgraded(conn),
             Self::Hint(hint) => Input::Hint(hint),
             Self::Backpressure(busy) => Input::Backpressure(busy),
             Self::Restore(saved) => Input::Restore(saved),

@@ -227,6 +227,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.link.closed(now, conn, how);
             }
             Input::Token(result) => self.link.token(now, result),
+            // Such a server has one transport.
+            #[cfg(feature = "socketio")]
+            Input::Upgraded(_) => {}
             Input::Hint(hint) => self.link.hint(now, hint),
             Input::Backpressure(busy) => self.set_backpressure(now, busy),
             #[cfg(feature = "stored")]

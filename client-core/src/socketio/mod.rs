@@ -39,10 +39,13 @@ mod namespace;
 mod offset;
 mod outbox;
 mod packet;
+#[cfg(feature = "json")]
+pub mod payload;
 mod personal;
 mod rooms;
 mod session;
 
+pub use crate::link::{EngineTransport, Transports};
 pub use attachments::{Assembled, Attachments};
 pub use engine::EnginePacket;
 pub use events::{EventKind, EventMap, EventMapError, RESERVED_EVENTS};

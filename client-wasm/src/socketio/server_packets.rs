@@ -13,6 +13,7 @@ use rejoin::machine::{ConnId, Disconnect, Input, ServerMessage};
 use rejoin::messages::{ErrorDetail, Notification};
 use rejoin::socketio::{
     Answer, Connected, Handshake, INVALID_NAMESPACE, Options, ServerEvent, ServerPacket, TrailingArg,
+    Transports,
 };
 
 kinds!(
@@ -83,7 +84,10 @@ pub(super) fn kind(number: u32) -> Option<PacketIn> {
 pub(super) fn options(fields: &mut SlotReader<'_>) -> Options {
     let acks = fields.flag();
     let ack_timeout = fields.duration().unwrap_or(Options::default().ack_timeout);
-    Options::new(acks, ack_timeout)
+    let mut options = Options::new(acks, ack_timeout);
+    // The driver of a page opens WebSockets only.
+    options.transports = Transports::WebSocket;
+    options
 }
 
 /// Decodes a packet; `None` for other kinds.

@@ -153,8 +153,8 @@ impl ClientBuilder {
     }
 
     /// Connect to a Socket.IO server. Then the URL is `http://` or `https://`; its path is the engine's, `/socket.io/` if
-    /// there is none. The token goes into the `auth` object. WebSocket is the only transport: a server that lets no
-    /// client begin with it is not reached.
+    /// there is none. The token goes into the `auth` object. The transport is a WebSocket, or long polling
+    /// where something on the way blocks that: [`Options::transports`](crate::socketio::Options::transports).
     ///
     /// ```no_run
     /// # #[tokio::main(flavor = "current_thread")]

@@ -153,6 +153,23 @@ impl Endpoint {
         self.target(self.url.path().to_owned(), added)
     }
 
+    /// The path and query of a request to a Socket.IO server's engine by a transport, in a session if there is one.
+    #[cfg(feature = "socketio")]
+    pub(super) fn engine_target(&self, token: Option<&Token>, transport: &str, sid: Option<&str>) -> String {
+        let own = self.url.query().unwrap_or_default().split('&').filter(|pair| {
+            let name = pair.split('=').next().unwrap_or_default();
+            !matches!(name, "" | "transport" | "sid")
+        });
+        let session = sid.map(|sid| {
+            let mut pair = "sid=".to_owned();
+            percent_encode(sid, &mut pair);
+            pair
+        });
+        let own = own.map(str::to_owned);
+        let pairs = own.chain([format!("transport={transport}")]).chain(session).chain(token.map(token_pair));
+        format!("{}?{}", self.url.path(), pairs.collect::<Vec<_>>().join("&"))
+    }
+
     /// A path with the query of the address and more pairs behind it.
     fn target(&self, mut target: String, added: impl Iterator<Item = String>) -> String {
         let own = self.url.query().filter(|query| !query.is_empty()).map(str::to_owned);
@@ -403,6 +420,18 @@ mod tests {
         assert_eq!(token.unwrap().expose(), "s3cret");
         assert_eq!(Endpoint::parse_socket_io("ftp://h/"), Err(EndpointError::Scheme("ftp".into())));
         assert!(matches!(Endpoint::parse_socket_io("mailto:a"), Err(EndpointError::Scheme(_))));
+    }
+
+    #[cfg(feature = "socketio")]
+    #[test]
+    fn the_engine_is_requested_by_either_transport_and_in_a_session() {
+        let (endpoint, _) = Endpoint::parse_socket_io("http://h/engine?a=b&sid=x").unwrap();
+        let token = Token::new("s&t");
+        assert_eq!(endpoint.engine_target(None, "polling", None), "/engine/?a=b&EIO=4&transport=polling");
+        assert_eq!(
+            endpoint.engine_target(Some(&token), "websocket", Some("a/&\r")),
+            "/engine/?a=b&EIO=4&transport=websocket&sid=a%2F%26%0D&token=s%26t"
+        );
     }
 
     #[test]

@@ -1,17 +1,23 @@
 //! Hints for failed dials of a Socket.IO server's engine: the probable cause, and what to do about it. Does no I/O.
 
 use crate::cause::{DialError, DialErrorKind, Remedy};
+use crate::socketio::EngineTransport;
 
 /// A dial of the engine at `path` that failed, with what such a failure means there.
-pub(super) fn explain(mut error: DialError, path: &str) -> DialError {
+pub(super) fn explain(mut error: DialError, path: &str, transport: EngineTransport) -> DialError {
     let says = |words: &str| error.text.contains(words);
     let status = match error.kind {
         DialErrorKind::Http(status) => Some(status),
         _ => None,
     };
     let hint = if status == Some(400) && says("Transport unknown") {
-        "this Socket.IO server allows long polling only; this client needs its transport \"websocket\""
-            .to_owned()
+        match transport {
+            EngineTransport::WebSocket => {
+                "this Socket.IO server allows long polling only: it is tried next where this client may use it"
+            }
+            EngineTransport::Polling => "this Socket.IO server allows no long polling, only its transport \"websocket\"",
+        }
+        .to_owned()
     } else if status == Some(400) && says("Unsupported protocol version") {
         "the server speaks Socket.IO 2 or older: this client needs version 3 or later".to_owned()
     } else if path != "/socket.io/"
@@ -37,7 +43,9 @@ mod tests {
 
     #[test]
     fn a_failed_dial_of_the_engine_says_what_it_means_there() {
-        let of = |kind, text: &str, path| explain(DialError::new(kind, text), path).text;
+        let of = |kind, text: &str, path| {
+            explain(DialError::new(kind, text), path, EngineTransport::WebSocket).text
+        };
         let polling = of(DialErrorKind::Http(400), "HTTP 400 (\"Transport unknown\")", "/socket.io/");
         assert!(polling.contains("polling only"), "{polling}");
         let old = of(DialErrorKind::Http(400), "HTTP 400 (\"Unsupported protocol version\")", "/socket.io/");

@@ -6,12 +6,13 @@ use super::status_hint::is_tls;
 use super::transport::hung_up;
 use super::transport::{Transport, dial_error};
 use crate::cause::{DialError, DialErrorKind, Remedy};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{self, Connection};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Header fields an answer may have.
@@ -28,6 +29,7 @@ pub(crate) struct HttpResponse {
 /// Moves the bytes while it is polled.
 pub(crate) struct HttpConnection {
     connection: Box<Connection<TokioIo<Transport>, String>>,
+    sender: SendRequest<String>,
     /// There is nothing more to move. A connection must not be polled again then.
     ended: bool,
 }
@@ -57,7 +59,7 @@ pub(crate) async fn exchange(
     expected: ExpectedServer,
 ) -> Result<HttpResponse, DialError> {
     let failed = |error: hyper::Error| transport_error(&error, expected.not_http);
-    let (mut sender, connection) = http1::Builder::new()
+    let (sender, connection) = http1::Builder::new()
         // HTTP's names have no case, but servers written by hand compare them with the usual one.
         .title_case_headers(true)
         .max_headers(MAX_FIELDS)
@@ -65,8 +67,8 @@ pub(crate) async fn exchange(
         .handshake(TokioIo::new(transport))
         .await
         .map_err(failed)?;
-    let mut connection = HttpConnection { connection: Box::new(connection), ended: false };
-    let answer = sender.send_request(request);
+    let mut connection = HttpConnection { connection: Box::new(connection), sender, ended: false };
+    let answer = connection.sender.send_request(request);
     tokio::pin!(answer);
     let response = poll_fn(|cx| {
         // An error of the connection is the answer's error too.
@@ -96,6 +98,42 @@ pub(crate) async fn exchange(
     }
 }
 
+impl HttpResponse {
+    /// The next bytes of the body; `None` at its end.
+    #[cfg(any(feature = "socketio", feature = "sse"))]
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Bytes>>> {
+        // How it ended is what the body says.
+        self.connection.poll(cx);
+        loop {
+            return match Pin::new(self.response.body_mut()).poll_frame(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(None) => Poll::Ready(None),
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
+                    // Trailers: there is nothing in them for us.
+                    Err(_) => continue,
+                },
+            };
+        }
+    }
+
+    /// The connection for another request, after the end of the body.
+    #[cfg(feature = "socketio")]
+    pub(super) fn into_connection(self) -> Option<HttpConnection> {
+        Some(self.connection).filter(|connection| !connection.ended)
+    }
+}
+
+/// Why a request on a connection that has been kept has no answer.
+#[cfg(feature = "socketio")]
+pub(super) enum NotSent {
+    /// Nothing of it has been sent: here it is.
+    Request(Box<Request<String>>),
+    /// The server may have got it.
+    Unknown(DialError),
+}
+
 /// Whether the other side ended the connection.
 fn is_end(error: &hyper::Error) -> bool {
     match std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>()) {
@@ -108,6 +146,35 @@ impl HttpConnection {
     /// Moves what can be moved, until the end.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         self.ended = self.ended || self.connection.poll_without_shutdown(cx).is_ready();
+    }
+
+    /// Sends another request and waits for the head of its answer. The answer before it has been read to its end.
+    #[cfg(feature = "socketio")]
+    pub(super) async fn send(
+        mut self,
+        request: Request<String>,
+        not_http: DialErrorKind,
+    ) -> Result<HttpResponse, NotSent> {
+        let ready = poll_fn(|cx| {
+            self.poll(cx);
+            self.sender.poll_ready(cx)
+        });
+        if ready.await.is_err() {
+            return Err(NotSent::Request(Box::new(request)));
+        }
+        let answer = self.sender.try_send_request(request);
+        tokio::pin!(answer);
+        let response = poll_fn(|cx| {
+            self.poll(cx);
+            answer.as_mut().poll(cx)
+        });
+        match response.await {
+            Ok(response) => Ok(HttpResponse { response, connection: self }),
+            Err(mut error) => Err(match error.take_message() {
+                Some(request) => NotSent::Request(Box::new(request)),
+                None => NotSent::Unknown(transport_error(error.error(), not_http)),
+            }),
+        }
     }
 
     /// After the answer 101: the transport, and what was read of it behind the answer's head.

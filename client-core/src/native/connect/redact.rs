@@ -6,7 +6,7 @@ use core::fmt;
 const SHORT: usize = 8;
 
 /// The secrets of one request.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Secrets(Vec<Box<str>>);
 
 impl Secrets {

@@ -11,8 +11,10 @@ use super::transport::Connector;
 use super::transport::Transport;
 use super::upgrade::Offer;
 use crate::cause::{DialError, DialErrorKind};
+#[cfg(feature = "socketio")]
+use crate::socketio::EngineTransport;
 use crate::token::Token;
-use hyper::StatusCode;
+use hyper::{Request, StatusCode};
 use std::sync::Arc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -33,23 +35,33 @@ impl WebSocketConnector {
         token: Option<&Token>,
         extended: bool,
     ) -> Result<WebSocketStream<Transport>, DialError> {
-        let dialed = self.upgrade(endpoint, token, extended).await;
+        let dialed = self.request(endpoint, token, extended).await;
         #[cfg(feature = "socketio")]
         let dialed = dialed.map_err(|error| match endpoint.engine_path() {
-            Some(path) => explain(error, path),
+            Some(path) => explain(error, path, EngineTransport::WebSocket),
             None => error,
         });
         dialed
     }
 
-    async fn upgrade(
+    async fn request(
         &self,
         endpoint: &Endpoint,
         token: Option<&Token>,
         extended: bool,
     ) -> Result<WebSocketStream<Transport>, DialError> {
         let target = |token: Option<&Token>| endpoint.upgrade_target(token, extended);
-        let (mut request, secrets) = self.options.get(endpoint, token, target).await?;
+        let (request, secrets) = self.options.get(endpoint, token, target).await?;
+        self.upgrade(endpoint, request, &secrets).await
+    }
+
+    /// Sends a request that has all but the fields of the upgrade. `secrets` are what an error must not show.
+    pub(super) async fn upgrade(
+        &self,
+        endpoint: &Endpoint,
+        mut request: Request<String>,
+        secrets: &Secrets,
+    ) -> Result<WebSocketStream<Transport>, DialError> {
         let offer = Offer::write(&self.subprotocols, request.headers_mut())?;
         let transport = self.connector.open(endpoint).await?;
         let expected =
@@ -57,7 +69,7 @@ impl WebSocketConnector {
         let answer = exchange(transport, request, expected).await?;
         self.connector.mark_reached();
         if answer.response.status() != StatusCode::SWITCHING_PROTOCOLS || is_too_old(&answer) {
-            return Err(refused(answer, endpoint, &secrets).await);
+            return Err(refused(answer, endpoint, secrets).await);
         }
         offer.verify(&answer.response)?;
         let (transport, read) = answer.connection.into_upgraded().await;

@@ -47,6 +47,18 @@ pub(crate) trait DrivenSession: ObservedSession + Send + Unpin + 'static {
     fn track_changes(&mut self);
     fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>>;
 
+    /// The transport that a dial is to take.
+    #[cfg(feature = "socketio")]
+    fn transport(&self) -> socketio::EngineTransport {
+        socketio::EngineTransport::WebSocket
+    }
+
+    /// Whether a connection by long polling may move to a WebSocket.
+    #[cfg(feature = "socketio")]
+    fn upgrades(&self) -> bool {
+        false
+    }
+
     /// The machine of several namespaces, where it is one.
     #[cfg(feature = "socketio")]
     fn manager(&mut self) -> Option<&mut socketio::Manager> {
@@ -182,6 +194,14 @@ impl DrivenSession for socketio::Manager {
 
     fn token(&self) -> Option<&Token> {
         self.session().token()
+    }
+
+    fn transport(&self) -> socketio::EngineTransport {
+        self.session().transport()
+    }
+
+    fn upgrades(&self) -> bool {
+        self.session().upgrades()
     }
 
     fn track_changes(&mut self) {

@@ -26,7 +26,7 @@ use crate::event::{Delivery, Event, SendId};
 use crate::link::{ConnId, State, StateChange};
 use crate::native::clock::Clock;
 use crate::native::commands::{CommandQueue, Requests};
-use crate::native::connect::{Endpoint, Transport, WebSocketConnector};
+use crate::native::connect::{Endpoint, FrameStream, WebSocketConnector};
 use crate::native::events::{EventQueue, Subscriptions};
 use crate::native::options::TokenSource;
 use crate::native::status::ConnectionStatus;
@@ -47,7 +47,6 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::Sleep;
-use tokio_tungstenite::WebSocketStream;
 
 /// Frames read before their events are handed over and the outputs are written.
 const BATCH: usize = 512;
@@ -60,7 +59,7 @@ const MAX_ROUNDS: usize = 8;
 /// The timer is set back only for a deadline this much later: on a busy connection it moves with every frame.
 const TIMER_SLACK: Duration = Duration::from_secs(1);
 
-type Dialing = BoxFuture<'static, Result<WebSocketStream<Transport>, DialError>>;
+type Dialing = BoxFuture<'static, Result<FrameStream, DialError>>;
 
 /// What a driver has around its session.
 pub(crate) struct DriverParts {

@@ -7,9 +7,14 @@ use crate::cause::{DialError, DialErrorKind};
 use crate::event::{Event, Mode};
 use crate::link::{ConnId, State, StateChange};
 use crate::native::commands::is_reported_by_event;
+use crate::native::connect::FrameStream;
+#[cfg(feature = "socketio")]
+use crate::native::connect::Polling;
 use crate::native::events;
 use crate::native::trace;
 use crate::session::Output;
+#[cfg(feature = "socketio")]
+use crate::socketio::EngineTransport;
 use crate::token::Token;
 use std::task::Context;
 
@@ -92,9 +97,20 @@ impl<M: DrivenSession> Driver<M> {
         self.held_frames.retain(|(conn, ..)| sockets.get(*conn).is_some());
         let token = token.or_else(|| self.session.token().cloned());
         let dialer = self.dialer.clone();
+        #[cfg(feature = "socketio")]
+        let (polls, upgrades) =
+            (self.session.transport() == EngineTransport::Polling, self.session.upgrades());
         let dialing: Dialing = Box::pin(async move {
             match target {
-                Some(target) => dialer.dial(&target, token.as_ref(), extended).await,
+                #[cfg(feature = "socketio")]
+                Some(target) if polls => {
+                    let polling = Polling::dial(dialer, &target, token.as_ref(), upgrades).await?;
+                    Ok(FrameStream::Polling(Box::new(polling)))
+                }
+                Some(target) => {
+                    let stream = dialer.dial(&target, token.as_ref(), extended).await?;
+                    Ok(FrameStream::WebSocket(Box::new(stream)))
+                }
                 None => Err(DialError::new(DialErrorKind::Dns, "there is no such URL")),
             }
         });
@@ -103,10 +119,7 @@ impl<M: DrivenSession> Driver<M> {
 
     fn abort(&mut self, conn: ConnId, code: u16, cx: &mut Context<'_>) {
         self.dialing.take_if(|(dialing, _)| *dialing == conn);
-        if let Some(mut socket) = self.sockets.remove(conn) {
-            socket.close(code);
-            socket.poll_flush(cx);
-        }
+        self.sockets.abandon(conn, code, cx);
     }
 
     fn event(&mut self, event: Event) {

@@ -1,25 +1,23 @@
-//! One open WebSocket with typed frames.
+//! One open connection with typed frames.
 
 use super::codec::{Codec, InputOf};
 use crate::cause::Disconnect;
 use crate::link::ConnId;
-use crate::native::connect::Transport;
+use crate::native::connect::FrameStream;
 use crate::session::Input;
-use futures_core::Stream;
-use futures_util::Sink;
-use std::pin::Pin;
+#[cfg(feature = "socketio")]
+use futures_util::future::BoxFuture;
 use std::task::{Context, Poll};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 
 /// A larger buffer is given back after its frame.
 const KEPT_CAPACITY: usize = 4 << 10;
 
-/// A WebSocket whose writes are buffered until [`Socket::poll_flush`].
+/// A connection whose writes are buffered until [`Socket::poll_flush`].
 pub(crate) struct Socket<C> {
     pub(crate) conn: ConnId,
-    stream: WebSocketStream<Transport>,
+    stream: FrameStream,
     codec: C,
     /// Where frames are encoded: a copy of the exact size is cheaper than a buffer that is given away.
     scratch: Vec<u8>,
@@ -32,7 +30,7 @@ pub(crate) struct Socket<C> {
 }
 
 impl<C: Codec> Socket<C> {
-    pub(crate) fn new(conn: ConnId, stream: WebSocketStream<Transport>, codec: C) -> Self {
+    pub(crate) fn new(conn: ConnId, stream: FrameStream, codec: C) -> Self {
         Self {
             conn,
             stream,
@@ -51,24 +49,29 @@ impl<C: Codec> Socket<C> {
         if let Some(how) = self.broken.take() {
             return Poll::Ready(Input::Closed(conn, how));
         }
-        Pin::new(&mut self.stream).poll_next(cx).map(|item| match item {
-            Some(Ok(Message::Text(text))) => self.codec.text(conn, &text),
-            Some(Ok(Message::Binary(bytes))) => self.codec.binary(conn, &bytes),
-            Some(Ok(Message::Pong(_))) => Input::Pong(conn),
-            Some(Ok(Message::Close(frame))) => {
+        #[cfg(feature = "socketio")]
+        if let Poll::Ready(moved) = self.stream.poll_upgrade(cx) {
+            self.broken = moved.err();
+            self.unflushed = true;
+            return Poll::Ready(Input::Upgraded(conn));
+        }
+        self.stream.poll_next(cx).map(|frame| match frame {
+            Ok(Message::Text(text)) => self.codec.text(conn, &text),
+            Ok(Message::Binary(bytes)) => self.codec.binary(conn, &bytes),
+            Ok(Message::Pong(_)) => Input::Pong(conn),
+            Ok(Message::Close(frame)) => {
                 let (code, reason) = match frame {
                     Some(frame) => (frame.code.into(), frame.reason.as_str().into()),
                     None => (1005, "".into()),
                 };
                 Input::Closed(conn, Disconnect::Closed { code, reason })
             }
-            Some(Ok(Message::Ping(_) | Message::Frame(_))) => {
+            Ok(Message::Ping(_) | Message::Frame(_)) => {
                 // The answer to a ping is in the buffer already.
                 self.unflushed = true;
                 Input::Activity(conn)
             }
-            Some(Err(error)) => Input::Closed(conn, disconnect(&error)),
-            None => Input::Closed(conn, Disconnect::Lost),
+            Err(how) => Input::Closed(conn, how),
         })
     }
 
@@ -101,10 +104,16 @@ impl<C: Codec> Socket<C> {
         self.send(Message::Close(Some(CloseFrame { code: code.into(), reason: "".into() })));
     }
 
+    /// What tells the server that the connection is given up, where a close frame that is written does not.
+    #[cfg(feature = "socketio")]
+    pub(crate) fn into_goodbye(self) -> Option<BoxFuture<'static, ()>> {
+        self.stream.into_goodbye()
+    }
+
     fn send(&mut self, message: Message) {
         self.unflushed = true;
-        if let Err(error) = Pin::new(&mut self.stream).start_send(message) {
-            self.broken.get_or_insert(disconnect(&error));
+        if let Err(how) = self.stream.start_send(message) {
+            self.broken.get_or_insert(how);
         }
     }
 
@@ -114,7 +123,7 @@ impl<C: Codec> Socket<C> {
         if !self.unflushed {
             return None;
         }
-        match Pin::new(&mut self.stream).poll_flush(cx) {
+        match self.stream.poll_flush(cx) {
             Poll::Pending => None,
             Poll::Ready(Ok(())) => {
                 self.unflushed = false;
@@ -122,24 +131,12 @@ impl<C: Codec> Socket<C> {
                 self.flushed = self.written;
                 news.then_some(self.flushed)
             }
-            Poll::Ready(Err(error)) => {
+            Poll::Ready(Err(how)) => {
                 self.unflushed = false;
-                self.broken.get_or_insert(disconnect(&error));
+                self.broken.get_or_insert(how);
                 cx.waker().wake_by_ref();
                 None
             }
         }
-    }
-}
-
-fn disconnect(error: &Error) -> Disconnect {
-    use tokio_tungstenite::tungstenite::error::ProtocolError;
-    match error {
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::SendAfterClosing) => {
-            Disconnect::Lost
-        }
-        Error::Protocol(_) | Error::Utf8(_) => Disconnect::Protocol,
-        Error::Capacity(_) => Disconnect::TooLarge,
-        _ => Disconnect::Lost,
     }
 }

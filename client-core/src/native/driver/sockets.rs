@@ -4,6 +4,8 @@ use super::codec::{Codec, InputOf};
 use super::socket::Socket;
 use crate::link::ConnId;
 use crate::session::Input;
+#[cfg(feature = "socketio")]
+use futures_util::future::BoxFuture;
 use std::task::{Context, Poll};
 
 /// More are never open: the session abandons one before it dials a third.
@@ -14,11 +16,19 @@ pub(crate) struct Sockets<C> {
     open: Vec<Socket<C>>,
     /// Whose turn it is to be read first, so that neither starves the other.
     turn: usize,
+    /// The goodbye of the connection that was given up last, where that takes a request of its own.
+    #[cfg(feature = "socketio")]
+    goodbye: Option<BoxFuture<'static, ()>>,
 }
 
 impl<C> Default for Sockets<C> {
     fn default() -> Self {
-        Self { open: Vec::new(), turn: 0 }
+        Self {
+            open: Vec::new(),
+            turn: 0,
+            #[cfg(feature = "socketio")]
+            goodbye: None,
+        }
     }
 }
 
@@ -36,9 +46,22 @@ impl<C: Codec> Sockets<C> {
         self.open.iter_mut().find(|socket| socket.conn == conn)
     }
 
-    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Socket<C>> {
+    fn remove(&mut self, conn: ConnId) -> Option<Socket<C>> {
         let at = self.open.iter().position(|socket| socket.conn == conn)?;
         Some(self.open.remove(at))
+    }
+
+    /// Closes a connection of which nothing more counts, without waiting for that.
+    pub(crate) fn abandon(&mut self, conn: ConnId, code: u16, cx: &mut Context<'_>) {
+        let Some(mut socket) = self.remove(conn) else { return };
+        socket.close(code);
+        socket.poll_flush(cx);
+        #[cfg(feature = "socketio")]
+        if let Some(goodbye) = socket.into_goodbye() {
+            self.goodbye = Some(goodbye);
+            // Polled with the next flush.
+            cx.waker().wake_by_ref();
+        }
     }
 
     /// The next thing that came in. A socket whose end this is, is gone.
@@ -61,6 +84,8 @@ impl<C: Codec> Sockets<C> {
 
     /// Flushes all of them; gives the news of one that has some.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Option<(ConnId, u64)> {
+        #[cfg(feature = "socketio")]
+        self.goodbye.take_if(|goodbye| goodbye.as_mut().poll(cx).is_ready());
         self.open.iter_mut().find_map(|socket| {
             let conn = socket.conn;
             socket.poll_flush(cx).map(|through| (conn, through))

@@ -7,10 +7,9 @@ use crate::native::connect::{
     is_encoded, media_type,
 };
 use crate::token::Token;
-use hyper::body::{Body as _, Bytes};
+use hyper::body::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -89,20 +88,9 @@ async fn refused(answer: HttpResponse, endpoint: &Endpoint, secrets: &Secrets) -
 impl StreamBody {
     /// The next bytes, or how the stream ended.
     pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Disconnect>> {
-        let HttpResponse { response, connection } = &mut self.0;
-        // How it ended is what the body says.
-        connection.poll(cx);
-        loop {
-            return match Pin::new(response.body_mut()).poll_frame(cx) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(None) => Poll::Ready(Err(Disconnect::Ended)),
-                Poll::Ready(Some(Err(_))) => Poll::Ready(Err(Disconnect::Lost)),
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(bytes) => Poll::Ready(Ok(bytes)),
-                    // Trailers: there is nothing in them for us.
-                    Err(_) => continue,
-                },
-            };
-        }
+        self.0.poll_piece(cx).map(|piece| match piece {
+            None => Err(Disconnect::Ended),
+            Some(piece) => piece.map_err(|_| Disconnect::Lost),
+        })
     }
 }

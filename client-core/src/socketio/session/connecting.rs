@@ -50,6 +50,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         };
         connection.apply_handshake(handshake);
+        self.link.transport_answered();
         let resume = self.pid.clone().zip(self.offset.last().map(Box::from));
         let pid = resume.as_ref().map(|(pid, _)| pid.clone());
         connection.handshake =

@@ -20,7 +20,7 @@ use super::rooms::{Membership, Rooms};
 use crate::change_log::record;
 use crate::config::Config;
 use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, RoomState, SendFailure};
-use crate::link::{Action, ConnId, Link, State};
+use crate::link::{Action, ConnId, EngineTransport, Link, State, Transports};
 use crate::mutation::mutation;
 use crate::name::Name;
 use crate::outbound::OutboundMessage;
@@ -50,18 +50,20 @@ pub struct Options {
     pub acks: bool,
     /// How long an answer may take: 10 s by default.
     pub ack_timeout: Duration,
+    /// The transports: by default WebSocket, and long polling where something on the way blocks that.
+    pub transports: Transports,
 }
 
 impl Options {
-    /// Options with or without acks, and so long a wait for one.
+    /// Options with or without acks, and so long a wait for one; the rest is the default.
     pub fn new(acks: bool, ack_timeout: Duration) -> Self {
-        Self { acks, ack_timeout }
+        Self { acks, ack_timeout, ..Self::default() }
     }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { acks: true, ack_timeout: Duration::from_secs(10) }
+        Self { acks: true, ack_timeout: Duration::from_secs(10), transports: Transports::default() }
     }
 }
 
@@ -123,8 +125,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let mut link = config.link;
         link.extended = false;
         link.close_codes.set(crate::close_code::NORMAL, crate::close_code::CloseAction::Retry);
+        let mut link = Link::new(link, Rng::with_seed(seed).u64(..));
+        link.set_transports(options.transports);
         Self {
-            link: Link::new(link, Rng::with_seed(seed).u64(..)),
+            link,
             rooms: Rooms::new(config.max_rooms),
             personal: Personal::new(personal),
             outbox: Outbox::new(config.outbox),
@@ -194,6 +198,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::DialFailed(conn, error) => self.link.dial_failed(now, conn, error),
             Input::Closed(conn, how) => self.closed(now, conn, how),
             Input::Token(result) => self.link.token(now, result),
+            Input::Upgraded(conn) => self.link.upgraded(conn),
             Input::Hint(hint) => self.link.hint(now, hint),
             // What is missed on such a server cannot be fetched later.
             Input::Backpressure(_) => {}
@@ -232,6 +237,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The state of the connection. `Connected` means that the namespace has let us in.
     pub fn state(&self) -> State {
         self.link.state()
+    }
+
+    /// The transport that [`Output::Dial`] is to take, and that of the connection made by it until [`Input::Upgraded`].
+    pub fn transport(&self) -> EngineTransport {
+        self.link.transport()
+    }
+
+    /// Whether the driver may move a connection by long polling to a WebSocket, of which [`Input::Upgraded`] tells.
+    pub fn upgrades(&self) -> bool {
+        self.link.upgrades()
     }
 
     /// Whether the namespace has let us in and every wanted room is joined.
