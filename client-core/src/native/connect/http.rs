@@ -2,6 +2,7 @@
 //! request's purpose. The caller owns the deadline and drops the future.
 
 use super::endpoint::Endpoint;
+use super::request_first::RequestFirst;
 use super::status_hint::is_tls;
 use super::transport::hung_up;
 use super::transport::{Transport, dial_error};
@@ -28,7 +29,7 @@ pub(crate) struct HttpResponse {
 
 /// Moves the bytes while it is polled.
 pub(crate) struct HttpConnection {
-    connection: Box<Connection<TokioIo<Transport>, String>>,
+    connection: Box<Connection<TokioIo<RequestFirst>, String>>,
     sender: SendRequest<String>,
     /// There is nothing more to move. A connection must not be polled again then.
     ended: bool,
@@ -64,7 +65,7 @@ pub(crate) async fn exchange(
         .title_case_headers(true)
         .max_headers(MAX_FIELDS)
         .max_buf_size(MAX_HEAD)
-        .handshake(TokioIo::new(transport))
+        .handshake(TokioIo::new(RequestFirst::new(transport)))
         .await
         .map_err(failed)?;
     let mut connection = HttpConnection { connection: Box::new(connection), sender, ended: false };
@@ -83,6 +84,11 @@ pub(crate) async fn exchange(
             if error.is_parse() && is_tls(&read) {
                 let text = "the server speaks TLS on this port: use wss:// or https://";
                 return Err(DialError::new(DialErrorKind::Tls, text));
+            }
+            if error.is_parse() && !read.is_empty() && !read.starts_with(b"HTTP/") {
+                let text =
+                    "the answer is not HTTP: what listens there is no web server and no chat; check the port";
+                return Err(DialError::new(expected.not_http, text).with_remedy(Remedy::InMessage));
             }
             match expected.tls_scheme {
                 // Some servers answer what is no TLS with a line of text or an alert, others with nothing.
@@ -186,7 +192,7 @@ impl HttpConnection {
         })
         .await;
         let parts = self.connection.into_parts();
-        (parts.io.into_inner(), parts.read_buf)
+        (parts.io.into_inner().into_inner(), parts.read_buf)
     }
 }
 

@@ -13,6 +13,7 @@ mod http_error;
 mod polling;
 mod redact;
 mod request;
+mod request_first;
 mod status_hint;
 mod transport;
 mod upgrade;
