@@ -82,6 +82,14 @@ fn told(token: &Result<Token, TokenError>, trouble: &TokenNotices) {
     }
 }
 
+/// What keeps a token from being sent in a header, where something does. No part of it is quoted.
+pub(crate) fn unsendable(token: &str) -> Option<&'static str> {
+    if token.contains(['\n', '\r']) {
+        return Some("has a line break in it");
+    }
+    token.chars().any(|c| c.is_ascii_control() && c != '\t').then_some("has a control character in it")
+}
+
 /// Fetches a token.
 type Source = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Token, TokenError>> + Send>> + Send + Sync>;
 
@@ -94,7 +102,11 @@ pub(crate) async fn from_file(path: &Path) -> Result<Token, TokenError> {
         .map_err(io::Error::other)
         .flatten()
         .map_err(|error| failed(format!("cannot be read: {error}")))?;
-    first_line(&bytes).ok_or_else(|| failed("has no token on its first line".to_owned()))
+    let token = first_line(&bytes).ok_or_else(|| failed("has no token on its first line".to_owned()))?;
+    match unsendable(token.expose()) {
+        Some(what) => Err(failed(format!("is of no use: the token {what}"))),
+        None => Ok(token),
+    }
 }
 
 /// Runs a command in the shell and takes the first line it prints.
@@ -118,7 +130,8 @@ async fn from_command(command: &str) -> Result<Token, TokenError> {
         let complaint = complaint.unwrap_or_default();
         let complaint = String::from_utf8_lossy(&complaint);
         let complaint = sanitise::name(complaint.lines().next().unwrap_or_default(), ERROR_WIDTH);
-        let text = format!("the token command failed ({status}): {complaint}");
+        let said = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
+        let text = format!("the token command failed ({status}){said}");
         // The shell's own statuses for a command that is not there or cannot be run.
         return Err(match status.code() {
             Some(126 | 127) => TokenError::permanent(text),
@@ -126,8 +139,12 @@ async fn from_command(command: &str) -> Result<Token, TokenError> {
         });
     }
     let output = output.map_err(|error| TokenError::temporary(format!("the token command: {error}")))?;
-    first_line(&output)
-        .ok_or_else(|| TokenError::temporary("the token command printed no token on its first line"))
+    let token = first_line(&output)
+        .ok_or_else(|| TokenError::temporary("the token command printed no token on its first line"))?;
+    match unsendable(token.expose()) {
+        Some(what) => Err(TokenError::permanent(format!("the token that the token command printed {what}"))),
+        None => Ok(token),
+    }
 }
 
 #[cfg(unix)]
@@ -176,6 +193,19 @@ mod tests {
         let error = from_command("head -c 200000 /dev/zero | tr '\\0' x >&2; exit 1").await.unwrap_err();
         assert!(error.text.len() < 250, "{}", error.text.len());
         assert!(!from_command("/no/such/command").await.unwrap_err().temporary);
+        let silent = from_command("exit 1").await.unwrap_err();
+        assert_eq!(&*silent.text, "the token command failed (exit status: 1)");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_no_header_can_carry_is_no_token_and_is_not_quoted() {
+        assert_eq!(unsendable("a\tb.c-d~é"), None);
+        assert!(unsendable("s3cret\nb").unwrap().contains("line break"));
+        let error = from_command("printf 's3cret\\033x'").await.unwrap_err();
+        assert_eq!(
+            (&*error.text, error.temporary),
+            ("the token that the token command printed has a control character in it", false)
+        );
     }
 
     #[tokio::test]

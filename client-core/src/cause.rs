@@ -218,6 +218,8 @@ impl fmt::Display for CauseCode {
         f.write_str(match self {
             Self::Requested => "the application asked for it",
             Self::Closed(1000) => "the server closed the connection",
+            // No codes that are ever sent: they stand for none (RFC 6455 §7.4.1).
+            Self::Closed(1005 | 1006) => "the server closed the connection without a reason",
             Self::Closed(1001 | 1012 | 4010) => "the server is restarting",
             Self::Closed(1013 | 4008 | 4011) => "the server is overloaded",
             Self::Closed(4002) => "the token has expired",
@@ -335,6 +337,7 @@ mod tests {
             "the server refused the token: no guests"
         );
         assert_eq!(told(CauseCode::ConnectionLost, ""), "connection lost");
+        assert_eq!(told(CauseCode::Closed(1005), ""), "the server closed the connection without a reason");
         assert_eq!(
             told(CauseCode::Closed(4400), "\u{1b}]0;x\n"),
             "the server closed the connection (4400): \\u{1b}]0;x\\u{a}"

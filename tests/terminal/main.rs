@@ -36,6 +36,7 @@ mod refusals;
 mod refused_rooms;
 mod secrets;
 mod secure;
+mod send_causes;
 mod several_rooms;
 mod socket_io;
 mod state;

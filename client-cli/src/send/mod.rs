@@ -31,6 +31,10 @@ use under_way::{Entry, Message, Outcome as Known, UnderWay};
 /// Time for the outcomes of what is under way when Ctrl-C is pressed.
 const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
+/// An attempt that has failed is told when something has waited for the next one this long: until then what waited may have got
+/// its outcome from the same loss, and the command ends with it.
+const RETRY_NOTICE: Duration = Duration::from_millis(100);
+
 /// How long an echo may take. A plain server that sends none costs this once per command, not per message.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -146,6 +150,8 @@ struct Sender {
     shut_out: Option<Code>,
     /// The cause of the last attempt that failed, which has been told.
     told: Option<String>,
+    /// One that is to be told, and when.
+    untold: Option<(Instant, Cause)>,
     format: Format,
     exit: Exit,
 }
@@ -172,6 +178,7 @@ impl Sender {
             refused: None,
             shut_out: None,
             told: None,
+            untold: None,
             format: if arguments.json { Format::Json } else { Format::Text },
             exit: Exit::Success,
         })
@@ -334,9 +341,27 @@ impl Sender {
             let room = crate::render::plain_name(&self.room);
             eprint_line(&format!("  {room} could not be joined: {why}"));
         }
-        let cause = self.client.status().cause.as_ref().map(describe::cause);
-        if let Some(cause) = cause.filter(|cause| self.told.as_ref() != Some(cause)) {
-            eprint_line(&format!("  {cause}"));
+        self.print_cause();
+    }
+
+    /// Why there is no connection, where that has not been told.
+    fn print_cause(&mut self) {
+        let status = self.client.status();
+        match self.untold.take().map(|(_, cause)| cause).or(status.cause) {
+            Some(cause) => {
+                let text = describe::cause(&cause);
+                if self.told.as_ref() != Some(&text) {
+                    eprint_line(&format!("  {text}"));
+                    if let Some(advice) = self.advice.for_cause(&cause) {
+                        eprint_line(&format!("  {advice}"));
+                    }
+                    self.told = Some(text);
+                }
+            }
+            None if status.state == State::Connecting => {
+                eprint_line("  the server had not answered by then: no connection was made");
+            }
+            None => {}
         }
     }
 
@@ -396,6 +421,7 @@ impl Sender {
             if lines.is_empty() && input.is_none() && self.under_way.is_empty() {
                 return Ok(());
             }
+            let told_at = self.untold.as_ref().map(|(at, _)| *at);
             let done = tokio::select! {
                 biased;
                 () = stop.notified(), if input.is_some() => {
@@ -409,6 +435,10 @@ impl Sender {
                     None => self.finish(None).await,
                 },
                 () = sleep_until(self.held_until), if self.is_held() && !lines.is_empty() => Ok(()),
+                () = sleep_until(told_at.unwrap_or_else(Instant::now)), if told_at.is_some() => {
+                    self.tries_again();
+                    Ok(())
+                }
                 batch = next_batch(&mut input), if lines.is_empty() => {
                     match batch {
                         Some(batch) => lines.extend(batch),
@@ -475,7 +505,12 @@ impl Sender {
         while !self.unechoed.is_empty() || !self.restored.is_empty() {
             let patience = if self.restored.is_empty() { ECHO_TIMEOUT } else { self.timeout };
             match timeout_at(start + patience, self.events.next()).await {
-                Ok(Some(event)) => self.event(&event)?,
+                Ok(Some(event)) => {
+                    self.event(&event)?;
+                    if !self.restored.is_empty() {
+                        self.tries_again();
+                    }
+                }
                 Ok(None) => break,
                 Err(_) if self.restored.is_empty() => break,
                 Err(_) => {
@@ -574,15 +609,22 @@ impl Sender {
                     // Written to a connection that is gone: nobody will ever know.
                     let lost = self.unechoed.len();
                     self.unechoed.clear();
-                    let what = format!("the connection was lost; the last {lost} may not have arrived");
-                    self.print_failure(None, &what, "unknown");
+                    let why = change.cause.as_ref().map(describe::cause).unwrap_or_default();
+                    let what = if lost == 1 {
+                        "it may not have arrived".to_owned()
+                    } else {
+                        format!("the last {lost} may not have arrived")
+                    };
+                    self.print_failure(None, &format!("{why}; {what}"), "unknown");
+                    self.told = Some(why);
                 }
                 State::Reconnecting { .. } | State::Suspended { .. } => {
                     if let Some(trouble) = &self.token_notices {
                         trouble.look(change);
                     }
-                    self.tries_again(change.cause.as_ref());
+                    self.attempt_failed(change.cause.as_ref());
                 }
+                State::Connected => self.untold = None,
                 _ => {}
             },
             _ => {}
@@ -590,16 +632,25 @@ impl Sender {
         Ok(())
     }
 
-    /// An attempt has failed, and another one follows: says why, once for each cause.
-    fn tries_again(&mut self, cause: Option<&Cause>) {
+    /// An attempt has failed, which is told where something waits for the next one, or with what ends without one.
+    fn attempt_failed(&mut self, cause: Option<&Cause>) {
         let Some(cause) = cause else { return };
-        let text = describe::cause(cause);
         if cause.code == CauseCode::TokenUnavailable {
             // It has been told already.
-            self.told = Some(text);
-        } else if self.told.as_ref() != Some(&text) {
+            self.told = Some(describe::cause(cause));
+        } else {
+            let at = self.untold.as_ref().map_or_else(|| Instant::now() + RETRY_NOTICE, |(at, _)| *at);
+            self.untold = Some((at, cause.clone()));
+        }
+    }
+
+    /// Another attempt follows the one that has failed: says why it has, once for each cause.
+    fn tries_again(&mut self) {
+        let Some((_, cause)) = self.untold.take() else { return };
+        let text = describe::cause(&cause);
+        if self.told.as_ref() != Some(&text) {
             eprint_line(&format!("rejoin: {text}; trying again"));
-            if let Some(advice) = self.advice.for_cause(cause) {
+            if let Some(advice) = self.advice.for_cause(&cause) {
                 eprint_line(&format!("  {advice}"));
             }
             self.told = Some(text);

@@ -153,6 +153,11 @@ impl ServerOptions {
         } else {
             TokenFrom::Nowhere
         };
+        if let TokenFrom::Given(token) = &token
+            && let Some(what) = token::unsendable(token.expose())
+        {
+            return Err(Failure::usage("token", format!("the token {what}: nothing was sent")));
+        }
         if let TokenFrom::File(path) = &token {
             // A wrong path is a usage error now, not a failed connection later.
             token::from_file(path).await.map_err(|error| Failure::usage("token_file", &*error.text))?;

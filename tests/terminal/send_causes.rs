@@ -1,0 +1,121 @@
+//! `send` to servers that end the connection, or answer nothing: it says why, and tries again only where something waits for
+//! that.
+
+use harness::command::Running;
+use std::io::Write as _;
+use std::net::TcpListener;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{self, Message};
+
+/// Lets everybody in, and ends the connection at the first message: with a code and a reason, or with neither.
+fn ending(close: Option<(u16, &'static str)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut socket = tungstenite::accept(stream.unwrap()).unwrap();
+            while let Ok(message) = socket.read() {
+                if matches!(&message, Message::Text(text) if text.contains("send_message")) {
+                    let frame =
+                        close.map(|(code, reason)| CloseFrame { code: code.into(), reason: reason.into() });
+                    // It may have gone; the next read says so.
+                    let _ = socket.close(frame);
+                }
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn send_does_not_say_that_it_tries_again_where_it_ends() {
+    for (close, why) in [
+        (Some((4403, "you are banned")), "(4403): you are banned"),
+        (Some((1011, "broken")), "(1011): broken"),
+        (None, "the server closed the connection without a reason"),
+    ] {
+        let url = ending(close);
+        let ended =
+            Running::start(&["send", &url, "-r", "lobby", "--token", "ada", "--timeout", "10", "hi"]).wait();
+        let said = ended.text();
+        assert_eq!(ended.status, Some(1), "{said}");
+        assert!(said.contains(why) && said.contains("[unknown]"), "{said}");
+        assert!(!said.contains("trying again") && !said.contains("1005"), "{said}");
+    }
+}
+
+#[test]
+fn a_timeout_says_that_the_server_has_not_answered() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", silent.local_addr().unwrap());
+    let ended =
+        Running::start(&["send", &url, "-r", "lobby", "--token", "ada", "--timeout", "1", "hi"]).wait();
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    assert!(ended.text().contains("the server had not answered by then"), "{}", ended.text());
+}
+
+#[test]
+fn a_token_that_no_request_can_carry_is_wrong_usage_and_is_not_shown() {
+    // Nobody accepts there: a dial would be waited for.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", silent.local_addr().unwrap());
+    let secret = "s3cret\nb";
+    for args in [
+        &["send", &*url, "-r", "lobby", "--token", secret, "hi"][..],
+        &["chat", &url, "--token", secret],
+        &["pipe", &url, "--token", secret],
+        &["tail", &url, "-r", "lobby", "--token", secret],
+        &["doctor", &url, "--token", secret],
+    ] {
+        let ended = Running::start(args).wait();
+        let said = ended.text();
+        assert_eq!(ended.status, Some(2), "{args:?}: {said}");
+        assert!(said.contains("the token has a line break in it"), "{args:?}: {said}");
+        assert!(!said.contains("s3cret") && !said.contains("refused"), "{args:?}: {said}");
+    }
+    let ended = Running::start_with(&["send", &url, "-r", "lobby", "hi"], &[("REJOIN_TOKEN", secret)]).wait();
+    assert_eq!(ended.status, Some(2), "{}", ended.text());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "s3cret\u{1}more\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let ended = Running::start(&["send", &url, "-r", "lobby", "--token-file", path, "hi"]).wait();
+    assert_eq!(ended.status, Some(2), "{}", ended.text());
+    assert!(ended.text().contains("has a control character in it"), "{}", ended.text());
+}
+
+/// Sends this to whoever connects, before anything is asked, and then only listens.
+fn speaking_first(words: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // It may have gone.
+            let _ = stream.write_all(words);
+            open.push(stream);
+        }
+    });
+    url
+}
+
+#[test]
+fn a_server_that_speaks_first_is_never_said_to_have_closed_the_connection() {
+    let ssh = speaking_first(b"SSH-2.0-OpenSSH_9.0\r\n");
+    for _ in 0..10 {
+        let ended =
+            Running::start(&["send", &ssh, "-r", "lobby", "--token", "ada", "--timeout", "9", "hi"]).wait();
+        let said = ended.text();
+        assert!(said.contains("not HTTP") && said.contains("check the port"), "{said}");
+        assert!(!said.contains("closed the connection"), "{said}");
+    }
+    let said = Running::start(&["doctor", &ssh]).wait().text();
+    assert!(said.contains("not HTTP") && !said.contains("a web server answers"), "{said}");
+    let half = speaking_first(b"HTTP/1.1 101 Switch");
+    let half = ["tail", &half, "-r", "lobby", "--token", "ada", "--connect-timeout", "1"];
+    let mut tail = Running::start(&half);
+    for attempt in ["retrying", "attempt 2", "attempt 3"] {
+        let said = tail.wait_for(attempt);
+        assert!(said.contains("no answer in time"), "{said}");
+    }
+}
