@@ -129,7 +129,7 @@ fn what_was_said_can_be_looked_through_and_what_one_does_is_said_so_that_all_can
     ada.type_line("/search TEA");
     ada.wait_for("2 messages in lobby hold \"TEA\"");
     ada.type_line("/search coffee");
-    ada.wait_for("nothing that is kept of lobby holds \"coffee\"");
+    ada.wait_for("none of the last 200 messages of lobby shown here holds \"coffee\"");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Shows one room at a time: messages of other rooms are counted until the user selects their room. Reads no keys.
 
-use super::{EventPrinter, Shown};
+use super::EventPrinter;
 use crate::alert::Alerts;
 use crate::colours::Palette;
 use crate::mention;
@@ -89,11 +89,11 @@ impl EventPrinter {
         self.printed.extend_from_slice(out.as_bytes());
         let said = self.rooms.history(&room, unread.clamp(SHOWN, MOST_SHOWN));
         let old = said.len().saturating_sub(unread);
-        self.shown_last = Shown::Live;
+        self.past_of = None;
         for (at, ScrollbackEntry { at: time, who, content }) in said.into_iter().enumerate() {
             if at == old && unread > 0 {
-                self.shown_last = Shown::Past;
-                self.separate_history();
+                self.past_of = Some(room.clone());
+                self.separate_history(&room);
             }
             self.message(time, &room, &who, &content);
         }
@@ -101,6 +101,6 @@ impl EventPrinter {
             let hidden = unread - MOST_SHOWN;
             self.notice(&format!("{hidden} more before these; /history {unread} shows what is kept of them"));
         }
-        self.shown_last = if unread > 0 { Shown::Live } else { Shown::Past };
+        self.past_of = (unread == 0).then_some(room);
     }
 }

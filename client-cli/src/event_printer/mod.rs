@@ -23,15 +23,6 @@ use rejoin::{
 };
 use tokio::time::Instant;
 
-/// Which kind of message was shown last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    /// One that comes as it is said.
-    Live,
-    /// One of a history.
-    Past,
-}
-
 /// The history of a room that is joined for the first time, on its way.
 #[derive(Debug)]
 struct Replay {
@@ -60,7 +51,8 @@ pub(crate) struct EventPrinter {
     is_suspended: bool,
     pub(crate) focus: Focus,
     replay: Option<Replay>,
-    shown_last: Shown,
+    /// The room of which something was shown last that was said before; none if what was shown last came as it was said.
+    past_of: Option<String>,
     /// Why messages are missing, as it was told last on this connection.
     told_gap: Option<GapReason>,
     /// Of the history of a room that is joined for the first time, so many messages are shown.
@@ -91,7 +83,7 @@ impl EventPrinter {
             is_suspended: false,
             focus: Focus::default(),
             replay: None,
-            shown_last: Shown::Live,
+            past_of: None,
             told_gap: None,
             shown_history: u64::MAX,
             repeats: NoticeCounter::default(),
@@ -171,7 +163,8 @@ impl EventPrinter {
     ) {
         let who = Speaker::Me(Some(id), fate);
         self.rooms.said(room, ScrollbackEntry { at, who: who.clone(), content: content.to_owned() });
-        self.separate_history();
+        // Its author knows that it is new.
+        self.past_of = None;
         self.message(at, room, &who, content);
     }
 
@@ -188,12 +181,13 @@ impl EventPrinter {
         for ScrollbackEntry { at, who, content } in said {
             self.message(at, room, &who, &content);
         }
-        self.shown_last = Shown::Past;
+        self.past_of = Some(room.to_owned());
     }
 
-    /// What was said before is shown, and something new comes: a line between the two.
-    fn separate_history(&mut self) {
-        if std::mem::replace(&mut self.shown_last, Shown::Live) == Shown::Past {
+    /// What was said before is shown, and something new comes in the same room: a line between the two. Where it comes in
+    /// another one, the room's name stands between them.
+    fn separate_history(&mut self, room: &str) {
+        if self.past_of.take().is_some_and(|past| past == room) {
             self.end_repeats();
             let mut out = String::new();
             self.renderer.separator(&mut out, "new messages");
@@ -234,11 +228,12 @@ impl EventPrinter {
             self.count_message(message);
         }
         if history != Some(Hidden(true)) && !self.is_hidden(&message.room) {
-            if !is_replay {
-                self.separate_history();
+            // What was missed while away is new, too.
+            if history.is_none() {
+                self.separate_history(&message.room);
             }
             self.message(at, &message.room, &who, &message.content);
-            self.shown_last = if is_replay { Shown::Past } else { Shown::Live };
+            self.past_of = history.is_some().then(|| message.room.to_string());
         }
     }
 
@@ -383,8 +378,8 @@ struct Hidden(bool);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rejoin::messages::Code;
-    use rejoin::{Cause, CauseCode, RoomChange, SendReply, StateChange};
+    use rejoin::messages::{Code, EntryMeta};
+    use rejoin::{Cause, CauseCode, JoinedRoom, RoomChange, SendReply, StateChange};
 
     pub(super) fn told(events: &[Event]) -> String {
         let mut printer = EventPrinter::new(Layout::Plain, Clock::new(true), &["lobby".to_owned()]);
@@ -403,6 +398,40 @@ mod tests {
         let state = State::Reconnecting { attempt, retry_at };
         let cause = Cause::new(CauseCode::ConnectionLost, "");
         Event::State(StateChange::new(state, Some(cause)))
+    }
+
+    #[test]
+    fn what_was_missed_while_away_is_as_new_as_what_comes_after_it() {
+        let mut narrator = EventPrinter::new(
+            Layout::Columns { width: 100, colour: false },
+            Clock::new(true),
+            &["lobby".to_owned()],
+        );
+        let joined = |reason| {
+            let mut joined = JoinedRoom::new("lobby".into(), true);
+            (joined.reason, joined.replayed) = (reason, 1);
+            Event::Joined(joined)
+        };
+        let said = |content: &str, replay| {
+            let id = rejoin::Id::new("id").unwrap();
+            let stamp = EntryMeta { id: id.clone(), epoch: id, seq: 1, replay, producer: None };
+            let said = Message::plain("lobby".into(), "bob".into(), content.to_owned(), String::new());
+            Event::Message(said.with_entry(Some(Box::new(stamp))))
+        };
+        let mut parted = Vec::new();
+        for event in [
+            joined(Some(JoinReason::Fresh)),
+            said("old", true),
+            said("live", false),
+            joined(None),
+            said("missed", true),
+            said("live again", false),
+        ] {
+            narrator.event(&event, Timestamp::from_millis(1000));
+            let text = String::from_utf8(std::mem::take(&mut narrator.printed)).unwrap();
+            parted.push(text.contains("new messages"));
+        }
+        assert_eq!(parted, [false, false, true, false, false, false]);
     }
 
     #[test]
@@ -438,7 +467,7 @@ mod tests {
 
     #[test]
     fn that_no_notification_was_missed_is_told_where_it_is_no_matter_of_course() {
-        let recovered = || Event::Joined(rejoin::JoinedRoom::new(PERSONAL_ROOM.into(), true));
+        let recovered = || Event::Joined(JoinedRoom::new(PERSONAL_ROOM.into(), true));
         assert_eq!(told(&[Event::Mode(Mode::Extended), recovered()]), "");
         assert_eq!(told(&[Event::Mode(Mode::SocketIo), recovered()]), "* no notification was missed\n");
     }

@@ -1,6 +1,6 @@
 //! Searches the scrollback of a room. Sends no request.
 
-use super::{EventPrinter, Shown};
+use super::EventPrinter;
 use crate::render::plain_name;
 use crate::rooms::ScrollbackEntry;
 use crate::sanitise;
@@ -18,7 +18,7 @@ impl EventPrinter {
         match count {
             0 => {
                 return self.notice(&format!(
-                    "nothing that is kept of {room_shown} holds \"{what}\"; at most its last 200 messages are"
+                    "none of the last 200 messages of {room_shown} shown here holds \"{what}\""
                 ));
             }
             1 => self.notice(&format!("1 message in {room_shown} holds \"{what}\"")),
@@ -31,6 +31,6 @@ impl EventPrinter {
         for ScrollbackEntry { at, who, content } in found {
             self.message(at, room, &who, &content);
         }
-        self.shown_last = Shown::Past;
+        self.past_of = Some(room.to_owned());
     }
 }
