@@ -157,6 +157,22 @@ fn ctrl_d_and_ctrl_c_end_it_also_while_nobody_answers() {
 }
 
 #[test]
+fn who_leaves_a_frozen_server_is_told_what_is_waited_for_and_what_is_typed_is_nobodys() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut ada = chat(&server.url, "ada");
+    server.freeze();
+    ada.type_line("into the frost");
+    ada.wait_for("into the frost  (pending)");
+    ada.press("\u{4}");
+    ada.wait_for("waiting for a message to be sent; Ctrl-C leaves at once");
+    ada.type_line("echo is this for the shell");
+    ada.press("\u{3}");
+    ada.wait_for("[ended with 130]");
+    ada.wait_for("icanon");
+    assert!(!ada.lines().iter().any(|line| line.contains("for the shell")), "{:#?}", ada.lines());
+}
+
+#[test]
 fn who_leaves_in_an_outage_learns_that_what_was_typed_in_it_was_not_sent() {
     let server = ServerProcess::start("127.0.0.1:0");
     let mut ada = chat(&server.url, "ada");
@@ -206,5 +222,17 @@ fn a_line_parts_what_was_said_before_from_what_is_said_now() {
     bob.wait_for("the last 2 messages in lobby");
     bob.type_line("my own");
     bob.wait_for("my own  (delivered)");
-    assert_eq!(parted(&bob), 2, "{:#?}", bob.lines());
+    // Who has written it knows that it is new.
+    assert_eq!(parted(&bob), 1, "{:#?}", bob.lines());
+    bob.type_line("/search old");
+    bob.wait_for("1 message in lobby holds");
+    bob.type_line("/join other");
+    bob.wait_for_prompt("other>");
+    let mut cy = Terminal::run(&format!("{} chat {} --token cy -r other", rejoin(), server.url));
+    cy.wait_for("joined other");
+    cy.type_line("elsewhere");
+    bob.wait_for("elsewhere");
+    // The room's name stands between them.
+    assert_eq!(parted(&bob), 1, "{:#?}", bob.lines());
+    assert_eq!(parted(&cy), 0, "{:#?}", cy.lines());
 }

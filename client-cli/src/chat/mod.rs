@@ -33,6 +33,8 @@ const MOST_UNPRINTED: usize = 64 << 10;
 const MOST_PENDING: usize = 1024;
 /// At the end, messages are waited for as long as one becomes final within this time.
 const DRAIN: Duration = Duration::from_secs(30);
+/// Who leaves and waits this long is told what for.
+const LEAVING_NOTICE: Duration = Duration::from_secs(1);
 /// So often the status line is looked after: a round trip is measured without an event.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 /// Time for the outcomes that a chat which is interrupted still has.
@@ -119,13 +121,15 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         tells_typing,
         opening,
         phase: Phase::Open,
+        leaving: None,
         look_at,
         printed: 0,
     };
     let end = chat.run(&mut signals).await;
+    let has_waited = chat.leaving.is_some_and(|leaving| leaving.is_told);
     let Chat { front, talk, events, printed, .. } = chat;
     front.settle(printed).await;
-    front.close(has_title);
+    front.close(has_title, has_waited);
     if let Some(count) = describe::unreadable(&talk.client) {
         eprint_line(&count);
     }
@@ -277,6 +281,14 @@ enum End {
     Failed(Failure),
 }
 
+/// The wait of a user who is leaving.
+#[derive(Debug, Clone, Copy)]
+struct Leaving {
+    notice_at: Instant,
+    /// What is waited for has been said.
+    is_told: bool,
+}
+
 struct Chat {
     events: rejoin::Events,
     front: Ui,
@@ -288,6 +300,8 @@ struct Chat {
     /// The browser that is being started; this ends by itself within seconds.
     opening: Option<JoinHandle<Result<(), String>>>,
     phase: Phase,
+    /// The user is leaving.
+    leaving: Option<Leaving>,
     /// The number of the chunk that was handed over to be printed last.
     printed: u64,
     /// When the status line is looked after next.
@@ -373,7 +387,8 @@ impl Chat {
         };
         let look = self.front.is_terminal().then_some(self.look_at);
         let due = self.talk.own.next_due().into_iter().chain(self.talk.printer.next_due());
-        due.chain(drained).chain(look).chain(self.talk.typing.next_due()).min()
+        let leaving = self.leaving.filter(|leaving| !leaving.is_told).map(|leaving| leaving.notice_at);
+        due.chain(drained).chain(leaving).chain(look).chain(self.talk.typing.next_due()).min()
     }
 
     /// The user wants to go: what is under way is waited for.
@@ -382,15 +397,25 @@ impl Chat {
             return;
         }
         self.phase = Phase::Draining(Instant::now() + DRAIN);
-        let connected = self.talk.printer.state == State::Connected;
-        match self.talk.own.pending() {
-            0 => {}
-            _ if connected => {}
-            1 => self.talk.notice("waiting for a message to be sent; Ctrl-C leaves at once"),
-            count => {
-                self.talk.notice(&format!("waiting for {count} messages to be sent; Ctrl-C leaves at once"));
-            }
+        self.leaving = Some(Leaving { notice_at: Instant::now() + LEAVING_NOTICE, is_told: false });
+        self.front.hush();
+        if self.talk.printer.state != State::Connected && self.talk.own.pending() > 0 {
+            self.tell_wait();
         }
+    }
+
+    /// Says what holds the user up.
+    fn tell_wait(&mut self) {
+        let what = match (self.phase, self.talk.own.pending()) {
+            (Phase::Open | Phase::Ended, _) => return,
+            (Phase::Draining(_), 1) => "a message to be sent".to_owned(),
+            (Phase::Draining(_), count @ 2..) => format!("{count} messages to be sent"),
+            (Phase::Draining(_) | Phase::Closing, _) => "the server to close the connection".to_owned(),
+        };
+        if let Some(leaving) = &mut self.leaving {
+            leaving.is_told = true;
+        }
+        self.talk.notice(&format!("waiting for {what}; Ctrl-C leaves at once"));
     }
 
     fn move_on(&mut self) {
@@ -402,6 +427,9 @@ impl Chat {
         if now >= self.look_at {
             self.look_at = now + REFRESH_INTERVAL;
             self.talk.refresh();
+        }
+        if self.leaving.is_some_and(|leaving| !leaving.is_told && now >= leaving.notice_at) {
+            self.tell_wait();
         }
         self.talk.show_overdue(now, false);
         self.talk.printer.print_repeats(self.phase == Phase::Ended);

@@ -89,8 +89,16 @@ impl Ui {
         }
     }
 
+    /// The user is leaving: what is typed from here on is not shown. Ctrl-C is a signal.
+    pub(super) fn hush(&self) {
+        if self.before.is_some() {
+            terminal::hush();
+        }
+    }
+
     /// Puts the terminal back in order, and its title if that was set. What is printed after this goes straight to it.
-    pub(super) fn close(&self, has_title: bool) {
+    /// `discards`: what was typed and not read was meant for the chat, and is not for the shell to run.
+    pub(super) fn close(&self, has_title: bool, discards: bool) {
         logging::divert(None);
         if let Some((before, start_guard, reflow)) = &self.before {
             start_guard.end();
@@ -99,7 +107,7 @@ impl Ui {
                 (self.stdout.line_sender())(editor::NOTHING.to_owned());
             }
             reflow.stop_drawing();
-            before.restore(reflow.rows_above(), if has_title { alert::TITLE_BACK } else { "" });
+            before.restore(reflow.rows_above(), if has_title { alert::TITLE_BACK } else { "" }, discards);
         }
     }
 }

@@ -36,6 +36,20 @@ pub(crate) fn make_raw() -> bool {
     set.is_ok()
 }
 
+/// Shows nothing of what is typed from here on; a terminal that is raw stays so.
+#[cfg(unix)]
+pub(crate) fn hush() {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    if let Ok(mut attributes) = tcgetattr(std::io::stdin()) {
+        attributes.local_modes -= LocalModes::ECHO | LocalModes::ICANON;
+        // A terminal that is gone shows nothing.
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &attributes);
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn hush() {}
+
 /// What the terminal was like. Ending the program while the editor reads would leave it raw.
 #[cfg(unix)]
 pub(crate) struct Before(Option<rustix::termios::Termios>);
@@ -47,11 +61,13 @@ impl Before {
     }
 
     /// Puts the terminal back and takes the prompt off it, which begins so many rows above the cursor; `more` goes
-    /// to the terminal too.
-    pub(crate) fn restore(&self, above: usize, more: &str) {
+    /// to the terminal too. `discards` what was typed and is not read.
+    pub(crate) fn restore(&self, above: usize, more: &str, discards: bool) {
+        use rustix::termios::OptionalActions;
         use std::io::Write as _;
         let Some(before) = &self.0 else { return };
-        let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, before);
+        let when = if discards { OptionalActions::Flush } else { OptionalActions::Now };
+        let _ = rustix::termios::tcsetattr(std::io::stdin(), when, before);
         let mut stdout = std::io::stdout().lock();
         let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
         // Bracketed paste off, what rustyline has begun to draw is shown, and a clean line. A terminal that is gone needs none
@@ -69,5 +85,5 @@ impl Before {
         Self
     }
 
-    pub(crate) fn restore(&self, _: usize, _: &str) {}
+    pub(crate) fn restore(&self, _: usize, _: &str, _: bool) {}
 }
