@@ -457,7 +457,7 @@ async fn what_is_no_stream_is_given_up_after_three_tries_with_the_reason() {
         (page, "not_event_stream", "web page"),
         (json, "not_event_stream", "not a stream of events"),
         (packed, "not_event_stream", "compressed"),
-        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "http", "no stream of events at this path"),
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "http", "no stream of events at /rooms/"),
         ("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "http", "redirects are not"),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n", "not_event_stream", "not HTTP"),
     ] {

@@ -195,6 +195,12 @@ impl Endpoint {
         Some(format!("{target}{}", if had_query { "?…" } else { "" }))
     }
 
+    /// The path and query of a stream of events that is at the address itself.
+    #[cfg(feature = "sse")]
+    pub(crate) fn own_target(&self, token: Option<&Token>) -> String {
+        self.target(self.url.path().to_owned(), token.map(token_pair).into_iter())
+    }
+
     /// The path and query of a room's stream of events, under the path of the address.
     #[cfg(feature = "sse")]
     pub(crate) fn stream_target(&self, room: &str, history: Option<u64>, token: Option<&Token>) -> String {

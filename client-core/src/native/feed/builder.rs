@@ -15,7 +15,8 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 /// Begins to describe the reading of `room` at `url` (`http://` or `https://`) by server-sent events; nothing happens
-/// until [`FeedBuilder::connect`]. The stream is requested at `rooms/ROOM/events` below the URL.
+/// until [`FeedBuilder::connect`]. The stream is requested at `rooms/ROOM/events` below the URL, or with
+/// [`FeedBuilder::at_url`] at the URL itself.
 ///
 /// ```no_run
 /// # async fn read() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,6 +39,7 @@ pub fn follow(url: impl Into<String>, room: impl Into<String>) -> FeedBuilder {
         config: FeedConfig::default(),
         options: ConnectOptions::default(),
         max_event: 1 << 20,
+        is_at_url: false,
     }
 }
 
@@ -48,6 +50,7 @@ pub struct FeedBuilder {
     config: FeedConfig,
     options: ConnectOptions,
     max_event: usize,
+    is_at_url: bool,
 }
 
 impl FeedBuilder {
@@ -60,6 +63,13 @@ impl FeedBuilder {
     /// Begin with the last so many messages, where there is nothing to continue from.
     pub fn history(mut self, count: u64) -> Self {
         self.config.history = Some(count);
+        self
+    }
+
+    /// The URL is that of the stream itself, as other servers have it: nothing is added to its path, and no `history` is asked
+    /// for. The room is only the name that its events get.
+    pub fn at_url(mut self) -> Self {
+        self.is_at_url = true;
         self
     }
 
@@ -102,6 +112,7 @@ impl FeedBuilder {
         let room = Name::from(self.room);
         let feed = Feed::new(config, room.clone(), seed);
         let span = trace::stream_span(&endpoint, &room);
+        let room = (!self.is_at_url).then_some(room);
         let request = StreamRequest { connector, options, endpoint, room };
         let clock = Clock::start();
         let (stream, sender, requests) = feed_channel(clock);

@@ -19,7 +19,8 @@ pub(crate) struct StreamRequest {
     pub(super) connector: Connector,
     pub(super) options: RequestOptions,
     pub(super) endpoint: Endpoint,
-    pub(super) room: Name,
+    /// Whose stream it is; `None` where it is at the endpoint itself.
+    pub(super) room: Option<Name>,
 }
 
 /// A stream that is open. What is not requested is left in the socket.
@@ -32,7 +33,10 @@ impl StreamRequest {
         last_event_id: Option<Arc<str>>,
         history: Option<u64>,
     ) -> Result<StreamBody, DialError> {
-        let target = |token: Option<&Token>| self.endpoint.stream_target(&self.room, history, token);
+        let target = |token: Option<&Token>| match &self.room {
+            Some(room) => self.endpoint.stream_target(room, history, token),
+            None => self.endpoint.own_target(token),
+        };
         let (mut request, secrets) = self.options.get(&self.endpoint, token.as_ref(), target).await?;
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
@@ -49,7 +53,41 @@ impl StreamRequest {
         if is_event_stream(&answer.response) {
             return Ok(StreamBody(answer));
         }
-        Err(refused(answer, &self.endpoint, &secrets).await)
+        Err(self.refused(answer, &secrets).await)
+    }
+
+    /// The error that an answer without a stream means.
+    async fn refused(&self, answer: HttpResponse, secrets: &Secrets) -> DialError {
+        let media_type = media_type(answer.response.headers());
+        let is_compressed =
+            answer.response.status().is_success() && media_type.as_deref() == Some(EVENT_STREAM);
+        let not_stream = DialErrorKind::NotEventStream;
+        let not_found = format!(": no stream of events at {}", self.path());
+        let (kind, hint) = match answer.response.status().as_u16() {
+            204 => (DialErrorKind::Http(204), ": there will be nothing more to read here"),
+            200..=299 => match media_type.as_deref() {
+                Some(EVENT_STREAM) => (
+                    not_stream,
+                    ": it is compressed, which nobody asked for: turn that off for this path (nginx: gzip off)",
+                ),
+                Some("text/html") => (not_stream, ": this is a web page, not a stream of events"),
+                _ => (not_stream, ": this is not a stream of events"),
+            },
+            status @ 300..=399 => (DialErrorKind::Http(status), ": redirects are not followed"),
+            404 => (DialErrorKind::Http(404), &*not_found),
+            status => (DialErrorKind::Http(status), ""),
+        };
+        let error = http_error(answer, kind, hint, &self.endpoint, secrets).await;
+        if is_compressed { error.with_remedy(Remedy::InMessage) } else { error }
+    }
+
+    /// The path that is requested, without the query, which may have a token.
+    fn path(&self) -> String {
+        let target = match &self.room {
+            Some(room) => self.endpoint.stream_target(room, None, None),
+            None => self.endpoint.own_target(None),
+        };
+        target.split('?').next().unwrap_or_default().to_owned()
     }
 }
 
@@ -60,29 +98,6 @@ fn is_event_stream<B>(response: &Response<B>) -> bool {
     let headers = response.headers();
     let kind = media_type(headers);
     response.status() == StatusCode::OK && kind.as_deref() == Some(EVENT_STREAM) && !is_encoded(headers)
-}
-
-/// The error that an answer without a stream means.
-async fn refused(answer: HttpResponse, endpoint: &Endpoint, secrets: &Secrets) -> DialError {
-    let media_type = media_type(answer.response.headers());
-    let is_compressed = answer.response.status().is_success() && media_type.as_deref() == Some(EVENT_STREAM);
-    let not_stream = DialErrorKind::NotEventStream;
-    let (kind, hint) = match answer.response.status().as_u16() {
-        204 => (DialErrorKind::Http(204), ": there will be nothing more to read here"),
-        200..=299 => match media_type.as_deref() {
-            Some(EVENT_STREAM) => (
-                not_stream,
-                ": it is compressed, which nobody asked for: turn that off for this path (nginx: gzip off)",
-            ),
-            Some("text/html") => (not_stream, ": this is a web page, not a stream of events"),
-            _ => (not_stream, ": this is not a stream of events"),
-        },
-        status @ 300..=399 => (DialErrorKind::Http(status), ": redirects are not followed"),
-        404 => (DialErrorKind::Http(404), ": no stream of events at this path"),
-        status => (DialErrorKind::Http(status), ""),
-    };
-    let error = http_error(answer, kind, hint, endpoint, secrets).await;
-    if is_compressed { error.with_remedy(Remedy::InMessage) } else { error }
 }
 
 impl StreamBody {
