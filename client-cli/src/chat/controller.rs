@@ -14,6 +14,7 @@ use crate::typing::{self, Typing};
 use crate::{alert, describe, sanitise};
 use jiff::Timestamp;
 use rejoin::{Client, Event, Join, RoomState, State};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -23,6 +24,8 @@ pub(super) const HISTORY: u64 = 200;
 const SHOWN_HISTORY: u64 = 20;
 /// Messages that `/history` shows without a number.
 const DEFAULT_HISTORY: usize = 20;
+/// What begins the part of a command's meaning that is about keys of the line editor.
+const KEYS: &str = "; Alt-";
 /// Columns of a message that is quoted in a notice.
 const QUOTED: usize = 40;
 
@@ -288,11 +291,19 @@ impl Controller {
                 self.client.reconnect();
             }
             Command::Help => {
-                let commands =
-                    COMMANDS.map(|(name, arguments, meaning)| (format!("{name} {arguments}"), meaning));
+                let has_keys = matches!(self.printer.layout(), Layout::Columns { .. });
+                let commands = COMMANDS.map(|(name, arguments, meaning)| {
+                    let meaning =
+                        if has_keys { meaning } else { meaning.split(KEYS).next().unwrap_or(meaning) };
+                    (format!("{name} {arguments}"), meaning)
+                });
                 let mut text = self.printer.layout().list(commands);
-                text.push_str("Ctrl-C clears what you have typed (Ctrl-Y brings it back); on an empty line it leaves at once\n");
-                text.push_str("Ctrl-D is /quit; Alt-Enter begins another line of the same message\n");
+                if has_keys {
+                    text.push_str("Ctrl-C clears what you have typed (Ctrl-Y brings it back); on an empty line it leaves at once\n");
+                    text.push_str("Ctrl-D is /quit; Alt-Enter begins another line of the same message\n");
+                } else {
+                    text.push_str("Ctrl-C leaves at once; Ctrl-D is /quit\n");
+                }
                 text.push_str("// at the start of a line says a /\n");
                 text.push_str(&self.printer.clock_description());
                 self.notice(&text);
@@ -316,6 +327,19 @@ impl Controller {
         } else {
             self.notice(&format!("now talking in {}", plain_name(room)));
         }
+    }
+
+    /// How many others are known to be in the user's rooms.
+    pub(super) fn others(&self) -> usize {
+        let me = self.client.user().map(|name| name.to_string()).or_else(|| self.own.name());
+        let rooms = &self.narrator.rooms;
+        let mut others = BTreeSet::new();
+        for (room, _) in rooms.list() {
+            if let Occupants::List(members) = rooms.who_is_in(room) {
+                others.extend(members.iter().filter(|name| Some(*name) != me.as_ref()));
+            }
+        }
+        others.len()
     }
 
     /// Goes to a room that the user is in, by its name or its number.

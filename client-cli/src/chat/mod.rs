@@ -6,15 +6,16 @@ mod summary;
 mod ui;
 
 use crate::alert::Alerts;
-use crate::args::{ChatArgs, ConnectionArgs, Protocol};
+use crate::args::{ChatArgs, Protocol};
 use crate::clock::Clock;
 use crate::colours::Palette;
 use crate::editor::Shared;
 use crate::embedded::DEFAULT_ROOM;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::hints::Login;
-use crate::settings::{Settings, Sources};
+use crate::settings::{Settings, Sources, named};
 use crate::signals::{Signal, Signals};
+use crate::stdout_writer::WriteFailure;
 use crate::suggested_options::quoted;
 use crate::token::TokenFrom;
 use crate::token_notices::TokenNotices;
@@ -23,6 +24,7 @@ use controller::Controller;
 use rejoin::{DeliveryStatus, Event, State};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use ui::{Ui, UiEvent};
@@ -40,21 +42,8 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 /// Time for the outcomes that a chat which is interrupted still has.
 const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
-/// The URL given, and the options. One word that is no URL and names a profile stands for `--profile`.
-fn named(arguments: &ChatArgs) -> (Option<&str>, ConnectionArgs) {
-    let mut connection = arguments.connection.clone();
-    let word = arguments.url.as_deref().filter(|word| !word.contains("://"));
-    match word.filter(|word| connection.profile.is_none() && profile::is_known(word)) {
-        Some(word) => {
-            connection.profile = Some(word.to_owned());
-            (None, connection)
-        }
-        None => (arguments.url.as_deref(), connection),
-    }
-}
-
 pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Exit, Failure> {
-    let (url, connection) = named(arguments);
+    let (url, connection) = named(arguments.url.as_deref(), &arguments.connection);
     let sources = Sources::read(&connection)?;
     let screen = profile::screen()?.under(&arguments.screen);
     let given = if arguments.listen.is_some() { None } else { sources.url(url)? };
@@ -121,6 +110,8 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         tells_typing,
         opening,
         phase: Phase::Open,
+        is_own: server.is_some(),
+        is_warned: false,
         leaving: None,
         look_at,
         printed: 0,
@@ -143,15 +134,16 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         End::Done => talk.exit,
     };
     let finish = async {
-        // Its reader has gone, or it is the terminal: nobody is left to be told.
-        let _ = front.stdout.finish().await;
+        let is_terminal = front.is_terminal();
+        let unprinted = front.stdout.finish().await.err().filter(|_| !is_terminal);
         if let Some(server) = server {
             embedded::stop(server).await;
         }
+        unprinted.and_then(Failure::write_failed)
     };
     tokio::select! {
         biased;
-        () = finish => Ok(exit),
+        failure = finish => failure.map_or(Ok(exit), Err),
         () = signals.interrupted() => Ok(Exit::Interrupted),
     }
 }
@@ -300,6 +292,10 @@ struct Chat {
     /// The browser that is being started; this ends by itself within seconds.
     opening: Option<JoinHandle<Result<(), String>>>,
     phase: Phase,
+    /// The server is this process's own.
+    is_own: bool,
+    /// It has been said that it ends with this chat.
+    is_warned: bool,
     /// The user is leaving.
     leaving: Option<Leaving>,
     /// The number of the chunk that was handed over to be printed last.
@@ -332,7 +328,7 @@ impl Chat {
                 result = self.front.stdout.write(&mut self.talk.printer.printed), if unprinted => {
                     match result {
                         Ok(chunk) => self.printed = chunk,
-                        Err(_) => return End::BrokenPipe,
+                        Err(why) => return self.unprinted(why),
                     }
                 }
                 batch = self.events.next_batch(), if keeps_up && self.phase != Phase::Ended => {
@@ -355,7 +351,7 @@ impl Chat {
                     self.talk.printer.set_layout(self.front.layout());
                     match heard {
                         UiEvent::Interrupt => return End::Interrupted,
-                        UiEvent::End => self.leave(),
+                        UiEvent::End { stay } => self.end(stay),
                         UiEvent::Room(number) => self.talk.go_to_number(number),
                         UiEvent::Bad(bad) => self.talk.bad_line(bad),
                         UiEvent::Line { text, done } => {
@@ -380,6 +376,12 @@ impl Chat {
         }
     }
 
+    /// Nothing more can be printed, for this reason: its reader has gone, or the terminal has, which nobody is left to be told.
+    fn unprinted(&self, why: WriteFailure) -> End {
+        let failure = if self.front.is_terminal() { None } else { Failure::write_failed(why) };
+        failure.map_or(End::BrokenPipe, End::Failed)
+    }
+
     fn deadline(&self) -> Option<Instant> {
         let drained = match self.phase {
             Phase::Draining(at) => Some(at),
@@ -389,6 +391,23 @@ impl Chat {
         let due = self.talk.own.next_due().into_iter().chain(self.talk.printer.next_due());
         let leaving = self.leaving.filter(|leaving| !leaving.is_told).map(|leaving| leaving.notice_at);
         due.chain(drained).chain(leaving).chain(look).chain(self.talk.typing.next_due()).min()
+    }
+
+    /// Ctrl-D. Who ends a server that others are on is told so, and leaves with the next one.
+    fn end(&mut self, stay: Option<oneshot::Sender<()>>) {
+        let others = if self.is_own && !self.is_warned { self.talk.others() } else { 0 };
+        match stay.filter(|_| others > 0) {
+            Some(stay) => {
+                self.is_warned = true;
+                let whom = if others == 1 { "1 other".to_owned() } else { format!("{others} others") };
+                self.talk
+                    .notice(&format!("this chat's server ends with it, for {whom} too; Ctrl-D again leaves"));
+                self.talk.refresh();
+                // The editor's thread waits for it, unless the terminal is gone.
+                let _ = stay.send(());
+            }
+            None => self.leave(),
+        }
     }
 
     /// The user wants to go: what is under way is waited for.

@@ -30,7 +30,10 @@ pub(super) enum UiEvent {
     /// A line that cannot be read.
     Bad(BadText),
     Interrupt,
-    End,
+    /// The user leaves, unless `stay` is answered, where there is one.
+    End {
+        stay: Option<oneshot::Sender<()>>,
+    },
 }
 
 pub(super) struct Ui {
@@ -120,7 +123,8 @@ impl Input {
                 Some(Typed::Line { text, done }) => UiEvent::Line { text, done: Some(done) },
                 Some(Typed::Room(number)) => UiEvent::Room(number),
                 Some(Typed::Interrupt) => UiEvent::Interrupt,
-                Some(Typed::End) | None => UiEvent::End,
+                Some(Typed::End { stay }) => UiEvent::End { stay },
+                None => UiEvent::End { stay: None },
             },
             Self::Lines(batches, lines) => loop {
                 if let Some(line) = lines.pop_front() {
@@ -131,7 +135,7 @@ impl Input {
                 }
                 match batches.recv().await {
                     Some(batch) => lines.extend(batch),
-                    None => return UiEvent::End,
+                    None => return UiEvent::End { stay: None },
                 }
             },
         }

@@ -1,15 +1,26 @@
 //! Grapheme clusters of the line being typed: how they are shown and measured. Changes nothing that is sent.
 //!
 //! Terminals disagree about the width of composed emoji. While a line is typed only the first character of such a cluster is
-//! shown, padded to the width that the whole is counted for, so that every terminal lays the line out as it was measured.
+//! shown, padded to the width that the whole is counted for, so that every terminal lays the line out as it was measured. A tab,
+//! which each terminal takes as far as it likes, is shown as a sign of one column.
 
 use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation as _;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns of a tab, for rustyline too.
+pub(super) const TAB: u8 = 1;
+/// What a tab is shown as.
+const TAB_SIGN: &str = "␉";
 
 /// The clusters of a text, each with its columns; a line end has none.
 pub(super) fn measured(text: &str) -> impl Iterator<Item = (&str, usize)> {
-    text.graphemes(true).map(|cluster| (cluster, if cluster == "\n" { 0 } else { cluster.width() }))
+    let columns = |cluster| match cluster {
+        "\n" => 0,
+        "\t" => usize::from(TAB),
+        cluster => UnicodeWidthStr::width(cluster),
+    };
+    text.graphemes(true).map(move |cluster| (cluster, columns(cluster)))
 }
 
 /// A line as it is shown.
@@ -27,6 +38,7 @@ pub(super) fn shown(line: &str) -> Cow<'_, str> {
                 shown.push_str(&first);
                 shown.extend(std::iter::repeat_n(' ', rest));
             }
+            Some('\t') => shown.push_str(TAB_SIGN),
             _ => shown.push_str(cluster),
         }
     }
@@ -35,7 +47,7 @@ pub(super) fn shown(line: &str) -> Cow<'_, str> {
 
 /// Whether a part of the line is not shown as it is.
 pub(super) fn has_composed(line: &str) -> bool {
-    line.contains(composes)
+    line.contains(|c| c == '\t' || composes(c))
 }
 
 /// Joiners, emoji presentation, keycaps, skin tones and tags: what changes the picture of the character before it.
@@ -57,6 +69,7 @@ mod tests {
             ("👍🏽!", "👍!"),
             ("I \u{2764}\u{fe0f} it", "I \u{2764}  it"),
             ("1\u{fe0f}\u{20e3}", "1 "),
+            ("a\tb", "a␉b"),
             ("🇩🇪 e\u{301} 部屋", "🇩🇪 e\u{301} 部屋"),
         ] {
             assert_eq!(shown(line), expected);

@@ -49,8 +49,8 @@ pub(crate) enum Typed {
     Room(usize),
     /// Ctrl-C.
     Interrupt,
-    /// Ctrl-D, or the terminal is gone.
-    End,
+    /// Ctrl-D, after which a prompt comes only when `stay` is answered; without it the terminal is gone.
+    End { stay: Option<oneshot::Sender<()>> },
 }
 
 /// A running editor.
@@ -81,6 +81,7 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
         .bell_style(BellStyle::None)
         // See `emacs`.
         .edit_mode(EditMode::Vi)
+        .tab_stop(clusters::TAB)
         // What it says of a terminal that shows each cluster as `clusters` has it.
         .grapheme_cluster_mode(GraphemeClusterMode::Unicode)
         .build();
@@ -208,10 +209,16 @@ impl Reader {
                     }
                     None => return Some(self.left(Typed::Interrupt)),
                 },
-                Err(ReadlineError::Eof) => return Some(self.left(Typed::End)),
+                Err(ReadlineError::Eof) => {
+                    let (stay, answered) = oneshot::channel();
+                    if sender.blocking_send(self.left(Typed::End { stay: Some(stay) })).is_err() {
+                        return None;
+                    }
+                    answered.blocking_recv().ok()?;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the terminal cannot be read any more");
-                    return Some(Typed::End);
+                    return Some(Typed::End { stay: None });
                 }
             }
         }

@@ -192,7 +192,8 @@ mod tests {
         assert_eq!(rows("部屋", 26, 28), Some(2));
         assert_eq!(rows("部屋", 26, 29), Some(2));
         assert_eq!(rows("x", 26, 10), None);
-        assert_eq!(rows("a\tb", 26, 80), None);
+        assert_eq!(rows("a\tb", 26, 80), Some(1));
+        assert_eq!(rows("a\u{1}b", 26, 80), None);
     }
 
     #[test]
