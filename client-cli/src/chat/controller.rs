@@ -332,7 +332,7 @@ impl Controller {
     /// How many others are known to be in the user's rooms.
     pub(super) fn others(&self) -> usize {
         let me = self.client.user().map(|name| name.to_string()).or_else(|| self.own.name());
-        let rooms = &self.narrator.rooms;
+        let rooms = &self.printer.rooms;
         let mut others = BTreeSet::new();
         for (room, _) in rooms.list() {
             if let Occupants::List(members) = rooms.who_is_in(room) {

@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn what_was_missed_while_away_is_as_new_as_what_comes_after_it() {
-        let mut narrator = EventPrinter::new(
+        let mut printer = EventPrinter::new(
             Layout::Columns { width: 100, colour: false },
             Clock::new(true),
             &["lobby".to_owned()],
@@ -427,8 +427,8 @@ mod tests {
             said("missed", true),
             said("live again", false),
         ] {
-            narrator.event(&event, Timestamp::from_millis(1000));
-            let text = String::from_utf8(std::mem::take(&mut narrator.printed)).unwrap();
+            printer.event(&event, Timestamp::from_millis(1000));
+            let text = String::from_utf8(std::mem::take(&mut printer.printed)).unwrap();
             parted.push(text.contains("new messages"));
         }
         assert_eq!(parted, [false, false, true, false, false, false]);

@@ -142,6 +142,13 @@ impl ServeArgs {
         };
         config.hub.extended = !self.plain;
         config.hub.history = self.history;
+        if self.retention < config.hub.dedupe_window {
+            tracing::warn!(
+                asked = ?self.retention,
+                used = ?config.hub.dedupe_window,
+                "--retention is too short: repeated sends are told apart for that long, so messages are kept for it"
+            );
+        }
         config.hub.retention = self.retention.max(config.hub.dedupe_window);
         config.hub.content_bytes = self.max_content.unwrap_or(config.hub.content_bytes);
         config.hub.rooms_per_conn = self.max_rooms;

@@ -24,7 +24,7 @@ pub enum ServeError {
     #[error("cannot start the runtime: {0}")]
     Runtime(io::Error),
     /// Nobody can be told that the server listens. Exit status 1.
-    #[error("cannot write to standard output: {0}")]
+    #[error("stdout cannot be written: {0}")]
     Stdout(io::Error),
 }
 

@@ -37,7 +37,10 @@ impl Server {
             );
         } else if most_open < wanted {
             // Nobody has asked for so many.
-            tracing::info!(most_open, "the limit of open files is the limit of connections");
+            tracing::info!(
+                most_open,
+                "this process may open fewer files than --max-connections needs: so many connections are taken"
+            );
         }
         // Served to the very end, so that a supervisor sees the drain.
         let mut admin_task = JoinSet::new();

@@ -81,7 +81,17 @@ impl Jwt {
     /// # Errors
     /// Which line cannot be used, and why. No error repeats a part of a key.
     pub fn keys(path: &Path) -> Result<Self, AuthError> {
-        Self::read(path, parse_keys)
+        let jwt = Self::read(path, parse_keys)?;
+        // A secret has to be there to verify; a private key does not.
+        let is_private = |key: &Key| key.signing.is_some() && key.algorithm != jsonwebtoken::Algorithm::HS256;
+        if jwt.table().iter().any(is_private) {
+            tracing::warn!(
+                file = %path.display(),
+                "a private key is among the server's keys, and whoever reads the file can make tokens: give it the \
+                 public key alone ('openssl pkey -pubout')"
+            );
+        }
+        Ok(jwt)
     }
 
     /// Reads a JWK set (RFC 7517), as identity providers publish it.
