@@ -28,7 +28,7 @@ pub(crate) async fn start(listen: Option<SocketAddr>) -> Result<ServerHandle, Fa
     }
     config.drain = CLOSE_TIMEOUT;
     let server = Server::bind(config).await.map_err(|error| {
-        Failure::usage("listen", error.to_string())
+        Failure::incomplete("listen", error.to_string())
             .hint("choose another address with --listen, or none at all")
     })?;
     Ok(server.spawn())

@@ -43,6 +43,8 @@ pub(crate) const NO_TOKEN: &str =
 /// Said where a ticket was refused.
 pub(crate) const SPENT_TICKET: &str = "the ticket was used before or has expired: it lets in once, and within 30 s; get another one for each connection \
      (POST /tickets), or give the token itself with --token-file or REJOIN_TOKEN";
+/// How to send what a server may check before it looks at a token.
+const ORIGIN: &str = "an Origin is sent with --header 'Origin: https://PAGE'";
 const TOKEN_OPTIONS: &str = "--token NAME, --token-file FILE or REJOIN_TOKEN";
 
 /// What to do about a failure of this kind, whatever the command.
@@ -78,6 +80,7 @@ impl Hints {
                 | DialErrorKind::NotEventStream
                 | DialErrorKind::Http(300..=399 | 404 | 405),
             ) => "check the URL's path",
+            CauseCode::Dial(DialErrorKind::Http(403)) => return Some(ORIGIN.into()),
             // Of other statuses the cause's own words say what to do.
             code => return general(code).map(Cow::from),
         };
@@ -184,7 +187,8 @@ mod tests {
              what answers there: rejoin doctor ws://h/"
         );
         assert!(of(301).is_some());
-        for status in [400, 403, 413, 426, 429, 431, 500, 502, 503, 504] {
+        assert!(of(403).unwrap().contains("--header 'Origin: "));
+        for status in [400, 413, 426, 429, 431, 500, 502, 503, 504] {
             assert_eq!(of(status), None, "{status}");
         }
         let without = Hints { socket_io: None, ..advice() }.for_cause(&http(404)).unwrap();

@@ -37,8 +37,11 @@ pub(crate) fn start(arguments: &LogArgs, process: Process) -> Option<WorkerGuard
         2 => "debug",
         _ => "trace",
     };
+    // The log of the server that a chat has beside it is nothing to read between messages, unless it is asked for.
+    let is_chat = process == Process::Embedding && arguments.verbose == 0 && io::stderr().is_terminal();
+    let filter = if is_chat { format!("{level},rejoin_server=off") } else { level.to_owned() };
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(level))
+        .with_env_filter(EnvFilter::new(filter))
         .with_ansi(false)
         .with_target(arguments.verbose > 1)
         .with_writer(Lines { queue });

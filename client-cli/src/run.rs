@@ -56,16 +56,17 @@ enum ParseFailure {
     Order(Failure),
 }
 
-/// Help goes to stdout, complaints to stderr. They quote what was typed, so secrets are taken out.
+/// Help goes to stdout, complaints to stderr. Those quote what was typed, so secrets are taken out.
 fn report_parse_error(error: &clap::Error) -> Exit {
-    let text = without_secrets(&error.render().to_string());
+    let text = error.render().to_string();
     match error.kind() {
+        // Nothing that was typed is in it: what looks like a secret is an example.
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             print(text.as_bytes()).unwrap_or_else(|failure| report(&failure))
         }
         _ => {
             // Stderr may be closed; there is nowhere left to say so.
-            drop(std::io::stderr().write_all(text.as_bytes()));
+            drop(std::io::stderr().write_all(without_secrets(&text).as_bytes()));
             Exit::Usage
         }
     }

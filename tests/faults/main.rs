@@ -65,9 +65,13 @@ enum Line {
 const ROOM: &str = "lobby";
 
 fn main() {
-    let mut args =
-        std::env::args().skip(1).map(|word| word.parse::<u64>().expect("PORT and SEED are numbers"));
-    let (port, seed) = args.next().zip(args.next()).expect("rejoin-faults PORT SEED");
+    let words: Vec<u64> = std::env::args().skip(1).map_while(|word| word.parse().ok()).collect();
+    let [port, seed] = words[..] else {
+        eprintln!(
+            "usage: rejoin-faults PORT SEED\n\nA proxy with faults before the server at PORT of 127.0.0.1. It reads lines of JSON."
+        );
+        std::process::exit(2);
+    };
     let target = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).expect("a port")));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let proxy = runtime.block_on(FaultProxy::start(target, seed));

@@ -24,6 +24,12 @@ fn rejoin_alone_opens_a_chat_and_prints_the_line_with_which_a_second_terminal_jo
     second.wait_for("hello from the first");
     first.wait_for("(delivered)");
     assert_eq!(first.suspicious(), Vec::<String>::new());
+    // Who ends it for others is told so first.
+    first.press("\u{4}");
+    first.wait_for("this chat's server ends with it, for 1 other too; Ctrl-D again leaves");
+    first.wait_for_prompt("lobby>");
+    first.press("\u{4}");
+    first.wait_for("[ended with 0]");
 }
 
 #[test]
@@ -101,6 +107,22 @@ fn commands_and_rooms_are_completed_and_do_what_help_says() {
     ada.type_line("/quit");
     ada.wait_for("[ended with 0]");
     ada.wait_for("icanon");
+}
+
+#[test]
+fn a_tab_in_a_draft_leaves_nothing_behind() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut ada = chat(&server.url, "ada");
+    for text in ["one\tbig", "two\tbig"] {
+        ada.press(&format!("\u{1b}[200~{text}\u{1b}[201~"));
+        ada.wait_for_prompt(&text.replace('\t', "␉"));
+        ada.press("\r");
+        ada.wait_for(&format!("{}  (delivered)", text.replace('\t', "    ")));
+    }
+    ada.wait_for_prompt("lobby>");
+    let lines = ada.lines();
+    assert_eq!(lines.iter().filter(|line| line.contains("─ lobby")).count(), 1, "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains('␉')), "{lines:#?}");
 }
 
 #[test]
@@ -194,6 +216,9 @@ fn without_a_terminal_it_speaks_in_plain_lines_and_ends_with_its_input() {
     let said = text(&output.stdout);
     assert!(said.contains("hi there"), "{said}");
     assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
+    // It names no keys that are not there.
+    let help = text(&run(&[], b"/help\n").stdout);
+    assert!(help.contains("/reconnect") && !help.contains("Alt-") && !help.contains("Ctrl-Y"), "{help}");
 }
 
 #[test]

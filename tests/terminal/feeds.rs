@@ -5,7 +5,7 @@ use harness::command::Running;
 use harness::process::ServerProcess;
 use harness::web_page::WebPage;
 use serde_json::Value;
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 
 fn http(server: &ServerProcess) -> String {
     format!("http://{}", server.address())
@@ -300,4 +300,37 @@ fn doctor_warns_of_a_stream_that_is_held_back_and_says_what_to_turn_off() {
     assert_eq!(packed.status.code(), Some(1), "{said}");
     assert!(said.contains("failed  stream ") && said.contains("turn that off for this path"), "{said}");
     assert!(!said.contains("check the URL"), "{said}");
+}
+
+#[test]
+fn a_stream_of_another_server_is_read_at_its_own_url_and_a_404_says_which_was_asked_for() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = String::new();
+            let mut lines = BufReader::new(stream.try_clone().unwrap());
+            lines.read_line(&mut request).unwrap();
+            let answer = if request.starts_with("GET /my/feed?a=b ") {
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nevent: tick\ndata: seven\n\n"
+            } else {
+                "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+            };
+            // It may have gone.
+            let _ = stream.write_all(answer.as_bytes());
+            open.push(stream);
+        }
+    });
+    let url = format!("http://{address}/my/feed?a=b");
+    let mut tail = Running::start(&["tail", &url, "--sse", "--json"]);
+    let line = tail.wait_for("\"seven\"");
+    assert!(line.contains("\"roomId\":\"feed\"") && line.contains("\"tick\""), "{line}");
+    tail.signal("TERM");
+    assert_eq!(tail.wait().status, Some(0));
+    let ended = Running::start(&["tail", &url, "--sse", "-r", "r"]).wait();
+    assert!(ended.text().contains("no stream of events at /my/feed/rooms/r/events"), "{}", ended.text());
+    let ended = Running::start(&["tail", &url, "-r", "r"]).wait();
+    assert!(ended.text().contains("add --sse"), "{}", ended.text());
 }

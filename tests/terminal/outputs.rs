@@ -40,6 +40,9 @@ fn stdout_that_cannot_be_written_is_said_and_is_status_1() {
     assert!(ended.text().contains("stdout cannot be written"), "{}", ended.text());
     let ended = Running::start_into(&["doctor", &server.url, "--token", "ada"], unread()).wait();
     assert_eq!(ended.status, Some(0), "{}", ended.text());
+    let ended = Running::start_into(&["chat", &server.url, "--token", "ada"], full()).finish();
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    assert!(ended.text().contains("stdout cannot be written"), "{}", ended.text());
     for args in [&["man"][..], &["completions", "bash"], &["--help"], &["--version"]] {
         let ended = Running::start_into(args, full()).wait();
         assert_eq!(ended.status, Some(1), "{args:?}: {}", ended.text());

@@ -155,3 +155,31 @@ fn without_a_history_typed_lines_are_kept_for_this_chat_alone() {
         assert_eq!(fs::read_to_string(file).is_ok_and(|text| text.contains("words to keep")), is_kept);
     }
 }
+
+#[test]
+fn a_profiles_name_stands_for_its_url_in_every_command_and_a_table_that_is_none_is_named() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let table = format!("url = \"{}\"\ntoken_file = \"~/token\"\nrooms = [\"lobby\"]\n", server.url);
+    let home = configured(&format!("[profiles.work]\n{table}"));
+    for args in [&["send", "work", "hi"][..], &["pipe", "work"], &["doctor", "work"]] {
+        let ended = start(&home, args, &[]).finish();
+        assert_eq!(ended.status, Some(0), "{args:?}: {}", ended.text());
+    }
+    let mut tail = start(&home, &["tail", "work"], &[]);
+    tail.wait_for("joined lobby");
+    let home = configured(&format!("[work]\n{table}"));
+    for args in
+        [&["send", "work", "hi"][..], &["pipe", "work"], &["tail", "work"], &["pipe", "--profile", "work"]]
+    {
+        let ended = start(&home, args, &[]).finish();
+        assert_eq!(ended.status, Some(2), "{args:?}: {}", ended.text());
+        assert!(ended.text().contains("write [profiles.work]"), "{args:?}: {}", ended.text());
+    }
+}
+
+#[test]
+fn help_shows_its_examples_whole() {
+    let home = configured("");
+    let help = start(&home, &["chat", "--help"], &[]).finish().text();
+    assert!(help.contains("'Cookie: session=1'"), "{help}");
+}

@@ -163,7 +163,8 @@ pub(crate) struct TailArgs {
     /// Print JSON lines as `pipe` does.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Read by server-sent events, over http:// or https:// and without being a member of the rooms.
+    /// Read by server-sent events, over http:// or https:// and without being a member of the rooms. Without a room the URL is
+    /// read as it is, for a stream of another server.
     #[arg(long)]
     pub(crate) sse: bool,
     /// Begin with the last so many messages of each room, where the server keeps them; over a WebSocket at most as many as it

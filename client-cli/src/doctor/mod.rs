@@ -13,7 +13,7 @@ use crate::describe;
 use crate::error::{Exit, Failure};
 use crate::profile;
 use crate::render::plain_name;
-use crate::settings::{Settings, Sources, check_room, parse_feed_url, parse_url};
+use crate::settings::{Settings, Sources, check_room, named, parse_feed_url, parse_url};
 use crate::signals::Signals;
 use crate::token::TokenFrom;
 use other_endpoints::Found;
@@ -42,11 +42,12 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
     if arguments.json {
         report::as_json();
     }
-    let sources = Sources::read(&arguments.connection)?;
-    for (mistake, effect) in profile::mistakes_in_others(arguments.connection.profile.as_deref()) {
+    let (url, connection) = named(arguments.url.as_deref(), &arguments.connection);
+    let sources = Sources::read(&connection)?;
+    for (mistake, effect) in profile::mistakes_in_others(connection.profile.as_deref()) {
         report::warned(Step::Profiles, &mistake, &effect);
     }
-    let url = sources.require_url(arguments.url.as_deref())?;
+    let url = sources.require_url(url)?;
     let described = sources.at(&url);
     let protocol = described.protocol();
     let is_stream = protocol != Protocol::SocketIo && is_http(&url);
@@ -206,7 +207,8 @@ async fn check_session(settings: &Settings, client: &Client, mut events: Events)
         found.iter().for_each(Found::tell);
         return Ok(false);
     }
-    check_encryption(settings, ["ws://", "wss://"]);
+    let is_http = settings.socket_io.is_some();
+    check_encryption(settings, if is_http { ["http://", "https://"] } else { ["ws://", "wss://"] });
     report::ok(Step::Upgrade, &format!("a WebSocket in {} ms", started.elapsed().as_millis().max(1)));
     let until = Instant::now() + REFUSAL;
     let mut mode = None;

@@ -23,7 +23,7 @@ use crate::error::{Exit, Failure, eprint_line};
 use crate::hints::Hints;
 use crate::idle_timeout::IdleNotice;
 use crate::lines::{self, Line};
-use crate::settings::Sources;
+use crate::settings::{Sources, named};
 use crate::signals::{Signal, Signals};
 use crate::stdout_writer::{StdoutWriter, WriteFailure};
 use crate::token_notices::TokenNotices;
@@ -49,8 +49,9 @@ const NEXT_LINE: Duration = Duration::from_millis(500);
 const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Exit, Failure> {
-    let sources = Sources::read(&arguments.connection)?;
-    let url = sources.require_url(arguments.url.as_deref())?;
+    let (url, connection) = named(arguments.url.as_deref(), &arguments.connection);
+    let sources = Sources::read(&connection)?;
+    let url = sources.require_url(url)?;
     let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
     settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;

@@ -104,7 +104,9 @@ impl<'a> File<'a> {
             (None, None) => Ok(Profile::default()),
             (None, Some(name)) => {
                 let known: Vec<&str> = profiles.iter().map(|(name, _)| *name).collect();
-                let hint = if known.is_empty() {
+                let hint = if let Some(slip) = self.unnamed(path, name) {
+                    slip
+                } else if known.is_empty() {
                     format!("write [profiles.{name}] into {}", path.display())
                 } else {
                     format!("{} has: {}", path.display(), known.join(", "))
@@ -112,6 +114,13 @@ impl<'a> File<'a> {
                 Err(Failure::usage("profile", format!("there is no profile \"{name}\"")).hint(hint))
             }
         }
+    }
+
+    /// Where there is a table of this name beside the profiles, which is none of them.
+    pub(super) fn unnamed(&self, path: &Path, name: &str) -> Option<String> {
+        let (key, _) = self.root.iter().find(|(key, _)| *key.get_ref() == name && name != CHAT)?;
+        let line = self.line(key.span().start);
+        Some(format!("{}, line {line}: [{name}] is no profile: write [profiles.{name}]", path.display()))
     }
 
     /// How a chat looks.

@@ -127,6 +127,13 @@ pub(crate) fn is_known(name: &str) -> bool {
     text.is_some_and(|text| File::read(&text).names(name))
 }
 
+/// Where the file has a table of this name that is no profile because `profiles.` is not before it.
+pub(crate) fn unnamed(name: &str) -> Option<String> {
+    let path = folders::config_file()?;
+    let text = text_of(&path).ok()?;
+    File::read(&text).unnamed(&path, name)
+}
+
 /// How a chat looks, as far as the file says. One that cannot be read stops only who needs a profile of it.
 pub(crate) fn screen() -> Result<Screen, Failure> {
     let Some(path) = folders::config_file() else { return Ok(Screen::default()) };
@@ -241,6 +248,17 @@ mod tests {
     fn an_unknown_profile_names_the_known_ones() {
         let failure = chosen(TWO, Some("home")).unwrap_err();
         assert!(failure.render().contains("config.toml has: default, work"), "{}", failure.render());
+    }
+
+    #[test]
+    fn a_table_that_was_meant_as_a_profile_is_named() {
+        let text = "\n[work]\nurl = \"wss://a/\"\n";
+        let failure = chosen(text, Some("work")).unwrap_err().render();
+        assert!(
+            failure.contains("config.toml, line 2: [work] is no profile: write [profiles.work]"),
+            "{failure}"
+        );
+        assert_eq!(File::read(TWO).unnamed(Path::new("c"), "work"), None);
     }
 
     #[test]

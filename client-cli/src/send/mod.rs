@@ -11,7 +11,7 @@ use crate::error::{Exit, Failure, eprint_line};
 use crate::hints::Hints;
 use crate::lines::{self, BadText, Line};
 use crate::pipe::output::{self, Outcome, Repetition};
-use crate::settings::{Settings, Sources, check_room};
+use crate::settings::{Settings, Sources, check_room, named};
 use crate::signals::{Signal, Signals};
 use crate::token_notices::TokenNotices;
 use crate::{describe, sanitise, socket_io};
@@ -39,13 +39,18 @@ const RETRY_NOTICE: Duration = Duration::from_millis(100);
 const ECHO_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Exit, Failure> {
-    let sources = Sources::read(&arguments.connection)?;
-    let (url, text) = match (&arguments.url, &arguments.text) {
+    // One word alone is more likely a text, where a URL is known from elsewhere.
+    let (word, connection) = match &arguments.text {
+        Some(_) => named(arguments.url.as_deref(), &arguments.connection),
+        None => (arguments.url.as_deref(), arguments.connection.clone()),
+    };
+    let sources = Sources::read(&connection)?;
+    let (url, text) = match (word, &arguments.text) {
         // One word that is no URL, where a URL is known from other_namespaces, is the text.
         (Some(word), None) if !word.contains("://") && sources.url(None)?.is_some() => (None, Some(word)),
-        (url, text) => (url.as_deref(), text.as_ref()),
+        (url, text) => (url, text.as_deref()),
     };
-    if text.is_some_and(String::is_empty) {
+    if text.is_some_and(str::is_empty) {
         // Mostly a variable of a script that is not set.
         return Err(Failure::usage("text", "nothing to send: the text is empty")
             .hint("leave it out to send the lines of stdin"));
@@ -73,7 +78,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
             sender.begin().await?;
             match text {
                 Some(text) => {
-                    sender.hand_over(text.clone(), None);
+                    sender.hand_over(text.to_owned(), None);
                     sender.send_lines(None, &stop).await?;
                 }
                 None => sender.send_lines(Some(lines::stdin()), &stop).await?,
@@ -389,7 +394,7 @@ impl Sender {
             && error.kind() != std::io::ErrorKind::BrokenPipe
         {
             self.format = Format::Nothing;
-            self.print_failure(None, &format!("cannot write to stdout: {error}"), "stdout");
+            self.print_failure(None, &format!("stdout cannot be written: {error}"), "stdout");
         }
     }
 

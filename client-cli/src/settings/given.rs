@@ -15,6 +15,19 @@ pub(super) fn is_text(given: &str) -> bool {
     !given.trim().is_empty() && !given.contains([':', '/', '?', '=', '&', '@', '#', '.', '[', '%'])
 }
 
+/// Whether it is `HOST:PORT`, and a path perhaps: all that a URL wants but its scheme. What has a token or a password is not.
+fn is_host_and_port(given: &str) -> bool {
+    let address = given.trim();
+    let (host, rest) = address.split_once(':').unwrap_or_default();
+    let (port, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    !host.is_empty()
+        && host.chars().all(is_host)
+        && port.parse::<u16>().is_ok()
+        && !path.starts_with("//")
+        && !path.contains(['?', '#', '@'])
+}
+
 /// A text stands where a URL is expected.
 pub(super) fn no_url(text: &str) -> Failure {
     let text = sanitise::name(text, QUOTED);
@@ -62,6 +75,11 @@ pub(crate) fn parse_url(text: &str, protocol: Protocol) -> Result<(Endpoint, Opt
                     quoted(&format!("{wanted}://{rest}")),
                     quoted(&shown)
                 ))
+            }
+            _ if is_host_and_port(text) => {
+                let secure = if protocol == Protocol::SocketIo { "http" } else { "ws" };
+                failure
+                    .hint(format!("give {}", quoted(&format!("{secure}://{}", sanitise::line(text.trim())))))
             }
             EndpointError::Malformed(_) => {
                 failure.hint("if a command was meant: rejoin --help lists them all")
@@ -143,6 +161,20 @@ mod tests {
                 "{url}"
             );
         }
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_refused_with_the_url_to_try() {
+        for (text, protocol, url) in [
+            ("localhost:8080", Protocol::Auto, "give ws://localhost:8080\n"),
+            ("chat.example:8080/ws", Protocol::Plain, "give ws://chat.example:8080/ws\n"),
+            ("127.0.0.1:3000", Protocol::SocketIo, "give http://127.0.0.1:3000\n"),
+        ] {
+            let failure = parse_url(text, protocol).unwrap_err().render();
+            assert!(failure.contains(url), "{failure}");
+        }
+        let failure = parse_url("h:1?token=s3cret", Protocol::Auto).unwrap_err().render();
+        assert!(!failure.contains("s3cret"), "{failure}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod opening;
 mod sources;
 
 pub(crate) use given::{check_room, parse_feed_url, parse_url};
-pub(crate) use sources::Sources;
+pub(crate) use sources::{Sources, named};
 
 use crate::error::Failure;
 use crate::hints::{Hints, Login};
@@ -45,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) state: Option<PathBuf>,
     /// What has been read is said with `Client::commit`, not by asking for the next event.
     pub(crate) manual_commit: bool,
+    /// The URL is that of a stream itself, not of a server with rooms below it.
+    pub(crate) is_stream_url: bool,
     /// What the server sends beside the protocol is handed out.
     pub(crate) frames: bool,
     /// So many messages of each room to begin with.

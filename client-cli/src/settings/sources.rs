@@ -20,6 +20,22 @@ pub(crate) struct Sources<'a> {
     profile_failure: Option<Failure>,
 }
 
+/// What stands in the place of the URL, and the options. One word that is no URL and names a profile stands for `--profile`.
+pub(crate) fn named<'a>(
+    word: Option<&'a str>,
+    arguments: &ConnectionArgs,
+) -> (Option<&'a str>, ConnectionArgs) {
+    let mut arguments = arguments.clone();
+    let name = word.filter(|word| !word.contains("://") && arguments.profile.is_none());
+    match name.filter(|word| profile::is_known(word)) {
+        Some(name) => {
+            arguments.profile = Some(name.to_owned());
+            (None, arguments)
+        }
+        None => (word, arguments),
+    }
+}
+
 impl<'a> Sources<'a> {
     pub(crate) fn read(arguments: &'a ConnectionArgs) -> Result<Self, Failure> {
         let (profile, profile_failure) = match profile::load(arguments.profile.as_deref()) {
@@ -67,7 +83,11 @@ impl<'a> Sources<'a> {
     /// As [`Sources::url`], for commands that cannot do without one.
     pub(crate) fn require_url(&self, given: Option<&str>) -> Result<String, Failure> {
         if let Some(text) = given.filter(|text| is_text(text)) {
-            return Err(no_url(text));
+            let failure = no_url(text);
+            return Err(match profile::unnamed(text) {
+                Some(slip) => failure.hint(slip),
+                None => failure,
+            });
         }
         self.url(given)?.ok_or_else(|| {
             let failure = Failure::usage("url", "no URL given");
@@ -196,6 +216,7 @@ impl ServerOptions {
             rooms_in,
             state: profile.state,
             manual_commit: false,
+            is_stream_url: false,
             frames: false,
             history: None,
             headers,

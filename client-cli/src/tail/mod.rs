@@ -12,7 +12,7 @@ use crate::history_cap::HistoryCap;
 use crate::other_namespaces::OtherNamespaces;
 use crate::pipe::output::JoinAnswers;
 use crate::render::{Layout, plain_name};
-use crate::settings::{Settings, Sources};
+use crate::settings::{Settings, Sources, named};
 use crate::signals::{Signal, Signals};
 use crate::stdout_writer::StdoutWriter;
 use crate::token_notices::TokenNotices;
@@ -52,9 +52,11 @@ impl Closing {
 
 /// What is asked for, if that is something to follow.
 async fn settings(arguments: &TailArgs, token_notices: &TokenNotices) -> Result<Settings, Failure> {
-    let sources = Sources::read(&arguments.connection)?;
-    let url = sources.require_url(arguments.url.as_deref())?;
-    let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
+    let (url, connection) = named(arguments.url.as_deref(), &arguments.connection);
+    let sources = Sources::read(&connection)?;
+    let url = sources.require_url(url)?;
+    let settings = sources.at(&url).settings(&arguments.rooms).await;
+    let mut settings = settings.map_err(|failure| or_stream(failure, &url))?;
     settings.history = arguments.history;
     settings.notifications = arguments.display.notifications.unwrap_or(false);
     settings.keep_in(arguments.state.state.as_ref());
@@ -66,6 +68,17 @@ async fn settings(arguments: &TailArgs, token_notices: &TokenNotices) -> Result<
         );
     }
     Ok(settings)
+}
+
+/// Says beside what a refused URL may become that it may be a stream's.
+fn or_stream(failure: Failure, url: &str) -> Failure {
+    match &failure.hint {
+        Some(hint) if failure.code == "url" && url.trim().to_ascii_lowercase().starts_with("http") => {
+            let hint = format!("{hint}, or, to read server-sent events, add --sse");
+            failure.hint(hint)
+        }
+        _ => failure,
+    }
 }
 
 fn follows_notifications(settings: &Settings) -> bool {

@@ -8,9 +8,10 @@ use crate::event_printer::EventPrinter;
 use crate::feed_state::FeedState;
 use crate::hints::Hints;
 use crate::pipe;
-use crate::settings::{Settings, Sources};
+use crate::settings::{Settings, Sources, named};
 use crate::signals::{Signal, Signals};
 use crate::stdout_writer::{StdoutWriter, WriteFailure};
+use crate::suggested_urls;
 use crate::tail::{MOST_UNPRINTED, layout, token_notices};
 use rejoin::{Event, FeedEvent, FeedStream, Name, Position, State, StateError};
 use std::future::{Future as _, poll_fn};
@@ -33,15 +34,18 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
         return Err(Failure::usage("notifications", "server-sent events carry rooms, and no notifications")
             .hint("leave out --sse, or --notifications"));
     }
-    let sources = Sources::read(&arguments.connection)?;
-    let url = sources.require_url(arguments.url.as_deref())?;
+    let (url, connection) = named(arguments.url.as_deref(), &arguments.connection);
+    let sources = Sources::read(&connection)?;
+    let url = sources.require_url(url)?;
     let mut settings = sources.at(&url).feed_settings(&arguments.rooms).await?;
     settings.history = arguments.history;
     settings.keep_in(arguments.state.state.as_ref());
     let token_notices = token_notices(arguments.json);
     settings.token_notices = Some(token_notices.clone());
     if settings.rooms.is_empty() {
-        return Err(Failure::usage("room", "no room to follow").hint("name one with -r ROOM"));
+        // The URL is the stream's own.
+        settings.is_stream_url = true;
+        settings.rooms.push(stream_name(&settings));
     }
     // Twice the same would be two readers of one place.
     settings.rooms.sort();
@@ -128,6 +132,14 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
         Some(failure) => Err(failure),
         None => Ok(Exit::Success),
     }
+}
+
+/// What a stream is called that is no room's: the last part of its path, or its host.
+fn stream_name(settings: &Settings) -> String {
+    let path = suggested_urls::path_of(&settings.endpoint);
+    let last = path.rsplit('/').find(|part| !part.is_empty());
+    let name = last.filter(|name| rejoin::check_room_name(name).is_ok());
+    name.unwrap_or_else(|| settings.endpoint.host()).to_owned()
 }
 
 fn start(settings: &Settings, positions: Option<&FeedState>) -> Result<Vec<RoomFeed>, Failure> {
