@@ -191,7 +191,7 @@ fn wrong_usage_says_what_to_give_instead() {
     for (args, words) in [
         (&["tail", "ws://127.0.0.1:9/ws", "-r", "lobby", "--sse"][..], "try http://127.0.0.1:9/"),
         (&["tail", "http://127.0.0.1:9/", "-r", "lobby"], "ws://"),
-        (&["tail", "http://127.0.0.1:9/", "--sse"], "-r ROOM"),
+        (&["tail", "ws://127.0.0.1:9/", "--sse"], "try http://127.0.0.1:9/"),
         (&["tail", "http://127.0.0.1:9/", "--sse", "-r", "@me"], "no room name"),
     ] {
         let ended = run(args, b"");
@@ -252,7 +252,7 @@ fn stream_server(fields: &'static str, events: &'static str) -> String {
         let mut streams = Vec::new();
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let mut lines = std::io::BufReader::new(stream.try_clone().unwrap()).lines();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
             if !lines.any(|line| line.is_ok_and(|line| line.is_empty())) {
                 continue;
             }

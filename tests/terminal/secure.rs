@@ -18,9 +18,9 @@ fn a_server_with_a_certificate_is_reached_over_wss_and_its_feed_over_https() {
     let url = line.trim().strip_prefix("listening on ").unwrap();
     let sent = Running::start(&["send", url, "-r", "lobby", "--token", "ada", "--ca", chain, "hi"]).finish();
     assert_eq!(sent.status, Some(0), "{}", sent.text());
-    let feed = url.replace("wss://", "https://");
+    let feed = url.replace("wss://", "https://").replace("/ws", "/");
     let args = ["tail", &feed, "-r", "lobby", "--token", "bob", "--ca", chain, "--sse", "--history", "1"];
-    Running::start(&args).wait_for("hi");
+    Running::start(&args).wait_for("ada: hi");
     // Without the certificate's authority nobody is fooled.
     let stranger =
         Running::start(&["send", url, "-r", "lobby", "--token", "ada", "--timeout", "1", "hi"]).finish();

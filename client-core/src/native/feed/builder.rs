@@ -112,8 +112,7 @@ impl FeedBuilder {
         let room = Name::from(self.room);
         let feed = Feed::new(config, room.clone(), seed);
         let span = trace::stream_span(&endpoint, &room);
-        let room = (!self.is_at_url).then_some(room);
-        let request = StreamRequest { connector, options, endpoint, room };
+        let request = StreamRequest { connector, options, endpoint, room, is_at_url: self.is_at_url };
         let clock = Clock::start();
         let (stream, sender, requests) = feed_channel(clock);
         let follower = FeedDriver::new(feed, request, source, clock, self.max_event, sender, requests);

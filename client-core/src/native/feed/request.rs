@@ -19,8 +19,10 @@ pub(crate) struct StreamRequest {
     pub(super) connector: Connector,
     pub(super) options: RequestOptions,
     pub(super) endpoint: Endpoint,
-    /// Whose stream it is; `None` where it is at the endpoint itself.
-    pub(super) room: Option<Name>,
+    /// Whose stream it is.
+    pub(super) room: Name,
+    /// It is at the endpoint itself, and not below it.
+    pub(super) is_at_url: bool,
 }
 
 /// A stream that is open. What is not requested is left in the socket.
@@ -33,10 +35,7 @@ impl StreamRequest {
         last_event_id: Option<Arc<str>>,
         history: Option<u64>,
     ) -> Result<StreamBody, DialError> {
-        let target = |token: Option<&Token>| match &self.room {
-            Some(room) => self.endpoint.stream_target(room, history, token),
-            None => self.endpoint.own_target(token),
-        };
+        let target = |token: Option<&Token>| self.target(history, token);
         let (mut request, secrets) = self.options.get(&self.endpoint, token.as_ref(), target).await?;
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
@@ -81,13 +80,17 @@ impl StreamRequest {
         if is_compressed { error.with_remedy(Remedy::InMessage) } else { error }
     }
 
+    fn target(&self, history: Option<u64>, token: Option<&Token>) -> String {
+        if self.is_at_url {
+            self.endpoint.own_target(token)
+        } else {
+            self.endpoint.stream_target(&self.room, history, token)
+        }
+    }
+
     /// The path that is requested, without the query, which may have a token.
     fn path(&self) -> String {
-        let target = match &self.room {
-            Some(room) => self.endpoint.stream_target(room, None, None),
-            None => self.endpoint.own_target(None),
-        };
-        target.split('?').next().unwrap_or_default().to_owned()
+        self.target(None, None).split('?').next().unwrap_or_default().to_owned()
     }
 }
 

@@ -83,7 +83,7 @@ impl Jwt {
     pub fn keys(path: &Path) -> Result<Self, AuthError> {
         let jwt = Self::read(path, parse_keys)?;
         // A secret has to be there to verify; a private key does not.
-        let is_private = |key: &Key| key.signing.is_some() && key.algorithm != jsonwebtoken::Algorithm::HS256;
+        let is_private = |key: &Key| key.signing.is_some() && key.algorithm != Algorithm::HS256;
         if jwt.table().iter().any(is_private) {
             tracing::warn!(
                 file = %path.display(),
