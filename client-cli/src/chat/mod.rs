@@ -22,6 +22,7 @@ use crate::token_notices::TokenNotices;
 use crate::{describe, embedded, profile};
 use controller::Controller;
 use rejoin::{DeliveryStatus, Event, State};
+use rejoin_server::ServerHandle;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -47,19 +48,8 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let sources = Sources::read(&connection)?;
     let screen = profile::screen()?.under(&arguments.screen);
     let given = if arguments.listen.is_some() { None } else { sources.url(url)? };
-    let server = match given {
-        Some(_) => None,
-        None if arguments.connection.protocol == Some(Protocol::SocketIo) => {
-            return Err(Failure::usage("url", "no URL given")
-                .hint("a chat on its own server speaks its own protocol: leave out --protocol socketio"));
-        }
-        None => Some(embedded::start(arguments.listen).await?),
-    };
-    if server.is_none() && arguments.open {
-        return Err(Failure::usage("open", "this chat is on another server, whose pages are not known here")
-            .hint("leave out --open, or the URL that REJOIN_URL or the profile gives"));
-    }
-    let url = given.or_else(|| server.as_ref().map(rejoin_server::ServerHandle::url)).unwrap_or_default();
+    let server = own_server(arguments, given.is_some()).await?;
+    let url = given.or_else(|| server.as_ref().map(ServerHandle::url)).unwrap_or_default();
     let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
     if settings.rooms.is_empty() {
         settings.rooms.push(DEFAULT_ROOM.to_owned());
@@ -146,6 +136,19 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         failure = finish => failure.map_or(Ok(exit), Err),
         () = signals.interrupted() => Ok(Exit::Interrupted),
     }
+}
+
+/// The server of this chat, unless it goes to one that was given.
+async fn own_server(arguments: &ChatArgs, is_given: bool) -> Result<Option<ServerHandle>, Failure> {
+    if !is_given && arguments.connection.protocol == Some(Protocol::SocketIo) {
+        return Err(Failure::usage("url", "no URL given")
+            .hint("a chat on its own server speaks its own protocol: leave out --protocol socketio"));
+    }
+    if is_given && arguments.open {
+        return Err(Failure::usage("open", "this chat is on another server, whose pages are not known here")
+            .hint("leave out --open, or the URL that REJOIN_URL or the profile gives"));
+    }
+    if is_given { Ok(None) } else { embedded::start(arguments.listen).await.map(Some) }
 }
 
 /// How many of the `pending` messages were certainly not sent, and of how many nobody knows: closing gives each of them its

@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     let mut sender = Sender::new(&settings, room, arguments)?;
     let client = sender.client.clone();
     let stop = Notify::new();
-    let work = async {
+    let sending = async {
         let settled = async {
             sender.begin().await?;
             match text {
@@ -92,7 +92,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
         }
         settled.map(|()| sender.exit)
     };
-    tokio::pin!(work);
+    tokio::pin!(sending);
     let mut interrupted = None;
     loop {
         tokio::select! {
@@ -107,7 +107,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
                 }
                 Signal::Terminate => stop.notify_one(),
             },
-            result = &mut work => return if interrupted.is_some() { Ok(Exit::Interrupted) } else { result },
+            result = &mut sending => return if interrupted.is_some() { Ok(Exit::Interrupted) } else { result },
             () = sleep_until(interrupted.unwrap_or_else(Instant::now)), if interrupted.is_some() => {
                 return Ok(Exit::Interrupted);
             }

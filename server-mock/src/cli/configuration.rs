@@ -91,16 +91,7 @@ impl ServeArgs {
                 self.max_frame
             )));
         }
-        if let Some(budget) = self.memory_budget {
-            let least = memory::least_budget();
-            if budget < least {
-                return Err(ServeError::Usage(format!(
-                    "--memory-budget of {budget} bytes can let nobody in: this server uses a part of it before anybody \
-                     has come; give at least {}M",
-                    least >> 20
-                )));
-            }
-        }
+        self.memory_budget.map_or(Ok(()), check_memory_budget)?;
         let admin_token = self.admin_token_file.as_deref().map(AdminToken::read).transpose();
         let admin_token = admin_token.map_err(|error| ServeError::Usage(format!("{error}")))?;
         let mut config = Config {
@@ -164,6 +155,19 @@ impl ServeArgs {
         }
         Ok(config)
     }
+}
+
+/// Refuses a budget that leaves room for nobody.
+fn check_memory_budget(budget: u64) -> Result<(), ServeError> {
+    let least = memory::least_budget();
+    if budget >= least {
+        return Ok(());
+    }
+    Err(ServeError::Usage(format!(
+        "--memory-budget of {budget} bytes can let nobody in: this server uses a part of it before anybody has come; \
+         give at least {}M",
+        least >> 20
+    )))
 }
 
 /// Whether anybody may be anybody, where others than those of this machine can connect.
