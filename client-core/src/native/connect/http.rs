@@ -7,12 +7,15 @@ use super::status_hint::is_tls;
 use super::transport::hung_up;
 use super::transport::{Transport, dial_error};
 use crate::cause::{DialError, DialErrorKind, Remedy};
-use hyper::body::{Body as _, Bytes, Incoming};
+#[cfg(any(feature = "socketio", feature = "sse"))]
+use hyper::body::Body as _;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::future::poll_fn;
 use std::io;
+#[cfg(any(feature = "socketio", feature = "sse"))]
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
