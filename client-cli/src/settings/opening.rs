@@ -1,7 +1,7 @@
 //! Opens what settings describe: a client, more of its namespaces, a feed.
 
 use super::Settings;
-use crate::error::{Failure, eprint_line};
+use crate::error::Failure;
 use crate::request_options::ClientCertificate;
 use crate::token::TokenFrom;
 use rejoin::{
@@ -44,11 +44,6 @@ pub(super) type OpenNamespace = (String, Client, Events);
 impl Settings {
     /// The client, already dialling.
     pub(crate) fn connect(&self) -> Result<(Client, Events), Failure> {
-        if let Some(path) = &self.state
-            && std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0)
-        {
-            eprint_line(&format!("rejoin: the state file {} is empty: it is begun anew", path.display()));
-        }
         self.builder().connect().map_err(|error| build_failure(&error))
     }
 
