@@ -189,6 +189,8 @@ impl Checker {
         if !joined.recovered || from_nowhere {
             // There is nothing before it to deal with.
             self.committed(client, place, &joined.epoch, start - 1);
+            // Of a log that has begun anew the beginning, from where it is fetched.
+            self.committed(client, place, &joined.epoch, 0);
             self.committed(client, place, &joined.epoch, joined.seq);
         }
         let state = match (joined.recovered, joined.reason) {

@@ -511,7 +511,7 @@ impl Checker {
         if let Some(sent) = self.sends.all.get_mut(&key) {
             sent.refusals.push(nack.code);
             sent.nacked = Some(nack.code);
-            if nack.code == Code::NotJoined {
+            if nack.code == Code::NotJoined || nack.retry {
                 // What was given without a number is certainly not appended: it may be made again, on any connection.
                 let is_it = |one: &Transmission| one.line.is_none() && one.reference == nack.reference;
                 sent.transmissions.retain(|one| !is_it(one));
