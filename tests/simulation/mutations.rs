@@ -61,6 +61,10 @@ const UNSEEN: &[(&str, &str)] = &[
         "LeftStillWaits",
         "needs a room that is left while it is to be joined again: the aimed mix has that (seed 54475)",
     ),
+    (
+        "RecentOutlivesEpoch",
+        "a log that began anew is taken from its first message, which replaces each place before it is compared",
+    ),
     ("SioRecoveredTwice", "the server of this world keeps the newest place of a session, and no older one"),
     ("SioPlaceKept", "the server knows nobody by the place of another session, and begins anew"),
 ];

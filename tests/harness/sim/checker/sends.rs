@@ -15,6 +15,8 @@ pub(super) struct Transmission {
     pub(super) extended: bool,
     pub(super) line: Option<(Id, u64)>,
     reference: Option<Id>,
+    /// Refused for now: certainly not appended.
+    is_refused: bool,
 }
 
 /// A send, from the moment its user made it.
@@ -202,7 +204,7 @@ impl Checker {
         if sent.disowned {
             self.cover.reach(Sometimes::Renumbered);
         }
-        if let Some(earlier) = earlier {
+        if let Some(earlier) = earlier.filter(|earlier| earlier.line.is_some() || !earlier.is_refused) {
             if line.is_none() {
                 self.violations.push(format!("1: {key:?} is transmitted again without a number"));
             } else if !extended && earlier.extended {
@@ -251,7 +253,7 @@ impl Checker {
             flying = sends.len();
         }
         let Some(sent) = self.sends.all.get_mut(&key) else { return };
-        sent.transmissions.push(Transmission { conn, extended, line, reference });
+        sent.transmissions.push(Transmission { conn, extended, line, reference, is_refused: false });
         if flying > limit {
             self.violated(format!("8: u{} has {flying} sends in flight, {limit} are allowed", key.0));
         }
@@ -511,7 +513,10 @@ impl Checker {
         if let Some(sent) = self.sends.all.get_mut(&key) {
             sent.refusals.push(nack.code);
             sent.nacked = Some(nack.code);
-            if nack.code == Code::NotJoined || nack.retry {
+            for one in &mut sent.transmissions {
+                one.is_refused |= nack.retry && one.reference == nack.reference;
+            }
+            if nack.code == Code::NotJoined {
                 // What was given without a number is certainly not appended: it may be made again, on any connection.
                 let is_it = |one: &Transmission| one.line.is_none() && one.reference == nack.reference;
                 sent.transmissions.retain(|one| !is_it(one));
