@@ -84,9 +84,13 @@ pub(crate) fn retry_delay(refusals: u32, least: Nanos) -> Nanos {
 const PAUSE: Nanos = Nanos::from_secs(1);
 const MAX_PAUSE: Nanos = Nanos::from_secs(600);
 
-/// The wait that a server requests with a temporary refusal.
-pub(crate) fn pause(retry_after_ms: Option<u64>) -> Nanos {
-    retry_after_ms.map_or(PAUSE, Nanos::from_millis).clamp(Nanos::from_millis(100), MAX_PAUSE)
+/// The shortest one after the refusal of a request, and after that of a send, of which many follow each other.
+pub(crate) const MIN_REQUEST_PAUSE: Nanos = Nanos::from_millis(100);
+pub(crate) const MIN_SEND_PAUSE: Nanos = Nanos::from_millis(10);
+
+/// The wait that a server requests with a temporary refusal (protocol.md §2.2), at least `least`.
+pub(crate) fn pause(retry_after_ms: Option<u64>, least: Nanos) -> Nanos {
+    retry_after_ms.map_or(PAUSE, Nanos::from_millis).clamp(least, MAX_PAUSE)
 }
 
 /// What kind of event the next dial answers: it decides the first delay.

@@ -2,6 +2,7 @@
 
 use super::room_queue::{QueuedSend, TransientRefusal, Unanswered, Unrecoverable};
 use super::{Outbox, REPLAY_TIMEOUT, Readiness, Unnumbered};
+use crate::backoff::{MIN_SEND_PAUSE, pause};
 use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendReply};
 use crate::id::Id;
@@ -14,10 +15,6 @@ use crate::persisted::{SavedSend, Transmitted};
 use crate::time::{Nanos, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-
-/// The wait after a temporary refusal that names none, and the longest that a server may request (protocol.md §2.2).
-const RETRY_DELAY: Nanos = Nanos::from_secs(1);
-const MAX_RETRY_DELAY: Nanos = Nanos::from_secs(600);
 
 /// The server does not think that this connection is in the room, or that the room is in the epoch that it has named.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,8 +86,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         match if may_wait && !mutation!(FirstRefusalFinal) { self.requeue(sent) } else { Err(sent) } {
             Ok(room) if unjoined => Some(Rejoin(room)),
             Ok(room) => {
-                let pause = nack.retry_after_ms.map_or(RETRY_DELAY, Nanos::from_millis).min(MAX_RETRY_DELAY);
-                self.queue_mut(&room)?.pause(now, pause);
+                self.queue_mut(&room)?.pause(now, retry_pause(nack));
                 None
             }
             Err(sent) => {
@@ -248,10 +244,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 }
             }
             _ if nack.retry => {
-                let hint = if mutation!(PauseIgnored) { None } else { nack.retry_after_ms };
-                let pause = hint.map_or(RETRY_DELAY, Nanos::from_millis).min(MAX_RETRY_DELAY);
-                let pause = if mutation!(HintHalved) { pause.half() } else { pause };
-                queue.refused_from(now, pseq, pause.max(Nanos::from_millis(10)));
+                queue.refused_from(now, pseq, retry_pause(nack));
             }
             code => {
                 let sent = queue.take_unanswered(at)?;
@@ -502,4 +495,11 @@ fn unknown() -> DeliveryStatus {
     } else {
         DeliveryStatus::Unknown
     }
+}
+
+/// How long a room's sends wait at least after one was refused for now.
+fn retry_pause<P>(nack: &Nack<P>) -> Nanos {
+    let hint = if mutation!(PauseIgnored) { None } else { nack.retry_after_ms };
+    let pause = pause(hint, MIN_SEND_PAUSE);
+    if mutation!(HintHalved) { pause.half() } else { pause }
 }

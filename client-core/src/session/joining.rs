@@ -3,8 +3,7 @@
 use super::connection::ActiveConnection;
 use super::unreferenced::is_of_a_send;
 use super::{Join, Session};
-pub(super) use crate::backoff::pause;
-use crate::backoff::retry_delay;
+use crate::backoff::{MIN_REQUEST_PAUSE, pause, retry_delay};
 use crate::cause::CauseCode;
 use crate::change_log::record;
 use crate::event::{Event, JoinedRoom, RoomChange, RoomState};
@@ -194,7 +193,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         let request =
             |kind| reference.as_ref().and_then(|id| id.parse_numbered(kind)).map(|(number, _)| number);
-        let least = pause(retry_after_ms);
+        let least = pause(retry_after_ms, MIN_REQUEST_PAUSE);
         let (join, history) = (request('j'), request('h'));
         if join.or(history).is_none() {
             return self.event(Event::ServerError { message, code: Some(code), server_code });

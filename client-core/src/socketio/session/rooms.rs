@@ -1,7 +1,7 @@
 //! Room membership: joins, their answers, leaves.
 
 use super::Session;
-use crate::backoff::{pause, retry_delay};
+use crate::backoff::{MIN_REQUEST_PAUSE, pause, retry_delay};
 use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState, SendReply};
 use crate::messages::{Code, JoinReason};
 use crate::mutation::mutation;
@@ -147,7 +147,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     ) {
         let Some(room) = self.rooms.at_mut(at) else { return };
         let hint = if mutation!(SioHintIgnored) { Some(0) } else { retry_after_ms };
-        let delay = retry_delay(room.refusals, pause(hint));
+        let delay = retry_delay(room.refusals, pause(hint, MIN_REQUEST_PAUSE));
         room.membership = Membership::Later { at: now + delay };
         room.refusals = room.refusals.saturating_add(1);
         if room.told.replace(code) == Some(code) || mutation!(SioRefusalUntold) {
