@@ -160,11 +160,7 @@ impl Endpoint {
             let name = pair.split('=').next().unwrap_or_default();
             !matches!(name, "" | "transport" | "sid")
         });
-        let session = sid.map(|sid| {
-            let mut pair = "sid=".to_owned();
-            percent_encode(sid, &mut pair);
-            pair
-        });
+        let session = sid.map(|sid| pair("sid", sid));
         let own = own.map(str::to_owned);
         let pairs = own.chain([format!("transport={transport}")]).chain(session).chain(token.map(token_pair));
         format!("{}?{}", self.url.path(), pairs.collect::<Vec<_>>().join("&"))
@@ -245,11 +241,15 @@ fn percent_encode(segment: &str, target: &mut String) {
     }
 }
 
-/// A token as a pair of a query.
-fn token_pair(token: &Token) -> String {
-    let mut pair = "token=".to_owned();
-    percent_encode(token.expose(), &mut pair);
+/// A pair of a query.
+fn pair(name: &str, value: &str) -> String {
+    let mut pair = format!("{name}=");
+    percent_encode(value, &mut pair);
     pair
+}
+
+fn token_pair(token: &Token) -> String {
+    pair("token", token.expose())
 }
 
 /// Removes every `token` pair from the query and gives the first of them, which is the one a server takes. The rest

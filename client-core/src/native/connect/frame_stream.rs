@@ -67,10 +67,10 @@ impl FrameStream {
 
     /// What tells the server that the connection is given up, where a close frame that is written does not.
     #[cfg(feature = "socketio")]
-    pub(crate) fn into_goodbye(self) -> Option<BoxFuture<'static, ()>> {
+    pub(crate) fn into_close(self) -> Option<BoxFuture<'static, ()>> {
         match self {
             Self::WebSocket(_) => None,
-            Self::Polling(polling) => Some(Box::pin(polling.say_goodbye())),
+            Self::Polling(polling) => Some(Box::pin(polling.send_close())),
         }
     }
 }

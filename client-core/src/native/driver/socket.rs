@@ -106,8 +106,8 @@ impl<C: Codec> Socket<C> {
 
     /// What tells the server that the connection is given up, where a close frame that is written does not.
     #[cfg(feature = "socketio")]
-    pub(crate) fn into_goodbye(self) -> Option<BoxFuture<'static, ()>> {
-        self.stream.into_goodbye()
+    pub(crate) fn into_close(self) -> Option<BoxFuture<'static, ()>> {
+        self.stream.into_close()
     }
 
     fn send(&mut self, message: Message) {

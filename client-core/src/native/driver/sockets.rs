@@ -16,9 +16,9 @@ pub(crate) struct Sockets<C> {
     open: Vec<Socket<C>>,
     /// Whose turn it is to be read first, so that neither starves the other.
     turn: usize,
-    /// The goodbye of the connection that was given up last, where that takes a request of its own.
+    /// The close packet of the connection that was given up last, where that takes a request of its own.
     #[cfg(feature = "socketio")]
-    goodbye: Option<BoxFuture<'static, ()>>,
+    close: Option<BoxFuture<'static, ()>>,
 }
 
 impl<C> Default for Sockets<C> {
@@ -27,7 +27,7 @@ impl<C> Default for Sockets<C> {
             open: Vec::new(),
             turn: 0,
             #[cfg(feature = "socketio")]
-            goodbye: None,
+            close: None,
         }
     }
 }
@@ -57,8 +57,8 @@ impl<C: Codec> Sockets<C> {
         socket.close(code);
         socket.poll_flush(cx);
         #[cfg(feature = "socketio")]
-        if let Some(goodbye) = socket.into_goodbye() {
-            self.goodbye = Some(goodbye);
+        if let Some(close) = socket.into_close() {
+            self.close = Some(close);
             // Polled with the next flush.
             cx.waker().wake_by_ref();
         }
@@ -85,7 +85,7 @@ impl<C: Codec> Sockets<C> {
     /// Flushes all of them; gives the news of one that has some.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Option<(ConnId, u64)> {
         #[cfg(feature = "socketio")]
-        self.goodbye.take_if(|goodbye| goodbye.as_mut().poll(cx).is_ready());
+        self.close.take_if(|close| close.as_mut().poll(cx).is_ready());
         self.open.iter_mut().find_map(|socket| {
             let conn = socket.conn;
             socket.poll_flush(cx).map(|through| (conn, through))

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use upgrade::Upgrade;
 
-/// How long the server may take to take the goodbye of a connection that is given up.
+/// How long the server may take to take the close packet of a connection that is given up.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A polled session.
@@ -100,7 +100,7 @@ impl Polling {
     }
 
     /// Tells the server that the session is over, of which nothing more counts.
-    pub(crate) async fn say_goodbye(mut self) {
+    pub(crate) async fn send_close(mut self) {
         self.upgrade = Upgrade::None;
         self.sender.clear();
         if self.sender.is_closed() || self.sender.push(Message::Close(None)).is_err() {

@@ -40,7 +40,7 @@ pub(super) struct Sender {
     patience: Duration,
     state: State,
     ping: Ping,
-    goodbye: Goodbye,
+    close: ClosePacket,
 }
 
 /// A sign of life, which the answer to a POST is.
@@ -53,7 +53,7 @@ enum Ping {
 
 /// The end of the session.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Goodbye {
+enum ClosePacket {
     None,
     /// In the queue.
     Queued,
@@ -81,7 +81,7 @@ impl Sender {
             patience,
             state: State::Idle(None),
             ping: Ping::None,
-            goodbye: Goodbye::None,
+            close: ClosePacket::None,
         }
     }
 
@@ -92,7 +92,7 @@ impl Sender {
             return Ok(());
         }
         if message.is_close() {
-            self.goodbye = Goodbye::Queued;
+            self.close = ClosePacket::Queued;
         }
         self.queued_bytes += message.len() + OVERHEAD;
         if self.queued_bytes > self.max_queued_bytes || self.queue.len() >= MAX_QUEUED {
@@ -116,14 +116,14 @@ impl Sender {
         is_answered
     }
 
-    /// Whether the server has taken the goodbye.
+    /// Whether the server has taken the close packet.
     pub(super) fn is_closed(&self) -> bool {
-        self.goodbye == Goodbye::Taken
+        self.close == ClosePacket::Taken
     }
 
     /// Whether the end has been queued.
     pub(super) fn is_closing(&self) -> bool {
-        self.goodbye != Goodbye::None
+        self.close != ClosePacket::None
     }
 
     /// Forgets what has not been sent.
@@ -184,8 +184,8 @@ impl Sender {
                     if self.ping == Ping::Wanted {
                         self.ping = Ping::Answered;
                     }
-                    if self.goodbye == Goodbye::Sent {
-                        self.goodbye = Goodbye::Taken;
+                    if self.close == ClosePacket::Sent {
+                        self.close = ClosePacket::Taken;
                     }
                     // Whoever reads may have waited for this.
                     cx.waker().wake_by_ref();
@@ -214,7 +214,7 @@ impl Sender {
                 Message::Binary(bytes) => append_binary(&mut body, &bytes),
                 Message::Close(_) => {
                     append_text(&mut body, CLOSE);
-                    self.goodbye = Goodbye::Sent;
+                    self.close = ClosePacket::Sent;
                 }
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
