@@ -94,7 +94,7 @@ impl Controller {
         if std::mem::take(&mut self.shared.lock().has_typed) {
             self.printer.focus.unseen = 0;
         }
-        self.printer.set_me(self.client.user().map(|name| name.to_string()).or_else(|| self.own.name()));
+        self.printer.set_me(self.me());
         let has_changed = self.update_shared();
         // What is beside the lines at the end is put in order by those who close the terminal.
         let is_ending = matches!(self.printer.state, State::Closing | State::Closed | State::Failed);
@@ -273,18 +273,11 @@ impl Controller {
             },
             Command::Rooms => self.list_rooms(),
             Command::Who(room) => self.list_names(room),
-            Command::History(count) => match self.printer.rooms.current().map(str::to_owned) {
-                Some(room) => self.printer.history(&room, count.unwrap_or(DEFAULT_HISTORY)),
-                None => self.notice("you are in no room"),
-            },
-            Command::Search(text) => match self.printer.rooms.current().map(str::to_owned) {
-                Some(room) => self.printer.search(&room, &text),
-                None => self.notice("you are in no room"),
-            },
-            Command::Export(file) => match self.printer.rooms.current().map(str::to_owned) {
-                Some(room) => self.printer.export(&room, &file),
-                None => self.notice("you are in no room"),
-            },
+            Command::History(count) => {
+                self.in_current_room(|printer, room| printer.history(room, count.unwrap_or(DEFAULT_HISTORY)));
+            }
+            Command::Search(text) => self.in_current_room(|printer, room| printer.search(room, &text)),
+            Command::Export(file) => self.in_current_room(|printer, room| printer.export(room, &file)),
             Command::Status => self.status(),
             Command::Reconnect => {
                 self.notice("reconnecting, as you asked");
@@ -312,6 +305,18 @@ impl Controller {
         }
     }
 
+    fn in_current_room(&mut self, act: impl FnOnce(&mut EventPrinter, &str)) {
+        match self.printer.rooms.current().map(str::to_owned) {
+            Some(room) => act(&mut self.printer, &room),
+            None => self.notice("you are in no room"),
+        }
+    }
+
+    /// The user's name, as far as it is known.
+    fn me(&self) -> Option<String> {
+        self.client.user().map(|name| name.to_string()).or_else(|| self.own.name())
+    }
+
     fn join(&mut self, room: &str) {
         let join = Join::room(room).history(HISTORY);
         if let Err(error) = self.client.join_with(join) {
@@ -331,7 +336,7 @@ impl Controller {
 
     /// How many others are known to be in the user's rooms.
     pub(super) fn others(&self) -> usize {
-        let me = self.client.user().map(|name| name.to_string()).or_else(|| self.own.name());
+        let me = self.me();
         let rooms = &self.printer.rooms;
         let mut others = BTreeSet::new();
         for (room, _) in rooms.list() {

@@ -3,11 +3,11 @@
 use super::EventPrinter;
 use crate::render::plain_name;
 use crate::rooms::{ScrollbackEntry, Speaker};
-use crate::sanitise;
 use crate::send_status::SendStatus;
+use crate::{folders, sanitise};
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Columns of a file's name in a notice.
 const QUOTED: usize = 200;
@@ -20,7 +20,9 @@ impl EventPrinter {
     /// Writes what is kept of a room into a new file.
     pub(crate) fn export(&mut self, room: &str, file: &str) {
         let entries = self.rooms.history(room, usize::MAX);
-        let (path, shown, room) = (expand_home(file), sanitise::name(file, QUOTED), plain_name(room));
+        // No shell has done it.
+        let path = folders::expand_home(file.into(), folders::home().as_deref());
+        let (shown, room) = (sanitise::name(file, QUOTED), plain_name(room));
         if entries.is_empty() {
             return self.notice(&format!("nothing has been said in {room} that is known here"));
         }
@@ -64,14 +66,6 @@ fn transcript(entry: &ScrollbackEntry, me: &str) -> String {
     }
     out.push('\n');
     out
-}
-
-/// A shell is not there to do it.
-fn expand_home(file: &str) -> PathBuf {
-    match (file.strip_prefix("~/"), directories::BaseDirs::new()) {
-        (Some(rest), Some(folders)) => folders.home_dir().join(rest),
-        _ => PathBuf::from(file),
-    }
 }
 
 /// Leaves nothing behind that is not whole.

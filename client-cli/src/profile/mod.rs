@@ -6,7 +6,6 @@ mod screen;
 use crate::args::{AckTextName, PolicyName, Protocol, TokenIn, TransportsName};
 use crate::error::Failure;
 use crate::{files, folders};
-use directories::BaseDirs;
 use file::File;
 pub(crate) use screen::Screen;
 use serde::Deserialize;
@@ -81,9 +80,7 @@ impl Profile {
     fn at_home(&mut self, home: Option<&Path>) {
         let paths = [&mut self.token_file, &mut self.ca, &mut self.state, &mut self.cert, &mut self.key];
         for path in paths.into_iter().flatten() {
-            if let (Some(home), Ok(rest)) = (home, path.strip_prefix("~")) {
-                *path = home.join(rest);
-            }
+            *path = folders::expand_home(std::mem::take(path), home);
         }
     }
 }
@@ -117,7 +114,7 @@ pub(crate) fn load(name: Option<&str>) -> Result<Profile, Failure> {
         };
     };
     let mut profile = File::read(&text_of(&path)?).choose(&path, name)?;
-    profile.at_home(BaseDirs::new().as_ref().map(BaseDirs::home_dir));
+    profile.at_home(folders::home().as_deref());
     Ok(profile)
 }
 

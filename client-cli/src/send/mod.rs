@@ -4,25 +4,26 @@
 //! connection. But it echoes each message to its sender: after a message is written, its echo is awaited for a short time, and an
 //! `error` or a close in that time counts as its failure.
 
+mod attempts;
+mod outcomes;
 mod under_way;
 
 use crate::args::SendArgs;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::hints::Hints;
-use crate::lines::{self, BadText, Line};
+use crate::lines::{self, Line};
 use crate::pipe::output::{self, Outcome, Repetition};
 use crate::settings::{Settings, Sources, check_room, named};
 use crate::signals::{Signal, Signals};
 use crate::token_notices::TokenNotices;
-use crate::{describe, sanitise, socket_io};
-use futures_util::FutureExt as _;
+use crate::{describe, sanitise};
+use attempts::FailedAttempts;
 use rejoin::messages::Code;
 use rejoin::{
-    Cause, CauseCode, Client, DeliveryStatus, Event, Events, Mode, Receipt, RoomState, SOCKET_IO_DETECTED,
-    SendError, SendFailure, SendId, State,
+    Client, DeliveryStatus, Event, Events, Mode, RoomState, SOCKET_IO_DETECTED, SendError, SendFailure,
+    SendId, State,
 };
 use std::collections::{BTreeSet, VecDeque};
-use std::io::Write as _;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -30,10 +31,6 @@ use under_way::{Entry, Message, Outcome as Known, UnderWay};
 
 /// Time for the outcomes of what is under way when Ctrl-C is pressed.
 const LAST_OUTCOMES: Duration = Duration::from_secs(1);
-
-/// An attempt that has failed is told when something has waited for the next one this long: until then what waited may have got
-/// its outcome from the same loss, and the command ends with it.
-const RETRY_NOTICE: Duration = Duration::from_millis(100);
 
 /// How long an echo may take. A plain server that sends none costs this once per command, not per message.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(2);
@@ -153,10 +150,7 @@ struct Sender {
     refused: Option<String>,
     /// For good, for this reason.
     shut_out: Option<Code>,
-    /// The cause of the last attempt that failed, which has been told.
-    told: Option<String>,
-    /// One that is to be told, and when.
-    untold: Option<(Instant, Cause)>,
+    attempts: FailedAttempts,
     format: Format,
     exit: Exit,
 }
@@ -182,8 +176,7 @@ impl Sender {
             restored: BTreeSet::new(),
             refused: None,
             shut_out: None,
-            told: None,
-            untold: None,
+            attempts: FailedAttempts::default(),
             format: if arguments.json { Format::Json } else { Format::Text },
             exit: Exit::Success,
         })
@@ -258,146 +251,6 @@ impl Sender {
         Ok(())
     }
 
-    fn tell(&mut self, number: Option<u64>, text: String, outcome: Known) {
-        if let Some(outcome) = &outcome
-            && !self.is_kept(outcome)
-        {
-            self.print(|out, room| output::sent(out, number, room, Some(outcome.as_ref())));
-        }
-        match outcome {
-            Some(Ok(Receipt::Written)) => self.unechoed.push_back(text),
-            Some(Ok(receipt)) => {
-                if let Some(answer) = receipt.answer().filter(|_| self.format == Format::Text) {
-                    self.answered(number, answer);
-                }
-            }
-            Some(outcome) if self.is_kept(&outcome) => self.kept(number),
-            Some(Err(error)) => {
-                let what = match &error {
-                    SendError::Failed(why @ SendFailure::Closed) => {
-                        format!("not sent: {}", describe::send_failure(*why))
-                    }
-                    error => sanitise::line(&error.to_string()),
-                };
-                self.failed(number, &what, error.code());
-                if self.asks && error.code() == Code::NotJoined.as_str() && socket_io::is_room_in(&self.room)
-                {
-                    eprint_line(
-                        "  a room of another namespace is given as -r /NS,ROOM together with --namespace /NS",
-                    );
-                }
-                // What a Socket.IO server's handlers take is theirs to say.
-                if error.is_too_large() && !self.asks && self.terminal().is_none() {
-                    eprint_line(&format!("  {}", describe::content_limit(&self.client)));
-                }
-                if let (SendError::Refused { message: None, .. }, Some(answer)) = (&error, error.answer()) {
-                    eprint_line(&format!("  {}", describe::answer(answer)));
-                }
-            }
-            // Why has been said.
-            None if self.is_unstored => {
-                self.ended(number, "not sent", &SendError::Failed(SendFailure::NotStored));
-            }
-            None if self.keeps => self.kept(number),
-            None => self.ended(number, &SendError::Unknown.to_string(), &SendError::Unknown),
-        }
-    }
-
-    /// What has no outcome yet and waits for another run.
-    fn is_kept(&self, outcome: &Result<Receipt, SendError>) -> bool {
-        match outcome {
-            Err(SendError::Failed(SendFailure::Closed)) => self.keeps,
-            // Only an extended server can tell a message that is sent again.
-            Err(SendError::Unknown) => {
-                self.keeps
-                    && self.mode.is_none_or(|mode| mode == Mode::Extended)
-                    && matches!(self.client.status().state, State::Closing | State::Closed)
-            }
-            _ => false,
-        }
-    }
-
-    /// It has an outcome of which the client has told nothing.
-    fn ended(&mut self, number: Option<u64>, what: &str, error: &SendError) {
-        self.print(|out, room| output::sent(out, number, room, Some(Err(error))));
-        self.failed(number, what, error.code());
-    }
-
-    fn kept(&mut self, number: Option<u64>) {
-        self.print(|out, room| output::sent(out, number, room, None));
-        let what = "not delivered yet; it is kept, and the next run with this state file goes on with it";
-        if self.terminal().is_some() {
-            // What has failed is told at the end, and where the message is has to be known all the same.
-            return self.print_failure(number, what, "kept");
-        }
-        self.failed(number, what, "kept");
-    }
-
-    fn failed(&mut self, number: Option<u64>, what: &str, code: &str) {
-        if self.terminal().is_some() {
-            // Which says more than what became of the message.
-            return;
-        }
-        self.print_failure(number, what, code);
-        if self.asks && code == SendError::Unknown.code() {
-            eprint_line("  if this server's handlers never call their acks, --no-acks is for it");
-        }
-        if let Some(why) = &self.refused {
-            let room = crate::render::plain_name(&self.room);
-            eprint_line(&format!("  {room} could not be joined: {why}"));
-        }
-        self.print_cause();
-    }
-
-    /// Why there is no connection, where that has not been told.
-    fn print_cause(&mut self) {
-        let status = self.client.status();
-        match self.untold.take().map(|(_, cause)| cause).or(status.cause) {
-            Some(cause) => {
-                let text = describe::cause(&cause);
-                if self.told.as_ref() != Some(&text) {
-                    eprint_line(&format!("  {text}"));
-                    if let Some(advice) = self.advice.for_cause(&cause) {
-                        eprint_line(&format!("  {advice}"));
-                    }
-                    self.told = Some(text);
-                }
-            }
-            None if status.state == State::Connecting => {
-                eprint_line("  the server had not answered by then: no connection was made");
-            }
-            None => {}
-        }
-    }
-
-    /// What the server's handler said to a message is all that is known of it.
-    fn answered(&mut self, number: Option<u64>, answer: &str) {
-        self.write(format!("{}{}\n", line_of(number), describe::answer(answer)).as_bytes());
-    }
-
-    /// With `--json`: writes the lines that `form` forms for the room.
-    fn print(&mut self, form: impl FnOnce(&mut Vec<u8>, &str)) {
-        if self.format == Format::Json {
-            let mut lines = Vec::new();
-            form(&mut lines, &self.room);
-            self.write(&lines);
-        }
-    }
-
-    /// When the reader of stdout has gone, what is sent goes on, and the status says what became of it.
-    fn write(&mut self, bytes: &[u8]) {
-        if self.format == Format::Nothing {
-            return;
-        }
-        let mut stdout = std::io::stdout().lock();
-        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush())
-            && error.kind() != std::io::ErrorKind::BrokenPipe
-        {
-            self.format = Format::Nothing;
-            self.print_failure(None, &format!("stdout cannot be written: {error}"), "stdout");
-        }
-    }
-
     fn terminal(&self) -> Option<Failure> {
         let snapshot = self.client.status();
         (snapshot.state == State::Failed).then(|| self.advice.failure(snapshot.cause.as_ref()))
@@ -426,7 +279,7 @@ impl Sender {
             if lines.is_empty() && input.is_none() && self.under_way.is_empty() {
                 return Ok(());
             }
-            let told_at = self.untold.as_ref().map(|(at, _)| *at);
+            let told_at = self.attempts.next_due();
             let done = tokio::select! {
                 biased;
                 () = stop.notified(), if input.is_some() => {
@@ -441,7 +294,7 @@ impl Sender {
                 },
                 () = sleep_until(self.held_until), if self.is_held() && !lines.is_empty() => Ok(()),
                 () = sleep_until(told_at.unwrap_or_else(Instant::now)), if told_at.is_some() => {
-                    self.tries_again();
+                    self.attempts.tell_retry(&self.advice);
                     Ok(())
                 }
                 batch = next_batch(&mut input), if lines.is_empty() => {
@@ -459,51 +312,6 @@ impl Sender {
         }
     }
 
-    /// These have been read, and the connection has failed.
-    fn unsent(&mut self, lines: impl IntoIterator<Item = Line>) {
-        let closed = || Err(SendError::Failed(SendFailure::Closed));
-        while let Some(entry) = self.under_way.take() {
-            match entry {
-                Entry::Message(Message { number, text, sending, .. }) => {
-                    let outcome = sending.now_or_never().unwrap_or_else(closed);
-                    self.tell(number, text, Some(outcome));
-                }
-                Entry::Bad(number, bad) => self.no_message(number, bad),
-            }
-        }
-        let is_text = |line: &Line| line.text.as_ref().is_ok_and(|text| !text.trim().is_empty());
-        let mut count = 0_usize;
-        for line in lines.into_iter().filter(is_text) {
-            count += 1;
-            let outcome = closed();
-            self.print(|out, room| {
-                output::sent(out, Some(line.number), room, Some(outcome.as_ref()));
-            });
-        }
-        if count > 0 {
-            self.print_failure(
-                None,
-                &format!("{count} more lines have been read, and are not sent"),
-                SendFailure::Closed.as_str(),
-            );
-        }
-    }
-
-    fn no_message(&mut self, number: u64, bad: BadText) {
-        let (what, code) = match bad {
-            BadText::TooLong => ("longer than 1 MiB", "line_too_long"),
-            BadText::NotUtf8 => ("not UTF-8", "not_utf8"),
-        };
-        self.print(|out, room| output::unsent(out, number, room, code, what));
-        self.print_failure(Some(number), what, code);
-    }
-
-    fn print_failure(&mut self, number: Option<u64>, what: &str, code: &str) {
-        self.exit = self.exit.max(Exit::Incomplete);
-        let line = line_of(number);
-        eprint_line(&format!("rejoin: {line}{what} [{code}]"));
-    }
-
     /// Waits for what has been written to come back, or for what comes instead, and for what an earlier run left.
     async fn settle(&mut self) -> Result<(), Failure> {
         let start = Instant::now();
@@ -513,7 +321,7 @@ impl Sender {
                 Ok(Some(event)) => {
                     self.event(&event)?;
                     if !self.restored.is_empty() {
-                        self.tries_again();
+                        self.attempts.tell_retry(&self.advice);
                     }
                 }
                 Ok(None) => break,
@@ -621,45 +429,20 @@ impl Sender {
                         format!("the last {lost} may not have arrived")
                     };
                     self.print_failure(None, &format!("{why}; {what}"), "unknown");
-                    self.told = Some(why);
+                    self.attempts.was_told(why);
                 }
                 State::Reconnecting { .. } | State::Suspended { .. } => {
                     if let Some(trouble) = &self.token_notices {
                         trouble.look(change);
                     }
-                    self.attempt_failed(change.cause.as_ref());
+                    self.attempts.failed(change.cause.as_ref());
                 }
-                State::Connected => self.untold = None,
+                State::Connected => self.attempts.connected(),
                 _ => {}
             },
             _ => {}
         }
         Ok(())
-    }
-
-    /// An attempt has failed, which is told where something waits for the next one, or with what ends without one.
-    fn attempt_failed(&mut self, cause: Option<&Cause>) {
-        let Some(cause) = cause else { return };
-        if cause.code == CauseCode::TokenUnavailable {
-            // It has been told already.
-            self.told = Some(describe::cause(cause));
-        } else {
-            let at = self.untold.as_ref().map_or_else(|| Instant::now() + RETRY_NOTICE, |(at, _)| *at);
-            self.untold = Some((at, cause.clone()));
-        }
-    }
-
-    /// Another attempt follows the one that has failed: says why it has, once for each cause.
-    fn tries_again(&mut self) {
-        let Some((_, cause)) = self.untold.take() else { return };
-        let text = describe::cause(&cause);
-        if self.told.as_ref() != Some(&text) {
-            eprint_line(&format!("rejoin: {text}; trying again"));
-            if let Some(advice) = self.advice.for_cause(&cause) {
-                eprint_line(&format!("  {advice}"));
-            }
-            self.told = Some(text);
-        }
     }
 }
 
@@ -669,11 +452,6 @@ async fn next_batch(input: &mut Option<mpsc::Receiver<Vec<Line>>>) -> Option<Vec
         Some(input) => input.recv().await,
         None => std::future::pending().await,
     }
-}
-
-/// Which line of the input it is about.
-fn line_of(number: Option<u64>) -> String {
-    number.map(|number| format!("line {number}: ")).unwrap_or_default()
 }
 
 /// Messages written at which echoes are waited for, so that neither list nor event queue grows with the input.

@@ -1,0 +1,183 @@
+//! Tells what became of each message and each line, on stdout and stderr. Waits for nothing, and sends nothing.
+
+use super::under_way::{Entry, Message, Outcome as Known};
+use super::{Format, Sender};
+use crate::error::{Exit, eprint_line};
+use crate::lines::{BadText, Line};
+use crate::pipe::output;
+use crate::{describe, sanitise, socket_io};
+use futures_util::FutureExt as _;
+use rejoin::messages::Code;
+use rejoin::{Mode, Receipt, SendError, SendFailure, State};
+use std::io::Write as _;
+
+impl Sender {
+    pub(super) fn tell(&mut self, number: Option<u64>, text: String, outcome: Known) {
+        if let Some(outcome) = &outcome
+            && !self.is_kept(outcome)
+        {
+            self.print(|out, room| output::sent(out, number, room, Some(outcome.as_ref())));
+        }
+        match outcome {
+            Some(Ok(Receipt::Written)) => self.unechoed.push_back(text),
+            Some(Ok(receipt)) => {
+                if let Some(answer) = receipt.answer().filter(|_| self.format == Format::Text) {
+                    self.answered(number, answer);
+                }
+            }
+            Some(outcome) if self.is_kept(&outcome) => self.kept(number),
+            Some(Err(error)) => {
+                let what = match &error {
+                    SendError::Failed(why @ SendFailure::Closed) => {
+                        format!("not sent: {}", describe::send_failure(*why))
+                    }
+                    error => sanitise::line(&error.to_string()),
+                };
+                self.failed(number, &what, error.code());
+                if self.asks && error.code() == Code::NotJoined.as_str() && socket_io::is_room_in(&self.room)
+                {
+                    eprint_line(
+                        "  a room of another namespace is given as -r /NS,ROOM together with --namespace /NS",
+                    );
+                }
+                // What a Socket.IO server's handlers take is theirs to say.
+                if error.is_too_large() && !self.asks && self.terminal().is_none() {
+                    eprint_line(&format!("  {}", describe::content_limit(&self.client)));
+                }
+                if let (SendError::Refused { message: None, .. }, Some(answer)) = (&error, error.answer()) {
+                    eprint_line(&format!("  {}", describe::answer(answer)));
+                }
+            }
+            // Why has been said.
+            None if self.is_unstored => {
+                self.ended(number, "not sent", &SendError::Failed(SendFailure::NotStored));
+            }
+            None if self.keeps => self.kept(number),
+            None => self.ended(number, &SendError::Unknown.to_string(), &SendError::Unknown),
+        }
+    }
+
+    /// What has no outcome yet and waits for another run.
+    fn is_kept(&self, outcome: &Result<Receipt, SendError>) -> bool {
+        match outcome {
+            Err(SendError::Failed(SendFailure::Closed)) => self.keeps,
+            // Only an extended server can tell a message that is sent again.
+            Err(SendError::Unknown) => {
+                self.keeps
+                    && self.mode.is_none_or(|mode| mode == Mode::Extended)
+                    && matches!(self.client.status().state, State::Closing | State::Closed)
+            }
+            _ => false,
+        }
+    }
+
+    /// It has an outcome of which the client has told nothing.
+    fn ended(&mut self, number: Option<u64>, what: &str, error: &SendError) {
+        self.print(|out, room| output::sent(out, number, room, Some(Err(error))));
+        self.failed(number, what, error.code());
+    }
+
+    fn kept(&mut self, number: Option<u64>) {
+        self.print(|out, room| output::sent(out, number, room, None));
+        let what = "not delivered yet; it is kept, and the next run with this state file goes on with it";
+        if self.terminal().is_some() {
+            // What has failed is told at the end, and where the message is has to be known all the same.
+            return self.print_failure(number, what, "kept");
+        }
+        self.failed(number, what, "kept");
+    }
+
+    pub(super) fn failed(&mut self, number: Option<u64>, what: &str, code: &str) {
+        if self.terminal().is_some() {
+            // Which says more than what became of the message.
+            return;
+        }
+        self.print_failure(number, what, code);
+        if self.asks && code == SendError::Unknown.code() {
+            eprint_line("  if this server's handlers never call their acks, --no-acks is for it");
+        }
+        if let Some(why) = &self.refused {
+            let room = crate::render::plain_name(&self.room);
+            eprint_line(&format!("  {room} could not be joined: {why}"));
+        }
+        self.attempts.tell_last(&self.client.status(), &self.advice);
+    }
+
+    /// What the server's handler said to a message is all that is known of it.
+    fn answered(&mut self, number: Option<u64>, answer: &str) {
+        self.write(format!("{}{}\n", line_of(number), describe::answer(answer)).as_bytes());
+    }
+
+    /// With `--json`: writes the lines that `form` forms for the room.
+    pub(super) fn print(&mut self, form: impl FnOnce(&mut Vec<u8>, &str)) {
+        if self.format == Format::Json {
+            let mut lines = Vec::new();
+            form(&mut lines, &self.room);
+            self.write(&lines);
+        }
+    }
+
+    /// When the reader of stdout has gone, what is sent goes on, and the status says what became of it.
+    fn write(&mut self, bytes: &[u8]) {
+        if self.format == Format::Nothing {
+            return;
+        }
+        let mut stdout = std::io::stdout().lock();
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush())
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.format = Format::Nothing;
+            self.print_failure(None, &format!("stdout cannot be written: {error}"), "stdout");
+        }
+    }
+
+    /// These have been read, and the connection has failed.
+    pub(super) fn unsent(&mut self, lines: impl IntoIterator<Item = Line>) {
+        let closed = || Err(SendError::Failed(SendFailure::Closed));
+        while let Some(entry) = self.under_way.take() {
+            match entry {
+                Entry::Message(Message { number, text, sending, .. }) => {
+                    let outcome = sending.now_or_never().unwrap_or_else(closed);
+                    self.tell(number, text, Some(outcome));
+                }
+                Entry::Bad(number, bad) => self.no_message(number, bad),
+            }
+        }
+        let is_text = |line: &Line| line.text.as_ref().is_ok_and(|text| !text.trim().is_empty());
+        let mut count = 0_usize;
+        for line in lines.into_iter().filter(is_text) {
+            count += 1;
+            let outcome = closed();
+            self.print(|out, room| {
+                output::sent(out, Some(line.number), room, Some(outcome.as_ref()));
+            });
+        }
+        if count > 0 {
+            self.print_failure(
+                None,
+                &format!("{count} more lines have been read, and are not sent"),
+                SendFailure::Closed.as_str(),
+            );
+        }
+    }
+
+    pub(super) fn no_message(&mut self, number: u64, bad: BadText) {
+        let (what, code) = match bad {
+            BadText::TooLong => ("longer than 1 MiB", "line_too_long"),
+            BadText::NotUtf8 => ("not UTF-8", "not_utf8"),
+        };
+        self.print(|out, room| output::unsent(out, number, room, code, what));
+        self.print_failure(Some(number), what, code);
+    }
+
+    pub(super) fn print_failure(&mut self, number: Option<u64>, what: &str, code: &str) {
+        self.exit = self.exit.max(Exit::Incomplete);
+        let line = line_of(number);
+        eprint_line(&format!("rejoin: {line}{what} [{code}]"));
+    }
+}
+
+/// Which line of the input it is about.
+fn line_of(number: Option<u64>) -> String {
+    number.map(|number| format!("line {number}: ")).unwrap_or_default()
+}
