@@ -1,4 +1,4 @@
-//! How the conversation over a WebSocket or a Socket.IO session ended. Closes nothing.
+//! The reason for which a WebSocket or a Socket.IO session ended. Closes nothing.
 
 use crate::fragments::TooManyFragments;
 use crate::limits::Limit;

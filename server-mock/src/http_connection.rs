@@ -1,5 +1,5 @@
-//! What the task of a TCP connection and the handlers of its requests have in common: what is known of the connection, and
-//! where a handler leaves what goes on with it. Knows no protocol, and answers no request.
+//! Shared by the task of a TCP connection and the handlers of its requests: facts about the connection, and the place where a
+//! handler leaves the connection's next protocol. Knows no protocol, and answers no request.
 
 use crate::admission::{Client, Proxies};
 use crate::faults::FaultState;

@@ -1,4 +1,4 @@
-//! What `/metrics` counts, by the Prometheus project's own library. No label names a room or a user.
+//! The counters of `/metrics`, by the Prometheus project's own library. No label names a room or a user.
 
 use crate::log;
 use crate::process::Process;

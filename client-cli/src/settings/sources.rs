@@ -1,4 +1,5 @@
-//! Where settings come from: the command line, and where that is silent the environment, then a profile.
+//! Resolves each setting: from the command line, and where that is silent from the environment, then from a profile. Connects to
+//! nothing.
 
 use super::Settings;
 use super::given::{check_room, is_text, no_url, parse_feed_url, parse_url};

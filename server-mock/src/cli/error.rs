@@ -1,4 +1,4 @@
-//! Why the server did not run, and the exit status that says so.
+//! The reason for which the server did not run, and the exit status of it. Prints nothing.
 
 use crate::BindError;
 use std::io;

@@ -1,4 +1,4 @@
-//! What a reader of a feed asks for, and the positions that it shows. Opens no feed.
+//! The request of a reader of a feed, with the positions that it shows. Opens no feed.
 
 use rejoin::{Name, Position};
 

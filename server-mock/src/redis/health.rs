@@ -1,4 +1,4 @@
-//! Whether Redis can be used now, with the counters and log lines about it. Decides nothing.
+//! Records whether Redis can be used now, with the counters and log lines about it. Decides nothing.
 
 use super::error::StoreError;
 use crate::log_throttle::{LOG_INTERVAL, LogThrottle, LogThrottleByCause};

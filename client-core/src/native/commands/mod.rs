@@ -1,5 +1,4 @@
-//! What the handles ask of a driver, and how they wait for its answers: commands, sends, requests, reservations. Knows
-//! neither of the two.
+//! The way from the handles to a driver and back: commands, sends, requests, reservations. Knows neither of the two.
 
 mod pending_sends;
 mod queue;

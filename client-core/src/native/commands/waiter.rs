@@ -1,4 +1,4 @@
-//! What a handle can wait for, and the error of a room that was not joined.
+//! The waits of a handle, and the error of a room that was not joined. Sends nothing.
 
 use super::reservation::Reservation;
 use crate::event::{JoinedRoom, Mode};

@@ -1,5 +1,5 @@
-//! What an application sends of its own beside the protocol, as the server takes it: frames or Socket.IO events. Checked
-//! here, before it is queued.
+//! The application's own messages beside the protocol, as the server takes them: frames or Socket.IO events. Checks them before
+//! they are queued; sends none.
 
 #[cfg(feature = "socketio")]
 mod event_json;

@@ -1,5 +1,5 @@
-//! What a driver tells an application: its event queue, and a queue for each subscription to a room. Bounded; never blocks
-//! the driver.
+//! The way from a driver to the application: its event queue, and a queue for each subscription to a room. Bounded; never
+//! blocks the driver.
 
 mod auto_commit;
 mod queue;

@@ -1,4 +1,4 @@
-//! What comes in by long polling: one GET at a time, whose answer is taken apart as it comes.
+//! Receives by long polling: one GET at a time, whose answer is taken apart as it comes. Sends nothing else.
 
 use super::engine::Engine;
 use crate::cause::{DialError, Disconnect};

@@ -1,4 +1,5 @@
-//! What goes out by long polling: a bounded queue of packets, and one POST at a time with as many of them as one may have.
+//! Sends by long polling: a bounded queue of packets, and one POST at a time with as many of them as one may have. Reads no
+//! packets.
 
 use super::engine::Engine;
 use crate::cause::Disconnect;
