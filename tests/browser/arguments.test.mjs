@@ -85,7 +85,7 @@ test("an option of the wrong kind is named, with what it has to be", async () =>
   for (const [name, values, hint] of [
     ["token", [null, "", 5, {}], /text.*function/],
     ["rooms", [null, "lobby", {}, [null], [""], [5], [{}], [{ room: "" }], [{ room: "r", histroy: 5 }], [{ room: "r", history: "5" }], ["@me"]], /./],
-    ["maxAttempts", [null, "3", NaN, -1, 1.5, 0], /whole number from 1/],
+    ["maxAttempts", [null, Object.create(null), "3", NaN, -1, 1.5, 0], /whole number from 1/],
     ["sendTtl", [null, "3", NaN, -1, Infinity], /milliseconds/],
     ["seed", [null, "3", NaN], /number/],
     ["persist", [null, true, false, "localstorage"], /"indexeddb"/],
@@ -96,7 +96,7 @@ test("an option of the wrong kind is named, with what it has to be", async () =>
     ["allowedHosts", [null, "host", [5]], /a text that is not empty/],
     ["webSocket", [null, {}, "ws"], /function/],
     ["clock", [null, 5, {}, { ...globalThis, setTimeout: 1 }, { setTimeout() {}, clearTimeout() {}, Date: {}, performance }], /object/],
-    ["wasm", [null, 5, "", {}, [], () => {}, new ArrayBuffer(0)], /URL/],
+    ["wasm", [null, Object.create(null), 5, "", {}, [], () => {}, new ArrayBuffer(0)], /URL/],
     ["signal", [null, {}], /AbortSignal/],
   ]) {
     for (const value of values) {
@@ -106,6 +106,28 @@ test("an option of the wrong kind is named, with what it has to be", async () =>
   }
   await refused(() => connect(url, { maxAttempts: 0 }), "bad_option", /option maxAttempts is 0$/, /from 1/);
   for (const options of [null, 5, "token", []]) await refused(() => connect(url, options), "bad_option", /^options (is|are) /);
+});
+
+test("of a Socket.IO client's names and of its end what is wrong is named too", async (t) => {
+  for (const name of [Symbol("s"), {}, Object.create(null), 5, null, undefined, "", "connect"]) {
+    for (const events of [{ message: name }, { notification: ["badge", name] }]) {
+      await refused(() => connectSocketIo("http://h", { events }), "bad_option", /events: no event can be called/, /server's code/);
+    }
+  }
+  const client = await connectSocketIo("http://h", { webSocket: class extends EventTarget { close() {} } });
+  t.after(() => client.close({ timeout: 0 }));
+  const other = client.namespace("/other");
+  for (const options of [null, [], "5", { timeout: 5n }, { timeout: Symbol("s") }, { timeuot: 5 }]) {
+    await refused(() => client.close(options), "bad_option", /options|timeout|"timeuot"/);
+  }
+  assert.deepEqual([client.state, other.state], ["connecting", "connecting"], "nothing is closed");
+});
+
+test("a fetch that gives no answer is a dial that failed, which is told", async (t) => {
+  const feed = await follow("http://h", { room: "r", fetch: async () => undefined });
+  t.after(() => feed.close());
+  while (!feed.status.cause) await new Promise((resolve) => feed.once("state", resolve));
+  assert.deepEqual([feed.state, feed.status.cause.code], ["reconnecting", "unreachable"]);
 });
 
 test("an address that is none is refused before anything is loaded", async () => {

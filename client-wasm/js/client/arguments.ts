@@ -10,7 +10,7 @@ export type Rules = { readonly [name: string]: Rule };
 export const text: Rule = [(value) => typeof value == "string" && value != "", "a text that is not empty"];
 export const bool: Rule = [(value) => typeof value == "boolean", "true or false"];
 export const count: Rule = [(value) => Number.isSafeInteger(value) && value >= 0, "a whole number from 0"];
-export const attempts: Rule = [(value) => value == Infinity || (count[0](value) && value > 0), "a whole number from 1"];
+export const attempts: Rule = [(value) => value === Infinity || (count[0](value) && value > 0), "a whole number from 1"];
 export const millis: Rule = [(value) => Number.isFinite(value) && value >= 1, "milliseconds, a number from 1"];
 export const wait: Rule = [(value) => value === 0 || millis[0](value), "milliseconds: 0, or a number from 1"];
 export const number: Rule = [Number.isFinite, "a number"];
@@ -29,7 +29,7 @@ const tokenText: Rule = [text[0], "a text that is not empty, or leave it out to 
 export const token = either(tokenText, [func[0], "a function that gives one"]);
 
 /** Describes a value without revealing it. */
-const describe = (value: unknown): string =>
+export const describe = (value: unknown): string =>
   value === "" ? "an empty text"
   : Array.isArray(value) ? "a list"
   : typeof value == "string" ? "a text"

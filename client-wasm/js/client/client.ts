@@ -59,6 +59,9 @@ const data = [(value: unknown) => value !== null, "other data, or leave it out"]
 
 const sendRules = { timeout: millis, signal: aSignal, data };
 
+/** Rules of the options of `close`. */
+export const closeRules = { timeout: wait, signal: aSignal };
+
 /** A connection to a room server that reconnects by itself. Made by `connect`. */
 export class Client {
   readonly #protocol: Protocol;
@@ -325,7 +328,7 @@ export class Client {
    * a connection.
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    checkFields(options, { timeout: wait, signal: aSignal });
+    checkFields(options, closeRules);
     this.#isClosing = true;
     const { timeout = 5000, signal } = options;
     if (this.#current.state.state == "connected") await this.#pendingSends.drain(timeout, this.#clock, signal);

@@ -26,7 +26,7 @@ export const clientRules: Rules = {
   clock: [(it: any) => [it?.setTimeout, it?.clearTimeout, it?.Date?.now, it?.performance?.now].every(func[0]), "an object with setTimeout, clearTimeout, Date and performance"],
   seed: number,
   debug: bool,
-  wasm: either(text, [(it: any) => it?.href || it?.byteLength || (object[0](it) && `${it}`.includes("Module")), "a URL, bytes, or a compiled module"]),
+  wasm: either(text, [(it: any) => it?.href || it?.byteLength || it?.[Symbol.toStringTag] == "WebAssembly.Module", "a URL, bytes, or a compiled module"]),
   signal,
 };
 

@@ -1,6 +1,6 @@
 // Maps the event names of the contract to those of the server, and back.
 import { wellFormed } from "../util/text.js";
-import { check } from "../client/arguments.js";
+import { check, describe } from "../client/arguments.js";
 import type { EventName, Options } from "./types.js";
 
 const UP: readonly string[] = ["join_room", "leave_room", "send_message"];
@@ -30,7 +30,7 @@ export class EventNames {
     const isUp = UP.includes(name);
     check(isUp || DOWN.includes(name), "bad_option", `events: "${name}" is no event`, `there are ${[...UP, ...DOWN].join(", ")}`);
     const isGood = typeof wireName == "string" && wireName != "" && !RESERVED.includes(wireName);
-    check(isGood, "bad_option", `events: no event can be called "${wireName}"`, "choose the name that the server's code uses");
+    check(isGood, "bad_option", `events: no event can be called ${typeof wireName == "string" ? `"${wireName}"` : describe(wireName)}`, "choose the name that the server's code uses");
     const names = isUp ? this.#up : this.#down;
     check(isUp || !names.has(wireName as string), "bad_option", `events: "${wireName}" stands for two events`, "name it once");
     check(this.#up.size + this.#down.size < MAX_NAMES, "bad_option", `events: more than ${MAX_NAMES} names`, "leave some out");

@@ -1,6 +1,6 @@
 // The namespaces over one connection: the first, whose client has the machine and the connection, and further ones, each with a client
 // of its own. Routes packets and outputs between them; their meaning is up to the machine.
-import { Client as RoomClient } from "../client/client.js";
+import { Client as RoomClient, closeRules } from "../client/client.js";
 import { ended } from "../errors.js";
 import type { Runtime } from "../client/runtime.js";
 import { Loader } from "../wasm/load_wasm.js";
@@ -118,6 +118,7 @@ export class Namespaces {
 
   /** Closes a client; the first one closes all of them, within its own timeout. */
   async close(client: RoomClient, given: CloseOptions = {}): Promise<void> {
+    checkFields(given, closeRules);
     const others = client == this.#first ? this.#namespaces.flatMap(({ client }) => client ?? []) : [];
     if (!others.length) return client.close(given);
     const { performance } = this.shared.options.clock ?? globalThis;

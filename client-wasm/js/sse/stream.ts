@@ -45,14 +45,16 @@ export class Stream {
   async #read(fetching: (init: FetchInit) => Promise<FetchResponse>, init: FetchInit, handlers: StreamHandlers): Promise<void> {
     const { signal } = this.#abort;
     let response: FetchResponse;
+    let refusal: Refusal | undefined;
     try {
       response = await fetching(init);
+      // The application's own fetch may answer with anything.
+      refusal = refusalOf(response);
     } catch (error) {
       if (!signal.aborted) handlers.refused({ status: 0, retryAfter: -1, text: String((error as Error)?.message ?? error) });
       return;
     }
     if (signal.aborted) return;
-    const refusal = refusalOf(response);
     if (refusal || !response.body) {
       const message = refusal && refusal.status >= 400 ? await errorMessage(response) : "";
       if (signal.aborted) return;
