@@ -19,6 +19,7 @@ mod servers;
 mod startup;
 mod tls;
 mod tokens;
+mod usage;
 mod users;
 
 use std::future::Future;

@@ -129,7 +129,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = parse_count)]
     pub max_connections: usize,
 
-    /// Most connections of one user
+    /// Most connections of one user; with --redis, on all nodes together
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = parse_count)]
     pub max_user_connections: usize,
 

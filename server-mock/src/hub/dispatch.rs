@@ -79,6 +79,13 @@ impl Hub {
         self.count_frame(now, conn);
     }
 
+    /// Counts a join of the user, or something else that is limited like joins.
+    pub(super) fn count_join(&mut self, now: Timestamp, user: &Name) -> RateDecision {
+        let decision = self.users.get_mut(user).map_or(RateDecision::Allow, |user| user.join(now));
+        self.note_usage(now, user);
+        decision
+    }
+
     /// Counts what came against the user's rate; `false` if it was too much, and the connection is closed.
     fn count_frame(&mut self, now: Timestamp, conn: ConnId) -> bool {
         let Some(state) = self.conns.get(&conn) else { return false };

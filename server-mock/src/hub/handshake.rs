@@ -62,6 +62,9 @@ impl Hub {
         }
         let state = self.users.entry(user.clone()).or_insert_with(|| User::new(&self.config, now));
         state.connections += 1;
+        if self.nodes.is_some() {
+            state.connection_opened(conn);
+        }
         let heartbeat = now + beat;
         self.due.insert((heartbeat, Timer::Heartbeat(conn)));
         let token_expiry = TokenExpiry::new(now, conn, expires, extended.is_some(), &mut self.due);
@@ -80,6 +83,7 @@ impl Hub {
             reader: None,
         };
         self.conns.insert(conn, state);
+        self.note_usage(now, user);
         self.store.record_connections(self.conns.len());
         true
     }

@@ -40,7 +40,8 @@ impl Hub {
             return self.reject(now, conn, asked, Some(room), Code::NotJoined, "join the room first");
         }
         // The most expensive frame there is for its size.
-        match self.users.get_mut(&state.user).map_or(RateDecision::Allow, |user| user.join(now)) {
+        let user = state.user.clone();
+        match self.count_join(now, &user) {
             RateDecision::Allow => {}
             RateDecision::Reject => {
                 self.refusal_counts.record(Limit::JoinRate);
@@ -65,7 +66,7 @@ impl Hub {
                 bytes += entry.bytes();
                 first || bytes <= self.config.frame_bytes
             })
-            .map(|entry| entry.message(&key, log.epoch(), true, entry.user == state.user))
+            .map(|entry| entry.message(&key, log.epoch(), true, entry.user == user))
             .collect();
         let complete = same && log.reaches(after) || mutation!(HistorySaidComplete);
         let epoch = log.epoch().clone();

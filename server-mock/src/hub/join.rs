@@ -67,7 +67,7 @@ impl Hub {
             return;
         }
         let user = state.user.clone();
-        match self.users.get_mut(&user).map_or(RateDecision::Allow, |user| user.join(now)) {
+        match self.count_join(now, &user) {
             RateDecision::Allow => {}
             RateDecision::Reject => {
                 self.refusal_counts.record(Limit::JoinRate);

@@ -171,6 +171,8 @@ enum Timer {
     RepeatPresence(Name),
     /// The other node has nobody in the room, unless it has said so lately.
     RemoteExpiry(Name, Id),
+    /// Other nodes are told what users have used.
+    ReportUsage,
 }
 
 impl Hub {
@@ -346,14 +348,16 @@ impl Hub {
         state.token_expiry.cancel(conn, &mut self.due);
         if let Some(user) = self.users.get_mut(&state.user) {
             user.connections -= 1;
+            user.connection_closed(conn);
             if user.connections == 0 {
                 let at = user.idle_at(now);
                 if at > now {
-                    self.due.insert((at, Timer::Forget(state.user)));
+                    self.due.insert((at, Timer::Forget(state.user.clone())));
                 } else {
                     self.users.remove(&state.user);
                 }
             }
+            self.note_usage(now, &state.user);
         }
     }
 
@@ -394,8 +398,10 @@ impl Hub {
                     }
                     state.is_active = false;
                     state.heartbeat = now + beat;
+                    let (user, is_reader) = (state.user.clone(), state.reader.is_some());
                     later.push((state.heartbeat, Timer::Heartbeat(conn)));
-                    if state.reader.is_none() {
+                    self.note_usage(now, &user);
+                    if !is_reader {
                         self.outputs.push_back(Output::Ping { conn });
                         self.refresh_hello(moment, conn);
                     }
@@ -416,6 +422,7 @@ impl Hub {
                 Timer::ResumeParked(room) => self.resume_batch(moment, &room),
                 Timer::ReadRooms => self.resume_reads(now),
                 Timer::RepeatPresence(room) => self.repeat_presence(now, at, &room),
+                Timer::ReportUsage => self.report_usage(now),
                 Timer::RemoteExpiry(room, node) => later.extend(self.expire_remote(now, room, node)),
                 Timer::Sweep => {
                     let connections = self.conns.len();

@@ -31,6 +31,13 @@ impl TokenBucket {
         true
     }
 
+    /// Leaves no more than this; it may be less than nothing, by one burst at most, for what was taken elsewhere.
+    pub(super) fn reduce_to(&mut self, now: Timestamp, rate: f64, burst: f64, left: f64) {
+        let full = self.tokens + now.since(self.updated_at).as_secs_f64() * rate;
+        self.tokens = full.min(burst).min(left.max(-burst));
+        self.updated_at = now;
+    }
+
     /// How long after the last try there is one to take.
     pub(super) fn next_in(&self, rate: f64) -> Duration {
         let missing = (1.0 - self.tokens).max(0.0);
@@ -58,6 +65,16 @@ mod tests {
         assert!(!bucket.try_take(Timestamp::from_millis(499), 2.0, 4.0));
         assert!(bucket.try_take(Timestamp::from_millis(501), 2.0, 4.0));
         assert!(!bucket.try_take(Timestamp::from_millis(502), 2.0, 4.0));
+    }
+
+    #[test]
+    fn what_is_taken_elsewhere_delays_the_next_by_one_burst_at_most() {
+        let mut bucket = TokenBucket::full(4.0, Timestamp::ZERO);
+        bucket.reduce_to(Timestamp::ZERO, 2.0, 4.0, 9.0);
+        assert!(bucket.try_take(Timestamp::ZERO, 2.0, 4.0), "more than a burst is not given");
+        bucket.reduce_to(Timestamp::ZERO, 2.0, 4.0, -100.0);
+        assert!(!bucket.try_take(Timestamp::from_millis(2_499), 2.0, 4.0));
+        assert!(bucket.try_take(Timestamp::from_millis(2_501), 2.0, 4.0));
     }
 
     #[test]

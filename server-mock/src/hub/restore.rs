@@ -71,8 +71,7 @@ impl Hub {
             if !(may && has_space && is_held) {
                 return false;
             }
-            let verdict = self.users.get_mut(&user).map_or(RateDecision::Allow, |user| user.join(now));
-            if !matches!(verdict, RateDecision::Allow) {
+            if self.count_join(now, &user) != RateDecision::Allow {
                 return false;
             }
         }

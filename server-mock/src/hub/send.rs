@@ -171,7 +171,10 @@ impl Hub {
         }
         let Some(user) = self.users.get_mut(&send.user) else { return Admission::Accept };
         match if mutation!(RateUnkept) { RateDecision::Allow } else { user.send(now) } {
-            RateDecision::Allow => Admission::Accept,
+            RateDecision::Allow => {
+                self.note_usage(now, &send.user);
+                Admission::Accept
+            }
             RateDecision::Reject => {
                 self.refusal_counts.record(Limit::SendRate);
                 let after = Some(user.send_retry_after()).filter(|_| !mutation!(NoRetryAfter));

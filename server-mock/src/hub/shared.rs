@@ -100,6 +100,30 @@ pub enum Control {
     },
 }
 
+/// What a user has used of a limit that all nodes share.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Consumption {
+    /// So much since the node's last report of the user.
+    pub used: u32,
+    /// So much of it is free again after a second, in thousandths; 0 without a limit.
+    pub refill_milli: u64,
+}
+
+/// A user's share of the limits that is used up on one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageReport {
+    /// Whose.
+    pub user: Name,
+    /// Open connections there.
+    pub connections: u32,
+    /// They count for so long, if the node does not report them again.
+    pub expires_in: Duration,
+    /// Messages.
+    pub sends: Consumption,
+    /// Joins, and what is limited like them.
+    pub joins: Consumption,
+}
+
 /// What the hub asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreRequest {
@@ -148,6 +172,9 @@ pub enum StoreRequest {
         /// Which room.
         room: Name,
     },
+    /// Add up what a user has used, and say what is used on all nodes ([`StoreNotice::Usage`]). Not answered otherwise: while
+    /// the store is away, each node limits its users alone.
+    ReportUsage(UsageReport),
     /// Hand this to every other node. Bans are remembered for nodes that start later. Not answered.
     Control(Control),
 }
@@ -157,7 +184,11 @@ impl StoreRequest {
     pub fn request_id(&self) -> Option<RequestId> {
         match self {
             Self::Open { request_id, .. } | Self::Append { request_id, .. } => Some(*request_id),
-            Self::UpdatePresence { .. } | Self::Signal(_) | Self::Close { .. } | Self::Control(_) => None,
+            Self::UpdatePresence { .. }
+            | Self::Signal(_)
+            | Self::Close { .. }
+            | Self::ReportUsage(_)
+            | Self::Control(_) => None,
         }
     }
 }
@@ -250,6 +281,17 @@ pub enum StoreNotice {
     /// Notices may have been lost in every room, or begin again: the hub opens its rooms anew, without any hurry that
     /// would flood the store, and says who is there.
     Interrupted,
+    /// What a user has used of the limits that all nodes share, as it was when this node last reported it.
+    Usage {
+        /// Who.
+        user: Name,
+        /// Open connections on other nodes.
+        remote_connections: u32,
+        /// Messages on all nodes that are not yet free again, in thousandths.
+        sends_milli: u64,
+        /// The same for joins.
+        joins_milli: u64,
+    },
     /// Every node has to do this.
     Control(Control),
 }

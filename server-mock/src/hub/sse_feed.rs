@@ -98,7 +98,7 @@ impl Hub {
         if check_room_name(room).is_err() {
             return self.close(at, conn, 1008, "Not a room name");
         }
-        if self.users.get_mut(user).is_some_and(|user| user.join(at) != RateDecision::Allow) {
+        if self.count_join(at, user) != RateDecision::Allow {
             self.refusal_counts.record(Limit::JoinRate);
             return self.close(at, conn, 4008, "Rate limited");
         }

@@ -75,8 +75,8 @@ impl Hub {
         reference: Ref,
         token: Token,
     ) {
-        let Some(state) = self.conns.get(&conn) else { return };
-        match self.users.get_mut(&state.user).map_or(RateDecision::Allow, |user| user.join(now)) {
+        let Some(user) = self.conns.get(&conn).map(|state| state.user.clone()) else { return };
+        match self.count_join(now, &user) {
             RateDecision::Allow => self.outputs.push_back(Output::Authenticate { conn, reference, token }),
             RateDecision::Reject => {
                 self.refusal_counts.record(Limit::JoinRate);

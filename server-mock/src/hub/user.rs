@@ -1,8 +1,9 @@
 //! The connections and rate limits of one user.
 
-use super::HubConfig;
 use super::mutation::mutation;
 use super::rate_limit::TokenBucket;
+use super::shared::Consumption;
+use super::{ConnId, HubConfig};
 use rejoin::Timestamp;
 use std::time::Duration;
 
@@ -21,6 +22,18 @@ pub(super) struct User {
     /// Open connections.
     pub(super) connections: usize,
     limits: Option<RateLimits>,
+    unreported: Unreported,
+}
+
+/// What other nodes do not know yet.
+#[derive(Debug, Default)]
+struct Unreported {
+    sends: u32,
+    joins: u32,
+    /// When they were told last.
+    reported_at: Timestamp,
+    /// Connections that count among those of all nodes only when the store has answered.
+    unconfirmed: Vec<ConnId>,
 }
 
 /// The buckets of a user under a rate; a user without one has none.
@@ -76,16 +89,20 @@ impl User {
                 join_error_budget: TokenBucket::full(FLOOD_BURSTS * join_burst, now),
             }
         });
-        Self { connections: 0, limits }
+        Self { connections: 0, limits, unreported: Unreported::default() }
     }
 
     pub(super) fn send(&mut self, now: Timestamp) -> RateDecision {
-        self.check_rate(now, |limits| limits.sends.try_take(now, limits.rate, limits.send_burst))
+        let decision =
+            self.check_rate(now, |limits| limits.sends.try_take(now, limits.rate, limits.send_burst));
+        self.unreported.sends += u32::from(decision == RateDecision::Allow);
+        decision
     }
 
     pub(super) fn join(&mut self, now: Timestamp) -> RateDecision {
         let Some(limits) = &mut self.limits else { return RateDecision::Allow };
         if limits.joins.try_take(now, limits.join_rate, limits.join_burst) {
+            self.unreported.joins += 1;
             RateDecision::Allow
         } else if limits.join_error_budget.try_take(now, limits.join_rate, FLOOD_BURSTS * limits.join_burst) {
             RateDecision::Reject
@@ -134,6 +151,47 @@ impl User {
         }
     }
 
+    /// A connection of the user has begun. It is not known yet how many there are on other nodes.
+    pub(super) fn connection_opened(&mut self, conn: ConnId) {
+        self.unreported.unconfirmed.push(conn);
+    }
+
+    pub(super) fn connection_closed(&mut self, conn: ConnId) {
+        self.unreported.unconfirmed.retain(|unconfirmed| *unconfirmed != conn);
+    }
+
+    /// Sends and joins since this was last asked for.
+    pub(super) fn take_unreported(&mut self, now: Timestamp) -> (Consumption, Consumption) {
+        let (send_rate, join_rate) = match &self.limits {
+            Some(limits) => (limits.rate, limits.join_rate),
+            None => (0.0, 0.0),
+        };
+        let sends = std::mem::take(&mut self.unreported.sends);
+        let joins = std::mem::take(&mut self.unreported.joins);
+        self.unreported.reported_at = now;
+        (consumption(sends, send_rate), consumption(joins, join_rate))
+    }
+
+    /// What is used on all nodes counts here.
+    pub(super) fn apply_shared_usage(&mut self, now: Timestamp, sends_milli: u64, joins_milli: u64) {
+        let Some(limits) = &mut self.limits else { return };
+        let elapsed = now.since(self.unreported.reported_at).as_secs_f64();
+        let left = |burst: f64, rate: f64, used_milli: u64, unreported: u32| {
+            burst - from_milli(used_milli) - f64::from(unreported) + rate * elapsed
+        };
+        let (rate, burst) = (limits.rate, limits.send_burst);
+        let sends = left(burst, rate, sends_milli, self.unreported.sends);
+        limits.sends.reduce_to(now, rate, burst, sends);
+        let (rate, burst) = (limits.join_rate, limits.join_burst);
+        let joins = left(burst, rate, joins_milli, self.unreported.joins);
+        limits.joins.reduce_to(now, rate, burst, joins);
+    }
+
+    /// The connections that have begun since it was last known how many there are on all nodes, the newest first.
+    pub(super) fn take_unconfirmed(&mut self) -> impl Iterator<Item = ConnId> + use<> {
+        std::mem::take(&mut self.unreported.unconfirmed).into_iter().rev()
+    }
+
     /// When the buckets are full again, so that a user without connections can be forgotten without being
     /// given a second burst by reconnecting.
     pub(super) fn idle_at(&self, now: Timestamp) -> Timestamp {
@@ -152,4 +210,20 @@ impl User {
             ))
             .max(error_budget)
     }
+}
+
+fn consumption(used: u32, rate: f64) -> Consumption {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate above 0; one too large for the type is cut at its largest value"
+    )]
+    let refill_milli = (rate * 1_000.0) as u64;
+    Consumption { used, refill_milli }
+}
+
+fn from_milli(milli: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "what is above 2^52 exceeds every burst")]
+    let whole = milli as f64;
+    whole / 1_000.0
 }

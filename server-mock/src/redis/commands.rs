@@ -5,7 +5,7 @@ use super::keys::{Keys, RoomKeys};
 use super::scripts::{self, Script};
 use crate::auth::{MOST_REVOCATIONS, Revoked, TicketKey, hex};
 use crate::hub::HubConfig;
-use crate::hub::shared::{Control, Decision, KnownHead, StoreRequest};
+use crate::hub::shared::{Control, Decision, KnownHead, StoreRequest, UsageReport};
 use redis::Cmd;
 use rejoin::messages::Signal;
 use rejoin::{Id, Name};
@@ -95,6 +95,12 @@ impl Commands {
                 let mut cmd = redis::cmd("PUBLISH");
                 let text = encode::signal(&self.node, user, kind, data.clone());
                 cmd.arg(self.keys.room(room).channel()).arg(text);
+                cmd
+            }
+            StoreRequest::ReportUsage(UsageReport { user, connections, expires_in, sends, joins }) => {
+                let mut cmd = call(&scripts::USAGE, whole, &[self.keys.user(user)]);
+                cmd.arg(self.node.as_str()).arg(*connections).arg(millis(*expires_in));
+                cmd.arg(sends.used).arg(sends.refill_milli).arg(joins.used).arg(joins.refill_milli);
                 cmd
             }
             StoreRequest::Control(control) => {

@@ -70,6 +70,11 @@ impl Keys {
         format!("{}:revocations", self.prefix)
     }
 
+    /// What a user has used of the limits that all nodes share.
+    pub(super) fn user(&self, user: &Name) -> String {
+        format!("{}:user:{{{}}}", self.prefix, hash(user))
+    }
+
     /// A ticket, by its digest.
     pub(super) fn ticket(&self, digest: &str) -> String {
         format!("{}:ticket:{digest}", self.prefix)

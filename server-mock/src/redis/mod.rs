@@ -9,7 +9,7 @@
 //! | `…:here` | hash: who is there on which node, and until when unless the node says it again |
 //! | the channel without a last part | what happens there |
 //!
-//! Beside these `prefix:bans`, `prefix:revocations`, `prefix:ticket:DIGEST`, the channel `prefix:control` for what every
+//! Beside these `prefix:user:{DIGEST}` (what a user has used of the limits that all nodes share), `prefix:bans`, `prefix:revocations`, `prefix:ticket:DIGEST`, the channel `prefix:control` for what every
 //! node has to do, and a channel `prefix:node:NODE` each for what others answer a node.
 //!
 //! Each request is one script, so that it is atomic. Requests go over one connection, pipelined; notices come over another

@@ -3,7 +3,7 @@
 use super::encode::{read_entry, read_revocation};
 use crate::auth::Revocation;
 use crate::hub::LogEntry;
-use crate::hub::shared::{RemoteMember, RoomState, StoreResponse};
+use crate::hub::shared::{RemoteMember, RoomState, StoreNotice, StoreResponse};
 use redis::Value;
 use rejoin::messages::Code;
 use rejoin::{Id, Name};
@@ -73,6 +73,18 @@ pub(super) fn appended(value: &Value, sent: Option<&LogEntry>) -> Option<StoreRe
         ("gap", [expected]) => refused(Code::SequenceGap, Some(number(expected)?), false),
         _ => None,
     }
+}
+
+/// What `usage.lua` answers.
+pub(super) fn usage(user: &Name, value: &Value) -> Option<StoreNotice> {
+    let Value::Array(parts) = value else { return None };
+    let [remote, sends, joins] = parts.as_slice() else { return None };
+    Some(StoreNotice::Usage {
+        user: user.clone(),
+        remote_connections: u32::try_from(number(remote)?).unwrap_or(u32::MAX),
+        sends_milli: number(sends)?,
+        joins_milli: number(joins)?,
+    })
 }
 
 /// What `open.lua` answers.
@@ -165,9 +177,11 @@ mod tests {
 
     #[test]
     fn what_no_script_of_ours_answers_is_nothing() {
+        let user = Name::from("ada");
         for bad in [Value::Nil, Value::Okay, Value::Array(vec![]), Value::Array(vec![text("ok")]), text("ok")]
         {
             assert!(appended(&bad, None).is_none() && opened(&bad).is_none(), "{bad:?}");
+            assert!(usage(&user, &bad).is_none(), "{bad:?}");
         }
     }
 }

@@ -121,7 +121,7 @@ fn room_of(request: &StoreRequest) -> Option<&Name> {
         | StoreRequest::UpdatePresence { room, .. }
         | StoreRequest::Signal(Signal { room, .. })
         | StoreRequest::Close { room } => Some(room),
-        StoreRequest::Control(_) => None,
+        StoreRequest::ReportUsage(_) | StoreRequest::Control(_) => None,
     }
 }
 
@@ -409,6 +409,10 @@ impl Requests {
                     self.answer(*request_id, answer);
                 }
             }
+            StoreRequest::ReportUsage(report) => match replies::usage(&report.user, value) {
+                Some(notice) => self.peer.on_notices(vec![notice]),
+                None => self.health.refused("an answer is not one of our scripts"),
+            },
             _ => {}
         }
     }

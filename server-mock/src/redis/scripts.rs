@@ -32,13 +32,15 @@ pub(super) static CONTROL: LazyLock<Script> =
     LazyLock::new(|| script(&[include_str!("scripts/control.lua")]));
 pub(super) static BANS: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/bans.lua")]));
 
+pub(super) static USAGE: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/usage.lua")]));
+
 pub(super) static REVOKE: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/revoke.lua")]));
 pub(super) static REVOCATIONS: LazyLock<Script> =
     LazyLock::new(|| script(&[include_str!("scripts/revocations.lua")]));
 
 /// Those that are called by their digest, for loading.
-pub(super) fn all() -> [&'static Script; 5] {
-    [&OPEN, &APPEND, &ATTEND, &CONTROL, &BANS]
+pub(super) fn all() -> [&'static Script; 6] {
+    [&OPEN, &APPEND, &ATTEND, &CONTROL, &BANS, &USAGE]
 }
 
 /// The script by which any language pushes a notification to a user; its first lines say how. `redis-cli --eval` runs it.

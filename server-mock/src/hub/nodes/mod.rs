@@ -2,13 +2,14 @@
 //! for them, and who is on other nodes. Without a node's name in the configuration nothing of it exists.
 //!
 //! The hub's own [`Store`](super::Store) is a copy of the rooms that somebody on this node is in. The rules:
-//! - A join is judged by what the store said after it was asked for (`opening`). Until then it is parked, and with it
-//!   whatever its connection says about the room (`parking`).
+//! - A join is judged by what the store said after it was asked for (`room_read`). Until then it is parked, and with it
+//!   whatever its connection says about the room (`parked`).
 //! - The copy takes entries only in sequence, from a notice or an answer, whichever comes first, and delivers what it
-//!   takes. Anything else makes it read the room again (`learning`).
-//! - A send is answered when the store has answered (`sends`, `posts`). What the store does not answer in time
+//!   takes. Anything else makes it read the room again (`apply`).
+//! - A send is answered when the store has answered (`send`, `publish`). What the store does not answer in time
 //!   ends its connection, because nobody knows what became of it; the client asks again with the same number.
-//! - Somebody is in a room who is there on any node (`attendance`).
+//! - Somebody is in a room who is there on any node (`presence`).
+//! - The limits of a user hold for all nodes together: each reports what is used on it (`usage`).
 
 pub(super) mod mutation;
 
@@ -20,6 +21,7 @@ mod replica;
 mod requests;
 mod room_read;
 mod send;
+mod usage;
 
 use super::shared::{Control, RequestId, StoreNotice, StoreRequest, StoreResponse};
 use super::{Hub, Output, Timer};
@@ -30,6 +32,7 @@ use rejoin::{Id, Name, Timestamp};
 use replica::Replica;
 use requests::{Completion, PendingRequests, RequestKind};
 use std::collections::{BTreeMap, BTreeSet};
+use usage::UsageReports;
 
 /// What only a hub has that is one node of several.
 #[derive(Debug)]
@@ -48,6 +51,7 @@ pub(super) struct Nodes {
     failures: u32,
     /// The next reads wait for their time.
     reads_paused: bool,
+    usage: UsageReports,
 }
 
 impl Nodes {
@@ -62,6 +66,7 @@ impl Nodes {
             background: 0,
             failures: 0,
             reads_paused: false,
+            usage: UsageReports::default(),
         }
     }
 
@@ -170,6 +175,9 @@ impl Hub {
             }
             StoreNotice::Signal(signal) => self.deliver_signal(signal),
             StoreNotice::Interrupted => self.interrupted(at),
+            StoreNotice::Usage { user, remote_connections, sends_milli, joins_milli } => {
+                self.handle_usage(at, &user, remote_connections, (sends_milli, joins_milli));
+            }
             StoreNotice::Control(control) => {
                 if mutation!(ControlEchoed) {
                     self.request_store(StoreRequest::Control(control.clone()));

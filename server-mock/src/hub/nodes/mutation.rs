@@ -46,6 +46,11 @@ rejoin::mutations! {
         WholeOnlyAdds = "Whoever a node does not name any more stays.",
         ArrivalElsewhereUntold = "That somebody has come on another node is not told.",
     }
+    "hub/nodes/usage.rs" {
+        UsageUnreported = "Other nodes are not told what a user has used here.",
+        RemoteConnectionsUncounted = "A user may have as many connections on each node as on all of them.",
+        RemoteUsageUncounted = "A user may send and join as much on each node as on all of them.",
+    }
     "hub/nodes/mod.rs" {
         ControlEchoed = "What every node has to do is handed on by every node.",
         SignalKept = "A signal does not leave its node.",

@@ -10,6 +10,7 @@ mod store;
 mod store_link;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use action::NodeAction;
 pub use cover::Amid;

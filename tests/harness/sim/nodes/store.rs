@@ -2,6 +2,7 @@
 //! and loses nothing unless a fault says so.
 
 use super::room::SharedLog;
+use super::usage::SharedUsage;
 use crate::sim::Micros;
 use rejoin::{Id, Name};
 use rejoin_server::hub::LogEntry;
@@ -31,6 +32,7 @@ pub(in crate::sim) struct SharedStore {
     /// Which node wants to be told of which room.
     watched: BTreeMap<Name, BTreeSet<usize>>,
     bans: BTreeMap<Name, Micros>,
+    usage: SharedUsage,
     nodes: usize,
     history: usize,
     window: Micros,
@@ -40,7 +42,7 @@ impl SharedStore {
     /// An empty one for so many nodes, which keeps so many entries of a room and remembers producers for so long.
     pub(in crate::sim) fn new(nodes: usize, history: usize, window: Micros) -> Self {
         let (rooms, watched, bans) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { rooms, watched, bans, nodes, history, window }
+        Self { rooms, watched, bans, usage: SharedUsage::default(), nodes, history, window }
     }
 
     /// The rooms, in alphabetical order.
@@ -106,6 +108,9 @@ impl SharedStore {
                 if let Some(watched) = self.watched.get_mut(&room) {
                     watched.remove(&node);
                 }
+            }
+            StoreRequest::ReportUsage(report) => {
+                carried.notices.push((node, self.usage.add(now, name, report)));
             }
             StoreRequest::Control(control) => {
                 if let Control::Kick { user, ban: Some(ban) } = &control {
@@ -175,6 +180,7 @@ impl SharedStore {
     pub(in crate::sim) fn is_emptied(&mut self) {
         self.rooms.clear();
         self.bans.clear();
+        self.usage = SharedUsage::default();
     }
 
     /// One room's log loses its newest entries.

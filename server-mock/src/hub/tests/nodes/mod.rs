@@ -9,6 +9,7 @@ mod parked;
 mod posts;
 mod restores;
 mod sends;
+mod usage;
 
 use super::{ADA, BOB, CYD, World, heard};
 use crate::hub::shared::{
