@@ -1,6 +1,7 @@
 //! The task of one TCP connection, from `accept` to its end: deadlines, TLS, HTTP. Routes requests; answers none itself.
 
-use crate::admission::{Cause, Handshake, proxy_header};
+use crate::accept_policy::{self, Refusal};
+use crate::admission::{Cause, Handshake, Wait, proxy_header};
 use crate::faults::{FaultState, FaultyStream};
 use crate::host;
 use crate::http_connection::{AcceptedUpgrade, HttpConnection, UpgradeSlot};
@@ -69,12 +70,22 @@ pub(crate) async fn serve(
     peer: IpAddr,
     permit: Handshake,
 ) {
-    let Some(client) = first_words(&app, &mut stream, peer, &permit).await else { return };
+    let client = match first_words(&app, &mut stream, peer, &permit).await {
+        Ok(client) => client,
+        Err(None) => return,
+        Err(Some(refusal)) => {
+            drop(permit);
+            if let Some(stream) = accept_policy::refuse(stream, &refusal, tls.is_some()) {
+                accept_policy::linger(stream).await;
+            }
+            return;
+        }
+    };
     permit.speaks();
     let fault_state = Arc::new(FaultState::default());
     let stream = FaultyStream::new(app.with_write_timeout(stream), Arc::clone(&fault_state));
     // Boxed, so that the handshake's state does not stay in a task that lives for days.
-    let http = HttpConnection::new(Arc::clone(&fault_state), client);
+    let http = HttpConnection::in_handshake(Arc::clone(&fault_state), client, permit.share());
     if tls.is_none() {
         http.secured();
     }
@@ -147,13 +158,13 @@ pub(crate) async fn serve(
 }
 
 /// Waits for the first byte, after the header of the PROXY protocol where there is one, and gives the client's address.
-/// `None`: the connection is over.
+/// An error is the end of the connection, and what its peer is to be told.
 async fn first_words(
     app: &AppState,
     stream: &mut TcpStream,
     peer: IpAddr,
     permit: &Handshake,
-) -> Option<IpAddr> {
+) -> Result<IpAddr, Option<Refusal>> {
     let gate = &app.gate;
     let spoken = async {
         let mut client = peer;
@@ -163,28 +174,29 @@ async fn first_words(
                 Err(error) => {
                     tracing::debug!(%error, "a trusted proxy did not begin with the PROXY protocol");
                     gate.refusals.note(Cause::ProxyHeader, peer);
-                    return None;
+                    return Err(None);
                 }
             }
             if !gate.proxies.trusts(client) {
-                let rate = gate.rates.connect(client.into(), Instant::now());
-                let refused = rate.err().map(|_| Cause::Rate);
-                let refused = refused.or_else(|| (!permit.belongs_to(client.into())).then_some(Cause::Share));
-                if let Some(cause) = refused {
-                    gate.refusals.note(cause, client);
-                    return None;
+                if let Err(wait) = gate.rates.connect(client.into(), Instant::now()) {
+                    gate.refusals.note(Cause::Rate, client);
+                    return Err(Some(Refusal::Address(wait)));
+                }
+                if !permit.share().belongs_to(client.into()) {
+                    gate.refusals.note(Cause::Share, client);
+                    return Err(Some(Refusal::Address(Wait::SHORT)));
                 }
             }
         }
         let there = stream.peek(&mut [0]).await.is_ok_and(|bytes| bytes > 0);
-        there.then_some(client)
+        there.then_some(client).ok_or(None)
     };
     tokio::select! {
         spoken = timeout(app.limits.first_byte, spoken) => spoken.unwrap_or_else(|_| {
             gate.refusals.note(Cause::Silent, peer);
-            None
+            Err(None)
         }),
-        () = permit.evicted() => None,
+        () = permit.evicted() => Err(None),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Shared by the task of a TCP connection and the handlers of its requests: facts about the connection, and the place where a
 //! handler leaves the connection's next protocol. Knows no protocol, and answers no request.
 
-use crate::admission::{Client, Proxies};
+use crate::admission::{Client, HandshakeShare, Network, Proxies};
 use crate::faults::FaultState;
 use axum::http::HeaderMap;
 use hyper::upgrade::OnUpgrade;
@@ -20,6 +20,7 @@ struct Shared {
     fault_state: Arc<FaultState>,
     /// Who is at its other end.
     peer: Option<IpAddr>,
+    share: Option<HandshakeShare>,
     /// The connection stays after the next answer.
     keeps: AtomicBool,
     /// Bytes of HTTP come: TLS is done, or there is none.
@@ -37,6 +38,16 @@ struct Shared {
 impl HttpConnection {
     pub(crate) fn new(fault_state: Arc<FaultState>, peer: IpAddr) -> Self {
         Self(Arc::new(Shared { fault_state, peer: Some(peer), ..Shared::default() }))
+    }
+
+    /// One that has a place among the handshakes.
+    pub(crate) fn in_handshake(fault_state: Arc<FaultState>, peer: IpAddr, share: HandshakeShare) -> Self {
+        Self(Arc::new(Shared { fault_state, peer: Some(peer), share: Some(share), ..Shared::default() }))
+    }
+
+    /// A trusted proxy has said whose request it is. `false`: the share of that address among the handshakes is used up.
+    pub(crate) fn belongs_to(&self, network: Network) -> bool {
+        self.0.share.as_ref().is_none_or(|share| share.belongs_to(network))
     }
 
     /// Whom a request with these headers comes from.

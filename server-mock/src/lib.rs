@@ -110,6 +110,7 @@ mod counters;
 mod demo;
 pub mod faults;
 mod file_limit;
+mod forwarded;
 mod fragments;
 mod host;
 mod http_client;

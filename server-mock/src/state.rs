@@ -205,22 +205,9 @@ impl AppState {
         self.try_permit().ok_or_else(|| self.busy(client))
     }
 
-    /// Whether a client may come now: it does not come too often, and there is a place still.
+    /// Whether there is a place for a client still. Whether it comes too often was looked at before.
     pub(crate) fn check_admission(&self, client: &Client) -> Result<(), AdmissionError> {
-        self.check_connect_rate(client)?;
         if self.has_capacity() { Ok(()) } else { Err(self.busy(client)) }
-    }
-
-    /// Whether a client does not come too often.
-    pub(crate) fn check_connect_rate(&self, client: &Client) -> Result<(), AdmissionError> {
-        // Whoever comes directly was counted when the connection was accepted.
-        if client.forwarded
-            && let Err(wait) = self.gate.rates.connect(client.network(), Instant::now())
-        {
-            self.gate.refusals.note(Cause::Rate, client.address);
-            return Err(AdmissionError::RateLimited(wait));
-        }
-        Ok(())
     }
 
     /// Whether there is a place for one more connection.

@@ -51,7 +51,6 @@ async fn answer(app: &AppState, request: &Parts) -> Result<Response, Refusal> {
     let headers = &request.headers;
     let client =
         request.extensions.get::<HttpConnection>().ok_or(Refusal::Full)?.client(&app.gate.proxies, headers);
-    app.check_connect_rate(&client).map_err(|_| Refusal::Often(Wait::SHORT))?;
     // In the header only: what stands in a URL is what this is to avoid. A ticket buys no other ticket.
     let token = token(headers, None).filter(|token| !Tickets::is_one(token));
     let identity =

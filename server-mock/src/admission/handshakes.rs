@@ -63,6 +63,13 @@ pub(crate) struct Handshake {
     evicted: Arc<Notify>,
 }
 
+/// The place of a handshake, which does not keep it.
+#[derive(Debug)]
+pub(crate) struct HandshakeShare {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
 impl Handshakes {
     pub(crate) fn new(most: usize, most_of_one: Option<usize>) -> Self {
         let most_of_one = most_of_one.map(|most| most.max(1));
@@ -109,8 +116,10 @@ impl Shared {
 
 impl Table {
     fn assign(&mut self, number: u64, network: Option<Network>) {
-        if let (Some(open), Some(network)) = (self.open.get_mut(&number), network) {
-            open.network = Some(network);
+        let Some(open) = self.open.get_mut(&number) else { return };
+        let before = std::mem::replace(&mut open.network, network);
+        self.give_back(before);
+        if let Some(network) = network {
             *self.of_networks.entry(network).or_default() += 1;
         }
     }
@@ -130,7 +139,13 @@ impl Table {
     fn remove(&mut self, number: u64) -> Option<Open> {
         self.silent.remove(&number);
         let open = self.open.remove(&number)?;
-        if let Some(network) = open.network
+        self.give_back(open.network);
+        Some(open)
+    }
+
+    /// One place less is the network's.
+    fn give_back(&mut self, network: Option<Network>) {
+        if let Some(network) = network
             && let Some(count) = self.of_networks.get_mut(&network)
         {
             *count -= 1;
@@ -138,7 +153,6 @@ impl Table {
                 self.of_networks.remove(&network);
             }
         }
-        Some(open)
     }
 }
 
@@ -153,9 +167,20 @@ impl Handshake {
         self.evicted.notified().await;
     }
 
-    /// A trusted proxy has said whose connection it is. `false`: the share of that address is used up.
+    /// By which it can be counted as the place of an address.
+    pub(crate) fn share(&self) -> HandshakeShare {
+        HandshakeShare { shared: Arc::clone(&self.shared), number: self.number }
+    }
+}
+
+impl HandshakeShare {
+    /// A trusted proxy has said whose connection it is. `false`: the share of that address is used up. A handshake that is
+    /// over is nobody's.
     pub(crate) fn belongs_to(&self, network: Network) -> bool {
         let mut table = self.shared.lock();
+        if table.open.get(&self.number).is_none_or(|open| open.network == Some(network)) {
+            return true;
+        }
         let fits = !self.shared.is_used_up(&table, network);
         if fits {
             table.assign(self.number, Some(network));
@@ -239,9 +264,9 @@ mod tests {
         let places = Handshakes::new(10, Some(1));
         let (one, _) = places.begin(None, Instant::now()).unwrap();
         let (other, _) = places.begin(None, Instant::now()).unwrap();
-        assert!(one.belongs_to(network(1)));
-        assert!(!other.belongs_to(network(1)));
-        assert!(other.belongs_to(network(2)));
+        assert!(one.share().belongs_to(network(1)));
+        assert!(!other.share().belongs_to(network(1)));
+        assert!(other.share().belongs_to(network(2)));
         drop(one);
         assert!(begin(&places, 1).is_ok());
     }

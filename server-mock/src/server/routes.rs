@@ -4,7 +4,7 @@ use crate::admission::{About, Cause};
 use crate::http_connection::HttpConnection;
 use crate::socketio::{self, SocketIo};
 use crate::state::AppState;
-use crate::{demo, host, sse, tickets, upgrade};
+use crate::{demo, forwarded, host, sse, tickets, upgrade};
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
@@ -29,11 +29,13 @@ pub(super) fn router(
         .merge(demo::router(path))
         .method_not_allowed_fallback(other_method);
     // Where a token says who it is, a page of another site has none.
-    if unprotected {
+    let router = if unprotected {
         router.layer(middleware::from_fn_with_state(Arc::clone(app), require_host))
     } else {
         router
-    }
+    };
+    let state = forwarded::Forwarded { app: Arc::clone(app), socket_io: Arc::clone(socket_io) };
+    router.layer(middleware::from_fn_with_state(state, forwarded::admit))
 }
 
 /// The path is there, and not for this method. Which ones it has stands in `Allow`.

@@ -102,13 +102,13 @@ impl Opening {
             }
             (Self::Upgrade { session, claim, client }, Some(stream)) => {
                 let patience = app.limits.handshake;
-                let upgraded = tokio::select! {
-                    upgraded = probe::upgrade(stream, fault_state, session, claim, patience) => upgraded,
-                    () = app.drain_ended() => true,
+                let failure = tokio::select! {
+                    failure = probe::upgrade(stream, fault_state, session, claim, patience) => failure,
+                    () = app.drain_ended() => None,
                 };
-                if !upgraded {
+                if let Some(limit) = failure {
                     let whom = Subject { user: None, address: Some(client.address) };
-                    app.hub.limited.note(Limit::ProbeDeadline, whom);
+                    app.hub.limited.note(limit, whom);
                 }
             }
             // An upgrade that did not come about.
@@ -154,11 +154,7 @@ async fn dispatch(state: &EndpointState, request: Request) -> Result<Response, R
     let http = request.extensions().get::<HttpConnection>().cloned().ok_or(Refusal::Request)?;
     let member = field(query, "sid").is_some_and(|sid| socket_io.sessions.is_seated(sid));
     let limit = if member { app.limits.frame_bytes } else { app.limits.frame_bytes.min(EARLY_BODY) };
-    if member && polling {
-        // Strangers have a connection for each request, which the gate counts.
-        http.keep_alive();
-    }
-    match (request.method(), polling, session) {
+    let answer = match (request.method(), polling, session) {
         (&Method::GET, true, None) => begin(state, &http, &request),
         (&Method::GET, true, Some(session)) => poll(&http, session).await,
         (&Method::POST, true, Some(session)) => {
@@ -177,7 +173,13 @@ async fn dispatch(state: &EndpointState, request: Request) -> Result<Response, R
         (&Method::GET, false, session) => websocket(state, &http, session, request),
         (_, _, None) => Err(Refusal::Method),
         _ => Err(Refusal::Request),
+    }?;
+    if member && polling {
+        // Strangers have a connection for each request, which the gate counts. So has who asks for what there is not: a
+        // refusal is counted by no rate of a user.
+        http.keep_alive();
     }
+    Ok(answer)
 }
 
 /// Lets somebody in who is to say soon who it is, unless a fault or the limits say no.
@@ -186,9 +188,7 @@ fn admit(state: &EndpointState, http: &HttpConnection, request: &Request) -> Res
     let client = http.client(&app.gate.proxies, request.headers());
     // A session has its place until it is known that its client is gone, who may be the one that comes here.
     let is_returning = app.is_ready() && !app.has_capacity() && socket_io.recovery.expects(client.address);
-    if is_returning {
-        app.check_connect_rate(&client)?;
-    } else {
+    if !is_returning {
         app.check_admission(&client)?;
     }
     // Who has shown too many wrong tokens is told so here: a CONNECT that is refused is not tried again.

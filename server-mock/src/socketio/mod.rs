@@ -36,6 +36,9 @@ pub(crate) use recovery::Recovery;
 use crate::connection_limits::Limits;
 use crate::hub::HubConfig;
 use crate::namespace::Namespace;
+use crate::query::field;
+use axum::extract::Request;
+use axum::http::Method;
 use namespaces::Namespaces;
 use sessions::Sessions;
 use std::time::Duration;
@@ -63,6 +66,15 @@ impl SocketIo {
     /// The sessions that can be recovered.
     pub(crate) fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// Whether a request is a poll or a POST of a session that counts what comes against its user's rate.
+    pub(crate) fn is_of_a_member(&self, request: &Request) -> bool {
+        let query = request.uri().query();
+        matches!(*request.method(), Method::GET | Method::POST)
+            && is_taken(request.uri().path())
+            && field(query, "transport") == Some("polling")
+            && field(query, "sid").is_some_and(|sid| self.sessions.is_polled_by_a_member(sid))
     }
 
     /// Whether there are sessions that began by polling.

@@ -3,6 +3,8 @@
 use super::packet::{PROBE, PROBED, UPGRADE};
 use super::sessions::{Command, Commands, UpgradeClaim};
 use crate::faults::FaultState;
+use crate::limits::Limit;
+use crate::ping_limit::PingLimit;
 use crate::transport::Transport;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::sync::Arc;
@@ -11,45 +13,52 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
-/// Shows the client that the WebSocket works, and hands it to the session when the client says so. `false`: that has taken too
-/// long.
+/// Shows the client that the WebSocket works, and hands it to the session when the client says so. Gives the limit that this
+/// has met, if there is one.
 pub(super) async fn upgrade(
     mut stream: WebSocketStream<Transport>,
     fault_state: Arc<FaultState>,
     session: Commands,
     claim: UpgradeClaim,
     patience: Duration,
-) -> bool {
+) -> Option<Limit> {
     // A session that is gone takes nothing, and the stream is dropped.
-    let command = match timeout(patience, probe(&mut stream, &session)).await {
-        Ok(Some(())) => {
+    let failure = match timeout(patience, probe(&mut stream, &session)).await {
+        Ok(Ok(())) => {
             claim.keep();
-            Command::Upgraded(Box::new(stream), fault_state)
+            let _ = session.send(Command::Upgraded(Box::new(stream), fault_state)).await;
+            return None;
         }
-        Ok(None) => Command::Probing(false),
-        Err(_) => {
-            let _ = session.send(Command::Probing(false)).await;
-            return false;
-        }
+        Ok(Err(failure)) => failure,
+        Err(_) => Some(Limit::ProbeDeadline),
     };
-    let _ = session.send(command).await;
-    true
+    let _ = session.send(Command::Probing(false)).await;
+    failure
 }
 
-async fn probe(stream: &mut WebSocketStream<Transport>, session: &Commands) -> Option<()> {
-    expect(stream, PROBE).await?;
+/// An error has the limit that was met, if the client has not just gone or said something else.
+async fn probe(stream: &mut WebSocketStream<Transport>, session: &Commands) -> Result<(), Option<Limit>> {
+    let mut pings = PingLimit::new();
+    expect(stream, PROBE, &mut pings).await?;
     // Before the answer: after it the client waits for its last poll to end.
-    session.send(Command::Probing(true)).await.ok()?;
-    stream.send(Message::Text(Utf8Bytes::from_static(PROBED))).await.ok()?;
-    expect(stream, UPGRADE).await
+    session.send(Command::Probing(true)).await.map_err(|_| None)?;
+    stream.send(Message::Text(Utf8Bytes::from_static(PROBED))).await.map_err(|_| None)?;
+    expect(stream, UPGRADE, &mut pings).await
 }
 
-async fn expect(stream: &mut WebSocketStream<Transport>, packet: &str) -> Option<()> {
+async fn expect(
+    stream: &mut WebSocketStream<Transport>,
+    packet: &str,
+    pings: &mut PingLimit,
+) -> Result<(), Option<Limit>> {
     loop {
-        match stream.next().await?.ok()? {
-            Message::Text(text) => return (*text == *packet).then_some(()),
-            Message::Ping(_) | Message::Pong(_) => {}
-            _ => return None,
+        match stream.next().await {
+            Some(Ok(Message::Text(text))) if *text == *packet => return Ok(()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) if pings.exceeds() => {
+                return Err(Some(Limit::PingRate));
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            _ => return Err(None),
         }
     }
 }

@@ -95,6 +95,13 @@ impl Sessions {
         self.lock().get(sid).is_some_and(|entry| entry.member.load(Ordering::Relaxed))
     }
 
+    /// Whether it is known who a session is, and polls carry it.
+    pub(super) fn is_polled_by_a_member(&self, sid: &str) -> bool {
+        let is_polled =
+            |entry: &Entry| entry.member.load(Ordering::Relaxed) && !entry.upgrading.load(Ordering::Relaxed);
+        self.lock().get(sid).is_some_and(is_polled)
+    }
+
     /// The right to take a session over from its polls, which only one WebSocket has.
     pub(super) fn claim_upgrade(&self, sid: &str) -> Option<UpgradeClaim> {
         let upgrading = self.lock().get(sid).map(|entry| Arc::clone(&entry.upgrading))?;

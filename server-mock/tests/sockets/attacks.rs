@@ -311,6 +311,61 @@ async fn behind_a_trusted_proxy_those_whom_it_names_have_shares_of_their_own() {
     assert!(lies.contains(&429), "{lies:?}");
 }
 
+/// Whatever it asks for: elsewhere each request is a connection, which is counted.
+#[tokio::test]
+async fn every_request_that_a_proxy_passes_on_counts_for_the_address_that_it_names() {
+    let server = guarded(behind_a_proxy).await;
+    for (attacker, request) in [
+        (1, "GET /nowhere HTTP/1.1\n"),
+        (2, "GET /demo/ HTTP/1.1\n"),
+        (3, "OPTIONS /socket.io/ HTTP/1.1\n"),
+        (4, "GET /socket.io/?EIO=4&transport=polling&sid=nobodys HTTP/1.1\n"),
+        (5, "POST /tickets HTTP/1.1\nContent-Length: 0\n"),
+    ] {
+        let from = |last: u32| format!("{request}Host: localhost\nX-Forwarded-For: 192.0.2.{last}\n\n");
+        let mut answers = Vec::new();
+        for _ in 0..14 {
+            answers.push(exchange(&server, ATTACKER, &from(attacker)).await);
+        }
+        let refusal = answers.iter().find(|answer| answer.starts_with("HTTP/1.1 429 "));
+        assert!(refusal.is_some_and(|answer| answer.contains("\r\nretry-after: 1\r\n")), "{answers:?}");
+        let other = exchange(&server, ATTACKER, &from(100 + attacker)).await;
+        assert!(other.starts_with("HTTP/1.1 ") && !other.starts_with("HTTP/1.1 429 "), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_a_proxy_passes_on_as_they_come_take_the_share_of_one_address() {
+    let server = guarded(|config| {
+        behind_a_proxy(config);
+        config.limits.per_address.connects = None;
+        config.limits.per_address.handshakes = Some(4);
+        config.limits.handshakes = 8;
+    })
+    .await;
+    let begin = |last: u8, line: &str, fields: &str| {
+        format!("{line} HTTP/1.1\nHost: localhost\nX-Forwarded-For: 192.0.2.{last}\n{fields}\n")
+    };
+    let polled = "/socket.io/?EIO=4&transport=polling";
+    let opened = exchange(&server, ATTACKER, &begin(66, &format!("GET {polled}"), "")).await;
+    let sid = opened.split(r#""sid":""#).nth(1).unwrap().split('"').next().unwrap();
+    let slow = begin(66, &format!("POST {polled}&sid={sid}"), "Content-Length: 100\n");
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut stream = connect(&server, ATTACKER).await;
+        stream.write_all(slow.replace('\n', "\r\n").as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    // The four are understood when there is no room for a fifth.
+    let full =
+        async { while !exchange(&server, ATTACKER, &begin(66, "GET /x", "")).await.contains(" 429 ") {} };
+    soon(full).await;
+    assert!(refused(&server, "address_handshakes").await > 0);
+    let other =
+        upgrade("s3cret").replace("Host: localhost\n", "Host: localhost\nX-Forwarded-For: 192.0.2.7\n");
+    assert_eq!(status(&server, ATTACKER, &other).await, 101);
+}
+
 #[tokio::test]
 async fn the_proxy_protocol_names_the_client_too_and_is_asked_of_trusted_proxies_only() {
     let server = guarded(|config| {
@@ -322,9 +377,11 @@ async fn the_proxy_protocol_names_the_client_too_and_is_asked_of_trusted_proxies
     let mut attacks = Vec::new();
     for _ in 0..14 {
         let answer = exchange_head(&server, v1("192.0.2.66").replace('\n', "\r\n").as_bytes()).await;
-        attacks.push(answer.starts_with("HTTP/1.1 101 "));
+        attacks.push(answer);
     }
-    assert!(attacks[..10].iter().all(|let_in| *let_in) && attacks.contains(&false), "{attacks:?}");
+    let (let_in, refusals) = attacks.split_at(10);
+    assert!(let_in.iter().all(|answer| answer.starts_with("HTTP/1.1 101 ")), "{attacks:?}");
+    assert!(refusals.iter().any(|answer| answer.starts_with("HTTP/1.1 429 ")), "{attacks:?}");
     let v2 = [
         &b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"[..],
         &[192, 0, 2, 7, 192, 0, 2, 1, 18, 103, 0, 80],

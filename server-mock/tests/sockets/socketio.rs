@@ -226,6 +226,25 @@ async fn a_flood_of_websocket_pings_is_closed_with_4008() {
 }
 
 #[tokio::test]
+async fn a_websocket_that_is_to_take_over_and_only_pings_is_cut_and_the_polls_go_on() {
+    let server = server(|config| config.admin = Some("127.0.0.1:0".parse().unwrap())).await;
+    let session = Session::in_room(&server, "ada", "lobby").await;
+    let mut probe = Client::try_open(&session.websocket(), &[]).await.unwrap();
+    for _ in 0..101 {
+        if probe.0.feed(Message::Ping(Vec::new().into())).await.is_err() {
+            break;
+        }
+    }
+    let _ = probe.0.flush().await;
+    probe.cut().await;
+    assert!(session.say(&["3"]).await.ends_with("ok"));
+    let metrics =
+        http(&server.admin_url().unwrap(), "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+            .await;
+    assert!(metrics.contains("rejoin_limited_total{limit=\"ping_rate\"} 1\n"), "{metrics}");
+}
+
+#[tokio::test]
 async fn the_places_of_sessions_that_ended_are_free_again() {
     let server = server(|config| {
         config.limits.connections = 1;
