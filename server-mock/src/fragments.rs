@@ -1,5 +1,5 @@
 //! Counts the frames of each WebSocket message while its bytes arrive, and refuses too many. The WebSocket library reports
-//! a message only when its last frame has arrived.
+//! a message only when its last frame has arrived, and as one, however many frames it had.
 
 use std::io;
 
@@ -22,6 +22,8 @@ impl From<TooManyFragments> for io::Error {
 pub(crate) struct Fragments {
     /// Of the message that is coming.
     count: u32,
+    /// Those that continue a message, since they were last asked for.
+    continuations: u32,
     at: At,
 }
 
@@ -75,12 +77,18 @@ impl Fragments {
         Ok(())
     }
 
+    /// How many frames have come since the last call that continue a message: nobody else hears of them one by one.
+    pub(crate) fn take_continuations(&mut self) -> u32 {
+        std::mem::take(&mut self.continuations)
+    }
+
     fn begin(&mut self, byte: u8) -> Result<(), TooManyFragments> {
         // Control frames come between those of a message and are none of them.
         if byte & 0x08 != 0 {
             return Ok(());
         }
         self.count += 1;
+        self.continuations += u32::from(self.count > 1);
         if self.count > MOST {
             return Err(TooManyFragments);
         }

@@ -113,7 +113,13 @@ impl Socket {
             Some(ended) => Some(*ended),
             // More is read when that is handed on, and the task is woken for it.
             None if hub_conn.waits() && self.batch.len() >= BATCH => None,
-            None => self.read(hub_conn, cx),
+            // The hub has closed it and hears nothing of it any more, while the peer may take long to hear that.
+            None if self.send_queue.end().is_some() => None,
+            None => {
+                let ending = self.read(hub_conn, cx);
+                hub_conn.continuations(self.stream.get_mut().take_continuations());
+                ending
+            }
         };
         while !self.batch.is_empty() {
             let cleared = hub_conn.cleared(&self.batch, cx);

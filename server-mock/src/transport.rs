@@ -38,6 +38,11 @@ impl Transport {
         Self { stream: Stream::Tls(Box::new(stream)), reads: 0, fragments: None }
     }
 
+    /// How many frames have come since the last call that continue a message.
+    pub(crate) fn take_continuations(&mut self) -> u32 {
+        self.fragments.as_mut().map_or(0, Fragments::take_continuations)
+    }
+
     /// It is a WebSocket from here on, and these bytes of it have been read already.
     pub(crate) fn upgraded(&mut self, read: &[u8]) -> Result<(), TooManyFragments> {
         self.fragments.insert(Fragments::default()).pass(read)

@@ -28,7 +28,7 @@ impl Hub {
         let Some(state) = speaker else { return };
         state.is_active |= !mutation!(FrameIsNoLife);
         let extended = state.extended.is_some();
-        if !self.count_frame(now.monotonic, conn) {
+        if !self.count_frames(now.monotonic, conn, 1) {
             return;
         }
         match json::decode_client(text) {
@@ -76,7 +76,7 @@ impl Hub {
     pub(super) fn activity(&mut self, now: Timestamp, conn: ConnId) {
         let Some(state) = self.conns.get_mut(&conn) else { return };
         state.is_active |= !mutation!(PongUnheard);
-        self.count_frame(now, conn);
+        self.count_frames(now, conn, 1);
     }
 
     /// Counts a join of the user, or something else that is limited like joins.
@@ -87,9 +87,9 @@ impl Hub {
     }
 
     /// Counts what came against the user's rate; `false` if it was too much, and the connection is closed.
-    fn count_frame(&mut self, now: Timestamp, conn: ConnId) -> bool {
+    pub(super) fn count_frames(&mut self, now: Timestamp, conn: ConnId, count: u32) -> bool {
         let Some(state) = self.conns.get(&conn) else { return false };
-        let fine = self.users.get_mut(&state.user).is_none_or(|user| user.frame(now));
+        let fine = self.users.get_mut(&state.user).is_none_or(|user| user.frames(now, count));
         if !fine {
             self.refusal_counts.record(Limit::FrameRate);
             self.close(now, conn, 4008, "Rate limited");

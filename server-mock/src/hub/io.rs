@@ -99,6 +99,13 @@ pub enum Input<'a> {
         /// From where.
         conn: ConnId,
     },
+    /// WebSocket frames that continue a message. They count against the rate, whether the message is ever complete or not.
+    Continuations {
+        /// From where.
+        conn: ConnId,
+        /// How many.
+        count: u32,
+    },
     /// What was sent to the connection has left its queue, or nearly: there is room for the next part of a
     /// replay. Follows an [`Output::NotifyQueueDrained`], and does no harm at any other time.
     QueueDrained {

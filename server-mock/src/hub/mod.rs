@@ -223,6 +223,9 @@ impl Hub {
             }
             Input::Frame { conn, text } => self.handle_frame(now, conn, text),
             Input::Activity { conn } => self.activity(now.monotonic, conn),
+            Input::Continuations { conn, count } => {
+                self.count_frames(now.monotonic, conn, count);
+            }
             Input::Restore { conn, rooms } if self.nodes.is_some() => self.park_restore(now, conn, rooms),
             Input::Restore { conn, rooms } => self.restore(now.monotonic, conn, rooms),
             Input::QueueDrained { conn } => self.queue_drained(conn),

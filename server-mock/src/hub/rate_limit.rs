@@ -19,15 +19,20 @@ impl TokenBucket {
 
     /// Takes one; `false` when there is none.
     pub(super) fn try_take(&mut self, now: Timestamp, rate: f64, burst: f64) -> bool {
+        self.try_take_many(now, rate, burst, 1.0)
+    }
+
+    /// Takes so many, or none when there are fewer.
+    pub(super) fn try_take_many(&mut self, now: Timestamp, rate: f64, burst: f64, count: f64) -> bool {
         self.tokens = (self.tokens
             + now.since(self.updated_at).as_secs_f64() * rate
                 / if mutation!(NeverFills) { 2.0 } else { 1.0 })
         .min(burst);
         self.updated_at = now;
-        if self.tokens < 1.0 {
+        if self.tokens < count {
             return false;
         }
-        self.tokens -= 1.0;
+        self.tokens -= count;
         true
     }
 

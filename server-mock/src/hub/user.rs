@@ -118,11 +118,11 @@ impl User {
             .is_none_or(|limits| limits.rooms.try_take(now, limits.room_rate, limits.join_burst))
     }
 
-    /// Counts something that was sent, whatever it is; `false` if it is one too many.
-    pub(super) fn frame(&mut self, now: Timestamp) -> bool {
+    /// Counts what was sent, whatever it is; `false` if it is too much.
+    pub(super) fn frames(&mut self, now: Timestamp, count: u32) -> bool {
         self.limits.as_mut().is_none_or(|limits| {
             let burst = FLOOD_BURSTS * (limits.send_burst + limits.join_burst);
-            limits.frames.try_take(now, limits.rate + limits.join_rate, burst)
+            limits.frames.try_take_many(now, limits.rate + limits.join_rate, burst, f64::from(count))
         })
     }
 

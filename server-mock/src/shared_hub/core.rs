@@ -156,6 +156,7 @@ impl Core {
         let conn = match input {
             Input::Frame { conn, .. }
             | Input::Activity { conn }
+            | Input::Continuations { conn, .. }
             | Input::Connected { conn, .. }
             | Input::OpenFeed { conn, .. }
             | Input::Authenticated { conn, .. } => Some(conn),

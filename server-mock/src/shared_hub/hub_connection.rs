@@ -231,6 +231,13 @@ impl HubConnection {
         self.left = left;
     }
 
+    /// So many frames came in that continue a message.
+    pub(crate) fn continuations(&self, count: u32) {
+        if count > 0 {
+            self.hub.run(&mut self.hub.lock(), Input::Continuations { conn: self.conn, count });
+        }
+    }
+
     /// Something other than text came in.
     pub(crate) fn activity(&self) {
         self.hub.run(&mut self.hub.lock(), Input::Activity { conn: self.conn });

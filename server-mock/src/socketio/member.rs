@@ -223,6 +223,11 @@ impl Member {
         self.hub_conn.activity();
     }
 
+    /// WebSocket frames have come that continue a message. They count against the user's rate.
+    pub(super) fn continuations(&self, count: u32) {
+        self.hub_conn.continuations(count);
+    }
+
     /// A limit closes the session, or has refused it something.
     pub(super) fn record_limit(&self, limit: Limit) {
         self.hub_conn.record_limit(limit);

@@ -101,6 +101,14 @@ impl EngineTransport {
         (alive, None)
     }
 
+    /// How many WebSocket frames have come since the last call that continue a message.
+    pub(super) fn take_continuations(&mut self) -> u32 {
+        match self {
+            Self::Polling(_) => 0,
+            Self::WebSocket { stream, .. } => stream.get_mut().take_continuations(),
+        }
+    }
+
     /// Writes what can be written, and calls `drained` with a namespace's number where the hub wants to know that its turn
     /// has come.
     pub(super) fn write(

@@ -49,11 +49,15 @@ impl Client {
 
     /// The same, and while it does not read, the kernel takes at most `bytes` for it.
     pub(crate) async fn extended_with_buffer(url: &str, token: &str, bytes: u32) -> (Self, Value) {
+        Self::with_buffer(&format!("{url}?ext=1&token={token}"), bytes).await.greeted().await
+    }
+
+    /// Opens a connection for which the kernel takes at most `bytes` while it does not read.
+    pub(crate) async fn with_buffer(url: &str, bytes: u32) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
         let stream = MaybeTlsStream::Plain(soon(socket.connect(address(url))).await.unwrap());
-        let opened = soon(client_async(format!("{url}?ext=1&token={token}"), stream)).await;
-        Self(opened.unwrap().0).greeted().await
+        Self(soon(client_async(url, stream)).await.unwrap().0)
     }
 
     async fn greeted(mut self) -> (Self, Value) {

@@ -117,6 +117,49 @@ async fn pongs_count_against_the_rate() {
     assert_eq!(ada.close_code().await, 4008);
 }
 
+/// Though the message to which they belong is never complete.
+#[tokio::test]
+async fn frames_that_continue_a_message_count_against_the_rate() {
+    let server = server(|config| {
+        config.hub.rate = Some(1.0);
+        config.hub.rooms_per_conn = 1;
+    })
+    .await;
+    let (ada, _) = Client::extended(&server.url(), "ada").await;
+    let mut bob = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
+    bob.hear().await;
+    bob.say(r#"40{"token":"bob"}"#).await;
+    bob.hear().await;
+    for mut client in [ada, bob] {
+        let opcodes = std::iter::once(Data::Text).chain(std::iter::repeat_n(Data::Continue, 200));
+        for opcode in opcodes {
+            let frame = Frame::message(Bytes::new(), OpCode::Data(opcode), false);
+            if client.0.feed(Message::Frame(frame)).await.is_err() {
+                break;
+            }
+        }
+        let _ = client.0.flush().await;
+        assert_eq!(client.close_code().await, 4008);
+    }
+}
+
+/// Who has not said who it is may send few packets, and few frames.
+#[tokio::test]
+async fn frames_of_a_stranger_that_continue_a_message_are_few() {
+    let server = server(|_| {}).await;
+    let mut stranger = Client::try_open(&endpoint(&server.url()), &[]).await.unwrap();
+    stranger.hear().await;
+    let opcodes = std::iter::once(Data::Text).chain(std::iter::repeat_n(Data::Continue, 40));
+    for opcode in opcodes {
+        let frame = Frame::message(Bytes::new(), OpCode::Data(opcode), false);
+        if stranger.0.feed(Message::Frame(frame)).await.is_err() {
+            break;
+        }
+    }
+    let _ = stranger.0.flush().await;
+    assert_eq!(stranger.close_code().await, 1008);
+}
+
 #[tokio::test]
 async fn sends_beyond_the_rate_are_answered_by_an_error() {
     let server = server(|config| config.hub.rate = Some(0.5)).await;

@@ -14,6 +14,7 @@ mod attacks;
 mod authorized;
 mod binary;
 mod client;
+mod closed;
 #[cfg(target_os = "linux")]
 mod deploy;
 mod drain;

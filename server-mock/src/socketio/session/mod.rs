@@ -66,7 +66,7 @@ pub(super) struct Session {
     /// The open packet has been handed on.
     is_open: bool,
     /// Packets since nobody was here.
-    early_packets: u8,
+    early_packets: u32,
     /// Read and not yet handled.
     incoming: Inbox,
     /// Waits until `incoming` is handled.
@@ -247,7 +247,13 @@ impl Session {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        if let Some(ending) = self.obey(cx) {
+        let is_over = writing::is_over(&self.members);
+        if is_over {
+            // The hub hears nothing of it any more, while the client may take long to hear that.
+            self.incoming.clear();
+            self.posted = None;
+        }
+        if let Some(ending) = self.obey(is_over, cx) {
             return Poll::Ready(ending);
         }
         if self.is_aborting() {
@@ -267,7 +273,7 @@ impl Session {
         }
         let (alive, ending) = if let Some(ended) = self.ended.take() {
             (false, Some(ended))
-        } else if self.write_queue.is_long() {
+        } else if is_over || self.write_queue.is_long() {
             (false, None)
         } else {
             self.transport.read(&mut self.incoming.frames, cx)
@@ -275,11 +281,13 @@ impl Session {
         if alive {
             self.heartbeat.activity(Instant::now());
         }
-        if let Err(ending) = self.handle(ending.is_some(), cx) {
+        if !is_over
+            && let Err(ending) = self.count_continuations().and_then(|()| self.handle(ending.is_some(), cx))
+        {
             return Poll::Ready(ending);
         }
         if let Some(ending) = ending {
-            if self.pending() > 0 {
+            if self.pending() > 0 && !is_over {
                 // What was sent before waits for what it may do.
                 self.ended = Some(ending);
                 return Poll::Pending;
@@ -299,7 +307,7 @@ impl Session {
     }
 
     /// Does what the connections that belong to the session ask for.
-    fn obey(&mut self, cx: &mut Context<'_>) -> Option<CloseReason> {
+    fn obey(&mut self, is_over: bool, cx: &mut Context<'_>) -> Option<CloseReason> {
         loop {
             let Some(Poll::Ready(Some(command))) =
                 self.commands.as_mut().map(|commands| commands.poll_recv(cx))
@@ -319,6 +327,8 @@ impl Session {
                         polling.send_away(packet::NOOP);
                     }
                 }
+                // Whoever waits for its answer is told that the session is gone.
+                (Command::Post(..), EngineTransport::Polling(_)) if is_over => {}
                 (Command::Post(packets, posted), EngineTransport::Polling(_)) => {
                     if self.posted.replace(posted).is_some() {
                         return Some(CloseReason::Violation(1008, "Two POSTs at a time"));

@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 const BATCH: usize = 32;
 
 /// Most packets from somebody who has not said who it is: CONNECTs and signs of life.
-const EARLY_PACKETS: u8 = 32;
+const EARLY_PACKETS: u32 = 32;
 
 /// What is no packet ends the session.
 const MALFORMED: CloseReason = CloseReason::Violation(1002, "Not a packet of Socket.IO 5");
@@ -102,14 +102,30 @@ impl Session {
         all
     }
 
+    /// Counts the WebSocket frames that continue a message, as packets are counted.
+    pub(super) fn count_continuations(&mut self) -> Result<(), CloseReason> {
+        let count = self.transport.take_continuations();
+        if let Some(member) = self.members.first() {
+            member.continuations(count);
+            return Ok(());
+        }
+        self.count_early(count)
+    }
+
+    /// Counts packets of somebody who has not said who it is.
+    fn count_early(&mut self, count: u32) -> Result<(), CloseReason> {
+        self.early_packets = self.early_packets.saturating_add(count);
+        if self.early_packets > EARLY_PACKETS {
+            return Err(CloseReason::Over(Limit::EarlyPackets, 1008, "Too many packets before CONNECT"));
+        }
+        Ok(())
+    }
+
     /// Handles one packet; `false` if what came before it must reach the hub first.
     fn packet(&mut self, text: &Utf8Bytes) -> Result<bool, CloseReason> {
         self.heartbeat.activity(Instant::now());
         if !self.is_seated() {
-            self.early_packets += 1;
-            if self.early_packets > EARLY_PACKETS {
-                return Err(CloseReason::Over(Limit::EarlyPackets, 1008, "Too many packets before CONNECT"));
-            }
+            self.count_early(1)?;
         }
         let message = match Engine::read(text).ok_or(MALFORMED)? {
             Engine::Close => return Err(self.closed_by_packet()),

@@ -92,6 +92,13 @@ impl Session {
     }
 }
 
+/// Whether the hub has ended the session. A user who is removed alone only leaves a namespace.
+pub(super) fn is_over(members: &[Member]) -> bool {
+    let is_ended =
+        |(at, member): (usize, &Member)| member.send_queue.end().is_some() && !is_removed_alone(members, at);
+    members.iter().enumerate().any(is_ended)
+}
+
 /// Whether an operator has removed the user of a namespace, and another user is in one.
 fn is_removed_alone(members: &[Member], at: usize) -> bool {
     let Some(removed) = members.get(at).filter(|member| member.is_removed()) else { return false };
