@@ -191,10 +191,10 @@ const withoutStoring = {
     })),
 };
 // What a page loads. Each of the parts that are loaded when they are needed is a file of its own.
-const page = { ...common, minify: true, external: ["./inline.js", "./store.js", "./tabs.js", "./own.js", "./debug.js", "./own-socketio.js", "./socketio-inline.js", "./feed-inline.js"] };
+const page = { ...common, minify: true, external: ["./inline.js", "./store.js", "./tabs.js", "./own.js", "./debug.js", "./polling.js", "./own-socketio.js", "./socketio-inline.js", "./feed-inline.js"] };
 for (const [source, file] of [
   ["index", "index"], ["store", "store"], ["tabs", "tabs"], ["own", "own"], ["debug", "debug"], ["inline", "inline"],
-  ["socketio/index", "socketio"], ["socketio/own-socketio", "own-socketio"], ["socketio/socketio-inline", "socketio-inline"],
+  ["socketio/index", "socketio"], ["socketio/own-socketio", "own-socketio"], ["socketio/polling", "polling"], ["socketio/socketio-inline", "socketio-inline"],
   ["sse/index", "sse"], ["sse/feed-inline", "feed-inline"],
 ]) {
   const plugins = /index$/.test(source) ? [withoutStoring] : [];
@@ -242,6 +242,7 @@ const apart = measured([
   ["its machine", "dist/rejoin-socketio.wasm"],
   ["with frames, apart", "dist/own-socketio.js"],
   ["its machine", "dist/rejoin-socketio-frames.wasm"],
+  ["polling, apart", "dist/polling.js"],
   ["sse, apart", "dist/sse.js"],
   ["its machine", "dist/rejoin-feed.wasm"],
   ["debug, apart", "dist/debug.js"],

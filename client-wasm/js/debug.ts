@@ -67,9 +67,10 @@ export class Tracer {
     const tracer = this;
     const Traced = function (url: string) {
       const start = tracer.now;
-      tracer.log(`dial ${addressOf(url)}`);
       const socket = new Real(url);
+      tracer.log(`dial ${addressOf(socket.url)}`);
       socket.addEventListener("open", () => tracer.log(`open after ${duration(tracer.now - start)}`));
+      socket.addEventListener("upgrade", () => tracer.log("moved to a WebSocket"));
       socket.addEventListener("close", ({ code }: { code: number }) => tracer.log(`closed ${code} after ${duration(tracer.now - start)}`));
       return socket;
     };

@@ -32,8 +32,12 @@ test("a Socket.IO address that no WebSocket opens at says what may be wrong with
     send() {}
     close() {}
   }
-  for (const [path, words] of [["/chat", /if \/chat is a namespace, .*option namespace/], ["/", /transport "websocket"/]]) {
-    const client = await connectSocketIo(`http://127.0.0.1:9${path}`, { webSocket: Unreachable });
+  for (const [path, transports, words] of [
+    ["/chat", "auto", /if \/chat is a namespace, .*option namespace/],
+    ["/", "auto", /block WebSockets: .*long polling is tried/],
+    ["/", "websocket", /must allow the transport "websocket"/],
+  ]) {
+    const client = await connectSocketIo(`http://127.0.0.1:9${path}`, { webSocket: Unreachable, transports });
     t.after(() => client.close({ timeout: 0 }));
     const { cause } = await new Promise((resolve) => client.on("state", (state) => state.cause && resolve(state)));
     assert.equal(cause.code, "unreachable");

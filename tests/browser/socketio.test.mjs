@@ -419,10 +419,12 @@ const content = (await heard) + " " + status;
 await client.close();
 ${done}`;
 
-test("a worker, Vite's build and one without the file talk too", async (t) => {
-  const server = await servers.ours(t);
-  await worksBuilt(t, "connect", "socketio", (done) => use(server, done), "hello answered");
-});
+for (const transports of ["auto", "polling"]) {
+  test(`a worker, Vite's build and one without the file talk too, with the transports ${transports}`, async (t) => {
+    const server = await servers.ours(t);
+    await worksBuilt(t, "connect", "socketio", (done) => use(server, done, JSON.stringify({ transports })), "hello answered");
+  });
+}
 
 test("both module systems of Node talk on both servers, with its own WebSocket and the package's", async (t) => {
   const done = "console.log(content);";
@@ -447,7 +449,7 @@ test("both module systems of Node talk on both servers, with its own WebSocket a
 test("its types are those of a strict project, in both module systems", async (t) => {
   await compiles(t, {
     "page.mts": `import { connect, SendError, type Client, type Events, type Options, type Receipt } from "rejoin/socketio";
-const options: Options = { namespace: "/chat", token: async ({ rejected }) => (rejected ? "a" : "b"), rooms: ["r"], acks: true, ackText: "error", ackTimeout: 5000, events: { message: "said", notification: ["x", "y"] } };
+const options: Options = { namespace: "/chat", token: async ({ rejected }) => (rejected ? "a" : "b"), rooms: ["r"], acks: true, ackText: "error", ackTimeout: 5000, transports: "polling", extraHeaders: { "x-tenant": "blue" }, withCredentials: true, events: { message: "said", notification: ["x", "y"] } };
 const client: Client = await connect("https://h", options);
 const off: () => void = client.on("message", ({ room, user, content, timestamp }) => void [room + user + content, timestamp?.length]);
 client.on("gap", ({ reason }) => reason === "reconnected");
@@ -459,6 +461,8 @@ client.on("presence", () => {});
 client.send("r", 5);
 // @ts-expect-error: there is no such option
 await connect("https://h", { persist: "indexeddb" });
+// @ts-expect-error: there is no such transport
+await connect("https://h", { transports: "webtransport" });
 // @ts-expect-error: no event is called so
 await connect("https://h", { events: { says: "x" } });
 // @ts-expect-error: such a server has no positions

@@ -44,6 +44,7 @@ export default {
     const options = { token: url.pathname.slice(1), rooms: ["lobby"] };
     switch (url.pathname) {
       case "/websocket": return answered(connect(\`ws://\${server}/ws\`, options).then(talks));
+      case "/polling": return answered(socketio(\`http://\${server}\`, { ...options, transports: "polling" }).then(talks));
       case "/socketio": return answered(socketio(\`http://\${server}\`, options).then(talks));
       case "/sse": return answered(follow(\`http://\${server}\`, { token: "sse", room: "lobby", history: 1 }).then(reads));
     }
@@ -85,7 +86,7 @@ const worker :Workerd.Worker = (
   return `http://127.0.0.1:${await inTime(listens, "the Worker")}`;
 }
 
-test("a Worker sends and receives by WebSocket, by Socket.IO and by server-sent events", async (t) => {
+test("a Worker sends and receives by WebSocket, by Socket.IO on each of its transports and by server-sent events", async (t) => {
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
   const worker = await serving(t);
   const ask = async (way) => {
@@ -95,5 +96,6 @@ test("a Worker sends and receives by WebSocket, by Socket.IO and by server-sent 
   };
   assert.deepEqual(await ask("websocket"), { status: "acked", heard: "websocket" });
   assert.deepEqual(await ask("socketio"), { status: "answered", heard: "socketio" });
-  assert.deepEqual(await ask("sse"), { heard: "socketio" });
+  assert.deepEqual(await ask("polling"), { status: "answered", heard: "polling" });
+  assert.deepEqual(await ask("sse"), { heard: "polling" });
 });

@@ -12,6 +12,7 @@ import { check } from "../client/arguments.js";
 import type { UrlLike } from "../types.js";
 import { checkOptions, createClient as createClient, parseEngineUrl, type ProtocolPart } from "./create.js";
 import type { Connect } from "./app_events/types.js";
+import type { TransportParts } from "./transports.js";
 import type { Address, Options } from "./types.js";
 
 /** Loads the compiled module; `frames`: the one with application events. */
@@ -23,7 +24,7 @@ const missing = (cause: unknown) => {
 };
 
 /** Loading differs between a browser and Node; everything else is the same. */
-export function connector(load: Load, owning: () => Promise<ProtocolPart>, debugging: LoadDebug): Connect {
+export function connector(load: Load, owning: () => Promise<ProtocolPart>, debugging: LoadDebug, transports: TransportParts): Connect {
   const loaders = new Map<Runtime, Loader>();
 
   return async function connect(url: Address, options: Options = {}): Promise<any> {
@@ -40,7 +41,7 @@ export function connector(load: Load, owning: () => Promise<ProtocolPart>, debug
       loaders.set(runtime, loader);
       await startLoading(loader, options.wasm);
       const rooms = (await debugging(options.debug))?.debugged(RoomClient);
-      return () => createClient(url, rest, loader, part, rooms);
+      return () => createClient(url, rest, loader, transports, part, rooms);
     };
     return (await abortable(connecting(), options.signal))();
   };

@@ -6,11 +6,12 @@ import { SocketIoProtocol } from "./protocol.js";
 import { Client as RoomClient } from "../client/client.js";
 import type { Loader } from "../wasm/load_wasm.js";
 import { parseAddresses, parseRooms, roomClientRules, ticketUrlRule } from "../client/options.js";
-import { bool, checkFields, millis, object, oneOf, type Rules, text } from "../client/arguments.js";
+import { bool, check, checkFields, millis, object, oneOf, type Rules, text } from "../client/arguments.js";
 import type { Client } from "./client.js";
 import { authSource } from "./credentials.js";
 import { EventNames } from "./event_names.js";
-import { credentialRules, namespaceName, Namespaces } from "./namespaces.js";
+import { credentialRules, namespaceName, Namespaces, type Shared } from "./namespaces.js";
+import { headersRule, socketConstructor, transportNames, type TransportParts, transportsRule } from "./transports.js";
 import type { Address, Options } from "./types.js";
 
 /** The address of the Engine.IO endpoint as a WebSocket address. A token in it is removed and returned separately. */
@@ -41,14 +42,17 @@ const rules: Rules = {
   ackText: oneOf("ok", "error"),
   ackTimeout: millis,
   frames: bool,
+  transports: transportsRule,
+  extraHeaders: headersRule,
+  withCredentials: bool,
 };
 
 /** Throws for a bad option. */
 export const checkOptions = (given: Options): void => checkFields(given, rules);
 
 /** Starts a client, with options that have been checked. */
-export function createClient(address: Address, options: Options, loader: Loader, part: ProtocolPart = { runtime: base, Protocol: SocketIoProtocol }, Rooms = RoomClient): Client {
-  const { namespace = "/", events = {}, acks = true, ackTimeout = 0, ackText = "ok", rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket } = options;
+export function createClient(address: Address, options: Options, loader: Loader, transportParts: TransportParts, part: ProtocolPart = { runtime: base, Protocol: SocketIoProtocol }, Rooms = RoomClient): Client {
+  const { namespace = "/", events = {}, acks = true, ackTimeout = 0, ackText = "ok", rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket, transports = "auto", extraHeaders, withCredentials } = options;
   const name = namespaceName(namespace, "bad_option");
   const found = parseAddresses(address, parseEngineUrl);
   parseRooms(rooms, {});
@@ -57,13 +61,18 @@ export function createClient(address: Address, options: Options, loader: Loader,
   const urls = found.map(([url]) => url);
   // Notifications arrive in any case; an application that named one is told of gaps in them.
   const shared = { notifications: events.notification != undefined, sendTtl, webSocket, clock, wasm };
-  const protocol = (name: string) => new part.Protocol(name, names, ackText == "error", urlHint(urls[0]!));
-  const all = { runtime: part.runtime, urls, options: shared, acks: [+acks, ackTimeout], protocol, loader, Rooms };
+  const protocol = (name: string) => new part.Protocol(name, names, ackText == "error", urlHint(urls[0]!, transports));
+  const sockets: Shared["sockets"] = (...dials) => socketConstructor(transportParts, { webSocket, extraHeaders, withCredentials, clock }, ...dials);
+  const hasSocket = typeof (webSocket ?? globalThis.WebSocket) == "function";
+  check(hasSocket || transports == "polling", "no_websocket", "there is no WebSocket here", 'give the option webSocket, e.g. the package ws, or transports: "polling"');
+  const all = { runtime: part.runtime, urls, options: shared, settings: [+acks, ackTimeout, transportNames.indexOf(transports)], sockets, protocol, loader, Rooms };
   return new Namespaces(name, all, { ...shared, token, rooms, policy, maxAttempts, seed }).client;
 }
 
 /** A hint for an Engine.IO address at which no WebSocket opens. */
-const urlHint = ({ pathname }: URL): string =>
+const urlHint = ({ pathname }: URL, transports: string): string =>
   pathname == "/socket.io/"
-    ? 'if the server is there, it must allow the transport "websocket": this client does no long polling'
+    ? transports == "websocket"
+      ? 'if the server is there, it must allow the transport "websocket": the option transports is that alone'
+      : "if the server is there, something on the way may block WebSockets: after three dials that did not open, long polling is tried"
     : `the address's path is that of the engine: if ${pathname.slice(0, -1)} is a namespace, leave it out and give it as the option namespace`;

@@ -1,9 +1,10 @@
 // Entry for browsers (dist/socketio.js).
 import { loadModule } from "../wasm/load_wasm.js";
-import { debugLoader, withFreshUrl } from "../client/load_part.js";
+import { debugLoader, loadPart, withFreshUrl } from "../client/load_part.js";
 import { connector } from "./connect.js";
 
 const inline = withFreshUrl(() => import("./socketio-inline.js"));
+const polling = withFreshUrl(() => import("./polling.js"));
 
 export const connect = connector(
   (from, frames) =>
@@ -15,6 +16,7 @@ export const connect = connector(
     ),
   () => import("./own-socketio.js"),
   debugLoader(() => import("./debug.js")),
+  { loadPolling: () => loadPart(polling), socketsTakeHeaders: false },
 );
 
 export * from "./exports.js";

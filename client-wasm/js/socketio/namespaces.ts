@@ -9,12 +9,12 @@ import { Input, type Output } from "../wasm/codes.js";
 import { parseRooms } from "../client/options.js";
 import type { ClientInternals, Protocol } from "../protocol/protocol.js";
 import { wellFormed } from "../util/text.js";
-import type { Clock, CloseOptions, Options as AnyOptions, WasmSource } from "../types.js";
+import type { Clock, CloseOptions, Options as AnyOptions, WasmSource, WebSocketConstructor } from "../types.js";
 import { checkArgument, check, either, checkFields, listOf, object, text, token, type Rules } from "../client/arguments.js";
 import { sharedMachine, NamespaceMachine, type SharedMachine } from "./shared_machine.js";
 import { Client } from "./client.js";
 import { authSource } from "./credentials.js";
-import { PacketOut } from "./codes.js";
+import { PacketIn, PacketOut } from "./codes.js";
 import type { Packet } from "./packet.js";
 import type { SocketIoProtocol } from "./protocol.js";
 import type { NamespaceOptions } from "./types.js";
@@ -58,7 +58,10 @@ export interface Shared {
   readonly urls: URL[];
   /** The client options that apply to all namespaces. */
   readonly options: Pick<AnyOptions, "notifications" | "sendTtl" | "webSocket"> & { clock?: Clock; wasm?: WasmSource };
-  readonly acks: readonly number[];
+  /** The settings for acks, and the transports. */
+  readonly settings: readonly number[];
+  /** The constructor of the first client's sockets. */
+  sockets(chosen: () => [conn: number, transport: number], upgraded: (conn: number) => void): WebSocketConstructor;
   protocol(namespace: string): SocketIoProtocol;
   readonly loader: Loader;
   readonly Rooms: typeof RoomClient;
@@ -79,14 +82,16 @@ export class Namespaces {
     /** The options of the first client beside the shared ones. */
     given: AnyOptions,
   ) {
-    const { runtime, urls, acks, loader, Rooms } = shared;
+    const { runtime, urls, settings, loader, Rooms } = shared;
     let made: () => void;
+    let chosen: [conn: number, transport: number] = [0, 0];
     this.#made = new Promise((resolve) => (made = resolve));
-    const Machine = sharedMachine(runtime.Machine, acks, {
+    const Machine = sharedMachine(runtime.Machine, settings, {
       made: (machine) => {
         this.#machine = machine;
         made();
       },
+      dialling: (...dial) => (chosen = dial),
       outputFor: (space) => this.#settle(this.#namespaces[space - 1]),
       freed: () => (this.#machine = undefined),
     });
@@ -104,7 +109,11 @@ export class Namespaces {
         return protocol.frames?.(internals);
       },
     };
-    this.#first = new Rooms({ ...runtime, Machine }, urls, given, firstProtocol, loader);
+    const webSocket = shared.sockets(() => chosen, (conn) => {
+      this.#machine?.inputIn(0, PacketIn.Upgraded as number as Input, [conn]);
+      this.#settleFirst();
+    });
+    this.#first = new Rooms({ ...runtime, Machine }, urls, { ...given, webSocket }, firstProtocol, loader);
     // The other clients end with the first.
     this.#first.on("state", ({ state }) => {
       if (state == "closed") for (const { client } of this.#namespaces) void client?.close({ timeout: 0 });

@@ -1,6 +1,6 @@
 // One machine shared by several namespaces: selects the namespace before each call.
 import type { Machine } from "../wasm/machine.js";
-import { Input, type Output } from "../wasm/codes.js";
+import { Input, Output } from "../wasm/codes.js";
 import type { Diagnostics } from "../types.js";
 import { PacketIn, PacketOut } from "./codes.js";
 
@@ -18,20 +18,25 @@ export interface SharedMachine extends Machine {
 export interface SharedMachineHandlers {
   /** It was created. */
   made(machine: SharedMachine): void;
+  /** The next output is a dial by this transport. */
+  dialling(conn: number, transport: number): void;
   /** There is an output for this namespace. */
   outputFor(space: number): void;
   /** It was freed. */
   freed(): void;
 }
 
-/** Returns a class of such machines; `acks` are the settings for acks. */
-export function sharedMachine(Base: typeof Machine, acks: readonly number[], handlers: SharedMachineHandlers): typeof Machine {
+/** The slot of a dial that has its transport. */
+const TRANSPORT_FIELD = 5;
+
+/** Returns a class of such machines; `settings` are those for acks, and the transports. */
+export function sharedMachine(Base: typeof Machine, settings: readonly number[], handlers: SharedMachineHandlers): typeof Machine {
   return class extends Base implements SharedMachine {
     #space = 0;
 
     constructor(...config: ConstructorParameters<typeof Machine>) {
       super(...config);
-      this.input(PacketIn.Acks as number as Input, acks);
+      this.input(PacketIn.Settings as number as Input, settings);
       handlers.made(this);
     }
 
@@ -68,6 +73,7 @@ export function sharedMachine(Base: typeof Machine, acks: readonly number[], han
     override poll(): Output | 0 {
       for (;;) {
         const kind = this.pollIn(0);
+        if (kind == Output.Dial) handlers.dialling(this.fields[0]!, this.fields[TRANSPORT_FIELD]!);
         if ((kind as number) != PacketOut.NamespaceOutput) return kind;
         handlers.outputFor(this.fields[0]!);
       }

@@ -124,6 +124,19 @@ export interface Options
   ackText?: "ok" | "error";
   /** How long an answer may take, in ms: 10 s by default. */
   ackTimeout?: number;
+  /**
+   * The transports of Engine.IO. `auto`, the default, is WebSocket, and after three dials in a row that did not open long polling,
+   * from where the connection moves to a WebSocket as soon as one opens. `websocket` and `polling` are that alone. The code for
+   * long polling is loaded only then.
+   */
+  transports?: "auto" | "websocket" | "polling";
+  /**
+   * Header fields of each request. In a page they go with long polling alone, since a browser's WebSocket takes none; in Node with
+   * both, where the constructor of WebSockets takes `{ headers }`, as Node's own and that of the package `ws` do.
+   */
+  extraHeaders?: { readonly [name: string]: string };
+  /** `true`: the requests of long polling to another origin carry cookies, as a WebSocket does in any case. */
+  withCredentials?: boolean;
   /** Events of the application's own: the client then has `frames`. The code for it is loaded only then. */
   frames?: boolean;
 }

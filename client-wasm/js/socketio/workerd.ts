@@ -2,6 +2,7 @@
 import * as debug from "../debug.js";
 import { connector } from "./connect.js";
 import * as own from "./own-socketio.js";
+import * as polling from "./polling.js";
 import module from "./rejoin-socketio.wasm";
 
 export const connect = connector(
@@ -11,6 +12,7 @@ export const connect = connector(
   },
   async () => own,
   async (asked) => (asked ? debug : undefined),
+  { loadPolling: async () => polling, socketsTakeHeaders: false },
 );
 
 export * from "./exports.js";

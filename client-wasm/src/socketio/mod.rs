@@ -29,12 +29,15 @@ pub(crate) use codes::causes;
 pub use name::Name;
 use namespaces::Namespaces;
 use rejoin::machine::Output;
-use rejoin::socketio::{ClientPacket, Manager, Namespace, Options};
+use rejoin::socketio::{ClientPacket, EngineTransport, Manager, Namespace, Options, Session};
 use rejoin::{Config, Diagnostics};
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use server_packets::PACKETS_IN;
 use server_packets::PacketIn;
 use wasm_bindgen::prelude::wasm_bindgen;
+
+/// The slot of a dial that has its transport, behind the fields of every client's dial.
+const DIAL_TRANSPORT: usize = 5;
 
 /// A session with numbers for everything. In its own module it is exported under the client machine's name, so that one
 /// glue serves both.
@@ -93,7 +96,7 @@ impl SocketIoMachine {
             Some(PacketIn::OpenNamespace) => {
                 return self.namespaces.open(&mut self.session, fields.handle(), fields.handle());
             }
-            Some(PacketIn::Acks) => {
+            Some(PacketIn::Settings) => {
                 let options = server_packets::options(&mut fields);
                 self.session = session(self.config.clone(), options, self.seed);
                 None
@@ -132,6 +135,7 @@ impl SocketIoMachine {
             return FIRST + PacketOut::NamespaceOutput as u32;
         };
         let namespace = namespace_of(&output);
+        let is_dial = matches!(output, Output::Dial { .. });
         let cause = client_packets::prepare(&mut output);
         let mut fields = crate::slots::SlotWriter { slots: self.slots.iter_mut(), ids: &mut self.ids };
         let kind = client_packets::write_event(&output, &mut fields);
@@ -140,6 +144,9 @@ impl SocketIoMachine {
             && let Some(slot) = self.slots.get_mut(at)
         {
             *slot = cause;
+        }
+        if is_dial && let Some(slot) = self.slots.get_mut(DIAL_TRANSPORT) {
+            *slot = f64::from(dial_transport(self.session.session()));
         }
         if let Some(slot) = self.slots.last_mut() {
             *slot = f64::from(namespace);
@@ -155,6 +162,14 @@ impl SocketIoMachine {
 
     fn released_handles(&self) -> &Released {
         self.namespaces.released_handles(&self.released)
+    }
+}
+
+/// How a dial is made: 0 by WebSocket, 1 by long polling, 2 by long polling that moves to a WebSocket if it can.
+fn dial_transport(session: &Session<Value, Name>) -> u32 {
+    match session.transport() {
+        EngineTransport::WebSocket => 0,
+        EngineTransport::Polling => 1 + u32::from(session.upgrades()),
     }
 }
 

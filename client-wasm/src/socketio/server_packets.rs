@@ -19,13 +19,16 @@ use rejoin::socketio::{
 kinds!(
     /// Inputs of this machine only, with their fields in slot order; texts in the id buffer.
     PacketIn, PACKETS_IN:
-    // whether acks are used, ack timeout in ms or 0: before all other inputs
-    Acks,
+    // whether acks are used, ack timeout in ms or 0, transports (0 both, 1 WebSocket, 2 long polling): before all other
+    // inputs
+    Settings,
     // Selects the namespace of the following inputs, 0 for the first; opens a namespace with credentials as those of
     // a machine.
     SelectNamespace, OpenNamespace,
     // The connection is the first field of all of these.
     Partial, OutOfSync,
+    // it has moved from long polling to a WebSocket
+    Upgraded,
     // ping interval, ping timeout, most bytes or −1
     Open,
     Ping, Close, Disconnected, Other,
@@ -80,13 +83,16 @@ pub(super) fn kind(number: u32) -> Option<PacketIn> {
     PacketIn::ALL.get(usize::try_from(number.checked_sub(FIRST)?).ok()?).copied()
 }
 
-/// Decodes the settings for acks.
+/// Decodes the settings.
 pub(super) fn options(fields: &mut SlotReader<'_>) -> Options {
     let acks = fields.flag();
     let ack_timeout = fields.duration().unwrap_or(Options::default().ack_timeout);
     let mut options = Options::new(acks, ack_timeout);
-    // The driver of a page opens WebSockets only.
-    options.transports = Transports::WebSocket;
+    options.transports = match fields.handle() {
+        0 => Transports::Auto,
+        1 => Transports::WebSocket,
+        _ => Transports::Polling,
+    };
     options
 }
 
@@ -94,8 +100,9 @@ pub(super) fn options(fields: &mut SlotReader<'_>) -> Options {
 pub(super) fn read(kind: PacketIn, fields: &mut SlotReader<'_>) -> Option<PacketInput> {
     let conn = ConnId(fields.count());
     let packet = match kind {
-        PacketIn::Acks | PacketIn::SelectNamespace | PacketIn::OpenNamespace => return None,
+        PacketIn::Settings | PacketIn::SelectNamespace | PacketIn::OpenNamespace => return None,
         PacketIn::Partial => return Some(Input::Activity(conn)),
+        PacketIn::Upgraded => return Some(Input::Upgraded(conn)),
         PacketIn::OutOfSync => return Some(Input::Closed(conn, Disconnect::Protocol)),
         PacketIn::Open => ServerPacket::Open(Handshake {
             ping_interval_ms: fields.count(),

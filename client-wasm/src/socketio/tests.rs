@@ -83,13 +83,48 @@ fn a_join_and_a_send_are_answered_and_what_the_server_named_is_let_go() {
 #[test]
 fn without_acks_none_are_asked_for() {
     let mut machine = SocketIoMachine::new(3.0, 1, 0, false, false, 0, 0.0);
-    input(&mut machine, "Acks", &[0.0, 0.0], "");
+    input(&mut machine, "Settings", &[0.0, 0.0], "");
     input(&mut machine, "Join", &[1.0], "");
     input(&mut machine, "Connect", &[], "");
     greet(&mut machine, 1.0);
     assert_eq!(until(&mut machine, "Connect").0[..4], [1.0, 1.0, 0.0, 0.0]);
     input(&mut machine, "Connected", &[1.0, 1.0, 0.0], "");
     assert_eq!(until(&mut machine, "Join").0[..4], [1.0, 2.0, -1.0, 1.0]);
+}
+
+/// The transports of so many dials that do not open.
+fn dialled(machine: &mut SocketIoMachine, dials: u32) -> Vec<f64> {
+    let fails = |conn: u32| {
+        let transport = until(machine, "Dial").0[DIAL_TRANSPORT];
+        input(machine, "DialFailed", &[f64::from(conn)], "");
+        let due = machine.deadline();
+        machine.input(number("Tick", INPUTS, PACKETS_IN), due, due, 0);
+        transport
+    };
+    (1..=dials).map(fails).collect()
+}
+
+#[test]
+fn a_dial_has_its_transport_and_the_page_says_when_it_has_moved_to_a_websocket() {
+    for (transports, expected) in [(1.0, [0.0; 5]), (2.0, [1.0; 5]), (0.0, [0.0, 0.0, 0.0, 2.0, 0.0])] {
+        let mut machine = SocketIoMachine::new(3.0, 1, 0, false, false, 0, 0.0);
+        input(&mut machine, "Settings", &[1.0, 0.0, transports], "");
+        input(&mut machine, "Connect", &[], "");
+        assert_eq!(dialled(&mut machine, 5), expected);
+    }
+    for (moves, expected) in [(false, 2.0), (true, 0.0)] {
+        let mut machine = SocketIoMachine::new(3.0, 1, 0, false, false, 0, 0.0);
+        input(&mut machine, "Connect", &[], "");
+        dialled(&mut machine, 3);
+        greet(&mut machine, 4.0);
+        if moves {
+            input(&mut machine, "Upgraded", &[4.0], "");
+        }
+        input(&mut machine, "Closed", &[4.0, 1006.0], "");
+        let due = machine.deadline();
+        machine.input(number("Tick", INPUTS, PACKETS_IN), due, due, 0);
+        assert_eq!(until(&mut machine, "Dial").0[DIAL_TRANSPORT..=DIAL_TRANSPORT], [expected]);
+    }
 }
 
 #[test]

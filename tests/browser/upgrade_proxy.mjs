@@ -1,0 +1,83 @@
+// A web server for a page and, below /socket.io/, a proxy that lets no WebSocket through until it is told to, as some do.
+
+import { once } from "node:events";
+import { createReadStream, statSync } from "node:fs";
+import { createServer, request } from "node:http";
+import { connect } from "node:net";
+import { extname, join } from "node:path";
+
+const types = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
+
+export class UpgradeProxy {
+  /** What came for the engine, in order: `upgrade`, or a request's method. */
+  engine = [];
+  /** Header fields of each of them. */
+  headers = [];
+  /** WebSockets that are open. */
+  open = 0;
+  /** Upgrades that are refused before others are let through. */
+  refused = Infinity;
+  /** Header fields of each answer. */
+  answers = {};
+  #frozen = false;
+
+  static async start(t, port, root, headers = {}) {
+    const proxy = new UpgradeProxy();
+    const server = createServer((incoming, answer) => {
+      const { pathname } = new URL(incoming.url, "http://h");
+      if (pathname.startsWith("/socket.io/")) return proxy.#pass(incoming, answer, port);
+      const path = join(root ?? "/nowhere", pathname == "/" ? "index.html" : pathname);
+      if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return answer.writeHead(404).end();
+      answer.writeHead(200, { "content-type": types[extname(path)] ?? "text/plain", ...headers });
+      createReadStream(path).pipe(answer);
+    });
+    server.on("upgrade", (incoming, client, head) => {
+      proxy.#note("upgrade", incoming);
+      client.on("error", () => {});
+      if (proxy.refused-- > 0) return client.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+      const upstream = connect(port, "127.0.0.1");
+      upstream.on("error", () => client.destroy());
+      const fields = Object.entries(incoming.headers).map(([name, value]) => `${name}: ${value}\r\n`);
+      upstream.write(`GET ${incoming.url} HTTP/1.1\r\n${fields.join("")}\r\n`);
+      upstream.write(head);
+      upstream.pipe(client).pipe(upstream);
+      proxy.open += 1;
+      client.on("close", () => {
+        proxy.open -= 1;
+        upstream.destroy();
+      });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    t.after(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    proxy.url = `http://127.0.0.1:${server.address().port}`;
+    return proxy;
+  }
+
+  #note(what, { headers }) {
+    this.engine.push(what);
+    this.headers.push(headers);
+  }
+
+  #pass(incoming, answer, port) {
+    this.#note(incoming.method, incoming);
+    if (this.#frozen) return;
+    const { method, headers, url } = incoming;
+    const upstream = request({ port, host: "127.0.0.1", method, headers, path: url }, (response) => {
+      answer.writeHead(response.statusCode, { ...response.headers, ...this.answers });
+      response.on("error", () => answer.destroy());
+      response.pipe(answer);
+    });
+    upstream.on("error", () => answer.destroy());
+    answer.on("close", () => upstream.destroy());
+    incoming.pipe(upstream);
+  }
+
+  /** Answers nothing from now on. */
+  freeze() {
+    this.#frozen = true;
+  }
+}
