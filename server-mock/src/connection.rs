@@ -85,7 +85,7 @@ pub(crate) async fn serve(
     let fault_state = Arc::new(FaultState::default());
     let stream = FaultyStream::new(app.with_write_timeout(stream), Arc::clone(&fault_state));
     // Boxed, so that the handshake's state does not stay in a task that lives for days.
-    let http = HttpConnection::in_handshake(Arc::clone(&fault_state), client, permit.share());
+    let http = HttpConnection::in_handshake(Arc::clone(&fault_state), client, permit.reference());
     if tls.is_none() {
         http.secured();
     }
@@ -112,6 +112,7 @@ pub(crate) async fn serve(
                 }
                 return;
             }
+            () = evicted(permit.as_ref()) => return,
             () = app.drain_ended(), if !http.is_busy() => return,
             () = app.drain_ended_with_grace() => return,
             () = http.polls() => {
@@ -130,8 +131,7 @@ pub(crate) async fn serve(
         Some((Upgrade::SocketIo(opening), stream)) => {
             let permit = permit.filter(|_| opening.is_brief());
             // Boxed too: what a session needs is not to lie in the task of every WebSocket.
-            Box::pin(opening.serve(app, stream, fault_state)).await;
-            drop(permit);
+            Box::pin(opening.serve(app, stream, fault_state, permit)).await;
             return;
         }
         Some((Upgrade::Rooms(_), None)) | None => return,
@@ -155,6 +155,14 @@ pub(crate) async fn serve(
         close(stream, 4001, "Unauthorized").await;
     }
     drop(place);
+}
+
+/// Until a handshake that is under way has to give way.
+pub(crate) async fn evicted(permit: Option<&Handshake>) {
+    match permit {
+        Some(permit) => permit.evicted().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits for the first byte, after the header of the PROXY protocol where there is one, and gives the client's address.
@@ -182,7 +190,7 @@ async fn first_words(
                     gate.refusals.note(Cause::Rate, client);
                     return Err(Some(Refusal::Address(wait)));
                 }
-                if !permit.share().belongs_to(client.into()) {
+                if !permit.reference().belongs_to(client.into()) {
                     gate.refusals.note(Cause::Share, client);
                     return Err(Some(Refusal::Address(Wait::SHORT)));
                 }

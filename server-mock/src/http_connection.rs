@@ -1,7 +1,7 @@
 //! Shared by the task of a TCP connection and the handlers of its requests: facts about the connection, and the place where a
 //! handler leaves the connection's next protocol. Knows no protocol, and answers no request.
 
-use crate::admission::{Client, HandshakeShare, Network, Proxies};
+use crate::admission::{Client, HandshakeRef, Network, Proxies};
 use crate::faults::FaultState;
 use axum::http::HeaderMap;
 use hyper::upgrade::OnUpgrade;
@@ -20,7 +20,7 @@ struct Shared {
     fault_state: Arc<FaultState>,
     /// Who is at its other end.
     peer: Option<IpAddr>,
-    share: Option<HandshakeShare>,
+    handshake: Option<HandshakeRef>,
     /// The connection stays after the next answer.
     keeps: AtomicBool,
     /// Bytes of HTTP come: TLS is done, or there is none.
@@ -41,13 +41,27 @@ impl HttpConnection {
     }
 
     /// One that has a place among the handshakes.
-    pub(crate) fn in_handshake(fault_state: Arc<FaultState>, peer: IpAddr, share: HandshakeShare) -> Self {
-        Self(Arc::new(Shared { fault_state, peer: Some(peer), share: Some(share), ..Shared::default() }))
+    pub(crate) fn in_handshake(fault_state: Arc<FaultState>, peer: IpAddr, handshake: HandshakeRef) -> Self {
+        Self(Arc::new(Shared {
+            fault_state,
+            peer: Some(peer),
+            handshake: Some(handshake),
+            ..Shared::default()
+        }))
+    }
+
+    /// A request's body has to come, or is here.
+    pub(crate) fn reads_body(&self, reads: bool) {
+        match &self.0.handshake {
+            Some(handshake) if reads => handshake.is_partial(),
+            Some(handshake) => handshake.is_complete(),
+            None => {}
+        }
     }
 
     /// A trusted proxy has said whose request it is. `false`: the share of that address among the handshakes is used up.
     pub(crate) fn belongs_to(&self, network: Network) -> bool {
-        self.0.share.as_ref().is_none_or(|share| share.belongs_to(network))
+        self.0.handshake.as_ref().is_none_or(|handshake| handshake.belongs_to(network))
     }
 
     /// Whom a request with these headers comes from.
@@ -78,6 +92,7 @@ impl HttpConnection {
     /// The header of a request has come. It has its answer when the guard is dropped.
     pub(crate) fn begin_request(&self) -> Answering {
         self.0.asked.fetch_add(1, Ordering::Relaxed);
+        self.reads_body(false);
         Answering(self.clone())
     }
 

@@ -1,16 +1,20 @@
-//! Limits connections whose handshake is not finished: in all, and for each address. Evicts the oldest silent one.
+//! Limits connections whose handshake is not finished: in all, and for each address. Evicts the oldest silent or slow one.
 
 use super::Network;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// A connection younger than this gives way to nobody: its first byte may be on its way, or lie unread behind a herd.
+/// A silent connection younger than this gives way to nobody: its first byte may be on its way, or lie unread behind a herd.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// One that speaks and has not said all of a request has longer: a TLS handshake takes several ways there and back.
+const SLOW: Duration = Duration::from_secs(2);
+
 /// The places, some for each address at most. One that has said nothing for a while gives way to a newcomer, the oldest
-/// first: otherwise a few hundred silent connections would keep everybody out.
+/// first, and then one that takes long to say all of a request: otherwise a few hundred silent connections, or half
+/// requests from a few networks, would keep everybody out.
 #[derive(Debug, Clone)]
 pub(crate) struct Handshakes(Arc<Shared>);
 
@@ -24,8 +28,6 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Table {
     open: BTreeMap<u64, Open>,
-    /// Those of `open` from which nothing has come, the oldest first.
-    silent: BTreeSet<u64>,
     of_networks: BTreeMap<Network, usize>,
     last: u64,
 }
@@ -33,15 +35,27 @@ struct Table {
 #[derive(Debug)]
 struct Open {
     since: Instant,
+    stage: Stage,
     /// Whose share it is; nobody's for a trusted proxy.
     network: Option<Network>,
     evicted: Arc<Notify>,
 }
 
+/// Whom a handshake waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Its peer, who has said nothing.
+    Silent,
+    /// Its peer, who has not said all.
+    Partial,
+    /// The server, which answers.
+    Complete,
+}
+
 /// Why there is no place.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// All are taken by others who speak.
+    /// All are taken by others who speak, or have just come.
     All,
     /// The share of the address is.
     Share,
@@ -51,7 +65,7 @@ pub(crate) enum Full {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Given {
     Free,
-    /// A silent connection was ended for it.
+    /// A connection was ended for it whose peer is silent or slow.
     Evicted,
 }
 
@@ -63,9 +77,9 @@ pub(crate) struct Handshake {
     evicted: Arc<Notify>,
 }
 
-/// The place of a handshake, which does not keep it.
+/// A handshake that somebody else keeps.
 #[derive(Debug)]
-pub(crate) struct HandshakeShare {
+pub(crate) struct HandshakeRef {
     shared: Arc<Shared>,
     number: u64,
 }
@@ -91,8 +105,8 @@ impl Handshakes {
         }
         table.last += 1;
         let (number, evicted) = (table.last, Arc::new(Notify::new()));
-        table.open.insert(number, Open { since: now, network: None, evicted: Arc::clone(&evicted) });
-        table.silent.insert(number);
+        let open = Open { since: now, stage: Stage::Silent, network: None, evicted: Arc::clone(&evicted) };
+        table.open.insert(number, open);
         table.assign(number, network);
         drop(table);
         Ok((Handshake { shared: Arc::clone(&self.0), number, evicted }, given))
@@ -124,20 +138,25 @@ impl Table {
         }
     }
 
-    /// Ends the oldest silent connection of these; `None` if there is none that is old enough.
-    fn evict(&mut self, now: Instant, of: impl Fn(&Open) -> bool) -> Option<()> {
-        let open = |number: &u64| self.open.get(number).filter(|open| of(open));
-        let (number, open) =
-            self.silent.iter().find_map(|number| open(number).map(|open| (*number, open)))?;
-        if now.saturating_duration_since(open.since) < GRACE {
-            return None;
+    fn set_stage(&mut self, number: u64, stage: Stage) {
+        if let Some(open) = self.open.get_mut(&number) {
+            open.stage = stage;
         }
+    }
+
+    /// Ends the oldest silent connection of these, or else the oldest slow one; `None` if there is none that is old enough.
+    fn evict(&mut self, now: Instant, of: impl Fn(&Open) -> bool) -> Option<()> {
+        let oldest = |stage, least: Duration| {
+            // In the order in which they came.
+            let (number, open) = self.open.iter().find(|(_, open)| open.stage == stage && of(open))?;
+            (now.saturating_duration_since(open.since) >= least).then_some(*number)
+        };
+        let number = oldest(Stage::Silent, GRACE).or_else(|| oldest(Stage::Partial, SLOW))?;
         self.remove(number)?.evicted.notify_one();
         Some(())
     }
 
     fn remove(&mut self, number: u64) -> Option<Open> {
-        self.silent.remove(&number);
         let open = self.open.remove(&number)?;
         self.give_back(open.network);
         Some(open)
@@ -157,9 +176,9 @@ impl Table {
 }
 
 impl Handshake {
-    /// Something has come: it does not give way any more.
+    /// Something has come: it gives way only if the rest takes long.
     pub(crate) fn speaks(&self) {
-        self.shared.lock().silent.remove(&self.number);
+        self.shared.lock().set_stage(self.number, Stage::Partial);
     }
 
     /// Until it has to give way.
@@ -167,13 +186,23 @@ impl Handshake {
         self.evicted.notified().await;
     }
 
-    /// By which it can be counted as the place of an address.
-    pub(crate) fn share(&self) -> HandshakeShare {
-        HandshakeShare { shared: Arc::clone(&self.shared), number: self.number }
+    /// For those who read its requests.
+    pub(crate) fn reference(&self) -> HandshakeRef {
+        HandshakeRef { shared: Arc::clone(&self.shared), number: self.number }
     }
 }
 
-impl HandshakeShare {
+impl HandshakeRef {
+    /// More has to come from the peer: the body of a request, or what it says over a new WebSocket.
+    pub(crate) fn is_partial(&self) {
+        self.shared.lock().set_stage(self.number, Stage::Partial);
+    }
+
+    /// All of it is here, and the server answers: it does not give way.
+    pub(crate) fn is_complete(&self) {
+        self.shared.lock().set_stage(self.number, Stage::Complete);
+    }
+
     /// A trusted proxy has said whose connection it is. `false`: the share of that address is used up. A handshake that is
     /// over is nobody's.
     pub(crate) fn belongs_to(&self, network: Network) -> bool {
@@ -234,7 +263,30 @@ mod tests {
     }
 
     #[test]
-    fn who_speaks_is_not_evicted_and_a_place_that_is_given_back_is_free() {
+    fn who_takes_long_to_say_all_gives_way_when_nobody_is_silent_and_who_is_answered_does_not() {
+        let places = Handshakes::new(3, None);
+        let (answered, _) = begin(&places, 1).unwrap();
+        let (slow, _) = begin(&places, 2).unwrap();
+        let (body, _) = begin(&places, 3).unwrap();
+        for handshake in [&answered, &slow, &body] {
+            handshake.speaks();
+        }
+        answered.reference().is_complete();
+        body.reference().is_complete();
+        assert_eq!(at(&places, 4, 1_999).unwrap_err(), Full::All);
+        let (silent, given) = at(&places, 4, 2_000).unwrap();
+        assert!(given == Given::Evicted && is_evicted(&slow));
+        let (_next, _) = at(&places, 5, 2_500).unwrap();
+        assert!(is_evicted(&silent));
+        // The others are answered, or have just come.
+        assert_eq!(at(&places, 6, 2_600).unwrap_err(), Full::All);
+        body.reference().is_partial();
+        assert!(at(&places, 6, 2_600).is_ok());
+        assert!(is_evicted(&body) && !is_evicted(&answered));
+    }
+
+    #[test]
+    fn a_place_that_is_given_back_is_free() {
         let places = Handshakes::new(1, None);
         let (one, _) = begin(&places, 1).unwrap();
         one.speaks();
@@ -264,9 +316,9 @@ mod tests {
         let places = Handshakes::new(10, Some(1));
         let (one, _) = places.begin(None, Instant::now()).unwrap();
         let (other, _) = places.begin(None, Instant::now()).unwrap();
-        assert!(one.share().belongs_to(network(1)));
-        assert!(!other.share().belongs_to(network(1)));
-        assert!(other.share().belongs_to(network(2)));
+        assert!(one.reference().belongs_to(network(1)));
+        assert!(!other.reference().belongs_to(network(1)));
+        assert!(other.reference().belongs_to(network(2)));
         drop(one);
         assert!(begin(&places, 1).is_ok());
     }
@@ -279,6 +331,6 @@ mod tests {
         let newcomer = at(&places, 1, 500).unwrap();
         drop((evicted, newcomer));
         let table = places.0.lock();
-        assert!(table.open.is_empty() && table.silent.is_empty() && table.of_networks.is_empty());
+        assert!(table.open.is_empty() && table.of_networks.is_empty());
     }
 }

@@ -6,7 +6,8 @@ use super::session::{Newcomer, Session};
 use super::sessions::{Command, Commands, Registration, UpgradeClaim};
 use super::transport::{EngineTransport, Polling};
 use super::{SocketIo, packet, probe};
-use crate::admission::{Cause, Client};
+use crate::admission::{Cause, Client, Handshake};
+use crate::connection::evicted;
 use crate::cors;
 use crate::faults::FaultState;
 use crate::http_connection::{AcceptedUpgrade, HttpConnection, UpgradeSlot};
@@ -78,12 +79,13 @@ pub(crate) enum Opening {
 }
 
 impl Opening {
-    /// Goes on. `stream` is the connection, if it was upgraded.
+    /// Goes on. `stream` is the connection, if it was upgraded; `permit` its place among the handshakes, if it is one still.
     pub(crate) async fn serve(
         self,
         app: Arc<AppState>,
         stream: Option<WebSocketStream<Transport>>,
         fault_state: Arc<FaultState>,
+        permit: Option<Handshake>,
     ) {
         match (self, stream) {
             (Self::Polling { socket_io, registration, commands, newcomer }, _) => {
@@ -101,9 +103,12 @@ impl Opening {
                 session.serve().await;
             }
             (Self::Upgrade { session, claim, client }, Some(stream)) => {
-                let patience = app.limits.handshake;
+                if let Some(permit) = &permit {
+                    permit.reference().is_partial();
+                }
+                let (patience, evicted) = (app.limits.handshake, evicted(permit.as_ref()));
                 let failure = tokio::select! {
-                    failure = probe::upgrade(stream, fault_state, session, claim, patience) => failure,
+                    failure = probe::upgrade(stream, fault_state, session, claim, patience, evicted) => failure,
                     () = app.drain_ended() => None,
                 };
                 if let Some(limit) = failure {
@@ -163,11 +168,13 @@ async fn dispatch(state: &EndpointState, request: Request) -> Result<Response, R
             let body = axum::body::to_bytes(body, limit.max(1));
             // The first request of a connection has its own, shorter time.
             let longest = app.limits.handshake.saturating_mul(2);
+            http.reads_body(true);
             let body = timeout(longest, body).await.map_err(|_| {
                 let client = http.client(&app.gate.proxies, &headers);
                 app.gate.refusals.note(Cause::RequestDeadline, client.address);
                 Refusal::Request
             })?;
+            http.reads_body(false);
             post(&http, session, body.ok(), limit.max(1)).await
         }
         (&Method::GET, false, session) => websocket(state, &http, session, request),

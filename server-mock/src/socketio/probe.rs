@@ -21,9 +21,16 @@ pub(super) async fn upgrade(
     session: Commands,
     claim: UpgradeClaim,
     patience: Duration,
+    evicted: impl Future<Output = ()>,
 ) -> Option<Limit> {
     // A session that is gone takes nothing, and the stream is dropped.
-    let failure = match timeout(patience, probe(&mut stream, &session)).await {
+    let probed = async {
+        tokio::select! {
+            probed = probe(&mut stream, &session) => probed,
+            () = evicted => Err(None),
+        }
+    };
+    let failure = match timeout(patience, probed).await {
         Ok(Ok(())) => {
             claim.keep();
             let _ = session.send(Command::Upgraded(Box::new(stream), fault_state)).await;

@@ -3,7 +3,7 @@
 
 use crate::admission::{address, http};
 use crate::client::{Client, server, soon};
-use crate::socketio::endpoint;
+use crate::socketio::{Session, endpoint};
 use rejoin_server::auth::Tokens;
 use rejoin_server::{Auth, Config, IpNet, ServerHandle};
 use serde_json::json;
@@ -93,6 +93,55 @@ async fn silent_connections_give_way_to_whoever_comes() {
     // The oldest was ended, and nobody else.
     assert_eq!(rest(silent.remove(0)).await, "");
     assert_eq!(refused(&server, "evicted").await, 1);
+}
+
+/// A few networks suffice for as many as there are places, each within its share.
+#[tokio::test]
+async fn requests_that_do_not_end_give_way_to_whoever_comes() {
+    let server = guarded(|config| {
+        config.limits.handshakes = 4;
+        config.limits.handshake = Duration::from_secs(60);
+    })
+    .await;
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        let mut stream = connect(&server, ATTACKER).await;
+        stream.write_all(b"GET /ws?token=s3cret HTTP/1.1\r\nHo").await.unwrap();
+        slow.push(stream);
+    }
+    let url = format!("{}?token=s3cret", server.url());
+    let let_in = async {
+        loop {
+            if let Ok(ada) = Client::try_open(&url, &[]).await {
+                return ada;
+            }
+        }
+    };
+    soon(let_in).await.sync().await;
+    assert_eq!(rest(slow.remove(0)).await, "");
+    assert_eq!(refused(&server, "evicted").await, 1);
+}
+
+/// Its session goes on by polls, which a WebSocket that is to take over would have answered at once.
+#[tokio::test]
+async fn a_websocket_that_does_not_take_over_gives_way_and_its_session_stays() {
+    let server = guarded(|config| {
+        config.limits.handshakes = 1;
+        config.limits.handshake = Duration::from_secs(60);
+    })
+    .await;
+    let session = Session::in_room(&server, "s3cret", "lobby").await;
+    let mut probe = Client::try_open(&session.websocket(), &[]).await.unwrap();
+    probe.say("2probe").await;
+    assert_eq!(probe.hear().await, "3probe");
+    let answered = async { while !session.say(&["3"]).await.ends_with("ok") {} };
+    soon(answered).await;
+    assert!(probe.next().await.is_err());
+    assert_eq!(refused(&server, "evicted").await, 1);
+    let ask = r#"420["leave_room",{"roomId":"lobby"}]"#;
+    soon(async { while !session.say(&[ask]).await.ends_with("ok") {} }).await;
+    let heard = session.hear().await;
+    assert!(heard.contains("430["), "{heard}");
 }
 
 #[tokio::test]
