@@ -35,7 +35,7 @@ pub(crate) fn open(
 ) -> Result<Handshake, Refusal> {
     let gate = &app.gate;
     let refused = |cause| gate.refusals.note(cause, peer);
-    if open >= app.most_open {
+    if open >= app.files.connections {
         refused(Cause::Files);
         return Err(Refusal::Busy);
     }

@@ -1,10 +1,21 @@
 //! The limit of open files: raises it at the start, and divides it between connections and the rest.
 
-/// Files that are not for connections: the listeners, the runtime's own, the admin listener's connections, refusals.
-const RESERVE: u64 = 128;
+/// Files that are not for connections: the server's own, the admin listener's connections, refusals.
+const RESERVE: u64 = 160;
 
-/// How many of them are for waiting until a connection beyond the limit has read that there is none for it.
-pub(crate) const REFUSALS: usize = 48;
+/// Of them, the listeners, the runtime's own, and those of a moment.
+const OWN: u64 = 20;
+
+/// How the limit is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Most connections that may be open.
+    pub(crate) connections: usize,
+    /// Most that wait, beyond that, until a newcomer has read that there is no place.
+    pub(crate) refusals: usize,
+    /// Most connections of the admin listener.
+    pub(crate) admin: usize,
+}
 
 /// Raises the limit to the hard limit.
 #[cfg(unix)]
@@ -35,14 +46,22 @@ pub(crate) fn current() -> Option<u64> {
     None
 }
 
-/// Most connections that may be open, so that the rest of the server still has files to open.
-pub(crate) fn connections() -> usize {
-    current().map_or(usize::MAX, |limit| usize::try_from(of(limit)).unwrap_or(usize::MAX))
+/// How the limit is divided now.
+pub(crate) fn shares() -> Shares {
+    current().map_or(Shares { connections: usize::MAX, ..of(u64::MAX) }, of)
 }
 
-fn of(limit: u64) -> u64 {
+fn of(limit: u64) -> Shares {
     // With a limit this low half of it has to do.
-    limit.saturating_sub(RESERVE).max(limit / 2).max(1)
+    let connections = limit.saturating_sub(RESERVE).max(limit / 2).max(1);
+    let rest = limit.saturating_sub(connections).saturating_sub(OWN).min(RESERVE - OWN);
+    let refusals = rest / 3;
+    let size = |files: u64| usize::try_from(files).unwrap_or(usize::MAX);
+    Shares {
+        connections: size(connections),
+        refusals: size(refusals),
+        admin: size(rest.saturating_sub(refusals)).max(1),
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +70,13 @@ mod tests {
 
     #[test]
     fn a_reserve_is_kept_of_every_limit() {
-        assert_eq!([0, 1, 100, 256, 1_024].map(of), [1, 1, 50, 128, 896]);
+        let shares = |limit| {
+            let Shares { connections, refusals, admin } = of(limit);
+            (connections, refusals, admin)
+        };
+        assert_eq!(
+            [0, 1, 64, 100, 256, 1_024].map(shares),
+            [(1, 0, 1), (1, 0, 1), (32, 4, 8), (50, 10, 20), (128, 36, 72), (864, 46, 94)]
+        );
     }
 }

@@ -5,7 +5,7 @@ use crate::auth::{AuthRequest, Authority, Identity, Unavailable};
 use crate::authorize::Authorizer;
 use crate::connection_limits::Limits;
 use crate::faults::Faults;
-use crate::file_limit;
+use crate::file_limit::{self, Shares};
 use crate::host::Hosts;
 use crate::http_connection::HttpConnection;
 use crate::hub::shared::StoreRequest;
@@ -54,8 +54,8 @@ pub(crate) struct AppState {
     pub(crate) allow_origin: Vec<String>,
     pub(crate) hosts: Hosts,
     pub(crate) limits: Limits,
-    /// Most TCP connections at a time, so that there are files left to open.
-    pub(crate) most_open: usize,
+    /// Most TCP connections of each kind at a time, so that there are files left to open.
+    pub(crate) files: Shares,
     /// Most bytes of a message's content and data.
     pub(crate) content_bytes: usize,
     /// How often the hub asks a connection of the extended protocol whether it is there.
@@ -175,7 +175,7 @@ impl AppState {
             metrics,
             places: Arc::new(Semaphore::new(places)),
             limits,
-            most_open: file_limit::connections(),
+            files: file_limit::shares(),
             draining: AtomicBool::new(false),
             over: watch::Sender::new(false),
         }

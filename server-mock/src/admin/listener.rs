@@ -17,7 +17,8 @@ use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
-/// Connections at a time that are served whatever they ask for; one more takes the place of the oldest that asks for nothing.
+/// Connections at a time that are served whatever they ask for, as far as the limit of open files allows so many; one more
+/// takes the place of the oldest that asks for nothing.
 const CONNECTIONS: usize = 64;
 
 /// Connections beyond, for health and metrics only; one more ends the oldest of them.
@@ -39,6 +40,7 @@ pub(crate) async fn serve(
     let state = AdminState { app, recovery };
     let (full, reserve) = (router(&state, token.clone()), reserve_router(&state, token));
     let app = state.app;
+    let (most, most_reserved) = places(app.files.admin);
     let mut listener = Acceptor::new(listener);
     let mut connections = JoinSet::new();
     let mut served: VecDeque<(HttpConnection, AbortHandle)> = VecDeque::new();
@@ -50,13 +52,13 @@ pub(crate) async fn serve(
                 let with_peer = |router: &Router| router.clone().layer(Extension(Peer(peer)));
                 served.retain(|(_, connection)| !connection.is_finished());
                 let asks_for_nothing = served.iter().position(|(http, _)| !http.is_busy());
-                if served.len() >= CONNECTIONS
+                if served.len() >= most
                     && let Some((http, connection)) = asks_for_nothing.and_then(|at| served.remove(at))
                 {
                     app.gate.refusals.note(Cause::AdminConnections, http.peer());
                     connection.abort();
                 }
-                if served.len() < CONNECTIONS {
+                if served.len() < most {
                     let router = with_peer(&full);
                     let app = Arc::clone(&app);
                     let http = HttpConnection::new(Arc::default(), peer.ip());
@@ -69,7 +71,7 @@ pub(crate) async fn serve(
                 } else {
                     let router = with_peer(&reserve);
                     reserved.retain(|connection| !connection.is_finished());
-                    if reserved.len() >= RESERVE && let Some(oldest) = reserved.pop_front() {
+                    if reserved.len() >= most_reserved && let Some(oldest) = reserved.pop_front() {
                         app.gate.refusals.note(Cause::AdminConnections, peer.ip());
                         oldest.abort();
                     }
@@ -79,8 +81,18 @@ pub(crate) async fn serve(
                         let _ = timeout(RESERVE_TIMEOUT, served).await;
                     }));
                 }
+                // Those that were ended have their files until they are gone.
+                while connections.len() > most + most_reserved {
+                    connections.join_next().await;
+                }
             }
             Some(_) = connections.join_next() => {}
         }
     }
+}
+
+/// How so many connections are divided: those that are served whatever they ask for, and those in reserve.
+fn places(all: usize) -> (usize, usize) {
+    let reserve = (all / 4).clamp(1, RESERVE);
+    (all.saturating_sub(reserve).clamp(1, CONNECTIONS), reserve)
 }

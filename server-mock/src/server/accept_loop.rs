@@ -3,7 +3,7 @@
 use super::Server;
 use crate::accept::Acceptor;
 use crate::connection_limits::Limits;
-use crate::{accept_policy, admin, connection, file_limit};
+use crate::{accept_policy, admin, connection};
 use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl Server {
         let Self { app, socket_io, listener, admin, admin_token, tls, router, drain: longest, .. } = self;
         let refusals = Arc::new(Semaphore::new(REFUSALS));
         let mut listener = Acceptor::new(listener);
-        let most_open = app.most_open;
+        let most_open = app.files.connections;
         let wanted = app.limits.connections;
         if most_open < wanted && wanted != Limits::default().connections {
             tracing::warn!(
@@ -67,7 +67,7 @@ impl Server {
                         tasks.spawn(connection::serve(app, router, tls, stream, peer.ip(), permit));
                     }
                     Err(refusal) => if let Some(stream) = accept_policy::refuse(stream, &refusal, tls.is_some())
-                        && tasks.len() < most_open.saturating_add(file_limit::REFUSALS)
+                        && tasks.len() < most_open.saturating_add(app.files.refusals)
                         && let Ok(permit) = Arc::clone(&refusals).try_acquire_owned()
                     {
                         tasks.spawn(async move {

@@ -38,6 +38,24 @@ async fn the_limit_is_raised_as_far_as_it_may_be() {
     assert_eq!(metric(&admin, "process_max_fds").await, 500);
 }
 
+/// Whatever the limit is, and though strangers leave what refuses them unread.
+#[tokio::test]
+async fn of_the_smallest_limits_a_part_is_kept_for_the_admin_listener() {
+    for limit in [48, 64, 100, 150] {
+        let (_child, url, admin) = limited(&format!("ulimit -n {limit}")).await;
+        let mut open = Vec::new();
+        for _ in 0..2 * limit {
+            open.push(TcpStream::connect(address(&url)).await.unwrap());
+        }
+        let mut operators = Vec::new();
+        for _ in 0..limit {
+            operators.push(TcpStream::connect(address(&admin)).await.unwrap());
+        }
+        assert!(metric(&admin, "rejoin_refused_total{cause=\"files\"}").await > 0, "{limit}");
+        assert_eq!(metric(&admin, "rejoin_accept_failed_total").await, 0, "{limit}");
+    }
+}
+
 #[tokio::test]
 async fn beyond_the_limit_newcomers_are_told_so_and_the_admin_listener_goes_on() {
     let (mut child, url, admin) = limited("ulimit -n 200").await;
