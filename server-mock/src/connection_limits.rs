@@ -20,6 +20,8 @@ pub struct Limits {
     /// Most Socket.IO sessions whose CONNECT has not come. They take no place of `connections`, so that they can keep
     /// nobody out who has a token. Default 1,024.
     pub early_sessions: usize,
+    /// Most tickets that have been given and not used, in all; 64 of them are one user's. Default 10,000.
+    pub tickets: usize,
     /// Time between two pings to a Socket.IO session. Default 25 s, or the heartbeat where that is shorter.
     pub ping_interval: Option<Duration>,
     /// How long the answer to one may take. Default 20 s, or the heartbeat where that is shorter.
@@ -78,6 +80,7 @@ impl Default for Limits {
             first_byte: Duration::from_secs(3),
             handshake: Duration::from_secs(10),
             early_sessions: 1_024,
+            tickets: 10_000,
             ping_interval: None,
             ping_timeout: None,
             recovery: Duration::from_secs(120),

@@ -42,6 +42,10 @@ kinds! {
         WrongTokens = "wrong_tokens",
         /// A ban, because as many users are kept out as can be.
         Bans = "bans",
+        /// A ticket, because too many are kept.
+        Tickets = "tickets",
+        /// A ticket, because its user has as many as one may have.
+        TicketsOfUser = "tickets_of_user",
         /// A connection that was closed for its WebSocket pings or pongs.
         PingRate = "ping_rate",
         /// A connection that was closed for a message in too many frames.
@@ -76,11 +80,17 @@ kinds! {
 }
 
 /// How often each limit has refused something.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RefusalCounts {
     counts: [u64; Limit::ALL.len()],
     /// The sum of them, so that asking whether there was one more costs nothing.
     total: u64,
+}
+
+impl Default for RefusalCounts {
+    fn default() -> Self {
+        Self { counts: [0; Limit::ALL.len()], total: 0 }
+    }
 }
 
 impl RefusalCounts {

@@ -4,6 +4,7 @@ use crate::admission::Wait;
 use crate::auth::{NoTicket, TICKET_LIFETIME, Tickets};
 use crate::cors;
 use crate::http_connection::HttpConnection;
+use crate::limit_log::Subject;
 use crate::origin;
 use crate::query::token;
 use crate::state::{AppState, AuthUnavailable};
@@ -63,7 +64,11 @@ async fn answer(app: &AppState, request: &Parts) -> Result<Response, Refusal> {
         return Err(Refusal::Token);
     };
     let ticket = app.authority.give_ticket(&identity, &token).await.map_err(|why| match why {
-        NoTicket::Full => Refusal::Full,
+        NoTicket::Full(limit) => {
+            let whom = Subject { user: Some(&identity.user), address: Some(client.address) };
+            app.hub.limited.note(limit, whom);
+            Refusal::Full
+        }
         NoTicket::Unavailable => Refusal::Unavailable,
     })?;
     let body = Json(json!({ "ticket": ticket, "expires_in": TICKET_LIFETIME.as_secs() }));

@@ -5,6 +5,7 @@ use super::revocations::{Full, Revocation, Revocations, Revoked};
 use super::shared::{self, NotShared, Shared, Unavailable};
 use super::tickets::{LIFETIME, Tickets};
 use super::{Auth, AuthRequest, Credential, Identity, NeedsRemote, TokenRejection, Verified};
+use crate::limits::Limit;
 use rejoin::Name;
 use std::fmt;
 use std::sync::Arc;
@@ -22,20 +23,24 @@ pub(crate) struct Authority {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoTicket {
     /// There are too many.
-    Full,
+    Full(Limit),
     /// The store of all servers does not answer.
     Unavailable,
 }
 
 impl From<super::tickets::Full> for NoTicket {
-    fn from(_: super::tickets::Full) -> Self {
-        Self::Full
+    fn from(full: super::tickets::Full) -> Self {
+        Self::Full(match full {
+            super::tickets::Full::All => Limit::Tickets,
+            super::tickets::Full::OfUser => Limit::TicketsOfUser,
+        })
     }
 }
 
 impl Authority {
-    pub(crate) fn new(auth: Auth) -> Self {
-        Self { auth, tickets: Tickets::default(), revocations: Revocations::default(), shared: None }
+    /// `tickets`: so many may be given and not used.
+    pub(crate) fn new(auth: Auth, tickets: usize) -> Self {
+        Self { auth, tickets: Tickets::new(tickets), revocations: Revocations::default(), shared: None }
     }
 
     /// Is that of one of several servers.

@@ -24,22 +24,26 @@ const BEGINNING: &str = "rejoin-ticket-";
 /// Random bytes of one.
 const BYTES: usize = 16;
 
-/// Most tickets at a time, most of one user, and most bytes of what is kept of them.
-const MOST: usize = 10_000;
+/// Most tickets of one user, and most bytes of what is kept of all.
 const MOST_OF_ONE: usize = 64;
 const MOST_BYTES: usize = 16 << 20;
 
 /// There are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Full;
+pub(crate) enum Full {
+    All,
+    OfUser,
+}
 
-#[derive(Default)]
-pub(crate) struct Tickets(Mutex<Table>);
+pub(crate) struct Tickets {
+    most: usize,
+    table: Mutex<Table>,
+}
 
 #[derive(Default)]
 struct Table {
     entries: BTreeMap<TicketKey, Entry>,
-    /// The oldest first; those that were used are passed over.
+    /// The oldest first, some of them used: at most as many as may be kept.
     order: VecDeque<(Instant, TicketKey)>,
     of_users: BTreeMap<Name, usize>,
     bytes: usize,
@@ -54,6 +58,11 @@ struct Entry {
 }
 
 impl Tickets {
+    /// As many at a time.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most: most.max(1), table: Mutex::default() }
+    }
+
     /// Whether a text is to be looked for among the tickets.
     pub(crate) fn is_one(text: &str) -> bool {
         text.starts_with(BEGINNING)
@@ -62,7 +71,7 @@ impl Tickets {
     /// A new ticket. Nobody is let in by it yet.
     pub(super) fn new_one() -> Result<String, Full> {
         let mut random = [0; BYTES];
-        SystemRandom::new().fill(&mut random).map_err(|_| Full)?;
+        SystemRandom::new().fill(&mut random).map_err(|_| Full::All)?;
         Ok(format!("{BEGINNING}{}", URL_SAFE_NO_PAD.encode(random)))
     }
 
@@ -78,10 +87,16 @@ impl Tickets {
         let mut table = self.lock();
         table.expire(now);
         let own = table.of_users.get(user).copied().unwrap_or(0);
-        // Those that were used still stand in the order.
-        let is_full = table.order.len() >= MOST || table.bytes + bytes > MOST_BYTES;
-        if is_full || own >= MOST_OF_ONE {
-            return Err(Full);
+        if own >= MOST_OF_ONE {
+            return Err(Full::OfUser);
+        }
+        if table.entries.len() >= self.most || table.bytes + bytes > MOST_BYTES {
+            return Err(Full::All);
+        }
+        if table.order.len() >= self.most.saturating_mul(2) {
+            // Half of them at least were used, so that this is seldom.
+            let Table { entries, order, .. } = &mut *table;
+            order.retain(|(_, key)| entries.contains_key(key));
         }
         let (key, until) = (key(ticket), now + LIFETIME);
         table.bytes += bytes;
@@ -98,7 +113,7 @@ impl Tickets {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_ticket_is_good_once_and_for_half_a_minute() {
-        let (tickets, start) = (Tickets::default(), Instant::now());
+        let (tickets, start) = (Tickets::new(10), Instant::now());
         let ticket = give(&tickets, "ada", start).unwrap();
         assert!(Tickets::is_one(&ticket) && !Tickets::is_one("ada"));
         let late = start + LIFETIME;
@@ -162,19 +177,35 @@ mod tests {
 
     #[test]
     fn tickets_are_bounded_in_all_and_for_each_user_and_are_forgotten() {
-        let (tickets, start) = (Tickets::default(), Instant::now());
+        let (tickets, start) = (Tickets::new(100), Instant::now());
         for _ in 0..MOST_OF_ONE {
             give(&tickets, "ada", start).unwrap();
         }
-        assert_eq!(give(&tickets, "ada", start), Err(Full));
-        for user in 0..MOST - MOST_OF_ONE {
+        assert_eq!(give(&tickets, "ada", start), Err(Full::OfUser));
+        for user in 0..100 - MOST_OF_ONE {
             give(&tickets, &format!("u{user}"), start).unwrap();
         }
-        assert_eq!(give(&tickets, "bob", start), Err(Full));
+        assert_eq!(give(&tickets, "bob", start), Err(Full::All));
         let later = start + LIFETIME;
         assert!(give(&tickets, "ada", later).is_ok());
         let table = tickets.lock();
         assert_eq!((table.entries.len(), table.order.len(), table.of_users.len()), (1, 1, 1));
         assert!((1..1_000).contains(&table.bytes));
+    }
+
+    #[test]
+    fn what_was_used_keeps_nobody_from_a_ticket() {
+        let (tickets, now) = (Tickets::new(3), Instant::now());
+        for _ in 0..100 {
+            let ticket = give(&tickets, "ada", now).unwrap();
+            assert!(tickets.take(&ticket, now).is_some());
+            assert!(tickets.lock().order.len() <= 6);
+        }
+        let kept = give(&tickets, "bob", now).unwrap();
+        for _ in 0..10 {
+            let ticket = give(&tickets, "ada", now).unwrap();
+            tickets.take(&ticket, now);
+        }
+        assert!(tickets.take(&kept, now).is_some());
     }
 }

@@ -126,7 +126,7 @@ impl Server {
         }
         let hosts = Hosts::new(&allow_host, &allow_origin);
         let unprotected = matches!(auth, Auth::Open);
-        let authority = Authority::new(auth);
+        let authority = Authority::new(auth, limits.tickets);
         #[cfg(feature = "redis")]
         let authority = authority.with_redis(store.as_ref().map(|store| store.redis.token_store()));
         #[cfg(feature = "redis")]

@@ -29,7 +29,7 @@ fn node(requests: usize) -> (Arc<SharedHub>, Receiver<StoreRequest>) {
     let (store, asked) = mpsc::channel(requests);
     let config = HubConfig { node: Some(id("here")), ..HubConfig::default() };
     let gate = Arc::new(AdmissionControl::new(&Limits::default(), Vec::new(), false));
-    let (authority, metrics) = (Arc::new(Authority::new(Auth::Open)), Arc::new(Metrics::default()));
+    let (authority, metrics) = (Arc::new(Authority::new(Auth::Open, 10)), Arc::new(Metrics::default()));
     (Arc::new(SharedHub::new(config, authority, metrics, gate, Some(store), None)), asked)
 }
 

@@ -79,6 +79,14 @@ impl Target {
         let _ = Client::try_open(&format!("{}?token={token}", self.url), &[]).await;
     }
 
+    async fn take_tickets(&self, count: usize) {
+        let request =
+            "POST /tickets HTTP/1.1\nHost: localhost\nAuthorization: Bearer ada\nContent-Length: 0\n\n";
+        for _ in 0..count {
+            http(&self.url, request).await;
+        }
+    }
+
     async fn socket_io(&self) -> Client {
         let mut client = Client::try_open(&endpoint(&self.url), &[]).await.unwrap();
         client.hear().await;
@@ -464,6 +472,8 @@ async fn every_limit_of_users_rooms_and_sessions_is_counted_and_told_once() {
             target.manage("DELETE /users/ada?ban=60", "").await;
             target.manage("DELETE /users/bob?ban=60", "").await;
         }),
+        row!("tickets", ADA, |config| config.limits.tickets = 2, |target| target.take_tickets(3).await),
+        row!("tickets_of_user", ADA, |_config| (), |target| target.take_tickets(65).await),
         row!("ping_rate", ADA, |_config| (), |target| {
             flood(target, std::iter::repeat_n(Message::Ping(Bytes::new()), 101)).await;
         }),
