@@ -69,6 +69,12 @@ const UNSEEN: &[(&str, &str)] = &[
         "RecentOutlivesEpoch",
         "a log that began anew is taken from its first message, which replaces each place before it is compared",
     ),
+    (
+        "UsageUnreported",
+        "no user of a world comes near a limit: tests of the hub hold what is used on other nodes",
+    ),
+    ("RemoteConnectionsUncounted", "no user of a world has as many connections"),
+    ("RemoteUsageUncounted", "the servers of a world with several nodes have no rate"),
     ("SioRecoveredTwice", "the server of this world keeps the newest place of a session, and no older one"),
     ("SioPlaceKept", "the server knows nobody by the place of another session, and begins anew"),
 ];
