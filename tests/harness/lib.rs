@@ -27,6 +27,7 @@ pub mod price_server;
 pub mod process;
 pub mod proxy;
 pub mod redirect_proxy;
+pub mod redis_cluster;
 pub mod redis_process;
 pub mod redis_sentinel;
 pub mod refusing_server;

@@ -8,7 +8,9 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod cluster;
 mod http;
+mod load;
 mod node;
 mod outages;
 mod readiness;

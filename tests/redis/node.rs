@@ -60,7 +60,16 @@ impl Node {
         name: &str,
         change: impl FnOnce(&mut RedisConfig, &mut HubConfig),
     ) -> Self {
-        let (mut config, mut hub) = (RedisConfig::new(&redis.url()).unwrap(), HubConfig::default());
+        Self::connect(&redis.url(), name, change).await
+    }
+
+    /// One whose Redis is at a URL.
+    pub(crate) async fn start_at(url: &str, name: &str) -> Self {
+        Self::connect(url, name, |_, _| {}).await
+    }
+
+    async fn connect(url: &str, name: &str, change: impl FnOnce(&mut RedisConfig, &mut HubConfig)) -> Self {
+        let (mut config, mut hub) = (RedisConfig::new(url).unwrap(), HubConfig::default());
         change(&mut config, &mut hub);
         let redis = Redis::connect(&config, id(name), &hub).await.unwrap();
         let (requests, made) = mpsc::channel(256);

@@ -1,84 +1,19 @@
 //! A primary with replicas and sentinels: the servers find whoever is the primary, and go on after a failover by themselves.
 
+use crate::load::{AFTERWARDS, last_words, talkers, under_load};
 use crate::node::id;
-use crate::servers::{Talker, WINDOW, server_with};
-use harness::delivery_oracle::{Account, Allowed, check_accounts};
+use crate::servers::server_with;
+use harness::delivery_oracle::{Allowed, check_accounts};
 use harness::redis_process::{RedisProcess, free_port};
 use harness::redis_sentinel::{Replicated, Sentinels};
 use rejoin::DeliveryStatus;
 use rejoin_server::hub::HubConfig;
 use rejoin_server::redis::{Redis, RedisConfig, StoreError};
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-use tokio::task::{JoinHandle, block_in_place};
-
-/// Between two sends of a talker: what is under way at a failover is what counts, not how much.
-const PAUSE: Duration = Duration::from_millis(3);
-
-/// Sends of each talker after the failover, which all have to be answered.
-const AFTERWARDS: usize = 30;
+use tokio::task::block_in_place;
 
 async fn connect(url: &str) -> Result<Redis, StoreError> {
     Redis::connect(&RedisConfig::new(url).unwrap(), id("a"), &HubConfig::default()).await
-}
-
-/// Talks until the failover is over, and a while longer.
-async fn talk(mut talker: Talker, round: usize, over: Arc<AtomicBool>) -> Talker {
-    let mut pace = tokio::time::interval(PAUSE);
-    let (mut afterwards, mut number) = (0, 0);
-    while afterwards < AFTERWARDS {
-        pace.tick().await;
-        talker.listen("room in the window", |account| account.unresolved() < WINDOW).await;
-        afterwards += usize::from(over.load(Ordering::Acquire));
-        talker.say(format!("{} {round} {number}", talker.account.name()));
-        number += 1;
-    }
-    talker.listen("the outcomes", |account| account.unresolved() == 0).await;
-    talker
-}
-
-/// Lets everybody talk while something happens to the primary.
-async fn under_load(talkers: Vec<Talker>, round: usize, happens: impl FnOnce()) -> Vec<Talker> {
-    let over = Arc::<AtomicBool>::default();
-    let talking: Vec<JoinHandle<Talker>> =
-        talkers.into_iter().map(|talker| tokio::spawn(talk(talker, round, Arc::clone(&over)))).collect();
-    block_in_place(happens);
-    over.store(true, Ordering::Release);
-    let mut talkers = Vec::new();
-    for talker in talking {
-        talkers.push(talker.await.unwrap());
-    }
-    talkers
-}
-
-/// Waits until everybody has heard what each of them says last, and gives what they were told.
-async fn last_words(mut talkers: Vec<Talker>) -> Vec<Account> {
-    let last = |talker: &Talker| format!("{} says goodbye", talker.account.name());
-    let words: Vec<String> = talkers.iter().map(last).collect();
-    for (talker, words) in talkers.iter_mut().zip(&words) {
-        talker.say(words.clone());
-    }
-    for talker in &mut talkers {
-        let heard = |account: &Account, words: &String| {
-            account.heard.iter().rev().any(|entry| entry.content == *words)
-        };
-        talker
-            .listen("the last words", |account| {
-                account.unresolved() == 0 && words.iter().all(|words| heard(account, words))
-            })
-            .await;
-    }
-    talkers.into_iter().map(|talker| talker.account).collect()
-}
-
-async fn talkers(urls: [&str; 3]) -> Vec<Talker> {
-    let mut talkers = Vec::new();
-    for (number, url) in urls.into_iter().enumerate() {
-        talkers.push(Talker::start(url, &format!("u{number}")).await);
-    }
-    talkers
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,10 @@
 //! Encodes requests of the hub as Redis commands. Owns the keys and arguments of each script.
 
+use super::config::RedisConfig;
 use super::encode::{self, millis};
 use super::keys::{Keys, RoomKeys};
 use super::scripts::{self, Script};
+use super::shards::Command;
 use crate::auth::{MOST_REVOCATIONS, Revoked, TicketKey, hex};
 use crate::hub::HubConfig;
 use crate::hub::shared::{Control, Decision, KnownHead, StoreRequest, UsageReport};
@@ -21,13 +23,11 @@ pub(super) struct Commands {
     retention: Duration,
     dedupe_window: Duration,
     attendance: Duration,
+    is_sharded: bool,
 }
 
-/// Whether it is a sharded channel: no cluster is supported yet.
-const SHARDED: &str = "0";
-
 impl Commands {
-    pub(super) fn new(keys: Keys, node: Id, hub: &HubConfig, attendance: Duration) -> Self {
+    pub(super) fn new(keys: Keys, node: Id, hub: &HubConfig, config: &RedisConfig) -> Self {
         Self {
             keys,
             node,
@@ -36,21 +36,31 @@ impl Commands {
             // As the hub has it: never less than what tells two sends apart.
             retention: hub.retention.max(hub.dedupe_window),
             dedupe_window: hub.dedupe_window,
-            attendance,
+            attendance: config.presence_ttl,
+            is_sharded: config.address.is_cluster(),
         }
+    }
+
+    /// What happens in a room is published on the room's shard of a cluster.
+    pub(super) fn is_sharded(&self) -> bool {
+        self.is_sharded
+    }
+
+    fn sharded(&self) -> &'static str {
+        if self.is_sharded { "1" } else { "0" }
     }
 
     /// The command that carries out a request; `whole`: with the script's text, which Redis then knows. `None` for
     /// [`StoreRequest::Close`], of which Redis need not know.
-    pub(super) fn command(&self, request: &StoreRequest, whole: bool) -> Option<Cmd> {
-        Some(match request {
+    pub(super) fn command(&self, request: &StoreRequest, whole: bool) -> Option<Command> {
+        let (cmd, key) = match request {
             StoreRequest::Open { room, known_head: held, new_epoch: fresh, .. } => {
                 let keys = self.keys.room(room);
                 let mut cmd = call(&scripts::OPEN, whole, &[keys.room(), keys.log(), keys.here()]);
                 name_room(&mut cmd, room, fresh, held.as_ref());
                 cmd.arg(self.node.as_str()).arg(millis(self.retention)).arg(self.history);
-                cmd.arg(keys.channel()).arg(SHARDED);
-                cmd
+                cmd.arg(keys.channel()).arg(self.sharded());
+                (cmd, keys.room())
             }
             StoreRequest::Append { room, known_head: held, new_epoch: fresh, send, decision, .. } => {
                 let keys = self.keys.room(room);
@@ -62,7 +72,7 @@ impl Commands {
                 let mut cmd = call(&scripts::APPEND, whole, &[keys.room(), keys.log(), line]);
                 name_room(&mut cmd, room, fresh, held.as_ref());
                 cmd.arg(millis(self.retention)).arg(self.history).arg(self.history_bytes);
-                cmd.arg(keys.channel()).arg(SHARDED).arg(owner);
+                cmd.arg(keys.channel()).arg(self.sharded()).arg(owner);
                 match send {
                     Some(send) => {
                         cmd.arg(send.pseq).arg(send.epoch.as_ref().map_or("", |epoch| epoch.as_str()))
@@ -79,29 +89,31 @@ impl Commands {
                         cmd.arg(how).arg(code.as_str()).arg("")
                     }
                 };
-                cmd
+                (cmd, keys.room())
             }
             StoreRequest::UpdatePresence { room, users, is_snapshot: all } => {
                 let keys = self.keys.room(room);
                 let mut cmd = call(&scripts::ATTEND, whole, &[keys.here()]);
                 cmd.arg(self.node.as_str()).arg(u8::from(*all)).arg(millis(self.attendance));
-                cmd.arg(keys.channel()).arg(SHARDED).arg(encode::attendance(&self.node, users, *all));
+                cmd.arg(keys.channel()).arg(self.sharded()).arg(encode::attendance(&self.node, users, *all));
                 for change in users {
                     cmd.arg(format!("{}{}", if change.is_present { '+' } else { '-' }, change.user));
                 }
-                cmd
+                (cmd, keys.here())
             }
             StoreRequest::Signal(Signal { room, user, kind, data }) => {
-                let mut cmd = redis::cmd("PUBLISH");
+                let mut cmd = redis::cmd(if self.is_sharded { "SPUBLISH" } else { "PUBLISH" });
                 let text = encode::signal(&self.node, user, kind, data.clone());
-                cmd.arg(self.keys.room(room).channel()).arg(text);
-                cmd
+                let channel = self.keys.room(room).channel().to_owned();
+                cmd.arg(&channel).arg(text);
+                (cmd, channel)
             }
             StoreRequest::ReportUsage(UsageReport { user, connections, expires_in, sends, joins }) => {
-                let mut cmd = call(&scripts::USAGE, whole, &[self.keys.user(user)]);
+                let key = self.keys.user(user);
+                let mut cmd = call(&scripts::USAGE, whole, std::slice::from_ref(&key));
                 cmd.arg(self.node.as_str()).arg(*connections).arg(millis(*expires_in));
                 cmd.arg(sends.used).arg(sends.refill_milli).arg(joins.used).arg(joins.refill_milli);
-                cmd
+                (cmd, key)
             }
             StoreRequest::Control(control) => {
                 let mut cmd = call(&scripts::CONTROL, whole, &[self.keys.bans()]);
@@ -110,51 +122,58 @@ impl Commands {
                     Control::Kick { user, ban: Some(ban) } => cmd.arg(user.as_str()).arg(millis(*ban)),
                     _ => cmd.arg("").arg(""),
                 };
-                cmd
+                (cmd, self.keys.bans())
             }
             StoreRequest::Close { .. } => return None,
-        })
+        };
+        Some(Command { cmd, key })
     }
 
     /// The epoch and the head of a room.
-    pub(super) fn head(&self, room: &Name) -> Cmd {
+    pub(super) fn head(&self, room: &Name) -> Command {
+        let key = self.keys.room(room).room();
         let mut cmd = redis::cmd("HMGET");
-        cmd.arg(self.keys.room(room).room()).arg("epoch").arg("head");
-        cmd
+        cmd.arg(&key).arg("epoch").arg("head");
+        Command { cmd, key }
     }
 
     /// The bans that hold.
-    pub(super) fn bans(&self, most: usize) -> Cmd {
+    pub(super) fn bans(&self, most: usize) -> Command {
         // With its text, as it is rare.
-        let mut cmd = call(&scripts::BANS, true, &[self.keys.bans()]);
+        let key = self.keys.bans();
+        let mut cmd = call(&scripts::BANS, true, std::slice::from_ref(&key));
         cmd.arg(most);
-        cmd
+        Command { cmd, key }
     }
 
-    pub(super) fn keep_ticket(&self, key: &TicketKey, sealed: &[u8], lasts: Duration) -> Cmd {
+    pub(super) fn keep_ticket(&self, key: &TicketKey, sealed: &[u8], lasts: Duration) -> Command {
+        let key = self.keys.ticket(&hex(key));
         let mut cmd = redis::cmd("SET");
-        cmd.arg(self.keys.ticket(&hex(key))).arg(sealed).arg("PX").arg(millis(lasts));
-        cmd
+        cmd.arg(&key).arg(sealed).arg("PX").arg(millis(lasts));
+        Command { cmd, key }
     }
 
-    pub(super) fn take_ticket(&self, key: &TicketKey) -> Cmd {
+    pub(super) fn take_ticket(&self, key: &TicketKey) -> Command {
+        let key = self.keys.ticket(&hex(key));
         let mut cmd = redis::cmd("GETDEL");
-        cmd.arg(self.keys.ticket(&hex(key)));
-        cmd
+        cmd.arg(&key);
+        Command { cmd, key }
     }
 
-    pub(super) fn revoke(&self, what: &Revoked, lasts: Duration) -> Cmd {
-        let mut cmd = call(&scripts::REVOKE, true, &[self.keys.revocations()]);
+    pub(super) fn revoke(&self, what: &Revoked, lasts: Duration) -> Command {
+        let key = self.keys.revocations();
+        let mut cmd = call(&scripts::REVOKE, true, std::slice::from_ref(&key));
         cmd.arg(self.keys.control()).arg(self.node.as_str()).arg(encode::revoked(what));
         cmd.arg(millis(lasts)).arg(MOST_REVOCATIONS);
-        cmd
+        Command { cmd, key }
     }
 
     /// The revocations that hold.
-    pub(super) fn revocations(&self) -> Cmd {
-        let mut cmd = call(&scripts::REVOCATIONS, true, &[self.keys.revocations()]);
+    pub(super) fn revocations(&self) -> Command {
+        let key = self.keys.revocations();
+        let mut cmd = call(&scripts::REVOCATIONS, true, std::slice::from_ref(&key));
         cmd.arg(MOST_REVOCATIONS);
-        cmd
+        Command { cmd, key }
     }
 
     pub(super) fn room_keys(&self, room: &Name) -> RoomKeys {

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::ClientConfig;
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
-/// Most addresses of sentinels.
+/// Most addresses of sentinels, or of nodes of a cluster.
 const MOST_ADDRESSES: usize = 16;
 
 /// How a server uses Redis, with which several servers are one.
@@ -84,7 +84,7 @@ impl fmt::Debug for RedisConfig {
             .field("address", &self.address)
             .field("prefix", &self.prefix)
             .field("durability", &self.durability)
-            .field("attendance", &self.presence_ttl)
+            .field("presence_ttl", &self.presence_ttl)
             .field("tls", &self.tls.is_some())
             .finish()
     }
@@ -115,9 +115,11 @@ impl FromStr for Durability {
     }
 }
 
-/// `redis://[USER:PASSWORD@]HOST[:PORT][/DB]`, `rediss://…` for TLS, or
+/// `redis://[USER:PASSWORD@]HOST[:PORT][/DB]`, `rediss://…` for TLS;
 /// `redis-sentinel://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]…[/DB]#PRIMARY` (`rediss-sentinel://…`), where user and password
-/// are those of the primary, and of sentinels that ask for one. `valkey` may stand for `redis`. Display and Debug leave user and password out.
+/// are those of the primary, and of sentinels that ask for one; or `redis-cluster://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT]…`
+/// (`rediss-cluster://…`) with some nodes of a cluster. `valkey` may stand for `redis`. Display and Debug leave user and
+/// password out.
 #[derive(Clone)]
 pub struct RedisAddress {
     pub(super) tls: bool,
@@ -125,8 +127,18 @@ pub struct RedisAddress {
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
     pub(super) db: u16,
-    /// The primary's name, if the hosts are sentinels.
-    pub(super) primary: Option<String>,
+    pub(super) hosts_are: HostKind,
+}
+
+/// What the hosts of an address are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum HostKind {
+    /// The one Redis.
+    Primary,
+    /// They know the primary of this name.
+    Sentinels(String),
+    /// Some nodes of a cluster, which know all of them.
+    ClusterNodes,
 }
 
 /// Where to connect to.
@@ -149,7 +161,7 @@ impl fmt::Display for Host {
 /// Why a text is no address of a Redis. Never holds a part of the text: there may be a password in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0}; it is written like redis://USER:PASSWORD@HOST:PORT/DB, rediss:// for TLS, or redis-sentinel://HOST,HOST#PRIMARY"
+    "{0}; it is written like redis://USER:PASSWORD@HOST:PORT/DB, rediss:// for TLS, redis-sentinel://HOST,HOST#PRIMARY or redis-cluster://HOST,HOST"
 )]
 pub struct AddressError(&'static str);
 
@@ -163,11 +175,10 @@ impl FromStr for RedisAddress {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = text.split_once("://").ok_or(AddressError("it has no scheme"))?;
-        let (tls, sentinel) = match scheme {
-            "redis" | "valkey" => (false, false),
-            "rediss" | "valkeys" => (true, false),
-            "redis-sentinel" | "valkey-sentinel" => (false, true),
-            "rediss-sentinel" | "valkeys-sentinel" => (true, true),
+        let (scheme, kind) = scheme.split_once('-').unwrap_or((scheme, ""));
+        let tls = match scheme {
+            "redis" | "valkey" => false,
+            "rediss" | "valkeys" => true,
             _ => return Err(AddressError("this scheme is none of Redis")),
         };
         let (rest, primary) = rest.split_once('#').map_or((rest, None), |(rest, name)| (rest, Some(name)));
@@ -186,16 +197,22 @@ impl FromStr for RedisAddress {
         if user.is_some() && password.is_none() {
             return Err(AddressError("it has a user without a password (USER:PASSWORD@, or :PASSWORD@)"));
         }
-        let port = if sentinel { SENTINEL_PORT } else { PORT };
+        let port = if kind == "sentinel" { SENTINEL_PORT } else { PORT };
         let hosts: Vec<_> = hosts.split(',').map(|host| read_host(host, port)).collect::<Result<_, _>>()?;
-        match (sentinel, primary.filter(|name| !name.is_empty())) {
-            (true, None) => return Err(AddressError("sentinels need the primary's name behind '#'")),
-            (false, Some(_)) => return Err(AddressError("'#' names the primary of sentinels")),
-            (false, None) if hosts.len() > 1 => return Err(AddressError("it has more than one host")),
-            _ if hosts.len() > MOST_ADDRESSES => return Err(AddressError("it has too many hosts")),
-            _ => {}
+        let hosts_are = match (kind, primary.filter(|name| !name.is_empty())) {
+            ("sentinel", Some(name)) => HostKind::Sentinels(name.to_owned()),
+            ("sentinel", None) => return Err(AddressError("sentinels need the primary's name behind '#'")),
+            (_, Some(_)) => return Err(AddressError("'#' names the primary of sentinels")),
+            ("cluster", None) if db > 0 => return Err(AddressError("a cluster has database 0 only")),
+            ("cluster", None) => HostKind::ClusterNodes,
+            ("", None) if hosts.len() > 1 => return Err(AddressError("it has more than one host")),
+            ("", None) => HostKind::Primary,
+            _ => return Err(AddressError("this scheme is none of Redis")),
+        };
+        if hosts.len() > MOST_ADDRESSES {
+            return Err(AddressError("it has too many hosts"));
         }
-        Ok(Self { tls, hosts, user, password, db, primary: primary.map(str::to_owned) })
+        Ok(Self { tls, hosts, user, password, db, hosts_are })
     }
 }
 
@@ -224,19 +241,32 @@ impl RedisAddress {
     pub fn is_tls(&self) -> bool {
         self.tls
     }
+
+    /// Whether it is a cluster.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.hosts_are == HostKind::ClusterNodes
+    }
 }
 
 impl fmt::Display for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "redis{}", if self.tls { "s" } else { "" })?;
-        write!(f, "{}://", if self.primary.is_some() { "-sentinel" } else { "" })?;
+        let kind = match &self.hosts_are {
+            HostKind::Primary => "",
+            HostKind::Sentinels(_) => "-sentinel",
+            HostKind::ClusterNodes => "-cluster",
+        };
+        write!(f, "{kind}://")?;
         for (number, host) in self.hosts.iter().enumerate() {
             write!(f, "{}{host}", if number > 0 { "," } else { "" })?;
         }
         if self.db > 0 {
             write!(f, "/{}", self.db)?;
         }
-        self.primary.as_ref().map_or(Ok(()), |name| write!(f, "#{name}"))
+        match &self.hosts_are {
+            HostKind::Sentinels(name) => write!(f, "#{name}"),
+            HostKind::Primary | HostKind::ClusterNodes => Ok(()),
+        }
     }
 }
 
@@ -262,6 +292,7 @@ mod tests {
             ("rediss://ada:p%40ss%2F@h:1/3", "rediss://h:1/3"),
             ("redis://:pw@[::1]:7", "redis://[::1]:7"),
             ("redis-sentinel://:pw@a,b:2/1#main", "redis-sentinel://a:26379,b:2/1#main"),
+            ("valkeys-cluster://ada:pw@a,b:2", "rediss-cluster://a:6379,b:2"),
         ] {
             let address = read(text).unwrap();
             assert_eq!((address.to_string(), format!("{address:?}")), (shown.into(), shown.into()));
@@ -284,6 +315,9 @@ mod tests {
             "redis://:canary@a,b",
             "redis://:canary@h#main",
             "redis-sentinel://:canary@h",
+            "redis-cluster://:canary@h/1",
+            "redis-cluster://:canary@h#main",
+            "redis-canary://h",
             "redis://:canary@h?x=1",
         ] {
             let error = read(text).unwrap_err().to_string();

@@ -1,15 +1,19 @@
-//! Opens one connection to Redis and checks the server before it is used. Knows nothing of rooms.
+//! Opens a connection to Redis, or to each shard of a cluster, and checks the servers before they are used. Knows nothing of
+//! rooms.
 
-use super::config::{Host, RedisAddress, RedisConfig};
+use super::config::{Host, HostKind, RedisAddress, RedisConfig};
 use super::error::{StoreError, shown};
+use super::shards::{Shards, ask};
+use super::slots::Slots;
 use super::tls;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, try_join_all};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisResult, Value};
-use std::future::{poll_fn, ready};
+use redis::{AsyncConnectionConfig, ProtocolVersion, PushInfo, RedisConnectionInfo, Value};
+use std::future::{Future as _, poll_fn, ready};
 use std::io;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -31,25 +35,43 @@ const BUFFER: usize = 256;
 /// What is done with what Redis says without being asked.
 pub(super) type OnPush = Arc<dyn Fn(PushInfo) + Send + Sync>;
 
-/// An open connection. Dropping it closes it.
+/// An open connection to all shards, of which there is one without a cluster. Dropping it closes it.
 pub(super) struct Connection {
-    pub(super) conn: MultiplexedConnection,
-    /// Reads and writes; it ends with the connection.
-    driver: JoinHandle<()>,
+    pub(super) shards: Shards,
+    sockets: Vec<Socket>,
     /// Where, for words.
     pub(super) at: String,
 }
 
-impl Drop for Connection {
+/// A connection to one server.
+struct Socket {
+    conn: MultiplexedConnection,
+    /// Reads and writes; it ends with the connection.
+    driver: JoinHandle<()>,
+    at: String,
+}
+
+impl Drop for Socket {
     fn drop(&mut self) {
         self.driver.abort();
     }
 }
 
 impl Connection {
-    /// Completes when the connection is lost. Cancellation safe.
+    /// Completes when the connection to any shard is lost. Cancellation safe.
     pub(super) async fn lost(&mut self) {
-        let _ = (&mut self.driver).await;
+        poll_fn(|cx| {
+            let mut drivers = self.sockets.iter_mut().map(|socket| Pin::new(&mut socket.driver));
+            if drivers.any(|driver| driver.poll(cx).is_ready()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+impl From<Socket> for Connection {
+    fn from(socket: Socket) -> Self {
+        let shards = Shards::single(socket.conn.clone());
+        Self { shards, at: socket.at.clone(), sockets: vec![socket] }
     }
 }
 
@@ -67,6 +89,8 @@ pub(super) async fn begun<T: Send + 'static>(mut command: BoxFuture<'static, T>)
 pub(super) struct Dialer {
     address: RedisAddress,
     tls: Option<Arc<ClientConfig>>,
+    /// The primaries of the cluster that were found last: they are asked when no node of the address answers.
+    found: Arc<Mutex<Vec<Host>>>,
 }
 
 impl Dialer {
@@ -82,34 +106,76 @@ impl Dialer {
                     problem: error.to_string(),
                 })?),
             };
-        Ok(Self { address, tls })
+        Ok(Self { address, tls, found: Arc::default() })
     }
 
     /// Connects, and looks whether what is there can be used.
     pub(super) async fn dial(&self, on_push: Option<OnPush>) -> Result<Connection, StoreError> {
-        match (&self.address.primary, self.address.hosts.first()) {
-            (Some(primary), _) => self.dial_primary(primary, on_push).await,
-            (None, Some(host)) => self.dial_host(host, on_push).await,
-            (None, None) => Err(StoreError::NotRedis { at: self.address.to_string() }),
+        match (&self.address.hosts_are, self.address.hosts.first()) {
+            (HostKind::Sentinels(primary), _) => Ok(self.dial_primary(primary, on_push).await?.into()),
+            (HostKind::ClusterNodes, _) => self.dial_cluster(on_push).await,
+            (HostKind::Primary, Some(host)) => Ok(self.dial_host(host, on_push).await?.into()),
+            (HostKind::Primary, None) => Err(StoreError::NotRedis { at: self.address.to_string() }),
         }
     }
 
-    async fn dial_host(&self, host: &Host, on_push: Option<OnPush>) -> Result<Connection, StoreError> {
-        let connection =
-            self.open(host, &self.introduction(true).set_db(self.address.db.into()), on_push).await?;
-        check(&connection).await?;
-        Ok(connection)
+    async fn dial_host(&self, host: &Host, on_push: Option<OnPush>) -> Result<Socket, StoreError> {
+        let info = self.introduction(true).set_db(self.address.db.into());
+        let socket = self.open(host, &info, on_push).await?;
+        check(&socket, self.address.is_cluster()).await?;
+        Ok(socket)
+    }
+
+    /// All shards, as the first node knows them whose word is true: one that was cut off may know a primary of before.
+    async fn dial_cluster(&self, on_push: Option<OnPush>) -> Result<Connection, StoreError> {
+        let mut nodes = self.address.hosts.clone();
+        nodes.extend(self.found.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        let mut failed = StoreError::NotRedis { at: self.address.to_string() };
+        for node in nodes {
+            match self.dial_shards(&node, on_push.as_ref()).await {
+                Ok((connection, primaries)) => {
+                    *self.found.lock().unwrap_or_else(PoisonError::into_inner) = primaries;
+                    return Ok(connection);
+                }
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn dial_shards(
+        &self,
+        node: &Host,
+        on_push: Option<&OnPush>,
+    ) -> Result<(Connection, Vec<Host>), StoreError> {
+        let mut asked = self.open(node, &self.introduction(true), None).await?;
+        let answer = ask(&mut asked.conn, redis::cmd("CLUSTER").arg("SLOTS")).await;
+        let at = || asked.at.clone();
+        let answer = answer.map_err(|error| match error.detail() {
+            Some(detail) if detail.contains("cluster support disabled") => StoreError::NoCluster { at: at() },
+            _ => StoreError::of(&asked.at, &error),
+        })?;
+        let (slots, primaries) =
+            Slots::read(&answer, node).ok_or_else(|| StoreError::NotRedis { at: at() })?;
+        if !slots.is_complete() {
+            return Err(StoreError::Incomplete { at: at() });
+        }
+        let dials = primaries.iter().map(|primary| self.dial_host(primary, on_push.cloned()));
+        let sockets = try_join_all(dials).await?;
+        let conns = sockets.iter().map(|socket| socket.conn.clone()).collect();
+        let shards = Shards::new(conns, slots).ok_or_else(|| StoreError::Incomplete { at: at() })?;
+        Ok((Connection { shards, at: self.address.to_string(), sockets }, primaries))
     }
 
     /// The primary that the first sentinel names whose word is true: one that was cut off may still name the one before.
-    async fn dial_primary(&self, name: &str, on_push: Option<OnPush>) -> Result<Connection, StoreError> {
+    async fn dial_primary(&self, name: &str, on_push: Option<OnPush>) -> Result<Socket, StoreError> {
         let mut tried: Vec<Host> = Vec::new();
         let (mut unusable, mut unasked) = (None, None);
         for sentinel in &self.address.hosts {
             match self.named_by(sentinel, name).await {
                 Ok(Some(host)) if tried.contains(&host) => {}
                 Ok(Some(host)) => match self.dial_host(&host, on_push.clone()).await {
-                    Ok(connection) => return Ok(connection),
+                    Ok(socket) => return Ok(socket),
                     Err(error) => {
                         unusable = Some(error);
                         tried.push(host);
@@ -126,7 +192,7 @@ impl Dialer {
 
     /// The address of the primary as a sentinel knows it, if it does.
     async fn named_by(&self, sentinel: &Host, name: &str) -> Result<Option<Host>, StoreError> {
-        let mut connection = match self.open(sentinel, &self.introduction(false), None).await {
+        let mut socket = match self.open(sentinel, &self.introduction(false), None).await {
             Err(StoreError::NoPassword { .. }) if self.address.password.is_some() => {
                 self.open(sentinel, &self.introduction(true), None).await?
             }
@@ -134,8 +200,8 @@ impl Dialer {
         };
         let mut ask = redis::cmd("SENTINEL");
         ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-        let named = ask.query_async::<Option<(String, u16)>>(&mut connection.conn).await;
-        let named = named.map_err(|error| StoreError::of(&connection.at, &error))?;
+        let named = ask.query_async::<Option<(String, u16)>>(&mut socket.conn).await;
+        let named = named.map_err(|error| StoreError::of(&socket.at, &error))?;
         Ok(named.map(|(name, port)| Host { name, port }))
     }
 
@@ -156,7 +222,7 @@ impl Dialer {
         host: &Host,
         info: &RedisConnectionInfo,
         on_push: Option<OnPush>,
-    ) -> Result<Connection, StoreError> {
+    ) -> Result<Socket, StoreError> {
         let at = host.to_string();
         let unreachable = |source| StoreError::Unreachable { at: at.clone(), source };
         let silent = || StoreError::Silent { at: at.clone(), secs: DIAL.as_secs() };
@@ -202,28 +268,23 @@ impl Dialer {
                 StoreError::Tls { at: at.clone(), problem: String::from(tls::SILENT) }
             }
         })??;
-        Ok(Connection { conn, driver, at })
+        Ok(Socket { conn, driver, at })
     }
 }
 
 /// Whether a Redis is one that can be written to and that keeps what is written.
-async fn check(connection: &Connection) -> Result<(), StoreError> {
-    let info = match ask(&mut connection.conn.clone(), &redis::cmd("INFO")).await {
+async fn check(socket: &Socket, is_shard: bool) -> Result<(), StoreError> {
+    let info = match ask(&mut socket.conn.clone(), &redis::cmd("INFO")).await {
         Ok(Value::BulkString(text)) => String::from_utf8_lossy(&text).into_owned(),
         Ok(Value::VerbatimString { text, .. } | Value::SimpleString(text)) => text,
-        Ok(_) => return Err(StoreError::NotRedis { at: connection.at.clone() }),
-        Err(error) => return Err(StoreError::of(&connection.at, &error)),
+        Ok(_) => return Err(StoreError::NotRedis { at: socket.at.clone() }),
+        Err(error) => return Err(StoreError::of(&socket.at, &error)),
     };
-    check_info(&info, &connection.at)
-}
-
-/// What Redis answers to a command.
-pub(super) async fn ask(conn: &mut MultiplexedConnection, cmd: &Cmd) -> RedisResult<Value> {
-    conn.send_packed_command(cmd).await?.extract_error()
+    check_info(&info, &socket.at, is_shard)
 }
 
 /// What INFO says about a Redis.
-fn check_info(info: &str, at: &str) -> Result<(), StoreError> {
+fn check_info(info: &str, at: &str, is_shard: bool) -> Result<(), StoreError> {
     let at = at.to_owned();
     let field = |name: &str| {
         info.lines()
@@ -240,8 +301,10 @@ fn check_info(info: &str, at: &str) -> Result<(), StoreError> {
     if field("loading") == "1" {
         return Err(StoreError::Loading { at });
     }
-    if field("cluster_enabled") == "1" {
-        return Err(StoreError::Cluster { at });
+    match (field("cluster_enabled") == "1", is_shard) {
+        (true, false) => return Err(StoreError::Cluster { at }),
+        (false, true) => return Err(StoreError::NoCluster { at }),
+        _ => {}
     }
     if field("role") == "slave" {
         let primary = format!("{}:{}", field("master_host"), field("master_port"));
@@ -261,7 +324,10 @@ mod tests {
     #[test]
     fn what_redis_says_of_itself_is_judged_in_words_that_say_what_to_do() {
         let good = "# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\nloading:0\r\nrole:master\r\nmaxmemory_policy:noeviction\r\ncluster_enabled:0\r\n";
-        assert!(check_info(good, "h:1").is_ok());
+        assert!(check_info(good, "h:1", false).is_ok());
+        let shard = good.replace("cluster_enabled:0", "cluster_enabled:1");
+        assert!(check_info(&shard, "h:1", true).is_ok());
+        assert!(check_info(good, "h:1", true).unwrap_err().to_string().contains("not a node of a cluster"));
         for (from, to, words) in [
             ("redis_version:7", "redis_version:6", "7.0 or later"),
             ("redis_version:7.2.4", "x:1", "does not speak as Redis"),
@@ -271,7 +337,7 @@ mod tests {
             ("noeviction", "volatile-ttl", "set maxmemory-policy noeviction"),
             ("cluster_enabled:0", "cluster_enabled:1", "node of a cluster"),
         ] {
-            let error = check_info(&good.replace(from, to), "h:1").unwrap_err().to_string();
+            let error = check_info(&good.replace(from, to), "h:1", false).unwrap_err().to_string();
             assert!(error.contains(words) && error.contains("h:1"), "{error}");
         }
     }

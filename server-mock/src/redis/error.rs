@@ -106,9 +106,21 @@ pub enum StoreError {
     },
     /// It is one shard of several.
     #[error(
-        "Redis at {at} is a node of a cluster, which is not supported yet; use a primary with replicas and sentinels"
+        "Redis at {at} is a node of a cluster: give the addresses of some of its nodes as redis-cluster://HOST,HOST"
     )]
     Cluster {
+        /// Where.
+        at: String,
+    },
+    /// It is none.
+    #[error("Redis at {at} is not a node of a cluster: give its address as redis://HOST")]
+    NoCluster {
+        /// Where.
+        at: String,
+    },
+    /// Some keys can be nowhere.
+    #[error("the cluster of Redis at {at} has slots that no node serves: look at CLUSTER INFO there")]
+    Incomplete {
         /// Where.
         at: String,
     },

@@ -12,12 +12,14 @@
 //! Beside these `prefix:user:{DIGEST}` (what a user has used of the limits that all nodes share), `prefix:bans`, `prefix:revocations`, `prefix:ticket:DIGEST`, the channel `prefix:control` for what every
 //! node has to do, and a channel `prefix:node:NODE` each for what others answer a node.
 //!
-//! Each request is one script, so that it is atomic. Requests go over one connection, pipelined; notices come over another
-//! one, which subscribes before a room is read. Both come back by themselves.
+//! Each request is one script with keys of one slot, so that it is atomic on a cluster too. Requests go over one connection, pipelined; notices come over another
+//! one, which subscribes before a room is read. Both come back by themselves. On a cluster each of the two is a connection to
+//! each shard; a room's notices are published on its own shard.
 
 mod backoff;
 mod commands;
 mod config;
+mod confirmations;
 mod connection;
 mod encode;
 mod error;
@@ -31,6 +33,8 @@ mod reconcile;
 mod replies;
 mod requests;
 mod scripts;
+mod shards;
+mod slots;
 mod subscriber;
 mod tls;
 mod token_store;
@@ -120,11 +124,11 @@ impl Redis {
         let dialer = Dialer::new(config)?;
         let requests = requests::connect(&dialer).await?;
         let keys = Keys::new(&config.prefix);
-        let commands = Arc::new(Commands::new(keys.clone(), node.clone(), hub, config.presence_ttl));
+        let commands = Arc::new(Commands::new(keys.clone(), node.clone(), hub, config));
         let (token_store, token_commands) = RedisTokenStore::new(Arc::clone(&commands));
         let gather = Gather::new(node, keys, token_store.clone());
         let notices = subscriber::connect(&dialer, &commands, &gather).await?;
-        let revoked = connection::ask(&mut requests.conn.clone(), &commands.revocations()).await;
+        let revoked = commands.revocations().ask(&requests.shards).await;
         let revoked = revoked.map_err(|error| StoreError::of(&requests.at, &error))?;
         let revoked = replies::revocations(&revoked);
         Ok(Self {
@@ -176,6 +180,7 @@ impl Redis {
             rooms: BTreeMap::new(),
             waiting: Vec::new(),
             bans: BTreeMap::new(),
+            leaving: BTreeMap::new(),
         };
         let worker = Requests::new(
             self.dialer,

@@ -13,19 +13,49 @@ const MOST_BYTES: usize = 32 << 20;
 /// Most bytes of one thing to do: the names of a room and of a user.
 const CONTROL_BYTES: usize = 16 << 10;
 
+#[derive(Debug)]
 pub(super) enum Notice {
     Message {
         channel: Vec<u8>,
         payload: Vec<u8>,
     },
+    /// Of a cluster: no more messages of the channel come. It was left, or its slot is moved to another shard.
+    Unsubscribed {
+        channel: Vec<u8>,
+    },
     /// Some before the next one were dropped.
     Overflow,
 }
 
+impl Notice {
+    fn read(push: PushInfo) -> Option<Self> {
+        let mut parts = push.data.into_iter();
+        match (push.kind, parts.next(), parts.next()) {
+            (
+                PushKind::Message | PushKind::SMessage,
+                Some(Value::BulkString(channel)),
+                Some(Value::BulkString(payload)),
+            ) => Some(Self::Message { channel, payload }),
+            (PushKind::SUnsubscribe, Some(Value::BulkString(channel)), _) => {
+                Some(Self::Unsubscribed { channel })
+            }
+            _ => None,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Message { channel, payload } => channel.len() + payload.len(),
+            Self::Unsubscribed { channel } => channel.len(),
+            Self::Overflow => 0,
+        }
+    }
+}
+
 pub(super) struct PushQueue {
-    queue: mpsc::Receiver<(Vec<u8>, Vec<u8>)>,
+    queue: mpsc::Receiver<Notice>,
     /// What every node has to do, beside what happens in rooms: no room takes its place.
-    controls: mpsc::Receiver<(Vec<u8>, Vec<u8>)>,
+    controls: mpsc::Receiver<Notice>,
     shared: Arc<Shared>,
 }
 
@@ -33,7 +63,7 @@ pub(super) struct PushQueue {
 struct Shared {
     bytes: AtomicUsize,
     overflowed: AtomicBool,
-    controls_lost: Arc<Notify>,
+    essential_lost: Arc<Notify>,
 }
 
 impl PushQueue {
@@ -44,26 +74,25 @@ impl PushQueue {
         let shared = Arc::<Shared>::default();
         let filled = Arc::clone(&shared);
         let on_push = move |push: PushInfo| {
-            if push.kind != PushKind::Message {
-                return;
-            }
-            let mut parts = push.data.into_iter();
-            let (Some(Value::BulkString(channel)), Some(Value::BulkString(payload))) =
-                (parts.next(), parts.next())
-            else {
-                return;
-            };
-            if channel == control.as_bytes() {
-                if payload.len() > CONTROL_BYTES || controller.try_send((channel, payload)).is_err() {
-                    filled.controls_lost.notify_one();
+            let Some(notice) = Notice::read(push) else { return };
+            if let Notice::Message { channel, payload } = &notice
+                && channel == control.as_bytes()
+            {
+                if payload.len() > CONTROL_BYTES || controller.try_send(notice).is_err() {
+                    filled.essential_lost.notify_one();
                 }
                 return;
             }
-            let bytes = channel.len() + payload.len();
+            let bytes = notice.bytes();
+            let is_message = matches!(notice, Notice::Message { .. });
             let before = filled.bytes.fetch_add(bytes, Ordering::AcqRel);
-            if before.saturating_add(bytes) > MOST_BYTES || sender.try_send((channel, payload)).is_err() {
+            if before.saturating_add(bytes) > MOST_BYTES || sender.try_send(notice).is_err() {
                 filled.bytes.fetch_sub(bytes, Ordering::AcqRel);
-                filled.overflowed.store(true, Ordering::Release);
+                if is_message {
+                    filled.overflowed.store(true, Ordering::Release);
+                } else {
+                    filled.essential_lost.notify_one();
+                }
             }
         };
         (Self { queue, controls, shared }, Arc::new(on_push))
@@ -76,25 +105,26 @@ impl PushQueue {
         }
         tokio::select! {
             biased;
-            Some((channel, payload)) = self.controls.recv() => Notice::Message { channel, payload },
-            Some((channel, payload)) = self.queue.recv() => self.taken(channel, payload),
+            Some(notice) = self.controls.recv() => notice,
+            Some(notice) = self.queue.recv() => self.taken(notice),
             else => std::future::pending().await,
         }
     }
 
-    /// Says when some of what every node has to do did not fit.
-    pub(super) fn controls_lost(&self) -> Arc<Notify> {
-        Arc::clone(&self.shared.controls_lost)
+    /// Completes when something did not fit that reading rooms again does not make good: what every node has to do, or the
+    /// end of a subscription.
+    pub(super) fn essential_lost(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.essential_lost)
     }
 
     /// The next notice, if it is there.
     pub(super) fn next_now(&mut self) -> Option<Notice> {
-        self.queue.try_recv().ok().map(|(channel, payload)| self.taken(channel, payload))
+        self.queue.try_recv().ok().map(|notice| self.taken(notice))
     }
 
-    fn taken(&self, channel: Vec<u8>, payload: Vec<u8>) -> Notice {
-        self.shared.bytes.fetch_sub(channel.len() + payload.len(), Ordering::AcqRel);
-        Notice::Message { channel, payload }
+    fn taken(&self, notice: Notice) -> Notice {
+        self.shared.bytes.fetch_sub(notice.bytes(), Ordering::AcqRel);
+        notice
     }
 }
 
@@ -130,6 +160,6 @@ mod tests {
         say("control");
         assert!(matches!(push_queue.next().await, Notice::Message { channel, .. } if channel == b"control"));
         (0..=MOST).for_each(|_| say("control"));
-        push_queue.controls_lost().notified().await;
+        push_queue.essential_lost().notified().await;
     }
 }

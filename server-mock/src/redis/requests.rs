@@ -5,7 +5,8 @@ use super::StoreListener;
 use super::backoff::Backoff;
 use super::commands::Commands;
 use super::config::Durability;
-use super::connection::{Connection, DEADLINE, Dialer, ask, begun};
+use super::confirmations::{Answer, Confirmations};
+use super::connection::{Connection, DEADLINE, Dialer, begun};
 use super::encode::millis;
 use super::error::{StoreError, shown};
 use super::health::{ConnectionKind, Health};
@@ -13,6 +14,7 @@ use super::positions::Positions;
 use super::reconcile::Reconcile;
 use super::replies;
 use super::scripts;
+use super::shards::ask;
 use super::subscriber::Order;
 use super::token_store::TokenCommand;
 use crate::hub::shared::{Decision, RequestId, StoreRequest, StoreResponse};
@@ -69,7 +71,8 @@ enum Done {
     },
     /// So many replicas have what these answers acknowledge.
     Replicated {
-        answers: Vec<(RequestId, StoreResponse)>,
+        shard: usize,
+        answers: Vec<Answer>,
         reply: RedisResult<Value>,
     },
     Heads {
@@ -94,6 +97,11 @@ pub(super) struct Requests {
     token_commands: mpsc::Receiver<TokenCommand>,
     pub(super) durability: Durability,
     connection: Option<Connection>,
+    /// Slots of the cluster are on other shards than this connection knows.
+    has_moved: bool,
+    /// The connection that takes over as soon as nothing is under way: two connections would carry out the requests of a
+    /// room in any order.
+    next: Option<Connection>,
     /// Tells a connection from the ones before.
     number: u64,
     away_since: Instant,
@@ -106,8 +114,7 @@ pub(super) struct Requests {
     parked: VecDeque<StoreRequest>,
     controls: VecDeque<StoreRequest>,
     waiting: usize,
-    unconfirmed: Vec<(RequestId, StoreResponse)>,
-    confirming: bool,
+    confirmations: Confirmations,
     reconcile: Reconcile,
     ticks: u32,
     /// Redis has been asked whether it is there.
@@ -158,8 +165,9 @@ impl Requests {
             parked: VecDeque::new(),
             controls: VecDeque::new(),
             waiting: 0,
-            unconfirmed: Vec::new(),
-            confirming: false,
+            confirmations: Confirmations::default(),
+            has_moved: false,
+            next: None,
             reconcile,
             ticks: 0,
             pinging: false,
@@ -174,7 +182,13 @@ impl Requests {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if self.connection.is_none() && dialing.is_none() {
+            if self.doing.is_empty()
+                && let Some(next) = self.next.take()
+            {
+                self.connected(next).await;
+            }
+            let wants_another = self.connection.is_none() || (self.has_moved && self.next.is_none());
+            if wants_another && dialing.is_none() {
                 // Only a connection that has lasted begins the waits anew.
                 if connected.elapsed() > DEADLINE + REPLICAS {
                     backoff.reset();
@@ -195,7 +209,12 @@ impl Requests {
                     match dialed {
                         Ok(connection) => {
                             connected = Instant::now();
-                            self.connected(connection).await;
+                            if self.connection.is_some() {
+                                self.away_since = connected;
+                                self.next = Some(connection);
+                            } else {
+                                self.connected(connection).await;
+                            }
                         }
                         Err(error) => self.health.away_by(ConnectionKind::Requests, &error),
                     }
@@ -216,6 +235,8 @@ impl Requests {
 
     async fn connected(&mut self, connection: Connection) {
         self.connection = Some(connection);
+        self.has_moved = false;
+        self.pinging = false;
         self.number += 1;
         self.health.back(ConnectionKind::Requests);
         for request in std::mem::take(&mut self.controls) {
@@ -233,6 +254,9 @@ impl Requests {
         if self.connection.take().is_some() {
             self.away_since = Instant::now();
             self.pinging = false;
+            for (request_id, _) in self.confirmations.give_up() {
+                self.peer.on_response(request_id, StoreResponse::Failed);
+            }
             self.health.heard(ConnectionKind::Requests);
             self.health.away(ConnectionKind::Requests, why);
             self.health.reconnected();
@@ -240,7 +264,8 @@ impl Requests {
     }
 
     async fn take(&mut self, request: StoreRequest) {
-        if self.connection.is_none() && !matches!(request, StoreRequest::Close { .. }) {
+        let has_to_wait = self.connection.is_none() || self.next.is_some();
+        if has_to_wait && !matches!(request, StoreRequest::Close { .. }) {
             if self.away_since.elapsed() < REQUEST_TIMEOUT {
                 self.waiting += 1;
                 self.parked.push_back(request);
@@ -295,7 +320,7 @@ impl Requests {
                 }
                 self.health.answered(began.elapsed(), reply.is_err());
                 match reply {
-                    Ok(value) => self.replied(&request, &value).await,
+                    Ok(value) => self.replied(connection, &request, &value).await,
                     Err(error) => {
                         self.refused(connection, &error);
                         self.fail(request);
@@ -303,8 +328,8 @@ impl Requests {
                 }
                 self.open_more().await;
             }
-            Done::Replicated { answers, reply } => {
-                self.confirming = false;
+            Done::Replicated { shard, answers, reply } => {
+                self.confirmations.done(shard);
                 self.replicated(answers, &reply);
                 self.confirm().await;
             }
@@ -355,27 +380,28 @@ impl Requests {
             let _ = self.orders.send(Order::Close { room }).await;
             return;
         }
-        let (Some(connection), Some(cmd)) = (&self.connection, self.commands.command(&request, whole)) else {
+        let (Some(connection), Some(command)) = (&self.connection, self.commands.command(&request, whole))
+        else {
             if matches!(request, StoreRequest::Open { .. }) {
                 self.opening = self.opening.saturating_sub(1);
             }
             return self.fail(request);
         };
-        let (mut conn, connection, began) = (connection.conn.clone(), self.number, Instant::now());
+        let (answer, connection, began) = (command.ask(&connection.shards), self.number, Instant::now());
         self.start(Box::pin(async move {
-            let reply = ask(&mut conn, &cmd).await;
+            let reply = answer.await;
             Done::Replied { request, whole, connection, began, reply }
         }))
         .await;
     }
 
     /// Asks for somebody beside the hub, who is told nothing if there is no answer.
-    async fn aside(&mut self, TokenCommand { cmd, answer }: TokenCommand) {
+    async fn aside(&mut self, TokenCommand { command, answer }: TokenCommand) {
         let Some(connection) = &self.connection else { return };
-        let (mut conn, connection) = (connection.conn.clone(), self.number);
+        let (asked, connection) = (command.ask(&connection.shards), self.number);
         self.start(Box::pin(async move {
             // Nobody may wait any more.
-            let reply = ask(&mut conn, &cmd).await.map(|value| drop(answer.send(value)));
+            let reply = asked.await.map(|value| drop(answer.send(value)));
             Done::Ping { connection, reply, aside: true }
         }))
         .await;
@@ -386,7 +412,8 @@ impl Requests {
         self.doing.push(command);
     }
 
-    async fn replied(&mut self, request: &StoreRequest, value: &Value) {
+    /// `connection`: the number of the one that has carried it out.
+    async fn replied(&mut self, connection: u64, request: &StoreRequest, value: &Value) {
         match request {
             StoreRequest::Open { request_id, room, .. } => {
                 let answer = replies::opened(value).map_or(StoreResponse::Failed, |state| {
@@ -403,7 +430,12 @@ impl Requests {
                 }
                 let is_appended = matches!(answer, StoreResponse::Appended { .. });
                 if is_appended && matches!(self.durability, Durability::Wait(_)) {
-                    self.unconfirmed.push((*request_id, answer));
+                    let Some(connection) = self.connection.as_ref().filter(|_| connection == self.number)
+                    else {
+                        return self.answer(*request_id, StoreResponse::Failed);
+                    };
+                    let shard = connection.shards.shard_of(&self.commands.room_keys(room).room());
+                    self.confirmations.push(shard, (*request_id, answer));
                     self.confirm().await;
                 } else {
                     self.answer(*request_id, answer);
@@ -424,31 +456,23 @@ impl Requests {
         self.peer.on_response(request_id, answer);
     }
 
-    /// Asks whether enough replicas have what was appended. One question is enough for everything before it.
+    /// Asks whether enough replicas have what was appended.
     async fn confirm(&mut self) {
         let Durability::Wait(replicas) = self.durability else { return };
-        if self.confirming || self.unconfirmed.is_empty() {
-            return;
+        while let Some((shard, answers)) = self.confirmations.next() {
+            let Some(connection) = &self.connection else { return };
+            let mut conn = connection.shards.number(shard);
+            let mut cmd = redis::cmd("WAIT");
+            cmd.arg(replicas).arg(millis(REPLICAS));
+            self.start(Box::pin(async move {
+                let reply = ask(&mut conn, &cmd).await;
+                Done::Replicated { shard, answers, reply }
+            }))
+            .await;
         }
-        let answers = std::mem::take(&mut self.unconfirmed);
-        let Some(connection) = &self.connection else {
-            for (request_id, _) in answers {
-                self.peer.on_response(request_id, StoreResponse::Failed);
-            }
-            return;
-        };
-        self.confirming = true;
-        let mut conn = connection.conn.clone();
-        let mut cmd = redis::cmd("WAIT");
-        cmd.arg(replicas).arg(millis(REPLICAS));
-        self.start(Box::pin(async move {
-            let reply = ask(&mut conn, &cmd).await;
-            Done::Replicated { answers, reply }
-        }))
-        .await;
     }
 
-    fn replicated(&self, answers: Vec<(RequestId, StoreResponse)>, reply: &RedisResult<Value>) {
+    fn replicated(&self, answers: Vec<Answer>, reply: &RedisResult<Value>) {
         let Durability::Wait(wanted) = self.durability else { return };
         let enough = reply.as_ref().is_ok_and(|count| replies::number(count) >= Some(u64::from(wanted)));
         if !enough {
@@ -470,6 +494,12 @@ impl Requests {
             }
             (_, Some("OOM")) => {
                 self.health.refused("its memory is used up (OOM): raise maxmemory, or keep less with --history and --retention");
+                false
+            }
+            // Nothing was carried out. Where the slot is now is learnt by connecting again.
+            (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask), _) => {
+                self.health.refused("a slot of the cluster is moved to another node");
+                self.has_moved |= connection == self.number;
                 false
             }
             // It was the primary.
@@ -520,17 +550,21 @@ impl Requests {
             }
             return;
         };
-        let (mut conn, number) = (connection.conn.clone(), self.number);
+        if self.next.is_some() && self.away_since.elapsed() >= REQUEST_TIMEOUT {
+            // What is under way for so long is not waited for.
+            self.disconnect("a shard of the cluster does not answer");
+            if let Some(next) = self.next.take() {
+                self.connected(next).await;
+            }
+            return;
+        }
+        let (shards, number) = (connection.shards.clone(), self.number);
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(PINGS) && !std::mem::replace(&mut self.pinging, true) {
             self.health.asked(ConnectionKind::Requests);
-            let mut conn = conn.clone();
+            let shards = shards.clone();
             self.start(Box::pin(async move {
-                Done::Ping {
-                    connection: number,
-                    reply: ask(&mut conn, &redis::cmd("PING")).await.map(drop),
-                    aside: false,
-                }
+                Done::Ping { connection: number, reply: shards.ping().await, aside: false }
             }))
             .await;
         }
@@ -542,12 +576,9 @@ impl Requests {
         }
         let rooms = self.reconcile.next(now);
         if !rooms.is_empty() {
-            let mut pipe = redis::pipe();
-            for room in &rooms {
-                pipe.add_command(self.commands.head(room));
-            }
+            let heads: Vec<_> = rooms.iter().map(|room| self.commands.head(room)).collect();
             self.start(Box::pin(async move {
-                let reply = conn.send_packed_commands(&pipe, 0, rooms.len()).await;
+                let reply = shards.pipelined(&heads).await;
                 Done::Heads { rooms, reply }
             }))
             .await;
@@ -562,8 +593,10 @@ pub(super) async fn connect(dialer: &Dialer) -> Result<Connection, StoreError> {
     for script in scripts::all() {
         pipe.cmd("SCRIPT").arg("LOAD").arg(&script.text).ignore();
     }
-    let loaded: RedisResult<()> = pipe.query_async(&mut connection.conn.clone()).await;
-    loaded.map_err(|error| StoreError::of(&connection.at, &error))?;
+    for mut conn in connection.shards.all() {
+        let loaded: RedisResult<()> = pipe.query_async(&mut conn).await;
+        loaded.map_err(|error| StoreError::of(&connection.at, &error))?;
+    }
     Ok(connection)
 }
 

@@ -3,7 +3,7 @@
 
 use super::backoff::Backoff;
 use super::commands::Commands;
-use super::connection::{Connection, DEADLINE, Dialer, ask, begun};
+use super::connection::{Connection, DEADLINE, Dialer, begun};
 use super::encode::{Published, read_control, read_published, read_revoke};
 use super::error::StoreError;
 use super::gather::Gather;
@@ -11,11 +11,11 @@ use super::health::{ConnectionKind, Health};
 use super::positions::Positions;
 use super::push_queue::{Notice, PushQueue};
 use super::replies;
+use super::shards::Shards;
 use super::{NodeQuestion, Revocations, StoreListener};
 use crate::hub::shared::{Control, StoreNotice};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, RedisResult, Value};
 use rejoin::Name;
 use rejoin::messages::Signal;
@@ -60,6 +60,8 @@ pub(super) struct Subscriber {
     pub(super) waiting: Vec<oneshot::Sender<()>>,
     /// The bans that the hub was told of, with their ends.
     pub(super) bans: BTreeMap<Name, Instant>,
+    /// Channels that are left, and how often Redis has still to confirm it.
+    pub(super) leaving: BTreeMap<String, usize>,
 }
 
 /// What became of a command.
@@ -74,7 +76,7 @@ enum Done {
 
 /// Commands under way on one connection.
 struct Running {
-    conn: MultiplexedConnection,
+    shards: Shards,
     doing: FuturesUnordered<BoxFuture<'static, Done>>,
 }
 
@@ -90,8 +92,8 @@ impl Running {
         channels: Vec<String>,
         then: impl FnOnce(RedisResult<()>) -> Done + Send + 'static,
     ) {
-        let mut conn = self.conn.clone();
-        self.start(Box::pin(async move { then(conn.subscribe(channels).await) })).await;
+        let shards = self.shards.clone();
+        self.start(Box::pin(async move { then(shards.subscribe(channels).await) })).await;
     }
 }
 
@@ -171,11 +173,16 @@ impl Subscriber {
         mut push_queue: PushQueue,
         is_first: bool,
     ) -> Option<&'static str> {
-        let mut running = Running { conn: connection.conn.clone(), doing: FuturesUnordered::new() };
-        let mut channels: Vec<String> = self.rooms.keys().cloned().collect();
-        channels.push(self.commands.keys.control());
-        // Subscriptions of the beginning that are not confirmed yet.
-        let mut missing = 0;
+        let mut running = Running { shards: connection.shards.clone(), doing: FuturesUnordered::new() };
+        self.leaving.clear();
+        let channels: Vec<String> = self.rooms.keys().cloned().collect();
+        // Of the beginning, what is not confirmed yet: the subscriptions, and whether what every node has to do comes.
+        let mut missing = 1;
+        let shards = running.shards.clone();
+        let control = self.commands.keys.control();
+        running
+            .start(Box::pin(async move { Done::All(shards.having(&control).subscribe(control).await) }))
+            .await;
         for batch in channels.chunks(BATCH) {
             missing += 1;
             running.subscribe(batch.to_vec(), Done::All).await;
@@ -185,7 +192,7 @@ impl Subscriber {
         let mut pings = interval(PINGS);
         let mut orders = Vec::new();
         let mut pinging = false;
-        let controls_lost = push_queue.controls_lost();
+        let essential_lost = push_queue.essential_lost();
         loop {
             tokio::select! {
                 () = connection.lost() => return Some("the connection for notices is lost"),
@@ -193,19 +200,14 @@ impl Subscriber {
                     Done::All(Ok(())) => {
                         missing -= 1;
                         if missing == 0 {
-                            let (cmd, conn) = (self.commands.bans(MOST_BANS), running.conn.clone());
-                            let mut conn = conn;
-                            running.start(Box::pin(async move {
-                                Done::Bans(ask(&mut conn, &cmd).await)
-                            })).await;
+                            let bans = self.commands.bans(MOST_BANS).ask(&running.shards);
+                            running.start(Box::pin(async move { Done::Bans(bans.await) })).await;
                         }
                     }
                     Done::Bans(Ok(bans)) => {
                         self.take_bans(&bans);
-                        let (cmd, mut conn) = (self.commands.revocations(), running.conn.clone());
-                        running.start(Box::pin(async move {
-                            Done::Revocations(ask(&mut conn, &cmd).await)
-                        })).await;
+                        let revocations = self.commands.revocations().ask(&running.shards);
+                        running.start(Box::pin(async move { Done::Revocations(revocations.await) })).await;
                     }
                     Done::Revocations(Ok(list)) => {
                         let list = replies::revocations(&list);
@@ -235,20 +237,25 @@ impl Subscriber {
                     }
                     self.carry_out(&mut orders, &mut running).await;
                 }
-                () = controls_lost.notified() => return Some("too much was to be done at once: what it was is read again"),
+                () = essential_lost.notified() => return Some("too much was to be done at once: what it was is read again"),
                 notice = push_queue.next() => {
                     let more = std::iter::from_fn(|| push_queue.next_now()).take(MOST_AT_ONCE);
-                    let notices = std::iter::once(notice).chain(more);
-                    let notices: Vec<_> = notices.filter_map(|notice| self.notice(notice)).collect();
+                    let mut notices = Vec::new();
+                    for notice in std::iter::once(notice).chain(more) {
+                        match notice {
+                            Notice::Message { channel, payload } => notices.extend(self.message(&channel, &payload)),
+                            Notice::Overflow => notices.push(StoreNotice::Interrupted),
+                            Notice::Unsubscribed { channel } if self.has_left(&channel) => {}
+                            Notice::Unsubscribed { .. } => return Some("a slot of the cluster is moved to another node"),
+                        }
+                    }
                     self.peer.on_notices(notices);
                 }
                 _ = pings.tick(), if !pinging => {
                     pinging = true;
                     self.health.asked(ConnectionKind::Notices);
-                    let mut conn = running.conn.clone();
-                    running.start(Box::pin(async move {
-                        Done::Ping(ask(&mut conn, &redis::cmd("PING")).await.is_ok())
-                    })).await;
+                    let shards = running.shards.clone();
+                    running.start(Box::pin(async move { Done::Ping(shards.ping().await.is_ok()) })).await;
                 }
             }
         }
@@ -270,8 +277,11 @@ impl Subscriber {
                     }
                     let channel = self.commands.room_keys(&room).channel().to_owned();
                     self.rooms.remove(&channel);
-                    let mut conn = running.conn.clone();
-                    let left = async move { Done::Some(conn.unsubscribe(channel).await, Vec::new()) };
+                    if self.commands.is_sharded() {
+                        *self.leaving.entry(channel.clone()).or_default() += 1;
+                    }
+                    let shards = running.shards.clone();
+                    let left = async move { Done::Some(shards.unsubscribe(channel).await, Vec::new()) };
                     running.start(Box::pin(left)).await;
                 }
             }
@@ -282,23 +292,32 @@ impl Subscriber {
         self.health.rooms(self.rooms.len());
     }
 
-    /// What the hub is told of a notice.
-    fn notice(&mut self, notice: Notice) -> Option<StoreNotice> {
-        let (channel, payload) = match notice {
-            Notice::Message { channel, payload } => (channel, payload),
-            Notice::Overflow => return Some(StoreNotice::Interrupted),
-        };
+    /// Whether a subscription has ended because it was asked to.
+    fn has_left(&mut self, channel: &[u8]) -> bool {
+        let Some(channel) = std::str::from_utf8(channel).ok() else { return true };
+        match self.leaving.get_mut(channel) {
+            Some(1) => self.leaving.remove(channel).is_some(),
+            Some(count) => {
+                *count -= 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What the hub is told of a message in a channel.
+    fn message(&mut self, channel: &[u8], payload: &[u8]) -> Option<StoreNotice> {
         let node = &self.commands.node;
-        let channel = std::str::from_utf8(&channel).ok()?;
+        let channel = std::str::from_utf8(channel).ok()?;
         let Some(room) = self.rooms.get(channel) else {
             if channel != self.commands.keys.control() {
                 return None;
             }
-            let Some(control) = read_control(node, &payload) else {
-                if let Some(revocation) = read_revoke(node, &payload) {
+            let Some(control) = read_control(node, payload) else {
+                if let Some(revocation) = read_revoke(node, payload) {
                     self.peer.on_revocations(Revocations { list: vec![revocation], is_whole: false });
                 } else {
-                    self.gather.serve(&payload, |question| self.peer.on_question(NodeQuestion(question)));
+                    self.gather.serve(payload, |question| self.peer.on_question(NodeQuestion(question)));
                 }
                 return None;
             };
@@ -306,7 +325,7 @@ impl Subscriber {
             return Some(StoreNotice::Control(control));
         };
         let room = room.clone();
-        match read_published(&payload) {
+        match read_published(payload) {
             Some(Published::Logged { epoch, entry }) => {
                 self.positions.logged(&room, &epoch, entry.seq);
                 Some(StoreNotice::Appended { room, epoch, entry })
@@ -382,7 +401,9 @@ pub(super) async fn connect(
         _ => on_push(push),
     })));
     let connection = connection.await?;
-    let subscribed = connection.conn.clone().subscribe(&channels[..]).await;
-    subscribed.map_err(|error| StoreError::of(&connection.at, &error))?;
+    for channel in channels {
+        let subscribed = connection.shards.having(&channel).subscribe(channel).await;
+        subscribed.map_err(|error| StoreError::of(&connection.at, &error))?;
+    }
     Ok((connection, push_queue))
 }

@@ -2,9 +2,10 @@
 
 use super::commands::Commands;
 use super::replies;
+use super::shards::Command;
 use crate::auth::{NotShared, Revoked, Shared, TicketKey, Unavailable};
 use futures_util::future::BoxFuture;
-use redis::{Cmd, Value};
+use redis::Value;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,7 +21,7 @@ pub(super) const MOST: usize = 1_024;
 /// A command, and who waits for its answer. Dropped unanswered, nothing is known of it.
 #[derive(Debug)]
 pub(super) struct TokenCommand {
-    pub(super) cmd: Cmd,
+    pub(super) command: Command,
     pub(super) answer: oneshot::Sender<Value>,
 }
 
@@ -47,9 +48,9 @@ impl RedisTokenStore {
         replies::number(&self.ask(publish(channel, text)).await.ok()?)
     }
 
-    fn ask(&self, cmd: Cmd) -> BoxFuture<'static, Result<Value, Unavailable>> {
+    fn ask(&self, command: Command) -> BoxFuture<'static, Result<Value, Unavailable>> {
         let (answer, answered) = oneshot::channel();
-        let asked = self.token_commands.try_send(TokenCommand { cmd, answer });
+        let asked = self.token_commands.try_send(TokenCommand { command, answer });
         Box::pin(async move {
             asked.map_err(|_| Unavailable)?;
             match timeout(ANSWERED_WITHIN, answered).await {
@@ -60,10 +61,11 @@ impl RedisTokenStore {
     }
 }
 
-fn publish(channel: &str, text: &str) -> Cmd {
+/// On the shard of the channel's name, where all nodes subscribe it: only so Redis counts all of them.
+fn publish(channel: &str, text: &str) -> Command {
     let mut cmd = redis::cmd("PUBLISH");
     cmd.arg(channel).arg(text);
-    cmd
+    Command { cmd, key: channel.to_owned() }
 }
 
 impl Shared for RedisTokenStore {

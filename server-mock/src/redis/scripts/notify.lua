@@ -43,5 +43,7 @@ if redis.call('PTTL', room) < 0 then
 end
 redis.call('PEXPIRE', log, redis.call('PTTL', room))
 -- 'rejoin:{HASH}:room' without its last part is the room's channel.
-redis.call('PUBLISH', string.sub(room, 1, -6), table.concat({ 'L', epoch, seq, now, id, entry }, ' '))
+-- The nodes listen on the room's shard of a cluster.
+local clustered = string.find(redis.call('INFO', 'cluster'), 'cluster_enabled:1', 1, true)
+redis.call(clustered and 'SPUBLISH' or 'PUBLISH', string.sub(room, 1, -6), table.concat({ 'L', epoch, seq, now, id, entry }, ' '))
 return head + 1

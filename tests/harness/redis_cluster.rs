@@ -1,0 +1,132 @@
+//! A real Redis cluster of processes on free ports. Owns how it is formed and how a slot is moved; a test kills and freezes what
+//! it wants.
+
+use crate::redis_process::{RedisProcess, free_port};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const SLOTS: usize = 16_384;
+
+/// A node that does not answer for so long has failed.
+const NODE_TIMEOUT: &str = "2000";
+
+/// A cluster agrees within seconds; on a busy machine it needs more.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The processes of a cluster: the first primary of each shard, then a replica of each if there are replicas.
+#[derive(Debug)]
+pub struct RedisCluster {
+    /// All nodes.
+    pub nodes: Vec<RedisProcess>,
+    shards: usize,
+}
+
+impl RedisCluster {
+    /// Starts so many shards, each with one replica or none, and waits until they are one cluster.
+    pub fn start(shards: usize, with_replicas: bool) -> Self {
+        let count = if with_replicas { 2 * shards } else { shards };
+        let nodes: Vec<_> = (0..count).map(|_| start_node()).collect();
+        for (number, (node, _)) in nodes.iter().enumerate() {
+            node.cli(&["cluster", "set-config-epoch", &(number + 1).to_string()]);
+            for (other, bus) in &nodes[..number] {
+                let answer =
+                    node.cli(&["cluster", "meet", "127.0.0.1", &other.port.to_string(), &bus.to_string()]);
+                assert_eq!(answer, "OK");
+            }
+        }
+        let cluster = Self { nodes: nodes.into_iter().map(|(node, _)| node).collect(), shards };
+        for (shard, node) in cluster.nodes[..shards].iter().enumerate() {
+            let (first, end) = (cluster.first_slot(shard), cluster.first_slot(shard + 1));
+            let answer = node.cli(&["cluster", "addslotsrange", &first.to_string(), &(end - 1).to_string()]);
+            assert_eq!(answer, "OK");
+        }
+        cluster.agrees(count);
+        for shard in 0..count - shards {
+            let (replica, primary) = (&cluster.nodes[shards + shard], cluster.id(shard));
+            wait("a replica follows", || replica.cli(&["cluster", "replicate", &primary]) == "OK");
+            wait("a replica has everything", || {
+                replica.cli(&["info", "replication"]).contains("master_link_status:up")
+            });
+        }
+        cluster
+    }
+
+    /// `redis-cluster://HOST:PORT,…` with all nodes.
+    pub fn url(&self) -> String {
+        let hosts: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        format!("redis-cluster://{}", hosts.join(","))
+    }
+
+    /// Waits until all nodes serve all slots and know each other.
+    fn agrees(&self, count: usize) {
+        wait("the cluster agrees", || {
+            self.nodes.iter().all(|node| {
+                let info = node.cli(&["cluster", "info"]);
+                info.contains("cluster_state:ok") && info.contains(&format!("cluster_known_nodes:{count}"))
+            })
+        });
+    }
+
+    fn id(&self, node: usize) -> String {
+        self.nodes[node].cli(&["cluster", "myid"])
+    }
+
+    /// The number of the shard that had the slot of a key at the start.
+    pub fn shard_of(&self, key: &str) -> usize {
+        let slot = self.nodes[0].cli(&["cluster", "keyslot", key]).parse::<usize>().unwrap();
+        (0..self.shards).find(|shard| slot < self.first_slot(shard + 1)).unwrap()
+    }
+
+    fn first_slot(&self, shard: usize) -> usize {
+        shard * SLOTS / self.shards
+    }
+
+    /// Waits until the replica of a shard has taken over.
+    pub fn fail_over(&self, shard: usize) {
+        let replica = &self.nodes[self.shards + shard];
+        wait("the replica takes over", || replica.cli(&["role"]).starts_with("master"));
+        wait("the slots are served again", || replica.cli(&["cluster", "info"]).contains("cluster_state:ok"));
+    }
+
+    /// Moves the slot of a key, with all that is in it, to another shard.
+    pub fn move_slot(&self, key: &str, from: usize, to: usize) {
+        let slot = self.nodes[from].cli(&["cluster", "keyslot", key]);
+        let (source, target) = (&self.nodes[from], &self.nodes[to]);
+        let set = |node: &RedisProcess, args: &[&str]| {
+            assert_eq!(node.cli(&[&["cluster", "setslot", &slot], args].concat()), "OK");
+        };
+        set(target, &["importing", &self.id(from)]);
+        set(source, &["migrating", &self.id(to)]);
+        loop {
+            let keys = source.cli(&["cluster", "getkeysinslot", &slot, "100"]);
+            if keys.is_empty() {
+                break;
+            }
+            let port = target.port.to_string();
+            let mut args = vec!["migrate", "127.0.0.1", &port, "", "0", "5000", "keys"];
+            args.extend(keys.lines());
+            source.cli(&args);
+        }
+        for node in [target, source] {
+            set(node, &["node", &self.id(to)]);
+        }
+    }
+}
+
+fn start_node() -> (RedisProcess, u16) {
+    let bus = free_port();
+    let bus_port = bus.to_string();
+    let args =
+        ["--cluster-enabled", "yes", "--cluster-port", &bus_port, "--cluster-node-timeout", NODE_TIMEOUT];
+    (RedisProcess::start_with(&[&args[..], &["--repl-diskless-sync-delay", "0"]].concat()), bus)
+}
+
+fn wait(what: &str, mut wanted: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !wanted() {
+        assert!(Instant::now() < end, "waited {DEADLINE:?} until {what}");
+        sleep(PAUSE);
+    }
+}
