@@ -186,8 +186,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "admin")]
     pub admin_token_file: Option<PathBuf>,
 
-    /// Be one of several servers with this Redis (7 or later) or Valkey between them. The scheme is redis, rediss for TLS, or
-    /// redis-sentinel with HOST,HOST#PRIMARY; USER:PASSWORD@ stands before the host where it asks for them; the variable
+    /// Be one of several servers with this Redis (7 or later) or Valkey between them. The scheme is redis, rediss for TLS,
+    /// redis-sentinel with HOST,HOST#PRIMARY, or redis-cluster with HOST,HOST; USER:PASSWORD@ stands before the host where it asks for them; the variable
     /// keeps the password out of the list of processes
     #[cfg(feature = "redis")]
     #[arg(long, value_name = "URL", env = "REJOIN_REDIS", hide_env_values = true)]
