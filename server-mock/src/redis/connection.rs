@@ -112,8 +112,11 @@ impl Dialer {
     /// Connects, and looks whether what is there can be used.
     pub(super) async fn dial(&self, on_push: Option<OnPush>) -> Result<Connection, StoreError> {
         match (&self.address.hosts_are, self.address.hosts.first()) {
-            (HostKind::Sentinels(primary), _) => Ok(self.dial_primary(primary, on_push).await?.into()),
-            (HostKind::ClusterNodes, _) => self.dial_cluster(on_push).await,
+            // Boxed: they are large, and rare.
+            (HostKind::Sentinels(primary), _) => {
+                Ok(Box::pin(self.dial_primary(primary, on_push)).await?.into())
+            }
+            (HostKind::ClusterNodes, _) => Box::pin(self.dial_cluster(on_push)).await,
             (HostKind::Primary, Some(host)) => Ok(self.dial_host(host, on_push).await?.into()),
             (HostKind::Primary, None) => Err(StoreError::NotRedis { at: self.address.to_string() }),
         }

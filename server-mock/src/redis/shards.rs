@@ -53,7 +53,7 @@ impl Shards {
     /// Whether all of them answer.
     pub(super) async fn ping(&self) -> RedisResult<()> {
         let pings = self.all().map(|mut conn| async move { ask(&mut conn, &redis::cmd("PING")).await });
-        join_all(pings).await.into_iter().map(|answer| answer.map(drop)).collect()
+        join_all(pings).await.into_iter().try_for_each(|answer| answer.map(drop))
     }
 
     /// Carries out commands, each with its key, in a pipeline for each shard; the answers are in the order of the commands.
