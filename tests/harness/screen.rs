@@ -6,6 +6,8 @@ use vte::{Params, Perform};
 #[derive(Debug)]
 pub struct Screen {
     rows: Vec<Vec<char>>,
+    /// What has left the screen at its top.
+    scrolled: Vec<Vec<char>>,
     /// Whether a row goes on in the next one, because it was full.
     goes_on: Vec<bool>,
     row: usize,
@@ -24,6 +26,7 @@ impl Screen {
     pub fn new(rows: usize, columns: usize) -> Self {
         Self {
             rows: vec![vec![' '; columns]; rows],
+            scrolled: Vec::new(),
             goes_on: vec![false; rows],
             row: 0,
             column: 0,
@@ -69,7 +72,7 @@ impl Screen {
                 rows.pop();
                 goes_on.pop();
             } else {
-                rows.remove(0);
+                self.scrolled.push(rows.remove(0));
                 goes_on.remove(0);
                 cursor.0 -= 1;
             }
@@ -82,7 +85,12 @@ impl Screen {
 
     /// The lines, without the blanks at their ends.
     pub fn lines(&self) -> Vec<String> {
-        self.rows.iter().map(|row| row.iter().collect::<String>().trim_end().to_owned()).collect()
+        texts(&self.rows)
+    }
+
+    /// The lines that have left the screen at its top, the oldest first.
+    pub fn scrollback(&self) -> Vec<String> {
+        texts(&self.scrolled)
     }
 
     /// The line the cursor is in.
@@ -99,7 +107,7 @@ impl Screen {
         if self.row + 1 < self.rows.len() {
             self.row += 1;
         } else {
-            self.rows.remove(0);
+            self.scrolled.push(self.rows.remove(0));
             self.rows.push(vec![' '; self.columns]);
             self.goes_on.remove(0);
             self.goes_on.push(false);
@@ -115,6 +123,10 @@ impl Screen {
         self.rows[self.row][from..to.min(self.columns)].fill(' ');
         self.goes_on[self.row] = false;
     }
+}
+
+fn texts(rows: &[Vec<char>]) -> Vec<String> {
+    rows.iter().map(|row| row.iter().collect::<String>().trim_end().to_owned()).collect()
 }
 
 impl Perform for Screen {
@@ -149,6 +161,12 @@ impl Perform for Screen {
             'G' => self.column = (count - 1).min(self.columns - 1),
             'K' => self.erase_in_line(first),
             'J' => {
+                // As in tmux: what is erased as a whole is kept.
+                if (first, self.row, self.column) == (0, 0, 0) {
+                    let used = self.rows.iter().rposition(|row| row.iter().any(|c| *c != ' '));
+                    let kept = self.rows.iter().take(used.map_or(0, |last| last + 1)).cloned();
+                    self.scrolled.extend(kept);
+                }
                 self.erase_in_line(first);
                 for row in self.row + 1..self.rows.len() {
                     self.rows[row].fill(' ');

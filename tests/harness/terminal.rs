@@ -100,6 +100,11 @@ impl Terminal {
         self.shown.0.lock().unwrap().lines()
     }
 
+    /// The lines that have left the screen at its top.
+    pub fn scrollback(&self) -> Vec<String> {
+        self.shown.0.lock().unwrap().scrollback()
+    }
+
     /// What came that a chat has no business with.
     pub fn suspicious(&self) -> Vec<String> {
         self.shown.0.lock().unwrap().suspicious.clone()

@@ -125,3 +125,59 @@ fn a_long_draft_survives_every_change_of_width_and_so_does_what_was_received() {
         ada.wait_until("the draft to go", |screen| screen.current_line().ends_with("lobby>"));
     }
 }
+
+#[test]
+fn a_draft_taller_than_the_terminal_leaves_nothing_behind() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let (mut ada, mut bob) = (chat(&server.url, "ada"), chat(&server.url, "bob"));
+    for number in 1..=6 {
+        bob.type_line(&format!("received {number}."));
+    }
+    ada.wait_for("received 6.");
+    let rows: Vec<String> = (1..=60).map(|number| format!("row {number}.")).collect();
+    // As a terminal pastes it.
+    ada.press(&format!("\u{1b}[200~{}\u{1b}[201~", rows.join("\n")));
+    ada.wait_for_prompt("row 60.");
+    ada.press(" and");
+    ada.press(" more");
+    ada.wait_for_prompt("row 60. and more");
+    let everything = |terminal: &Terminal| [terminal.scrollback(), terminal.lines()].concat();
+    let times = |terminal: &Terminal, text: &str| {
+        everything(terminal).iter().filter(|line| line.contains(text)).count()
+    };
+    let all_is_there_once = |terminal: &Terminal| {
+        for number in 1..=6 {
+            assert_eq!(times(terminal, &format!("received {number}.")), 1, "{:#?}", everything(terminal));
+        }
+        assert!(rows.iter().all(|row| times(terminal, row) <= 1), "{:#?}", everything(terminal));
+    };
+    all_is_there_once(&ada);
+    assert_eq!(ada.lines().iter().filter(|line| line.starts_with("row ")).count(), 40);
+    // What comes is printed above it.
+    bob.type_line("meanwhile");
+    ada.wait_until("what was received", |screen| {
+        screen.scrollback().iter().any(|line| line.contains("meanwhile"))
+    });
+    all_is_there_once(&ada);
+    // To its beginning, which is shown then, and back.
+    ada.press(&format!("{}\u{1}first: ", "\u{1b}[A".repeat(rows.len() - 1)));
+    ada.wait_for_prompt("first: row 1.");
+    all_is_there_once(&ada);
+    ada.press(&format!("{}\u{5}!", "\u{1b}[B".repeat(rows.len() - 1)));
+    ada.wait_for_prompt("row 60. and more!");
+    all_is_there_once(&ada);
+    // Of another width.
+    ada.resize(90);
+    ada.press("?");
+    ada.wait_for_prompt("row 60. and more!?");
+    all_is_there_once(&ada);
+    // Sent from its middle: what is on the screen is the message, and nothing else.
+    ada.press("\u{1b}[D\u{1b}[D\r");
+    bob.wait_for("row 60. and more!?");
+    ada.wait_for_prompt("lobby>");
+    ada.wait_for("row 60. and more!?");
+    let shown = everything(&ada);
+    assert!(rows.iter().all(|row| times(&ada, row) == 1), "{shown:#?}");
+    assert_eq!(times(&ada, "lobby>"), 1, "{shown:#?}");
+    assert_eq!(times(&ada, "─ lobby"), 1, "{shown:#?}");
+}

@@ -14,6 +14,7 @@ mod start_guard;
 mod status;
 mod suspend;
 pub(crate) mod terminal;
+mod visible_rows;
 
 use crate::alert;
 use crate::stdout_writer::StdoutWriter;
@@ -256,7 +257,7 @@ impl Reader {
 /// Where the line's height is not certain it stays, rather than take a line of others with it.
 fn erase(text: &str, prompt: usize, columns: Option<usize>) {
     let Some(rows) = columns.and_then(|columns| prompt::rows(text, prompt, columns)) else { return };
-    print_now(&format!("\x1b[{}A\r\x1b[J", rows + 1));
+    print_now(&terminal::erased(rows + 1));
 }
 
 /// Writes past the editor, which draws nothing now.

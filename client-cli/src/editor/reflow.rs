@@ -5,6 +5,7 @@
 //! expects it just before it redraws. Positions are counted from the prompt's row; the status line is one row above it, or more
 //! if it was drawn for a wider terminal.
 
+use super::visible_rows::VisibleRows;
 use super::{clusters, terminal};
 use crate::render::prompt_width;
 use std::fmt::Write as _;
@@ -25,6 +26,17 @@ pub(crate) struct Reflow {
     drawn: Condvar,
 }
 
+/// What is drawn of the line.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visible {
+    #[default]
+    All,
+    /// It is taller than the terminal.
+    Rows(VisibleRows),
+    /// It was taller, is finished, and is off the screen.
+    Nothing,
+}
+
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a step of its own of what rustyline does")]
 struct State {
@@ -40,6 +52,10 @@ struct State {
     last_columns: usize,
     /// The row that the cursor is in.
     cursor_row: usize,
+    /// What is drawn of it.
+    visible: Visible,
+    /// The rows that the terminal had then.
+    height: usize,
     /// Columns of the status line; `None` before it is drawn.
     status: Option<usize>,
     /// Its last row was full, and was ended with a line feed.
@@ -59,6 +75,14 @@ struct State {
 }
 
 impl State {
+    /// Rows of the line that are not drawn, above those that are.
+    fn hidden_rows(&self) -> usize {
+        match self.visible {
+            Visible::Rows(rows) => rows.hidden(),
+            Visible::All | Visible::Nothing => 0,
+        }
+    }
+
     /// Whether the line was drawn for another width, in which it takes other rows.
     fn is_outdated(&self, columns: usize) -> bool {
         let is_wrapped = self.status.is_some_and(|status| status > columns);
@@ -151,7 +175,7 @@ impl Reflow {
 
     /// rustyline is about to draw `line` with its cursor before the byte `position`. Gives whether it has to draw all of it:
     /// a full row at the end is ended with a line feed, and what is typed after it would not be joined to it when the
-    /// terminal breaks lines anew.
+    /// terminal breaks lines anew; and of a line that is taller than the terminal other rows may be drawn.
     pub(super) fn drawing(&self, line: &str, position: usize) -> bool {
         let mut state = self.lock();
         state.is_keyed = true;
@@ -162,18 +186,70 @@ impl Reflow {
             columns => columns,
         };
         let before = std::mem::replace(&mut state.columns, columns);
+        let is_rewrapped = is_resized && before != columns && breaks_lines_anew();
         let end = drawn_place(state.prompt, line, columns);
         (state.more_rows, state.last_columns) = (end.row, end.column);
+        let shown_before = state.cursor_row.saturating_sub(state.hidden_rows());
         state.cursor_row = drawn_place(state.prompt, line.get(..position).unwrap_or(line), columns).row;
         let is_ended = place(state.prompt, line, columns) != end;
         let was_ended = std::mem::replace(&mut state.is_ended, is_ended);
-        if is_resized && before != columns && breaks_lines_anew() {
-            let status = status_rows(state.status.unwrap_or(0), columns);
-            write(&correction(state.drawn_prompt, line, position, (before, columns), status));
+        let height = terminal::height();
+        let height_before = std::mem::replace(&mut state.height, height);
+        let drawn = state.visible;
+        if drawn != Visible::Nothing {
+            state.visible = VisibleRows::around(state.cursor_row + 1, end.row + 1, is_ended, height)
+                .map_or(Visible::All, Visible::Rows);
+        }
+        let is_cut = matches!(state.visible, Visible::Rows(_));
+        let status = status_rows(state.status.unwrap_or(0), columns);
+        match drawn {
+            Visible::All if is_rewrapped => {
+                write(&correction(state.drawn_prompt, line, position, (before, columns), status));
+            }
+            Visible::Rows(rows) if is_rewrapped => {
+                let start = rows.part(line, state.drawn_prompt, before).start;
+                let prompt = if rows.has_prompt() { state.drawn_prompt } else { 0 };
+                let left = line.get(start..position).unwrap_or_default();
+                let status = if rows.has_status() { status } else { 0 };
+                write(&cleared(status + place(prompt, left, columns).row, height));
+            }
+            // Rows of others may have come back from the scrollback, and rustyline would take them for its own.
+            Visible::Rows(_) if height > height_before => write(&cleared(shown_before, height)),
+            Visible::All | Visible::Rows(_) | Visible::Nothing => {}
         }
         drop(state);
         self.drawn.notify_all();
-        is_ended || was_ended
+        is_ended || was_ended || is_cut
+    }
+
+    /// What is drawn of the line.
+    pub(super) fn visible(&self) -> Visible {
+        self.lock().visible
+    }
+
+    /// The part of the line that is drawn.
+    pub(super) fn visible_part<'l>(&self, line: &'l str) -> &'l str {
+        let state = self.lock();
+        match state.visible {
+            Visible::All => line,
+            Visible::Rows(rows) => line.get(rows.part(line, state.prompt, state.columns)).unwrap_or(line),
+            Visible::Nothing => "",
+        }
+    }
+
+    /// Another prompt is drawn, with all of its line.
+    pub(super) fn show_all(&self) {
+        self.lock().visible = Visible::All;
+    }
+
+    /// The line is finished. One that is taller than the terminal goes off the screen now: the next row would push its first one
+    /// into the scrollback.
+    pub(super) fn accept(&self) {
+        let mut state = self.lock();
+        if matches!(state.visible, Visible::Rows(_)) {
+            state.visible = Visible::Nothing;
+            write(&terminal::erased(terminal::height()));
+        }
     }
 
     /// Waits until the line stands as it would be drawn for the width that the terminal has now. rustyline erases it before
@@ -194,7 +270,8 @@ impl Reflow {
     /// theirs.
     #[cfg(unix)]
     pub(super) fn leave_room(&self) {
-        write(&"\n".repeat(self.lock().more_rows + 1));
+        let rows = self.lock().more_rows + 1;
+        write(&"\n".repeat(rows.min(terminal::height())));
     }
 }
 
@@ -202,6 +279,11 @@ fn write(text: &str) {
     let mut stdout = io::stdout().lock();
     // A terminal that is gone is noticed by the next read.
     drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+/// As [`terminal::erased`], and what is left moves off the screen, which rustyline erases from its top.
+fn cleared(up: usize, height: usize) -> String {
+    terminal::erased(up) + &"\n".repeat(height.saturating_sub(1))
 }
 
 /// Whether the terminal breaks long lines anew when its width changes. Most do; the oldest cut them off or leave them.
@@ -268,11 +350,10 @@ fn correction(
         } else {
             place(prompt, left, now).row
         };
-    let mut text = String::new();
-    // Writing to a String does not fail, here and below.
-    let _ = write!(text, "\x1b[{up}A\r\x1b[J");
+    let mut text = terminal::erased(up);
     text.extend(std::iter::repeat_n('\n', end.row + 1));
     if end.row > cursor.row {
+        // Writing to a String does not fail.
         let _ = write!(text, "\x1b[{}A", end.row - cursor.row);
     }
     text
@@ -291,24 +372,27 @@ mod tests {
     #[test]
     fn a_wider_terminal_is_not_gone_up_further_than_the_line_reaches() {
         // 100 columns: two rows of 80, one of 120.
-        assert_eq!(correction(PROMPT, &draft(100), 74, (80, 120), 1), "\x1b[1A\r\x1b[J\n\n");
+        assert_eq!(correction(PROMPT, &draft(100), 74, (80, 120), 1), format!("{}\n\n", terminal::erased(1)));
         // The cursor on the first row, the end on the second.
-        assert_eq!(correction(PROMPT, &draft(100), 10, (80, 120), 1), "\x1b[1A\r\x1b[J\n\n\x1b[1A");
+        assert_eq!(
+            correction(PROMPT, &draft(100), 10, (80, 120), 1),
+            format!("{}\n\n\x1b[1A", terminal::erased(1))
+        );
     }
 
     #[test]
     fn in_a_narrower_terminal_the_whole_line_is_erased() {
         // 100 columns: one row of 120, three of 45.
-        assert_eq!(correction(PROMPT, &draft(100), 74, (120, 45), 1), "\x1b[3A\r\x1b[J\n");
+        assert_eq!(correction(PROMPT, &draft(100), 74, (120, 45), 1), format!("{}\n", terminal::erased(3)));
         // And a status line of 80 columns with it.
         assert_eq!(status_rows(80, 45), 2);
-        assert_eq!(correction(PROMPT, &draft(100), 74, (120, 45), 2), "\x1b[4A\r\x1b[J\n");
+        assert_eq!(correction(PROMPT, &draft(100), 74, (120, 45), 2), format!("{}\n", terminal::erased(4)));
     }
 
     #[test]
     fn a_row_that_was_full_has_an_empty_one_after_it() {
-        assert_eq!(correction(PROMPT, &draft(80), 54, (80, 120), 1), "\x1b[2A\r\x1b[J\n\n");
-        assert_eq!(correction(PROMPT, &draft(80), 54, (80, 40), 1), "\x1b[3A\r\x1b[J\n\n");
+        assert_eq!(correction(PROMPT, &draft(80), 54, (80, 120), 1), format!("{}\n\n", terminal::erased(2)));
+        assert_eq!(correction(PROMPT, &draft(80), 54, (80, 40), 1), format!("{}\n\n", terminal::erased(3)));
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! The terminal: its width, and its mode before the editor changed it.
+//! The terminal: its size, and its mode before the editor changed it.
 
 /// The width used when the terminal does not tell.
 const DEFAULT_WIDTH: usize = 80;
+/// The same for its height.
+const DEFAULT_HEIGHT: usize = 24;
 
 /// Columns of the terminal on stdout, as it is now.
 pub(crate) fn width() -> usize {
@@ -9,6 +11,21 @@ pub(crate) fn width() -> usize {
         .map(|(width, _)| usize::from(width.0))
         .filter(|width| *width > 0)
         .unwrap_or(DEFAULT_WIDTH)
+}
+
+/// Rows of the terminal on stdout, as it is now.
+pub(super) fn height() -> usize {
+    terminal_size::terminal_size_of(std::io::stdout())
+        .map(|(_, height)| usize::from(height.0))
+        .filter(|height| *height > 0)
+        .unwrap_or(DEFAULT_HEIGHT)
+}
+
+/// Erases what stands so many rows above the cursor and everything below, and goes to its beginning. Not in one go: what is
+/// erased from the very first cell goes into the scrollback in some terminals, tmux for one.
+pub(super) fn erased(up: usize) -> String {
+    let up = if up > 0 { format!("\x1b[{up}A") } else { String::new() };
+    format!("{up}\r\x1b[K\x1b[C\x1b[J\r")
 }
 
 /// Makes the terminal raw as rustyline does, if it is not: a shell that has stopped the program puts it back for itself.
@@ -69,10 +86,10 @@ impl Before {
         let when = if discards { OptionalActions::Flush } else { OptionalActions::Now };
         let _ = rustix::termios::tcsetattr(std::io::stdin(), when, before);
         let mut stdout = std::io::stdout().lock();
-        let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
+        let erased = erased(above);
         // Bracketed paste off, what rustyline has begun to draw is shown, and a clean line. A terminal that is gone needs none
         // of it.
-        drop(write!(stdout, "\x1b[?2004l\x1b[?2026l{up}\r\x1b[J{more}").and_then(|()| stdout.flush()));
+        drop(write!(stdout, "\x1b[?2004l\x1b[?2026l{erased}{more}").and_then(|()| stdout.flush()));
     }
 }
 
