@@ -12,6 +12,8 @@ pub(crate) const DEFAULT_ROOM: &str = "lobby";
 
 /// How long the others are given to hear that the server goes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// What they hear.
+const REASON: &str = "the chat that it was part of has ended";
 /// How long a browser is given to say that it does not start.
 const BROWSER_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -59,7 +61,7 @@ pub(crate) async fn open(page: Url) -> Result<(), String> {
 /// Tells whoever is connected and stops.
 pub(crate) async fn stop(server: ServerHandle) {
     // The end of this process ends what is left.
-    let _ = tokio::time::timeout(2 * CLOSE_TIMEOUT, server.drain()).await;
+    let _ = tokio::time::timeout(2 * CLOSE_TIMEOUT, server.drain_with_reason(REASON)).await;
 }
 
 /// `rejoin serve`.

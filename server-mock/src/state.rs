@@ -8,6 +8,7 @@ use crate::faults::Faults;
 use crate::file_limit::{self, Shares};
 use crate::host::Hosts;
 use crate::http_connection::HttpConnection;
+use crate::hub::DrainReason;
 use crate::hub::shared::StoreRequest;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
@@ -21,8 +22,7 @@ use crate::write_timeout::WriteTimeout;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderValue, Request};
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -73,7 +73,7 @@ pub(crate) struct AppState {
     /// The other servers of the same store, if there is one.
     pub(crate) others: Option<Arc<dyn OtherNodes>>,
     places: Arc<Semaphore>,
-    draining: AtomicBool,
+    draining: OnceLock<DrainReason>,
     /// Nobody who has said who they are is left, after a drain.
     over: watch::Sender<bool>,
 }
@@ -176,7 +176,7 @@ impl AppState {
             places: Arc::new(Semaphore::new(places)),
             limits,
             files: file_limit::shares(),
-            draining: AtomicBool::new(false),
+            draining: OnceLock::new(),
             over: watch::Sender::new(false),
         }
     }
@@ -346,11 +346,17 @@ impl AppState {
     }
 
     pub(crate) fn draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        self.draining.get().is_some()
     }
 
-    pub(crate) fn stop_admitting(&self) {
-        self.draining.store(true, Ordering::Release);
+    pub(crate) fn stop_admitting(&self, reason: DrainReason) {
+        // Draining once is all there is.
+        let _ = self.draining.set(reason);
+    }
+
+    /// Why it drains, or would.
+    pub(crate) fn drain_reason(&self) -> DrainReason {
+        self.draining.get().copied().unwrap_or_default()
     }
 
     /// The drain is over, whoever is still connected.

@@ -30,6 +30,8 @@ fn rejoin_alone_opens_a_chat_and_prints_the_line_with_which_a_second_terminal_jo
     first.wait_for_prompt("lobby>");
     first.press("\u{4}");
     first.wait_for("[ended with 0]");
+    // And the others learn why.
+    second.wait_for("the server is going away: the chat that it was part of has ended");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Drains the hub: moves clients away within a window, then ends what is left.
 
-use super::Output;
 use super::dispatch::{encode, millis};
 use super::mutation::mutation;
+use super::{DrainReason, Output};
 use super::{Hub, Timer};
 use rejoin::machine::{ClockReading, ServerMessage};
 use rejoin::messages::GoingAway;
@@ -14,21 +14,24 @@ const GRACE: Duration = Duration::from_secs(2);
 
 impl Hub {
     /// Plain connections are closed one after another over the window. Extended ones are asked to move within it;
-    /// they choose the moment, which spreads them too, and those that are still there [`GRACE`] after it are closed.
-    pub(super) fn drain(&mut self, moment: ClockReading, window: Duration) {
+    /// they choose the moment, which spreads them too, and those that are still there [`GRACE`] after it are closed. Of a server
+    /// that goes for good both are closed alike.
+    pub(super) fn drain(&mut self, moment: ClockReading, window: Duration, reason: DrainReason) {
         let now = moment.monotonic;
-        self.draining = true;
+        self.draining = Some(reason);
         let going = ServerMessage::GoingAway(Box::new(GoingAway { window_ms: millis(window), url: None }));
-        let (going, grace) = if window.is_zero() || mutation!(DrainUntold) {
+        // Where the server goes for good there is nothing to move to.
+        let moves = reason == DrainReason::Restart;
+        let (going, grace) = if window.is_zero() || !moves || mutation!(DrainUntold) {
             (None, Duration::ZERO)
         } else {
             (encode(&going), GRACE)
         };
-        let plain = self.conns.values().filter(|state| state.extended.is_none()).count();
-        let count = u32::try_from(plain).unwrap_or(u32::MAX).max(1);
+        let closed = self.conns.values().filter(|state| state.extended.is_none() || !moves).count();
+        let count = u32::try_from(closed).unwrap_or(u32::MAX).max(1);
         let mut index = 0;
         for (conn, state) in &mut self.conns {
-            let at = if state.extended.is_some() {
+            let at = if state.extended.is_some() && moves {
                 let told = going.clone().map(|text| Output::Send { conn: *conn, text });
                 self.outputs.extend(told);
                 now + window + if mutation!(DrainLate) { Duration::from_secs(60) } else { grace }

@@ -44,9 +44,10 @@ impl Hub {
         extended: Option<Box<Extended>>,
     ) -> bool {
         self.disconnect(now, conn, false);
-        if self.draining {
+        if let Some(reason) = self.draining {
             // It was let in before the drain began.
-            self.outputs.push_back(Output::Close { conn, code: 1012, reason: "Service restart" });
+            let (code, reason) = reason.close();
+            self.outputs.push_back(Output::Close { conn, code, reason });
             return false;
         }
         if self.bans.remaining(now, user).is_some() {

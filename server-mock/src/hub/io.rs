@@ -59,6 +59,26 @@ pub struct RoomPosition {
     pub after: u64,
 }
 
+/// Why a server drains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DrainReason {
+    /// It comes back, or another one takes its place (1012).
+    #[default]
+    Restart,
+    /// It goes for good, for this reason (1001).
+    GoingAway(&'static str),
+}
+
+impl DrainReason {
+    /// Code and reason of the close frames.
+    pub(crate) fn close(self) -> (u16, &'static str) {
+        match self {
+            Self::Restart => (1012, "Service restart"),
+            Self::GoingAway(reason) => (1001, reason),
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -197,12 +217,14 @@ pub enum Input<'a> {
         /// For so long the user's new connections are closed with 4003 too; zero ends an earlier ban.
         ban: Option<Duration>,
     },
-    /// Ends every connection within `window`, and whoever connects from now on at once, with 1012. Plain connections
+    /// Ends every connection within `window`, and whoever connects from now on at once, with the close frame of `reason`. Plain connections
     /// and readers are closed evenly over the window, the first one now. Extended ones are told `going_away` and closed
     /// at its end, if they are still there.
     Drain {
         /// How long it may take.
         window: Duration,
+        /// What is said in the close frames.
+        reason: DrainReason,
     },
     /// A connection that was just let in takes the place of one that was lost. Answered by [`Output::Restored`]: it is in
     /// all of these rooms, which are replayed to their newest messages, or in none.

@@ -79,7 +79,7 @@ pub use config::HubConfig;
 pub use connection::is_retryable_close;
 pub use feed_request::{FeedRequest, Since};
 pub use inspect::{ConnectionInfo, Protocol, RoomInfo, UserInfo};
-pub use io::{ConnId, Input, Output, RoomPosition, Text};
+pub use io::{ConnId, DrainReason, Input, Output, RoomPosition, Text};
 pub use log::{Log, LogEntry};
 #[cfg(feature = "bugs")]
 pub use mutation::Mutation;
@@ -140,7 +140,7 @@ pub struct Hub {
     last_input: Timestamp,
     /// Whether a sweep of the store is due some time.
     sweep_scheduled: bool,
-    draining: bool,
+    draining: Option<DrainReason>,
     outputs: VecDeque<Output>,
     /// Of the newest connection.
     generation: u64,
@@ -203,7 +203,7 @@ impl Hub {
             due: BTreeSet::new(),
             last_input: Timestamp::default(),
             sweep_scheduled: false,
-            draining: false,
+            draining: None,
             outputs: VecDeque::new(),
             generation: 0,
             nodes,
@@ -252,7 +252,7 @@ impl Hub {
             }
             Input::Remove { room, user } => self.remove(now.monotonic, &room, &user),
             Input::Kick { user, ban } => self.kick(now.monotonic, &user, ban),
-            Input::Drain { window } => self.drain(now, window),
+            Input::Drain { window, reason } => self.drain(now, window, reason),
             Input::StoreResponse { request_id, response: answer } => {
                 self.handle_response(now, request_id, answer);
             }
@@ -409,7 +409,10 @@ impl Hub {
                         self.refresh_hello(moment, conn);
                     }
                 }
-                Timer::Drain(conn) => self.close(now, conn, 1012, "Service restart"),
+                Timer::Drain(conn) => {
+                    let (code, reason) = self.draining.unwrap_or_default().close();
+                    self.close(now, conn, code, reason);
+                }
                 Timer::Forget(user) => {
                     // An earlier deadline than the one of the last loss: what has been used up since is not full again.
                     let is_over = |user: &User| user.connections == 0 && user.idle_at(now) <= now;

@@ -3,6 +3,7 @@
 use super::Server;
 use crate::accept::Acceptor;
 use crate::connection_limits::Limits;
+use crate::hub::DrainReason;
 use crate::{accept_policy, admin, connection};
 use std::future::{Future, pending};
 use std::pin::pin;
@@ -23,7 +24,7 @@ const LAST_WORDS: Duration = Duration::from_secs(8);
 
 impl Server {
     /// Serves, and drains when `drain` completes. The tasks of connections that are left then are cut by whoever drops them.
-    pub(super) async fn work(self, tasks: &mut JoinSet<()>, drain: impl Future<Output = ()>) {
+    pub(super) async fn work(self, tasks: &mut JoinSet<()>, drain: impl Future<Output = DrainReason>) {
         let Self { app, socket_io, listener, admin, admin_token, tls, router, drain: longest, .. } = self;
         let refusals = Arc::new(Semaphore::new(REFUSALS));
         let mut listener = Acceptor::new(listener);
@@ -82,19 +83,19 @@ impl Server {
                         tracing::error!("a connection ended by a bug; the others go on");
                     }
                 }
-                () = &mut drain, if end.is_none() => {
-                    app.stop_admitting();
+                reason = &mut drain, if end.is_none() => {
+                    app.stop_admitting(reason);
                     let connections = app.hub.connections();
                     let rate = f64::from(app.limits.drain_rate.max(1));
                     #[expect(clippy::cast_precision_loss, reason = "connections are far fewer than 2^52")]
                     let mut window = Duration::from_secs_f64(connections as f64 / rate);
-                    if app.hub.extended_connections() > 0 {
+                    if app.hub.extended_connections() > 0 && reason == DrainReason::Restart {
                         window = window.max(MOVE);
                     }
                     let window = window.min(longest);
                     tracing::info!(connections, ?window, "draining");
                     end = Some(Instant::now() + window + LAST_WORDS);
-                    app.hub.drain(window);
+                    app.hub.drain(window, reason);
                 }
                 () = until(end) => break,
             }

@@ -1,8 +1,12 @@
 //! The handle of a server that runs in a task.
 
 use crate::faults::Faults;
+use crate::hub::DrainReason;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+/// A control frame's payload without its code (RFC 6455 §5.5).
+const REASON_BYTES: usize = 123;
 
 /// Where a server listens, as URLs.
 #[derive(Debug, Clone)]
@@ -21,7 +25,7 @@ pub struct ServerHandle {
 
 #[derive(Debug)]
 pub(super) struct Running {
-    pub(super) drain: oneshot::Sender<()>,
+    pub(super) drain: oneshot::Sender<DrainReason>,
     pub(super) stop: oneshot::Sender<()>,
     pub(super) task: JoinHandle<()>,
 }
@@ -44,9 +48,21 @@ impl ServerHandle {
 
     /// Drains as [`Server::run`](crate::Server::run) does after its shutdown, and waits for the end. Dropping this future leaves the
     /// drain to itself.
-    pub async fn drain(mut self) {
+    pub async fn drain(self) {
+        self.drain_as(DrainReason::Restart).await;
+    }
+
+    /// As [`drain`](Self::drain), of a server that goes for good: connections are closed with 1001 and this reason, which clients
+    /// show. A close frame has room for 123 bytes of it.
+    pub async fn drain_with_reason(self, reason: &'static str) {
+        let most = REASON_BYTES.min(reason.len());
+        let reason = (0..=most).rev().find_map(|end| reason.get(..end)).unwrap_or_default();
+        self.drain_as(DrainReason::GoingAway(reason)).await;
+    }
+
+    async fn drain_as(mut self, reason: DrainReason) {
         if let Some(Running { drain, stop, task }) = self.running.take() {
-            let _ = drain.send(());
+            let _ = drain.send(reason);
             let _ = task.await;
             drop(stop);
         }

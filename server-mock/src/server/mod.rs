@@ -17,6 +17,7 @@ use crate::admin::AdminToken;
 use crate::auth::Reloader;
 use crate::config::Config;
 use crate::faults::Faults;
+use crate::hub::DrainReason;
 use crate::socketio::SocketIo;
 use crate::state::AppState;
 use axum::Router;
@@ -113,7 +114,11 @@ impl Server {
     ///
     /// Dropping the future stops at once: every connection is cut.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        self.serve(shutdown, pending()).await;
+        let drain = async {
+            shutdown.await;
+            DrainReason::Restart
+        };
+        self.serve(drain, pending()).await;
     }
 
     /// Serves in a task of the current tokio runtime.
@@ -122,20 +127,14 @@ impl Server {
     /// Outside of a tokio runtime.
     pub fn spawn(self) -> ServerHandle {
         let (addresses, faults) = (self.addresses.clone(), self.faults());
-        let (drain, drained) = oneshot::channel::<()>();
+        let (drain, drained) = oneshot::channel::<DrainReason>();
         let (stop, stopped) = oneshot::channel::<()>();
-        let told = |receiver: oneshot::Receiver<()>| async {
-            if receiver.await.is_err() {
-                // Dropped unsent: the handle is gone, and its `Drop` has its own way.
-                pending::<()>().await;
-            }
-        };
-        let task = tokio::spawn(self.serve(told(drained), told(stopped)));
+        let task = tokio::spawn(self.serve(requested(drained), requested(stopped)));
         ServerHandle { addresses, faults, running: Some(Running { drain, stop, task }) }
     }
 
     #[cfg_attr(not(feature = "redis"), expect(unused_mut, reason = "the store is taken out of it"))]
-    async fn serve(mut self, drain: impl Future<Output = ()>, stop: impl Future<Output = ()>) {
+    async fn serve(mut self, drain: impl Future<Output = DrainReason>, stop: impl Future<Output = ()>) {
         let mut tasks = JoinSet::new();
         {
             let (app, socket_io) = (Arc::clone(&self.app), Arc::clone(&self.socket_io));
@@ -161,5 +160,13 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("url", &self.addresses.url).finish_non_exhaustive()
+    }
+}
+
+/// What the handle requests. One that is gone has requested nothing: its `Drop` stops the server.
+async fn requested<T>(request: oneshot::Receiver<T>) -> T {
+    match request.await {
+        Ok(request) => request,
+        Err(_) => pending().await,
     }
 }

@@ -26,7 +26,7 @@ use crate::authorize::Authorizer;
 use crate::hub::shared::StoreRequest;
 #[cfg(any(test, feature = "redis"))]
 use crate::hub::shared::{RequestId, StoreNotice, StoreResponse};
-use crate::hub::{Hub, HubConfig, Input};
+use crate::hub::{DrainReason, Hub, HubConfig, Input};
 use crate::limit_log::LimitLog;
 use crate::metrics::Metrics;
 use crate::send_queue::QueueLevel;
@@ -118,8 +118,8 @@ impl SharedHub {
         look(&core.hub, self.now().monotonic)
     }
 
-    pub(crate) fn drain(&self, window: Duration) {
-        self.run(&mut self.lock(), Input::Drain { window });
+    pub(crate) fn drain(&self, window: Duration, reason: DrainReason) {
+        self.run(&mut self.lock(), Input::Drain { window, reason });
     }
 
     /// The connections that are told when they have to move.

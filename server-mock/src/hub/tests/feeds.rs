@@ -314,7 +314,7 @@ fn a_drain_closes_readers_one_after_another_like_plain_connections() {
     let mut world = World::new(|_| {});
     world.connect(ADA, "ada");
     world.watch(EVE, Since::Nothing, 0);
-    let outputs = world.handle(Input::Drain { window: Duration::from_secs(8) });
+    let outputs = world.handle(Input::Drain { window: Duration::from_secs(8), reason: DrainReason::Restart });
     assert_eq!(outputs, closed(ADA, 1012, "Service restart"));
     assert_eq!((world.next_tick(), world.ms), (closed(EVE, 1012, "Service restart"), 4_000));
     assert_eq!(world.watch(EVE, Since::Nothing, 0), closed(EVE, 1012, "Service restart"));

@@ -17,7 +17,7 @@ mod stores;
 mod strangers;
 mod tokens;
 
-use super::{ConnId, Hub, HubConfig, Input, Output};
+use super::{ConnId, DrainReason, Hub, HubConfig, Input, Output};
 use rejoin::machine::ClockReading;
 use rejoin::{Name, Timestamp};
 use serde_json::{Value, json};

@@ -262,7 +262,7 @@ fn a_drain_closes_everybody_evenly_over_its_window() {
     for conn in 0..4 {
         world.connect(ConnId(conn), "ada");
     }
-    let first = world.handle(Input::Drain { window: Duration::from_secs(8) });
+    let first = world.handle(Input::Drain { window: Duration::from_secs(8), reason: DrainReason::Restart });
     let mut closes = vec![(world.ms, first)];
     while world.hub.connections() > 0 {
         let outputs = world.next_tick();
@@ -277,7 +277,7 @@ fn a_drain_closes_everybody_evenly_over_its_window() {
 #[test]
 fn a_drain_without_a_window_closes_everybody_at_once() {
     let mut world = World::lobby(|_| {});
-    let outputs = world.handle(Input::Drain { window: Duration::ZERO });
+    let outputs = world.handle(Input::Drain { window: Duration::ZERO, reason: DrainReason::Restart });
     let both = [closed(ADA, 1012, "Service restart"), closed(BOB, 1012, "Service restart")].concat();
     assert_eq!(outputs, both);
 }

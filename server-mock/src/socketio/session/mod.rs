@@ -400,8 +400,9 @@ impl Session {
             Due::Connect => Some(CloseReason::Over(Limit::ConnectDeadline, 1008, "No CONNECT in time")),
             Due::Move => {
                 // Not a DISCONNECT: a client that gets one does not come back by itself.
+                let (code, reason) = self.app.drain_reason().close();
                 for member in &self.members {
-                    member.send_queue.close(1012, "Service restart");
+                    member.send_queue.close(code, reason);
                 }
                 None
             }

@@ -218,7 +218,13 @@ impl World {
                 self.nodes[node].draining_until = Some(until);
                 self.nodes[node].drain_window = window;
                 self.at(until, SimEvent::ServerBack { node });
-                self.hub_at(node, hub::Input::Drain { window: Duration::from_micros(window) });
+                self.hub_at(
+                    node,
+                    hub::Input::Drain {
+                        window: Duration::from_micros(window),
+                        reason: hub::DrainReason::Restart,
+                    },
+                );
                 if window > 0 {
                     self.all_are_told_to_go(node);
                 }
