@@ -220,7 +220,8 @@ impl fmt::Display for CauseCode {
             Self::Closed(1000) => "the server closed the connection",
             // No codes that are ever sent: they stand for none (RFC 6455 §7.4.1).
             Self::Closed(1005 | 1006) => "the server closed the connection without a reason",
-            Self::Closed(1001 | 1012 | 4010) => "the server is restarting",
+            Self::Closed(1001) => "the server is going away",
+            Self::Closed(1012 | 4010) => "the server is restarting",
             Self::Closed(1013 | 4008 | 4011) => "the server is overloaded",
             Self::Closed(4002) => "the token has expired",
             Self::Closed(code) => return write!(f, "the server closed the connection ({code})"),
@@ -261,6 +262,9 @@ pub struct Cause {
     /// Of a failed dial: what is known of a way out beside what `code` lets one guess.
     #[cfg(feature = "native")]
     pub remedy: Option<Remedy>,
+    /// Of [`CauseCode::GaveUp`]: why the last attempt failed.
+    #[cfg(feature = "native")]
+    pub last: Option<CauseCode>,
     /// Whether the machine continues trying by itself.
     pub will_retry: bool,
 }
@@ -276,6 +280,8 @@ impl Cause {
             idle_timeout: None,
             #[cfg(feature = "native")]
             remedy: None,
+            #[cfg(feature = "native")]
+            last: None,
             will_retry: true,
         }
     }
@@ -283,6 +289,16 @@ impl Cause {
     /// The same, after which the machine does not continue by itself.
     pub fn without_retry(self) -> Self {
         Self { will_retry: false, ..self }
+    }
+
+    /// The end of the attempts, the last of which failed for this.
+    pub(crate) fn give_up(self) -> Self {
+        Self {
+            code: CauseCode::GaveUp,
+            #[cfg(feature = "native")]
+            last: Some(self.code),
+            ..self
+        }
     }
 
     /// The same, with the `data` of a refusal.

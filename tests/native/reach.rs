@@ -198,7 +198,8 @@ async fn a_rule_of_ones_own_gives_the_delays_and_the_limit_of_attempts_ends_it()
     };
     let builder = Client::builder("ws://127.0.0.1:1/ws").backoff_with(rule.clone()).max_attempts(2);
     let (client, _events) = builder.connect().unwrap();
-    assert_eq!(within("the end", client.terminated()).await.code, CauseCode::GaveUp);
+    let end = within("the end", client.terminated()).await;
+    assert_eq!((end.code, end.last), (CauseCode::GaveUp, Some(CauseCode::Dial(DialErrorKind::Refused))));
     assert_eq!(*asked.lock().unwrap(), [1, 2, 3]);
     let builder = rejoin::follow("http://127.0.0.1:1", "lobby").backoff_with(rule).max_attempts(2);
     let mut feed = builder.connect().unwrap();

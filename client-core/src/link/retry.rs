@@ -118,7 +118,7 @@ impl Link {
             .is_some_and(|most| self.backoff.attempt() + u32::from(mutation!(LegacyGivesUpEarly)) > most)
             || self.config.max_elapsed.is_some_and(|most| loss.age(now).plus(delay) > most.into());
         if exhausted {
-            self.fail(Cause { code: CauseCode::GaveUp, ..cause });
+            self.fail(cause.give_up());
             return;
         }
         self.phase = match self.take_replacement_dial() {

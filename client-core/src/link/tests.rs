@@ -373,6 +373,8 @@ fn the_legacy_rule_gives_up_after_ten_attempts() {
     assert_eq!(dials, 11, "the first dial and ten attempts");
     assert_eq!(rig.link.state(), State::Failed);
     assert_eq!(rig.cause().code, CauseCode::GaveUp);
+    #[cfg(feature = "native")]
+    assert_eq!(rig.cause().last, Some(CauseCode::Dial(DialErrorKind::Refused)));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::json_safe::write_line;
 use crate::socket_io;
 use rejoin::messages::{Code, EntryMeta, JoinReason};
 use rejoin::{
-    Cause, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, Receipt, RoomChange, RoomState,
-    SendError, SendFailure, SendReply, State, StateChange, Timestamp,
+    Cause, CauseCode, DeliveryStatus, Event, Gap, Id, JoinedRoom, Message, Mode, Name, Receipt, RoomChange,
+    RoomState, SendError, SendFailure, SendReply, State, StateChange, Timestamp,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -71,6 +71,9 @@ struct OutputLine<'a> {
     server_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// Of `gave_up`: the reason for which the last attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -294,9 +297,10 @@ fn state(change: &StateChange, now: Timestamp) -> OutputLine<'_> {
         line.attempt = Some(attempt);
         line.retry_in_ms = retry_at.map(|at| u64::try_from((at - now).as_millis()).unwrap_or(u64::MAX));
     }
-    if let Some(Cause { code, text, data, .. }) = &change.cause {
-        line.code = code.number().map(CodeField::Number);
+    if let Some(Cause { code, text, data, last, .. }) = &change.cause {
+        line.code = last.unwrap_or(*code).number().map(CodeField::Number);
         line.reason = Some(code.as_str());
+        line.last_reason = last.map(CauseCode::as_str);
         line.message = Some(&**text).filter(|text| !text.is_empty());
         line.data = raw(data.as_ref());
     }

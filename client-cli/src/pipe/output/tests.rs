@@ -1,6 +1,6 @@
 use super::*;
 use rejoin::messages::{Notification, ProducerSeq};
-use rejoin::{CauseCode, GapReason};
+use rejoin::{CauseCode, DialErrorKind, GapReason};
 
 fn printed(given: &Event) -> String {
     let mut out = Vec::new();
@@ -22,6 +22,16 @@ fn a_state_carries_what_applies_and_nothing_else() {
     assert_eq!(
         printed(&Event::Mode(Mode::Plain)),
         "{\"type\":\"state\",\"state\":\"connected\",\"mode\":\"plain\"}\n"
+    );
+}
+
+#[test]
+fn the_end_of_the_attempts_names_the_last_ones_reason_too() {
+    let mut cause = Cause::new(CauseCode::GaveUp, "").without_retry();
+    cause.last = Some(CauseCode::Dial(DialErrorKind::Http(503)));
+    assert_eq!(
+        printed(&Event::State(StateChange::new(State::Failed, Some(cause)))),
+        "{\"type\":\"state\",\"state\":\"failed\",\"code\":503,\"reason\":\"gave_up\",\"lastReason\":\"http\"}\n"
     );
 }
 
