@@ -40,7 +40,7 @@ export function parseAck(given: readonly unknown[], textIsError = false): AckRes
       done: true,
       id: (result && idOf(result)) || "",
       seq: isCount(seq) ? seq : -1,
-      members: Array.isArray(members) ? [...new Set(members.slice(0, MAX_MEMBERS).filter(isText))].sort() : undefined,
+      members: Array.isArray(members) ? [...new Set(members.slice(0, MAX_MEMBERS).map((it) => (typeof it == "number" ? `${it}` : it)).filter(isText))].sort() : undefined,
       ...rest,
     };
   }

@@ -252,8 +252,12 @@ fn id(value: &Value) -> Option<Id> {
 }
 
 fn members_of(members: &[Value]) -> Vec<Name> {
-    let mut names: Vec<Name> =
-        members.iter().take(MAX_MEMBERS).filter_map(Value::as_str).map(Name::from).collect();
+    let name = |member: &Value| match member {
+        Value::String(name) => Some(Name::from(&**name)),
+        Value::Number(id) => Some(Name::from(&*id.to_string())),
+        _ => None,
+    };
+    let mut names: Vec<Name> = members.iter().take(MAX_MEMBERS).filter_map(name).collect();
     names.sort_unstable();
     names.dedup();
     names

@@ -250,7 +250,7 @@ fn an_ack_has_its_number_its_members_and_the_whole_answer() {
         ServerPacket::Ack { id: 7, answer } => *answer,
         other => panic!("{other:?}"),
     };
-    let members = Some(vec!["a".into(), "b".into()]);
+    let members = Some(vec!["1".into(), "a".into(), "b".into()]);
     let done = |members, answer: Option<&str>| Answer::Done {
         id: None,
         seq: None,
@@ -259,8 +259,8 @@ fn an_ack_has_its_number_its_members_and_the_whole_answer() {
     };
     assert_eq!(answer("437[]"), done(None, None));
     assert_eq!(answer("437[ true ]"), done(None, Some("true")));
-    let text = r#"437[{"members":["b","a","b",1]}]"#;
-    assert_eq!(answer(text), done(members, Some(r#"{"members":["b","a","b",1]}"#)));
+    let text = r#"437[{"members":["b","a","b",1,null]}]"#;
+    assert_eq!(answer(text), done(members, Some(r#"{"members":["b","a","b",1,null]}"#)));
     let mut errors = codec().ack_text(AckText::Error);
     let Ok(Some(ServerPacket::Ack { answer, .. })) = errors.decode(r#"437["too \u001bloud"]"#) else {
         panic!()
