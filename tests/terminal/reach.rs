@@ -140,3 +140,29 @@ fn an_attempt_to_connect_ends_after_as_many_seconds_as_were_given() {
     assert_eq!(ended.status, Some(1), "{}", ended.text());
     assert!(ended.text().contains("no answer in time"), "{}", ended.text());
 }
+
+#[test]
+fn a_proxy_that_is_not_there_or_wants_a_password_is_told_as_the_proxy() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let strict = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = strict.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for tcp in strict.incoming() {
+            let mut tcp = tcp.unwrap();
+            let lines = BufReader::new(tcp.try_clone().unwrap()).lines().map(Result::unwrap);
+            assert!(lines.take_while(|line| !line.is_empty()).count() > 0);
+            // It may have gone.
+            let _ = write!(tcp, "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    for (proxy, words) in [
+        (format!("http://{nobody}"), format!("the proxy is not reached: {nobody}")),
+        (format!("http://user:{CANARY}@{address}"), "HTTP 407: it wants a user and a password".to_owned()),
+    ] {
+        let args = ["send", "wss://chat.example/ws", "-r", "lobby", "--token", "t", "--timeout", "1", "hi"];
+        let ended = Running::start_with(&args, &[("https_proxy", &proxy)]).finish();
+        assert_eq!(ended.status, Some(1), "{}", ended.text());
+        assert!(ended.text().contains(&words), "{}", ended.text());
+        assert!(!ended.text().contains(CANARY), "{}", ended.text());
+    }
+}

@@ -83,7 +83,11 @@ impl Connector {
     async fn connect_tcp(&self, endpoint: &Endpoint) -> Result<TcpStream, DialError> {
         #[cfg(feature = "proxy")]
         if let Some(proxy) = &self.proxy {
-            let tcp = connect(proxy.host(), proxy.port()).await?;
+            let of_proxy = |error: DialError| DialError {
+                text: format!("the proxy is not reached: {}", error.text).into(),
+                ..error
+            };
+            let tcp = connect(proxy.host(), proxy.port()).await.map_err(of_proxy)?;
             return proxy::tunnel(tcp, proxy, endpoint).await;
         }
         connect(endpoint.host(), endpoint.port()).await

@@ -92,7 +92,11 @@ pub(crate) async fn tunnel(
     if (200..300).contains(&status) {
         Ok(tcp)
     } else {
-        Err(failed(format!("the proxy answered HTTP {status}")))
+        let advice = match status {
+            407 => ": it wants a user and a password, http://USER:PASSWORD@HOST:PORT",
+            _ => "",
+        };
+        Err(failed(format!("the proxy answered HTTP {status}{advice}")))
     }
 }
 
