@@ -1,7 +1,7 @@
 //! Hints about failures, as far as they depend on the server that the command line describes. Does no I/O.
 
 use crate::describe::{cause, is_uninformative};
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::sanitise;
 use rejoin::{Cause, CauseCode, DialErrorKind, Remedy, SOCKET_IO_DETECTED};
 use std::borrow::Cow;
@@ -44,8 +44,8 @@ pub(crate) const NO_TOKEN: &str =
 pub(crate) const SPENT_TICKET: &str = "the ticket was used before or has expired: it lets in once, and within 30 s; get another one for each connection \
      (POST /tickets), or give the token itself with --token-file or REJOIN_TOKEN";
 /// How to send what a server may check before it looks at a token.
-const ORIGIN: &str = "an Origin is sent with --header 'Origin: https://PAGE'";
-const TOKEN_OPTIONS: &str = "--token NAME, --token-file FILE or REJOIN_TOKEN";
+pub(crate) const ORIGIN: &str = "an Origin is sent with --header 'Origin: https://PAGE'";
+pub(crate) const TOKEN_OPTIONS: &str = "--token NAME, --token-file FILE or REJOIN_TOKEN";
 
 /// What to do about a failure of this kind, whatever the command.
 pub(crate) fn general(code: CauseCode) -> Option<&'static str> {
@@ -55,6 +55,9 @@ pub(crate) fn general(code: CauseCode) -> Option<&'static str> {
                  read it elsewhere: `rejoin doctor` finds out where, for --token-in",
         ),
         CauseCode::UnknownNamespace => Some("give the name that the server's code uses with --namespace"),
+        CauseCode::Dial(DialErrorKind::Timeout) => Some(
+            "a server that takes longer to let anybody in is given more time with --connect-timeout SECS",
+        ),
         CauseCode::TokenUnavailable => Some("check the token file or command"),
         CauseCode::GaveUp => Some("the default policy has no limit of attempts: leave out --policy legacy"),
         _ => None,
@@ -113,7 +116,10 @@ impl Hints {
             return Failure::terminal("failed", "the connection has ended for good");
         };
         let failure = self.refusal(reason).unwrap_or_else(|| {
-            let failure = Failure::terminal(reason.code.as_str(), cause(reason));
+            let failure = Failure {
+                exit: Exit::of_failed(Some(reason)),
+                ..Failure::terminal(reason.code.as_str(), cause(reason))
+            };
             match self.for_cause(reason) {
                 Some(advice) => failure.hint(advice),
                 None => failure,

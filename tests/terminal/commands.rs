@@ -2,6 +2,7 @@
 
 use crate::{run, text};
 use harness::closed_port::ClosedPort;
+use harness::command::Running;
 use harness::process::ServerProcess;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -97,6 +98,18 @@ fn a_text_where_no_url_is_known_is_told_as_what_it_was_taken_for() {
 }
 
 #[test]
+fn a_text_with_a_link_in_it_is_a_text_where_a_url_is_known() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let words = "look at https://example.com/page";
+    let mut listener = Running::start(&["tail", &server.url, "-r", "lobby", "--token", "bob"]);
+    listener.wait_for("joined lobby");
+    let args = ["send", "-r", "lobby", "--token", "ada", words];
+    let ended = Running::start_with(&args, &[("REJOIN_URL", &server.url)]).wait();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    listener.wait_for(words);
+}
+
+#[test]
 fn doctor_says_which_step_fails() {
     let server = ServerProcess::start("127.0.0.1:0");
     let good = run(&["doctor", &server.url, "--token", "ada"], b"");
@@ -148,8 +161,8 @@ fn a_negative_number_is_a_value_and_the_complaint_names_its_option() {
     }
 }
 
-/// A proxy to `server` that refuses requests of pages, which is those with an Origin; gives its address.
-fn proxy_against_pages(server: String) -> String {
+/// A proxy to `server` that refuses requests with an Origin, as pages send them, or those without one; gives its address.
+fn proxy_against(pages: bool, server: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -159,7 +172,7 @@ fn proxy_against_pages(server: String) -> String {
             while !head.ends_with(b"\r\n\r\n") && client.read_exact(&mut byte).is_ok() {
                 head.extend_from_slice(&byte);
             }
-            if String::from_utf8_lossy(&head).to_ascii_lowercase().contains("\r\norigin:") {
+            if String::from_utf8_lossy(&head).to_ascii_lowercase().contains("\r\norigin:") == pages {
                 // The client may have gone.
                 let _ = client.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
                 continue;
@@ -185,7 +198,7 @@ fn doctor_warns_when_pages_of_the_urls_own_host_may_not_connect() {
         "{}",
         text(&open.stdout)
     );
-    let address = proxy_against_pages(server.address());
+    let address = proxy_against(true, server.address());
     let refused = run(&["doctor", &format!("ws://{address}/ws"), "--token", "ada"], b"");
     let said = text(&refused.stdout);
     // It works from here.
@@ -197,6 +210,21 @@ fn doctor_warns_when_pages_of_the_urls_own_host_may_not_connect() {
         "{said}"
     );
     assert!(said.contains(&format!("add http://{address} to the origins")), "{said}");
+}
+
+#[test]
+fn doctor_finds_out_that_a_server_wants_an_origin_and_says_which_header_sends_it() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let address = proxy_against(false, server.address());
+    let refused = run(&["doctor", &format!("ws://{address}/ws"), "--token", "ada"], b"");
+    let said = text(&refused.stdout);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    let advice = format!("it lets in who names its own pages: add --header 'Origin: http://{address}'");
+    assert!(said.contains("failed  origin ") && said.contains(&advice), "{said}");
+    let header = format!("Origin: http://{address}");
+    let followed =
+        run(&["doctor", &format!("ws://{address}/ws"), "--token", "ada", "--header", &header], b"");
+    assert_eq!(followed.status.code(), Some(0), "{}", text(&followed.stdout));
 }
 
 #[test]

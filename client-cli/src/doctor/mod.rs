@@ -118,6 +118,11 @@ async fn examine(settings: &mut Settings, idle: Option<Duration>) -> Result<bool
     if let Err(cause) = &healthy {
         if is_forbidden(cause) && settings.names_origin() {
             report::failed(Step::Origin, &describe::cause(cause), Some(GIVEN_ORIGIN));
+        } else if is_forbidden(cause)
+            && let Some(origin) = origin::wanted(settings).await
+        {
+            let advice = format!("it lets in who names its own pages: add --header 'Origin: {origin}'");
+            report::failed(Step::Origin, &describe::cause(cause), Some(&advice));
         } else {
             let advice = token::advice(settings, None, cause).await;
             report::failed(Step::Token, &describe::cause(cause), Some(&advice));

@@ -34,6 +34,19 @@ pub(super) async fn examine(settings: &mut Settings) {
     }
 }
 
+/// The Origin with which the server lets us in that has refused us without one.
+pub(super) async fn wanted(settings: &Settings) -> Option<String> {
+    let mut settings = settings.clone();
+    let origin = suggested_urls::origin(&settings.endpoint);
+    if !settings.add_origin(&origin) {
+        return None;
+    }
+    let (client, mut events) = settings.connect().ok()?;
+    let connected = timeout(STEP, until_connected(&mut events)).await;
+    client.close().await;
+    matches!(connected, Ok(Ok(()))).then_some(origin)
+}
+
 /// What became of the Origin header, without the general advice about such an answer.
 fn refusal(cause: &Cause) -> String {
     match cause.code {

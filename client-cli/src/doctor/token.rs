@@ -5,7 +5,7 @@ use crate::hints;
 use crate::hints::Login;
 use crate::settings::Settings;
 use crate::token::TokenFrom;
-use rejoin::{Cause, CauseCode, DialErrorKind, Event, FeedEvent, State, TokenLocation};
+use rejoin::{Cause, CauseCode, DialErrorKind, Event, FeedEvent, Remedy, State, TokenLocation};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -34,13 +34,18 @@ pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &
         return hints::SPENT_TICKET.to_owned();
     }
     if matches!(settings.token, TokenFrom::Nowhere) {
-        return match settings.login() {
-            Login::Authorization => {
-                "check the user name and password of the URL, or the Authorization header"
+        return match (settings.login(), cause.code) {
+            (Login::Authorization, _) => {
+                "check the user name and password of the URL, or the Authorization header".to_owned()
             }
-            _ => hints::NO_TOKEN,
-        }
-        .to_owned();
+            _ if cause.remedy == Some(Remedy::InMessage) => {
+                "USER:PASSWORD@ before the URL's host sends them".to_owned()
+            }
+            (_, CauseCode::Unauthorized(403) | CauseCode::Dial(DialErrorKind::Http(403))) => {
+                format!("{}; if it wants a token: {}", hints::ORIGIN, hints::TOKEN_OPTIONS)
+            }
+            _ => hints::NO_TOKEN.to_owned(),
+        };
     }
     if cause.code == CauseCode::TokenUnavailable {
         return hints::general(cause.code).unwrap_or(general).to_owned();
