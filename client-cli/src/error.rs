@@ -2,6 +2,7 @@
 
 use crate::sanitise;
 use crate::stdout_writer::WriteFailure;
+use rejoin::{Cause, CauseCode};
 use std::process::ExitCode;
 
 /// The exit statuses, weakest first: of several the strongest counts.
@@ -21,6 +22,14 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// Of a connection that has failed for good: what was given is of no use, or the server has refused.
+    pub(crate) fn of_failed(cause: Option<&Cause>) -> Self {
+        match cause.map(|cause| cause.code) {
+            Some(CauseCode::TokenUnavailable) => Self::Usage,
+            _ => Self::Terminal,
+        }
+    }
+
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Success => 0,

@@ -13,7 +13,10 @@ const EXIT_STATUS: [(&str, &str); 5] = [
         "A message was not delivered for certain, a line of the input was refused, a room of pipe was refused for good, stdout cannot be written, or a step \
          of doctor or a check of conformance failed.",
     ),
-    ("2", "Wrong usage: the command line, the configuration or a file."),
+    (
+        "2",
+        "Wrong usage: the command line, the configuration or a file; a token command that does not exist or prints what cannot be a token.",
+    ),
     ("3", "The server ended the connection for good: a refused token, for instance."),
     ("130", "Interrupted with Ctrl-C, or by a second SIGTERM."),
 ];

@@ -73,6 +73,10 @@ fn a_token_that_no_request_can_carry_is_wrong_usage_and_is_not_shown() {
         assert!(said.contains("the token has a line break in it"), "{args:?}: {said}");
         assert!(!said.contains("s3cret") && !said.contains("refused"), "{args:?}: {said}");
     }
+    // What a script passes whose variable is not set.
+    let ended = Running::start(&["send", &url, "-r", "lobby", "--token", "", "hi"]).wait();
+    assert_eq!(ended.status, Some(2), "{}", ended.text());
+    assert!(ended.text().contains("the token is empty"), "{}", ended.text());
     let ended = Running::start_with(&["send", &url, "-r", "lobby", "hi"], &[("REJOIN_TOKEN", secret)]).wait();
     assert_eq!(ended.status, Some(2), "{}", ended.text());
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -117,5 +121,60 @@ fn a_server_that_speaks_first_is_never_said_to_have_closed_the_connection() {
     for attempt in ["retrying", "attempt 2", "attempt 3"] {
         let said = tail.wait_for(attempt);
         assert!(said.contains("no answer in time"), "{said}");
+    }
+}
+
+#[test]
+fn a_token_command_that_will_never_give_a_token_is_wrong_usage_as_such_a_token_is() {
+    // Nobody accepts there: a dial would be waited for.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", silent.local_addr().unwrap());
+    for command in [r"printf 'a\001b\n'", "/nowhere/at-all"] {
+        for (args, at_start) in [
+            (&["send", &url, "-r", "lobby", "hi"][..], "[token_unavailable]"),
+            (&["tail", &url, "-r", "lobby"], "[token_unavailable]"),
+            (&["pipe", &url, "-r", "lobby", "--linger", "60"], "\"reason\":\"token_unavailable\""),
+        ] {
+            let ended = Running::start(&[args, &["--token-command", command]].concat()).finish();
+            assert_eq!(ended.status, Some(2), "{args:?}, {command}: {}", ended.text());
+            assert!(ended.text().contains(at_start), "{args:?}, {command}: {}", ended.text());
+        }
+    }
+}
+
+/// A plain server that answers every frame of these types with an error.
+fn refusing(types: &'static [&'static str]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut socket = tungstenite::accept(stream.unwrap()).unwrap();
+            while let Ok(message) = socket.read() {
+                if let Message::Text(text) = &message
+                    && types.iter().any(|kind| text.contains(kind))
+                {
+                    let error = format!(r#"{{"type":"error","message":"no {}"}}"#, text.contains("join"));
+                    // It may have gone; the next read says so.
+                    let _ = socket.send(Message::text(error));
+                }
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn the_words_of_a_plain_server_that_refuses_at_once_are_told() {
+    for types in [&["send_message"][..], &["join_room", "send_message"], &["join_room"]] {
+        let url = refusing(types);
+        let args = ["send", &url, "-r", "lobby", "--token", "ada", "--timeout", "5", "hi"];
+        let ended = Running::start(&args).wait();
+        let said = ended.text();
+        assert_eq!(ended.status, Some(1), "{types:?}: {said}");
+        for (kind, words) in
+            [("join_room", "the server says: no true"), ("send_message", "the server says: no false")]
+        {
+            assert_eq!(said.matches(words).count(), usize::from(types.contains(&kind)), "{types:?}: {said}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::describe::{content_limit, is_success};
 use crate::error::{Exit, eprint_line};
 use rejoin::{
     Delivery, DeliveryStatus, Event, Mode, RestoredOutcome, RoomChange, RoomState, SOCKET_IO_DETECTED,
-    SendFailure, SendReply, State,
+    SendFailure, SendReply, State, StateChange,
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -64,7 +64,7 @@ impl Pipe {
                     eprint_line(&format!("rejoin: {text}"));
                 }
                 self.token_notices.look(change);
-                return self.state_changed(change.state);
+                return self.state_changed(change);
             }
             Event::Mode(mode) => {
                 self.unproven_since = None;
@@ -91,7 +91,8 @@ impl Pipe {
         output::event(&mut self.printed, event, self.client.now());
     }
 
-    fn state_changed(&mut self, state: State) {
+    fn state_changed(&mut self, change: &StateChange) {
+        let state = change.state;
         if !std::mem::replace(&mut self.has_begun, true) {
             self.earlier = Some(RestoredOutcomes::of(&self.client));
             if self.client.stored_user().is_none() {
@@ -105,7 +106,7 @@ impl Pipe {
                 self.unproven_since = Some(Instant::now());
             }
             State::Failed => {
-                self.exit = self.exit.max(Exit::Terminal);
+                self.exit = self.exit.max(Exit::of_failed(change.cause.as_ref()));
                 self.phase = Phase::Failed(Instant::now() + LAST_LINES);
             }
             _ => {}

@@ -150,7 +150,7 @@ impl Pipe {
                 output::event(&mut line, event, now);
                 elsewhere.has_ended = matches!(change.state, State::Closing | State::Closed | State::Failed);
                 if change.state == State::Failed {
-                    self.exit = self.exit.max(Exit::Terminal);
+                    self.exit = self.exit.max(Exit::of_failed(change.cause.as_ref()));
                 }
                 if elsewhere.has_ended {
                     for (room, join) in std::mem::take(&mut elsewhere.joins) {

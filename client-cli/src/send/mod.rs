@@ -13,7 +13,7 @@ use crate::error::{Exit, Failure, eprint_line};
 use crate::hints::Hints;
 use crate::lines::{self, Line};
 use crate::pipe::output::{self, Outcome, Repetition};
-use crate::settings::{Settings, Sources, check_room, named};
+use crate::settings::{Settings, Sources, check_room, is_like_url, named};
 use crate::signals::{Signal, Signals};
 use crate::token_notices::TokenNotices;
 use crate::{describe, sanitise};
@@ -26,11 +26,17 @@ use rejoin::{
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use under_way::{Entry, Message, Outcome as Known, UnderWay};
 
 /// Time for the outcomes of what is under way when Ctrl-C is pressed.
 const LAST_OUTCOMES: Duration = Duration::from_secs(1);
+
+/// With a state file the first lines are read before anything is dialled, if they come within this.
+const FIRST_LINES: Duration = Duration::from_millis(500);
+
+/// After the connection has failed for good, lines are still read while others come within this time: they are told of.
+const NEXT_LINES: Duration = Duration::from_millis(500);
 
 /// How long an echo may take. A plain server that sends none costs this once per command, not per message.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,8 +49,8 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     };
     let sources = Sources::read(&connection)?;
     let (url, text) = match (word, &arguments.text) {
-        // One word that is no URL, where a URL is known from other_namespaces, is the text.
-        (Some(word), None) if !word.contains("://") && sources.url(None)?.is_some() => (None, Some(word)),
+        // One word that is no URL, where a URL is known from elsewhere, is the text.
+        (Some(word), None) if !is_like_url(word) && sources.url(None)?.is_some() => (None, Some(word)),
         (url, text) => (url, text.as_deref()),
     };
     if text.is_some_and(str::is_empty) {
@@ -67,19 +73,26 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     settings.manual_commit = true;
     // It may have been named with its namespace.
     let room = settings.rooms.first().cloned().unwrap_or(room);
+    let mut input = text.is_none().then(lines::stdin);
+    let mut lines = VecDeque::new();
+    if settings.state.is_some()
+        && let Some(input) = &mut input
+        && let Ok(Some(first)) = timeout(FIRST_LINES, input.recv()).await
+    {
+        lines.extend(first);
+    }
     let mut sender = Sender::new(&settings, room, arguments)?;
     let client = sender.client.clone();
     let stop = Notify::new();
     let sending = async {
         let settled = async {
+            // What a state file is to keep is there before the server can have refused anything.
+            sender.hand_over_lines(&mut lines);
             sender.begin().await?;
-            match text {
-                Some(text) => {
-                    sender.hand_over(text.to_owned(), None);
-                    sender.send_lines(None, &stop).await?;
-                }
-                None => sender.send_lines(Some(lines::stdin()), &stop).await?,
+            if let Some(text) = text {
+                sender.hand_over(text.to_owned(), None);
             }
+            sender.send_lines(lines, input, &stop).await?;
             sender.settle().await
         }
         .await;
@@ -150,6 +163,8 @@ struct Sender {
     refused: Option<String>,
     /// For good, for this reason.
     shut_out: Option<Code>,
+    /// What the server has said last while nothing was known to be written.
+    said: Option<String>,
     attempts: FailedAttempts,
     format: Format,
     exit: Exit,
@@ -176,6 +191,7 @@ impl Sender {
             restored: BTreeSet::new(),
             refused: None,
             shut_out: None,
+            said: None,
             attempts: FailedAttempts::default(),
             format: if arguments.json { Format::Json } else { Format::Text },
             exit: Exit::Success,
@@ -216,6 +232,21 @@ impl Sender {
         let patience = if self.keeps { self.timeout } else { self.timeout + ECHO_TIMEOUT };
         let until = Instant::now() + patience;
         self.under_way.add(Entry::Message(Message { number, text, sending, until }));
+    }
+
+    /// Queues lines, as far as they may go now.
+    fn hand_over_lines(&mut self, lines: &mut VecDeque<Line>) {
+        while !self.is_held()
+            && self.under_way.has_room()
+            && let Some(Line { number, text }) = lines.pop_front()
+        {
+            match text {
+                // A line of input with nothing on it is no message, as in a chat.
+                Ok(text) if text.trim().is_empty() => {}
+                Ok(text) => self.hand_over(text, Some(number)),
+                Err(bad) => self.under_way.add(Entry::Bad(number, bad)),
+            }
+        }
     }
 
     /// Tells what became of the first one that is under way.
@@ -260,22 +291,12 @@ impl Sender {
     /// sent. As many wait together as fit: each has its own deadline.
     async fn send_lines(
         &mut self,
+        mut lines: VecDeque<Line>,
         mut input: Option<mpsc::Receiver<Vec<Line>>>,
         stop: &Notify,
     ) -> Result<(), Failure> {
-        let mut lines = VecDeque::new();
         loop {
-            while !self.is_held()
-                && self.under_way.has_room()
-                && let Some(Line { number, text }) = lines.pop_front()
-            {
-                match text {
-                    // A line of input with nothing on it is no message, as in a chat.
-                    Ok(text) if text.trim().is_empty() => {}
-                    Ok(text) => self.hand_over(text, Some(number)),
-                    Err(bad) => self.under_way.add(Entry::Bad(number, bad)),
-                }
-            }
+            self.hand_over_lines(&mut lines);
             if lines.is_empty() && input.is_none() && self.under_way.is_empty() {
                 return Ok(());
             }
@@ -306,6 +327,13 @@ impl Sender {
                 }
             };
             if let Err(failure) = done {
+                // Those that are there already are told of too.
+                while input.is_some()
+                    && lines.len() < MOST_UNECHOED
+                    && let Ok(Some(batch)) = timeout(NEXT_LINES, next_batch(&mut input)).await
+                {
+                    lines.extend(batch);
+                }
                 self.unsent(lines);
                 return Err(failure);
             }
@@ -336,13 +364,14 @@ impl Sender {
             }
         }
         // A plain server that sends nothing back is allowed, and all that can be said of it is: written. Unless it has said
-        // that we are not in the room.
-        if let Some(code) = self.shut_out.filter(|_| !self.unechoed.is_empty()) {
+        // that we are not in the room, or complained.
+        let complaint = self.shut_out.map(Code::as_str).or(self.said.as_ref().map(|_| "server"));
+        if let Some(code) = complaint.filter(|_| !self.unechoed.is_empty()) {
             let what = match self.unechoed.len() {
                 1 => "written, and not seen in the room".to_owned(),
                 count => format!("written, and the last {count} not seen in the room"),
             };
-            self.failed(None, &what, code.as_str());
+            self.failed(None, &what, code);
         }
         self.unechoed.clear();
         Ok(())
@@ -388,10 +417,16 @@ impl Sender {
                     }
                 }
             }
-            Event::ServerError { message, .. } if !self.unechoed.is_empty() => {
-                // It does not say which one it means: one of those that have not come back.
-                self.unechoed.pop_front();
-                self.print_failure(None, &format!("the server says: {}", sanitise::line(message)), "server");
+            // It does not say which one it means: one of those that have not come back.
+            Event::ServerError { message, .. } => {
+                let said = format!("the server says: {}", sanitise::line(message));
+                if self.unechoed.pop_front().is_some() {
+                    self.print_failure(None, &said, "server");
+                } else if self.said.as_ref() != Some(&said) {
+                    // About the room, or a message of which it is not known yet that it has been written.
+                    eprint_line(&format!("rejoin: {said}"));
+                    self.said = Some(said);
+                }
             }
             // Nobody hears there what is written, however often it is sent.
             Event::Malformed { error } if &**error == SOCKET_IO_DETECTED => {

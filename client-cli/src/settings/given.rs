@@ -15,6 +15,11 @@ pub(super) fn is_text(given: &str) -> bool {
     !given.trim().is_empty() && !given.contains([':', '/', '?', '=', '&', '@', '#', '.', '[', '%'])
 }
 
+/// Whether it may be a URL: it has a scheme, and no space. A text with a link in it is none.
+pub(crate) fn is_like_url(given: &str) -> bool {
+    given.contains("://") && !given.trim().contains(char::is_whitespace)
+}
+
 /// Whether it is `HOST:PORT`, and a path perhaps: all that a URL wants but its scheme. What has a token or a password is not.
 fn is_host_and_port(given: &str) -> bool {
     let address = given.trim();

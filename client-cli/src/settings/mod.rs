@@ -5,7 +5,7 @@ mod given;
 mod opening;
 mod sources;
 
-pub(crate) use given::{check_room, parse_feed_url, parse_url};
+pub(crate) use given::{check_room, is_like_url, parse_feed_url, parse_url};
 pub(crate) use sources::{Sources, named};
 
 use crate::error::Failure;

@@ -2,7 +2,7 @@
 //! nothing.
 
 use super::Settings;
-use super::given::{check_room, is_text, no_url, parse_feed_url, parse_url};
+use super::given::{check_room, is_like_url, is_text, no_url, parse_feed_url, parse_url};
 use crate::args::{ConnectionArgs, PolicyName, Protocol};
 use crate::error::{Failure, eprint_line};
 use crate::profile::{self, Profile};
@@ -27,7 +27,7 @@ pub(crate) fn named<'a>(
     arguments: &ConnectionArgs,
 ) -> (Option<&'a str>, ConnectionArgs) {
     let mut arguments = arguments.clone();
-    let name = word.filter(|word| !word.contains("://") && arguments.profile.is_none());
+    let name = word.filter(|word| !is_like_url(word) && arguments.profile.is_none());
     match name.filter(|word| profile::is_known(word)) {
         Some(name) => {
             arguments.profile = Some(name.to_owned());
@@ -158,6 +158,10 @@ impl ServerOptions {
         };
         let connect_timeout = arguments.connect_timeout.or(profile.connect_timeout);
         let token = if let Some(token) = &arguments.token {
+            if token.is_empty() {
+                let failure = Failure::usage("token", "the token is empty: nothing was sent");
+                return Err(failure.hint("leave out --token where there is none"));
+            }
             TokenFrom::Given(token.as_str().into())
         } else if let Some(file) = &arguments.token_file {
             TokenFrom::File(file.clone())
