@@ -71,6 +71,11 @@ impl ServerProcess {
         self.admin.as_deref().unwrap()
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
