@@ -14,7 +14,8 @@ const SLOW: Duration = Duration::from_secs(2);
 
 /// The places, some for each address at most. One that has said nothing for a while gives way to a newcomer, the oldest
 /// first, and then one that takes long to say all of a request: otherwise a few hundred silent connections, or half
-/// requests from a few networks, would keep everybody out.
+/// requests from a few networks, would keep everybody out. The network that has the most gives way to one that has fewer
+/// whatever the age.
 #[derive(Debug, Clone)]
 pub(crate) struct Handshakes(Arc<Shared>);
 
@@ -100,7 +101,7 @@ impl Handshakes {
             given = Given::Evicted;
         }
         if table.open.len() >= self.0.most {
-            table.evict(now, |_| true).ok_or(Full::All)?;
+            table.evict(now, |_| true).or_else(|| table.evict_of_heaviest(network)).ok_or(Full::All)?;
             given = Given::Evicted;
         }
         table.last += 1;
@@ -152,6 +153,22 @@ impl Table {
             (now.saturating_duration_since(open.since) >= least).then_some(*number)
         };
         let number = oldest(Stage::Silent, GRACE).or_else(|| oldest(Stage::Partial, SLOW))?;
+        self.remove(number)?.evicted.notify_one();
+        Some(())
+    }
+
+    /// Ends the oldest connection of the network that has the most, however young it is, if that has more than a newcomer of
+    /// `network` will have: who dials anew again and again has only young ones. `None` if there is none.
+    fn evict_of_heaviest(&mut self, network: Option<Network>) -> Option<()> {
+        let own = network.and_then(|network| self.of_networks.get(&network)).copied().unwrap_or(0);
+        let (heaviest, _) =
+            self.of_networks.iter().filter(|(_, open)| **open > own + 1).max_by_key(|(_, open)| **open)?;
+        let heaviest = Some(*heaviest);
+        let oldest = |stage| {
+            let open = self.open.iter().find(|(_, open)| open.network == heaviest && open.stage == stage);
+            open.map(|(number, _)| *number)
+        };
+        let number = oldest(Stage::Silent).or_else(|| oldest(Stage::Partial))?;
         self.remove(number)?.evicted.notify_one();
         Some(())
     }
@@ -283,6 +300,25 @@ mod tests {
         body.reference().is_partial();
         assert!(at(&places, 6, 2_600).is_ok());
         assert!(is_evicted(&body) && !is_evicted(&answered));
+    }
+
+    #[test]
+    fn the_network_with_the_most_gives_way_to_one_with_fewer_however_young_its_connections_are() {
+        let places = Handshakes::new(6, None);
+        let mut heavy: Vec<_> = (0..4).map(|_| begin(&places, 1).unwrap().0).collect();
+        let _light: Vec<_> = (0..2).map(|_| begin(&places, 2).unwrap().0).collect();
+        heavy[0].speaks();
+        heavy[0].reference().is_complete();
+        heavy[1].speaks();
+        // A silent one goes first, and who is answered stays.
+        let (third, given) = begin(&places, 3).unwrap();
+        assert!(given == Given::Evicted && is_evicted(&heavy.remove(2)));
+        let (_fifth, _) = begin(&places, 5).unwrap();
+        assert!(is_evicted(&heavy.remove(2)) && !is_evicted(&heavy[0]) && !is_evicted(&heavy[1]));
+        // Two of one network are no reason for a second of another one, and its own are none for more of it.
+        assert_eq!(begin(&places, 3).unwrap_err(), Full::All);
+        assert_eq!(begin(&places, 2).unwrap_err(), Full::All);
+        assert!(begin(&places, 4).is_ok() && !is_evicted(&third));
     }
 
     #[test]

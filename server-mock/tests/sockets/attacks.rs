@@ -122,6 +122,21 @@ async fn requests_that_do_not_end_give_way_to_whoever_comes() {
     assert_eq!(refused(&server, "evicted").await, 1);
 }
 
+/// However often it dials anew.
+#[tokio::test]
+async fn who_holds_many_places_gives_way_at_once_to_whoever_holds_none() {
+    let server = guarded(|config| config.limits.handshakes = 4).await;
+    let mut slow = Vec::new();
+    for _ in 0..12 {
+        for begin in ["", "GET /ws?token=s3cret HTTP/1.1\r\nHo"] {
+            let mut stream = connect(&server, ATTACKER).await;
+            let _ = stream.write_all(begin.as_bytes()).await;
+            slow.push(stream);
+        }
+        assert_eq!(status(&server, BYSTANDER, &upgrade("s3cret")).await, 101);
+    }
+}
+
 /// Its session goes on by polls, which a WebSocket that is to take over would have answered at once.
 #[tokio::test]
 async fn a_websocket_that_does_not_take_over_gives_way_and_its_session_stays() {
