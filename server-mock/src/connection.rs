@@ -1,7 +1,7 @@
 //! The task of one TCP connection, from `accept` to its end: deadlines, TLS, HTTP. Routes requests; answers none itself.
 
 use crate::accept_policy::{self, Refusal};
-use crate::admission::{Cause, Handshake, Wait, proxy_header};
+use crate::admission::{Cause, Handshake, Wait, proxy_header, until_evicted};
 use crate::faults::{FaultState, FaultyStream};
 use crate::host;
 use crate::http_connection::{AcceptedUpgrade, HttpConnection, UpgradeSlot};
@@ -112,7 +112,7 @@ pub(crate) async fn serve(
                 }
                 return;
             }
-            () = evicted(permit.as_ref()) => return,
+            () = until_evicted(permit.as_ref()) => return,
             () = app.drain_ended(), if !http.is_busy() => return,
             () = app.drain_ended_with_grace() => return,
             () = http.polls() => {
@@ -155,14 +155,6 @@ pub(crate) async fn serve(
         close(stream, 4001, "Unauthorized").await;
     }
     drop(place);
-}
-
-/// Until a handshake that is under way has to give way.
-pub(crate) async fn evicted(permit: Option<&Handshake>) {
-    match permit {
-        Some(permit) => permit.evicted().await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Waits for the first byte, after the header of the PROXY protocol where there is one, and gives the client's address.

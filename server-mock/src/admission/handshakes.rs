@@ -209,6 +209,14 @@ impl Handshake {
     }
 }
 
+/// Until a handshake has to give way; for ever without one.
+pub(crate) async fn until_evicted(handshake: Option<&Handshake>) {
+    match handshake {
+        Some(handshake) => handshake.evicted().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl HandshakeRef {
     /// More has to come from the peer: the body of a request, or what it says over a new WebSocket.
     pub(crate) fn is_partial(&self) {

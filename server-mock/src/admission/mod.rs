@@ -14,7 +14,7 @@ mod rate;
 mod refusals;
 mod sessions;
 
-pub(crate) use handshakes::{Full, Given, Handshake, HandshakeRef, Handshakes};
+pub(crate) use handshakes::{Full, Given, Handshake, HandshakeRef, Handshakes, until_evicted};
 pub(crate) use network::Network;
 pub(crate) use proxies::{Client, Proxies, check_network};
 pub(crate) use rate::{Rates, Wait};

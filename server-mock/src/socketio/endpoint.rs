@@ -6,8 +6,7 @@ use super::session::{Newcomer, Session};
 use super::sessions::{Command, Commands, Registration, UpgradeClaim};
 use super::transport::{EngineTransport, Polling};
 use super::{SocketIo, packet, probe};
-use crate::admission::{Cause, Client, Handshake};
-use crate::connection::evicted;
+use crate::admission::{Cause, Client, Handshake, until_evicted};
 use crate::cors;
 use crate::faults::FaultState;
 use crate::http_connection::{AcceptedUpgrade, HttpConnection, UpgradeSlot};
@@ -106,7 +105,7 @@ impl Opening {
                 if let Some(permit) = &permit {
                     permit.reference().is_partial();
                 }
-                let (patience, evicted) = (app.limits.handshake, evicted(permit.as_ref()));
+                let (patience, evicted) = (app.limits.handshake, until_evicted(permit.as_ref()));
                 let failure = tokio::select! {
                     failure = probe::upgrade(stream, fault_state, session, claim, patience, evicted) => failure,
                     () = app.drain_ended() => None,
