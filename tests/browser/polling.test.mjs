@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { WebSocket } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 import { RejoinServer, SocketIoServer } from "../interop/processes.mjs";
 import { html } from "./builds.mjs";
 import { installed } from "./installed.mjs";
@@ -136,6 +136,16 @@ test("by long polling a server that was killed is found again, and what was lost
   assert.equal((await waiting).status, "answered");
   const { skipped } = await tab.said("a", "written in a tunnel");
   assert.deepEqual(skipped.find(({ event }) => event == "gap").what, { room: "lobby", reason: "reconnected" });
+});
+
+test("a security policy that knows WebSockets alone is not told as the reason of an outage", async (t) => {
+  const { tab } = await page(t, await SocketIoServer.start(t));
+  // Nothing listens there, and the policy of the page lets it open WebSockets there and nothing else.
+  await tab.start("a", "http://127.0.0.1:9", { token: "ada" });
+  const causes = [];
+  while (causes.length < 5) causes.push((await tab.heard("a", "state", ({ cause }) => cause)).what.cause);
+  assert.deepEqual(causes.map(({ code }) => code), Array(5).fill("unreachable"));
+  assert.match(causes[3].text, /^long polling: /);
 });
 
 test("the code for long polling that does not come is a dial that failed, and loaded again", async (t) => {
@@ -296,6 +306,52 @@ test("where the server takes nothing, no more waits than a session holds, and it
   other.send("x");
   other.close();
   assert.deepEqual(await ends, [1006, ""]);
+});
+
+test("before the move a server is asked for packets until it has answered what was sent", async (t) => {
+  const { PollingSession } = await installed("polling.js");
+  const sockets = new WebSocketServer({ noServer: true });
+  let [posted, polled, hasProbed] = [undefined, undefined, false];
+  const server = createServer((request, answer) => {
+    if (request.method == "POST") return (posted = answer);
+    if (!request.url.includes("sid=")) return answer.end(opening);
+    if (!hasProbed) return (polled = answer);
+    // It takes no more before something was taken from it.
+    answer.end("4taken");
+    posted.end("ok");
+  });
+  const upgraded = new Promise((resolve) => {
+    server.on("upgrade", (request, socket, head) =>
+      sockets.handleUpgrade(request, socket, head, (socket) =>
+        socket.on("message", (data) => {
+          if (`${data}` == "5") return resolve();
+          hasProbed = true;
+          socket.send("3probe");
+          polled.end("6");
+        }),
+      ),
+    );
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of sockets.clients) socket.terminate();
+    server.closeAllConnections();
+    server.close();
+  });
+  const heard = [];
+  const session = new PollingSession(
+    `http://127.0.0.1:${server.address().port}/socket.io/?EIO=4&transport=polling`,
+    {
+      upgrades: true, headers: undefined, withCredentials: false, clock: globalThis,
+      // The probe comes when a POST is under way.
+      open: (url) => (session.send("4held"), new WebSocket(url)),
+    },
+    { opened() {}, packet: (packet) => heard.push(packet), upgraded() {}, ended: (...how) => heard.push(how) },
+  );
+  await upgraded;
+  assert.deepEqual(heard.slice(1, 3), ["6", "4taken"]);
+  session.close();
 });
 
 test("options of the transports that are none are refused by name", async () => {

@@ -70,7 +70,7 @@ export class PollingSession {
   #isOver = false;
   /** The WebSocket that is tried out. */
   #probe: WebSocketLike | undefined;
-  /** It works: no request begins any more, those under way are waited for. */
+  /** It works: nothing more is sent by long polling, and what is under way is waited for. */
   #isPaused = false;
   /** The WebSocket that the session has moved to. */
   #socket: WebSocketLike | undefined;
@@ -145,7 +145,8 @@ export class PollingSession {
     if (this.#isPolling) return;
     this.#isPolling = true;
     try {
-      while (this.#mayRequest && !this.#isClosing) {
+      // Before the move a server may answer what was sent only when something has been taken from it.
+      while ((this.#mayRequest || (this.#isPaused && this.#isPosting)) && !this.#isOver && !this.#isClosing) {
         for (const packet of decodePayload(await this.#requests.get())) this.#deliver(packet);
       }
     } catch (error) {
