@@ -46,13 +46,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.check_ready(now);
     }
 
-    /// Whether a connection ended as one does whose token is refused (protocol.md §1), before anything came on it.
+    /// Whether a connection ended as one does whose token is refused (protocol.md §1), before the server read anything: a
+    /// ping is written before the first send, and would have been answered before the close. Where none is possible, nothing
+    /// shows that.
     pub(super) fn is_refused(&self, conn: ConnId, how: &Disconnect) -> bool {
-        let silent = self
-            .connection
-            .as_ref()
-            .is_some_and(|connection| connection.conn == conn && connection.mode.is_none());
-        silent && matches!(how, Disconnect::Closed { code: 4001, .. })
+        let unread = self.settings.can_ping
+            && self.connection.as_ref().is_some_and(|connection| {
+                let is_silent = connection.mode.is_none() && !connection.ponged;
+                connection.conn == conn && is_silent
+            });
+        unread && matches!(how, Disconnect::Closed { code: 4001, .. })
     }
 
     pub(super) fn connection_closed(&mut self) {

@@ -330,3 +330,26 @@ fn what_was_sent_on_a_connection_that_is_refused_before_any_answer_was_not_taken
     rig.input(Input::Closed(rig.conn, refused()));
     assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
 }
+
+#[test]
+fn what_was_sent_on_a_connection_that_answered_a_ping_may_have_been_taken_whatever_closes_it() {
+    let refused = || crate::machine::Disconnect::Closed { code: 4001, reason: "".into() };
+    // A plain server that sends nothing to the sender: the ping was written before the sends.
+    let mut rig = first_contact();
+    let pinged = rig.said().into_iter().skip_while(|output| !matches!(output, Output::Ping { .. }));
+    let sent = |output: &Output| matches!(output, Output::Send { message: ClientMessage::SendMessage { .. }, .. });
+    assert_eq!(pinged.filter(sent).count(), 2);
+    rig.input(Input::Pong(rig.conn));
+    rig.input(Input::Closed(rig.conn, refused()));
+    assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown), (2, DeliveryStatus::Unknown)]);
+    // Where nobody can be asked, nothing shows that it was not taken.
+    let mut config = Config::default();
+    config.link.liveness.can_ping = false;
+    let mut rig = Rig::new(config);
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.send(1, "early");
+    rig.command(Command::Connect);
+    rig.open();
+    rig.input(Input::Closed(rig.conn, refused()));
+    assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
+}

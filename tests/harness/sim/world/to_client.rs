@@ -32,7 +32,11 @@ impl World {
                 self.write(index, Way::Up, Packet::Pong);
                 Input::Activity(id)
             }
-            Packet::Pong => Input::Pong(id),
+            Packet::Pong => {
+                // The server has read so far, and may have read what was written next.
+                self.conns[index].answered = true;
+                Input::Pong(id)
+            }
             Packet::Close(code) => {
                 self.write(index, Way::Up, Packet::Close(code));
                 if code == 4001 && !self.conns[index].answered {
