@@ -148,7 +148,7 @@ impl<'a> FrameBuilder<'a> {
             Ok(id) => SendState::Queued(id),
             Err(why) => SendState::Refused(why),
         };
-        SendFuture { commands, state }
+        SendFuture { commands, state, confirms: true }
     }
 
     /// Queues it; its outcome comes as [`Event::Delivery`](crate::Event::Delivery) with an empty room, in order with all

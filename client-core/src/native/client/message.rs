@@ -38,6 +38,7 @@ pub struct MessageBuilder<'a> {
     reference: Option<Box<str>>,
     timeout: Option<Duration>,
     commit: Option<(Name, Position)>,
+    confirms: bool,
     /// Room set aside for it, which is given back once it is queued.
     reserved: Option<Reservation>,
 }
@@ -52,6 +53,7 @@ impl<'a> MessageBuilder<'a> {
             reference: None,
             timeout: None,
             commit: None,
+            confirms: true,
             reserved: None,
         }
     }
@@ -99,6 +101,12 @@ impl<'a> MessageBuilder<'a> {
         self
     }
 
+    /// Its outcome counts as processed once [`Client::confirm`] says so, and not when the future of [`MessageBuilder::send`]
+    /// gives it: with a stored state, [`Client::restored_outcomes`] of a later run has it until then.
+    pub fn manual_confirm(self) -> Self {
+        Self { confirms: false, ..self }
+    }
+
     /// It takes the room that was waited for with [`Client::reserve`](crate::Client::reserve).
     pub fn permit(self, permit: Permit) -> Self {
         let (_, reserved) = permit.into_parts();
@@ -110,6 +118,7 @@ impl<'a> MessageBuilder<'a> {
         let commands = Arc::clone(self.commands);
         // Until it is queued.
         let _reserved = self.reserved.take();
+        let confirms = self.confirms;
         let (room, content) = (self.room, self.content());
         let queued = content.and_then(|(content, commit)| {
             commands
@@ -119,7 +128,7 @@ impl<'a> MessageBuilder<'a> {
             Ok(id) => SendState::Queued(id),
             Err(why) => SendState::Refused(why),
         };
-        SendFuture { commands, state }
+        SendFuture { commands, state, confirms }
     }
 
     /// Queues it; its outcome comes as [`Event::Delivery`](crate::Event::Delivery), in order with all other events.

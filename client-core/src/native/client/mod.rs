@@ -169,8 +169,8 @@ impl Client {
     }
 
     /// Says that the outcome of a submitted send has been processed: until then it is kept in the stored state, and
-    /// [`Client::restored_outcomes`] of a later run has it. For those who chose [`ClientBuilder::manual_commit`], and for
-    /// the outcomes of earlier runs.
+    /// [`Client::restored_outcomes`] of a later run has it. For those who chose [`ClientBuilder::manual_commit`] or
+    /// [`MessageBuilder::manual_confirm`], and for the outcomes of earlier runs.
     pub fn confirm(&self, id: SendId) {
         self.shared.commands.confirm([id]);
     }

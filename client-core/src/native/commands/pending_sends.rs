@@ -26,8 +26,8 @@ enum Outcome {
     Free,
     /// Not known yet; the waker of who waits, once he has asked.
     Open(Option<Waker>),
-    /// Not known yet, and nobody will ask.
-    Unwatched,
+    /// Not known yet, and nobody will ask; `true` if that is as good as having processed it.
+    Unwatched(bool),
     /// Known, and not requested yet.
     Resolved(Resolved),
 }
@@ -80,7 +80,7 @@ impl PendingSends {
         let (_, slot) = self.slot(id)?;
         match std::mem::replace(&mut slot.outcome, Outcome::Resolved(resolved)) {
             Outcome::Open(waker) => waker,
-            Outcome::Unwatched | Outcome::Free => {
+            Outcome::Unwatched(_) | Outcome::Free => {
                 self.release(id);
                 None
             }
@@ -108,25 +108,26 @@ impl PendingSends {
                 }
                 Poll::Pending
             }
-            Outcome::Unwatched | Outcome::Free => Poll::Ready(None),
+            Outcome::Unwatched(_) | Outcome::Free => Poll::Ready(None),
         }
     }
 
-    /// Nobody will ask any more. Returns whether the outcome is known.
-    pub(crate) fn unwatch(&mut self, id: SendId) -> bool {
+    /// Nobody will ask any more, which with `confirms` is as good as having processed the outcome. Returns whether that is
+    /// known.
+    pub(crate) fn unwatch(&mut self, id: SendId, confirms: bool) -> bool {
         let Some((_, slot)) = self.slot(id) else { return false };
         let is_known = matches!(slot.outcome, Outcome::Resolved(_));
         if is_known {
             self.release(id);
         } else {
-            slot.outcome = Outcome::Unwatched;
+            slot.outcome = Outcome::Unwatched(confirms);
         }
         is_known
     }
 
-    /// Whether nobody will request the outcome of a send.
-    pub(crate) fn is_unwatched(&mut self, id: SendId) -> bool {
-        self.slot(id).is_some_and(|(_, slot)| matches!(slot.outcome, Outcome::Unwatched))
+    /// Whether the outcome of a send counts as processed as soon as it is known: nobody will request it.
+    pub(crate) fn is_confirmed_unseen(&mut self, id: SendId) -> bool {
+        self.slot(id).is_some_and(|(_, slot)| matches!(slot.outcome, Outcome::Unwatched(true)))
     }
 
     /// Nothing will be resolved any more: who has no outcome yet gets `Unknown`, known ones wait to be requested.
@@ -189,11 +190,11 @@ mod tests {
         let mut pending_sends = PendingSends::default();
         for _ in 0..10 {
             let id = pending_sends.insert().unwrap();
-            pending_sends.unwatch(id);
+            pending_sends.unwatch(id, true);
             pending_sends.resolve(id, WRITTEN.into());
             let id = pending_sends.insert().unwrap();
             pending_sends.resolve(id, WRITTEN.into());
-            pending_sends.unwatch(id);
+            pending_sends.unwatch(id, true);
         }
         assert_eq!(pending_sends.slots.len(), 1);
     }

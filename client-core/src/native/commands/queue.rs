@@ -231,12 +231,17 @@ impl CommandQueue {
         Ok(id)
     }
 
-    /// The outcome of a send with a receipt; `None` if it has been requested before.
-    pub(crate) fn poll_receipt(&self, id: SendId, cx: &Context<'_>) -> Poll<Option<Resolved>> {
+    /// The outcome of a send with a receipt; `None` if it has been requested before. With `confirms` it is processed with that.
+    pub(crate) fn poll_receipt(
+        &self,
+        id: SendId,
+        confirms: bool,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Resolved>> {
         let mut state = self.lock();
         let status = state.pending_sends.poll(id, cx.waker());
         let first = state.is_empty();
-        if let Poll::Ready(Some(_)) = &status {
+        if confirms && let Poll::Ready(Some(_)) = &status {
             state.confirm(id);
         }
         let wakes = first && !state.is_empty();
@@ -247,10 +252,10 @@ impl CommandQueue {
         status
     }
 
-    /// Nobody will request the outcome.
-    pub(crate) fn unwatch(&self, id: SendId) {
+    /// Nobody will request the outcome. With `confirms` it counts as processed.
+    pub(crate) fn unwatch(&self, id: SendId, confirms: bool) {
         let mut state = self.lock();
-        if state.pending_sends.unwatch(id) {
+        if state.pending_sends.unwatch(id, confirms) && confirms {
             let first = state.is_empty();
             state.confirm(id);
             let wakes = first && !state.is_empty();
@@ -304,7 +309,7 @@ impl CommandQueue {
         let mut state = self.lock();
         for outcome in outcomes.drain(..) {
             let Delivery { id, status, reply, .. } = outcome;
-            if state.pending_sends.is_unwatched(id) {
+            if state.pending_sends.is_confirmed_unseen(id) {
                 // Nobody wants to know it.
                 state.confirm(id);
             }
@@ -401,7 +406,10 @@ mod tests {
         commands.end();
         assert_eq!(commands.push_by_event("r", 0, None, cancel), Err(SendFailure::Closed));
         let cx = Context::from_waker(Waker::noop());
-        assert_eq!(commands.poll_receipt(receipt, &cx), Poll::Ready(Some(DeliveryStatus::Unknown.into())));
+        assert_eq!(
+            commands.poll_receipt(receipt, true, &cx),
+            Poll::Ready(Some(DeliveryStatus::Unknown.into()))
+        );
     }
 
     #[test]

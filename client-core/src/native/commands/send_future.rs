@@ -144,6 +144,8 @@ impl SendError {
 pub struct SendFuture {
     pub(crate) commands: Arc<CommandQueue>,
     pub(crate) state: SendState,
+    /// Whoever gets the outcome, or gives it up, has processed it.
+    pub(crate) confirms: bool,
 }
 
 pub(crate) enum SendState {
@@ -153,8 +155,11 @@ pub(crate) enum SendState {
 }
 
 impl SendFuture {
-    /// The number of the send; of one that is not queued why.
-    pub(crate) fn id(&self) -> Result<SendId, SendFailure> {
+    /// The number of the send, until it resolves.
+    ///
+    /// # Errors
+    /// For one that is not queued, with the reason.
+    pub fn id(&self) -> Result<SendId, SendFailure> {
         match &self.state {
             SendState::Queued(id) => Ok(*id),
             SendState::Refused(why) => Err(*why),
@@ -197,7 +202,7 @@ impl Future for SendFuture {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.state {
             SendState::Refused(why) => Poll::Ready(Err(SendError::Failed(why))),
-            SendState::Queued(id) => match self.commands.poll_receipt(id, cx) {
+            SendState::Queued(id) => match self.commands.poll_receipt(id, self.confirms, cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(resolved) => {
                     self.state = SendState::Resolved;
@@ -213,7 +218,7 @@ impl Future for SendFuture {
 impl Drop for SendFuture {
     fn drop(&mut self) {
         if let SendState::Queued(id) = self.state {
-            self.commands.unwatch(id);
+            self.commands.unwatch(id, self.confirms);
         }
     }
 }
