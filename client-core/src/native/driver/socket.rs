@@ -60,6 +60,8 @@ impl<C: Codec> Socket<C> {
             Ok(Message::Binary(bytes)) => self.codec.binary(conn, &bytes),
             Ok(Message::Pong(_)) => Input::Pong(conn),
             Ok(Message::Close(frame)) => {
+                // The answer to a close frame is in the buffer already (RFC 6455 §5.5.1).
+                self.unflushed = true;
                 let (code, reason) = match frame {
                     Some(frame) => (frame.code.into(), frame.reason.as_str().into()),
                     None => (1005, "".into()),

@@ -72,7 +72,7 @@ impl<C: Codec> Sockets<C> {
             let Some(socket) = self.open.get_mut(at) else { continue };
             let Poll::Ready(input) = socket.poll_read(cx) else { continue };
             if matches!(input, Input::Closed(..)) {
-                // The answer to a close frame is in the buffer; one try to get it out.
+                // One try to get the answer to a close frame out: nothing more of the connection is waited for.
                 socket.poll_flush(cx);
                 self.open.remove(at);
             }
