@@ -21,7 +21,7 @@ fn wait_for_status(terminal: &Terminal, wanted: &str) {
 }
 
 #[test]
-fn what_comes_to_another_room_is_counted_and_shown_when_one_goes_there_with_the_draft_kept() {
+fn what_comes_to_another_room_is_counted_and_shown_when_one_goes_there_and_each_room_has_its_draft() {
     let server = ServerProcess::start("127.0.0.1:0");
     let (mut ada, mut bob) = (in_rooms(&server, "ada", ""), in_rooms(&server, "bob", ""));
     bob.type_line("/msg kitchen tea is ready");
@@ -34,16 +34,25 @@ fn what_comes_to_another_room_is_counted_and_shown_when_one_goes_there_with_the_
     ada.wait_for_prompt("half a line");
     ada.press("\u{1b}2");
     ada.wait_for("tea is ready");
-    ada.wait_for_prompt("kitchen> half a line");
+    ada.wait_for_prompt("kitchen>");
     wait_for_status(&ada, "2:kitchen");
     ada.wait_until("the title", |screen| screen.title == "kitchen - rejoin");
     let lines = ada.lines();
     let at = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
     assert!(at("── kitchen ──") < at("── new messages ──"), "{lines:#?}");
     assert!(at("── new messages ──") < at("tea is ready"), "{lines:#?}");
+    assert!(!ada.lines().iter().any(|line| line.contains("half a line")), "{lines:#?}");
+    ada.press("begun in the kitchen");
+    ada.wait_for_prompt("kitchen> begun in the kitchen");
+    ada.press("\u{1b}1");
+    ada.wait_for_prompt("lobby> half a line");
     ada.type_line(" and the rest");
-    bob.type_line("/room kitchen");
+    // A command goes there as a key does.
+    ada.type_line("/room kitchen");
+    ada.wait_for_prompt("kitchen> begun in the kitchen");
     bob.wait_for("half a line and the rest");
+    bob.type_line("/room kitchen");
+    bob.wait_for_prompt("kitchen>");
     bob.type_line("/room 1");
     bob.wait_for_prompt("lobby>");
     bob.type_line("/room cellar");

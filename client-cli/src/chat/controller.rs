@@ -71,8 +71,9 @@ impl Controller {
     /// Lets the editor's thread know what it may offer and show. `true`: the status line is not what it was.
     fn update_shared(&self) -> bool {
         let status = self.summary();
+        let numbered = self.printer.rooms.list().map(|(room, _)| room.to_owned()).collect();
+        self.shared.set_rooms(self.printer.rooms.current(), numbered);
         let mut known = self.shared.lock();
-        known.room = self.printer.rooms.current().map(str::to_owned);
         known.state = describe::state(self.printer.state, self.printer.has_connected);
         known.rooms = self
             .printer

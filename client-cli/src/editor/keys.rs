@@ -1,6 +1,7 @@
 //! Key bindings that rustyline lacks: Ctrl-C, Ctrl-Z and the keys that select a room. Decides, and executes nothing.
 
-use super::Typed;
+use super::print_lock::PrintLock;
+use super::{Shared, Typed};
 use rustyline::{
     Cmd, ConditionalEventHandler, Event, EventContext, EventHandler, KeyEvent, Modifiers, Movement,
     RepeatCount,
@@ -26,19 +27,45 @@ impl Suspended {
     }
 }
 
+/// The line that another room's draft takes the place of, and that draft, until they are taken.
+#[derive(Debug, Default, Clone)]
+pub(super) struct ChangedDraft(Arc<Mutex<Option<(String, Draft)>>>);
+
+impl ChangedDraft {
+    /// Both, if `readline` was interrupted for them.
+    pub(super) fn take(&self) -> Option<(String, Draft)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// What the keys act on.
+pub(super) struct Bound<'a> {
+    pub(super) suspended: &'a Suspended,
+    pub(super) changed: &'a ChangedDraft,
+    pub(super) typed: &'a mpsc::Sender<Typed>,
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) print_lock: &'a Arc<PrintLock>,
+}
+
 /// The keys with their handlers. A key that the terminal does not have is left out.
-pub(super) fn bindings(suspended: &Suspended, typed: &mpsc::Sender<Typed>) -> Vec<(Event, EventHandler)> {
+pub(super) fn bindings(bound: &Bound<'_>) -> Vec<(Event, EventHandler)> {
     let keys = Keys::of_terminal();
     let mut bindings = Vec::new();
     for (digit, number) in ('1'..='9').zip(1..) {
-        let switch = GoToRoom { number, typed: typed.clone() };
+        let switch = GoToRoom {
+            number,
+            typed: bound.typed.clone(),
+            shared: Arc::clone(bound.shared),
+            changed: bound.changed.clone(),
+            print_lock: Arc::clone(bound.print_lock),
+        };
         bindings.push((KeyEvent::alt(digit).into(), EventHandler::Conditional(Box::new(switch))));
     }
     if let Some(key) = keys.interrupt {
         bindings.push((event(key), EventHandler::Conditional(Box::new(ClearOrLeave))));
     }
     if let Some(key) = keys.suspend {
-        bindings.push((event(key), EventHandler::Conditional(Box::new(suspended.clone()))));
+        bindings.push((event(key), EventHandler::Conditional(Box::new(bound.suspended.clone()))));
     }
     bindings
 }
@@ -56,17 +83,36 @@ impl ConditionalEventHandler for ClearOrLeave {
     }
 }
 
-/// Alt and a digit: the draft stays.
+/// Alt and a digit: the draft stays in the room that it was begun in.
 struct GoToRoom {
     number: usize,
     typed: mpsc::Sender<Typed>,
+    shared: Arc<Shared>,
+    changed: ChangedDraft,
+    print_lock: Arc<PrintLock>,
 }
 
 impl ConditionalEventHandler for GoToRoom {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
-        // Too many keys ahead of the program: the key can be pressed again.
-        let _ = self.typed.try_send(Typed::Room(self.number));
-        Some(Cmd::Noop)
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        let Ok(permit) = self.typed.try_reserve() else {
+            // Too many keys ahead of the program: the key can be pressed again.
+            return Some(Cmd::Noop);
+        };
+        let line = context.line();
+        let draft = self.shared.change_draft(self.number, line);
+        permit.send(Typed::Room(self.number));
+        Some(match draft {
+            Some(draft) if draft.is_empty() => Cmd::Kill(Movement::WholeBuffer),
+            Some(draft) if line.is_empty() => Cmd::Insert(1, draft),
+            Some(draft) => {
+                // rustyline's own `Cmd::Replace` leaves the cursor in front of the text.
+                let change = (line.to_owned(), Draft { left: draft, right: String::new() });
+                *self.changed.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(change);
+                self.print_lock.close();
+                Cmd::Interrupt
+            }
+            None => Cmd::Noop,
+        })
     }
 }
 

@@ -19,7 +19,7 @@ mod visible_rows;
 use crate::alert;
 use crate::stdout_writer::StdoutWriter;
 use helper::LineHelper;
-use keys::{Draft, Suspended};
+use keys::{Bound, ChangedDraft, Draft, Suspended};
 use print_lock::PrintLock;
 use prompt::FixedWidth;
 pub(crate) use prompt::Shared;
@@ -94,9 +94,11 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
         Arc::clone(&print_lock),
         Arc::clone(&reflow),
     )));
-    let suspended = Suspended::default();
+    let (suspended, changed) = (Suspended::default(), ChangedDraft::default());
     let (sender, typed) = mpsc::channel(TYPED);
-    for (key, handler) in emacs::bindings().into_iter().chain(keys::bindings(&suspended, &sender)) {
+    let bound =
+        Bound { suspended: &suspended, changed: &changed, typed: &sender, shared, print_lock: &print_lock };
+    for (key, handler) in emacs::bindings().into_iter().chain(keys::bindings(&bound)) {
         editor.bind_sequence(key, handler);
     }
     if let Some(history) = &history
@@ -125,6 +127,7 @@ pub(crate) fn start(shared: &Arc<Shared>, history: Option<PathBuf>) -> rustyline
             reflow,
             start_guard: beginning,
             suspended,
+            changed,
             suspension,
             history,
             shared,
@@ -166,6 +169,7 @@ struct Reader {
     reflow: Arc<Reflow>,
     start_guard: Arc<StartGuard>,
     suspended: Suspended,
+    changed: ChangedDraft,
     suspension: Arc<Suspension>,
     history: Option<PathBuf>,
     shared: Arc<Shared>,
@@ -175,8 +179,18 @@ impl Reader {
     /// Reads lines, and waits each time until the program has dealt with it. The last thing there is to say is
     /// returned.
     fn run(&mut self, sender: &mpsc::Sender<Typed>) -> Option<Typed> {
-        let prompt =
-            FixedWidth { reflow: Arc::clone(&self.reflow), start_guard: Arc::clone(&self.start_guard) };
+        let last = self.read_lines(sender);
+        // There is no next line: what is printed goes to the terminal.
+        self.print_lock.open();
+        last
+    }
+
+    fn read_lines(&mut self, sender: &mpsc::Sender<Typed>) -> Option<Typed> {
+        let prompt = FixedWidth {
+            reflow: Arc::clone(&self.reflow),
+            start_guard: Arc::clone(&self.start_guard),
+            print_lock: Arc::clone(&self.print_lock),
+        };
         let mut draft = Draft::default();
         loop {
             let Draft { left, right } = std::mem::take(&mut draft);
@@ -188,27 +202,29 @@ impl Reader {
             self.start_guard.begun();
             match line {
                 Ok(text) => {
-                    let columns = self.editor.dimensions().map(|(columns, _)| usize::from(columns));
-                    erase(&text, self.reflow.prompt(), columns);
-                    self.reflow.finished();
+                    self.erase_line(&text);
                     self.remember(&text);
                     let (done, answered) = oneshot::channel();
                     if sender.blocking_send(Typed::Line { text, done }).is_err() {
                         return None;
                     }
-                    self.print_lock.open();
                     // Dropped unanswered: there is no next prompt.
                     answered.blocking_recv().ok()?;
+                    draft.left = self.shared.take_draft();
                 }
-                Err(ReadlineError::Interrupted) => match self.suspended.take() {
-                    Some(kept) => {
+                Err(ReadlineError::Interrupted) => match (self.changed.take(), self.suspended.take()) {
+                    (Some((line, next)), _) => {
+                        self.erase_line(&line);
+                        draft = next;
+                    }
+                    (None, Some(kept)) => {
                         // The terminal is as it was found, its title too, and the draft stays above the shell's own line.
                         self.retitle(|_| alert::TITLE_BACK.to_owned());
                         self.suspension.stop();
                         self.retitle(|title| format!("{}{title}", alert::KEEP_TITLE));
                         draft = kept;
                     }
-                    None => return Some(self.left(Typed::Interrupt)),
+                    (None, None) => return Some(self.left(Typed::Interrupt)),
                 },
                 Err(ReadlineError::Eof) => {
                     let (stay, answered) = oneshot::channel();
@@ -223,6 +239,13 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Takes a line off the screen that `readline` has ended with.
+    fn erase_line(&mut self, text: &str) {
+        let columns = self.editor.dimensions().map(|(columns, _)| usize::from(columns));
+        erase(text, self.reflow.prompt(), columns);
+        self.reflow.finished();
     }
 
     /// Writes a sequence about the window's title, if the chat has set one.

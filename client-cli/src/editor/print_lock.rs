@@ -1,14 +1,15 @@
 //! Mutual exclusion of printing and of erasing a finished line.
 //!
 //! Between two `readline` calls rustyline's printer writes directly to the terminal. Text written after a line was finished and
-//! before it is erased would be erased instead. So the lock is taken inside `readline`, while printing still goes through the
-//! editor, and released when the line has been erased.
+//! before it is erased would be erased instead, and later it would overtake what waits in the editor's queue. So the lock is
+//! taken inside `readline`, while printing still goes through the editor, and released when the next one has begun, or none
+//! will.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A print that takes longer waits in the editor's queue, where it does no harm.
-const PRINT_TIMEOUT: Duration = Duration::from_millis(50);
+const PRINT_TIMEOUT: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Default)]
 pub(super) struct PrintLock {
@@ -19,7 +20,8 @@ pub(super) struct PrintLock {
 #[derive(Debug, Default)]
 struct State {
     closed: bool,
-    printing: bool,
+    /// Since when something is printed.
+    printing: Option<Instant>,
 }
 
 /// Permission to print, until dropped.
@@ -36,7 +38,7 @@ impl PrintLock {
         while state.closed {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.printing = true;
+        state.printing = Some(Instant::now());
         PrintGuard(self)
     }
 
@@ -44,7 +46,9 @@ impl PrintLock {
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        let waited = self.changed.wait_timeout_while(state, PRINT_TIMEOUT, |state| state.printing);
+        let Some(since) = state.printing else { return };
+        let left = PRINT_TIMEOUT.saturating_sub(since.elapsed());
+        let waited = self.changed.wait_timeout_while(state, left, |state| state.printing.is_some());
         drop(waited);
     }
 
@@ -56,7 +60,7 @@ impl PrintLock {
 
 impl Drop for PrintGuard<'_> {
     fn drop(&mut self) {
-        self.0.lock().printing = false;
+        self.0.lock().printing = None;
         self.0.changed.notify_all();
     }
 }

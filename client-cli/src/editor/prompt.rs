@@ -4,12 +4,14 @@
 //! before the column in which message text begins. It is drawn, erased and moved with the input.
 
 use super::clusters;
+use super::print_lock::PrintLock;
 use super::reflow::Reflow;
 use super::start_guard::StartGuard;
 use super::status::Status;
 use crate::command;
 use crate::render::TEXT_COLUMN;
 use crate::sanitise;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use unicode_width::UnicodeWidthChar as _;
@@ -28,6 +30,9 @@ pub(crate) struct PromptState {
     pub(crate) room: Option<String>,
     /// The state's name, unless connected.
     pub(crate) state: Option<&'static str>,
+    /// All rooms, in the order of their numbers.
+    pub(crate) numbered: Vec<String>,
+    /// Those that can be completed.
     pub(crate) rooms: Vec<String>,
     pub(crate) names: Vec<String>,
     pub(crate) status: Status,
@@ -35,6 +40,10 @@ pub(crate) struct PromptState {
     pub(crate) has_typed: bool,
     /// The line being typed, as it was drawn last.
     line: String,
+    /// The lines that are begun in the other rooms.
+    drafts: BTreeMap<String, String>,
+    /// The room that the line being typed is for, until the chat has gone there.
+    going_to: Option<String>,
     /// The sequence that set the window's title last; none if the title is left alone.
     pub(crate) title: Option<String>,
 }
@@ -54,6 +63,41 @@ impl Shared {
                 self.composing.notify_one();
             }
         }
+    }
+
+    /// The user goes to the room with this number, from 1: `line` is kept for the room that it was begun in, and what was
+    /// begun there is given. `None` where the line stays as it is.
+    pub(super) fn change_draft(&self, number: usize, line: &str) -> Option<String> {
+        let mut known = self.lock();
+        let to = known.numbered.get(number.checked_sub(1)?)?.clone();
+        let from = known.going_to.take().or_else(|| known.room.clone())?;
+        known.going_to = Some(to.clone());
+        if from == to {
+            return None;
+        }
+        if line.is_empty() {
+            known.drafts.remove(&from);
+        } else {
+            known.drafts.insert(from, line.to_owned());
+        }
+        Some(known.drafts.remove(&to).unwrap_or_default())
+    }
+
+    /// What was begun in the room spoken in, for a new line there.
+    pub(super) fn take_draft(&self) -> String {
+        let mut known = self.lock();
+        let room = known.room.clone();
+        room.and_then(|room| known.drafts.remove(&room)).unwrap_or_default()
+    }
+
+    /// The chat is in this room, of these rooms in the order of their numbers.
+    pub(crate) fn set_rooms(&self, room: Option<&str>, numbered: Vec<String>) {
+        let mut known = self.lock();
+        known.going_to.take_if(|to| Some(to.as_str()) == room || !numbered.contains(to));
+        known.room = room.map(str::to_owned);
+        // What was begun in a room that is left is of no use.
+        known.drafts.retain(|room, _| numbered.contains(room));
+        known.numbered = numbered;
     }
 
     /// The line being typed is finished: nothing of it is news.
@@ -96,6 +140,7 @@ impl Shared {
 pub(super) struct FixedWidth {
     pub(super) reflow: Arc<Reflow>,
     pub(super) start_guard: Arc<StartGuard>,
+    pub(super) print_lock: Arc<PrintLock>,
 }
 
 /// The status line's end, and as wide as the prompt.
@@ -106,6 +151,7 @@ impl rustyline::Prompt for FixedWidth {
     fn raw(&self) -> &str {
         // The first thing that is asked for when the terminal is raw.
         self.start_guard.begun();
+        self.print_lock.open();
         BLANK.get(..=self.reflow.measured()).unwrap_or(BLANK)
     }
 }
@@ -153,6 +199,30 @@ fn laid_out(text: &str, prompt: usize, columns: usize, width: impl Fn(char) -> u
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_room_has_a_draft_of_its_own() {
+        let shared = Shared::default();
+        let rooms = || ["a", "b", "c"].map(str::to_owned).to_vec();
+        shared.set_rooms(Some("a"), rooms());
+        assert_eq!(shared.change_draft(2, "for a").as_deref(), Some(""));
+        // Faster than the chat goes there.
+        assert_eq!(shared.change_draft(3, "for b").as_deref(), Some(""));
+        shared.set_rooms(Some("b"), rooms());
+        shared.set_rooms(Some("c"), rooms());
+        assert_eq!(shared.change_draft(3, "for c"), None);
+        assert_eq!(shared.change_draft(9, "for c"), None);
+        assert_eq!(shared.change_draft(1, "").as_deref(), Some("for a"));
+        shared.set_rooms(Some("a"), rooms());
+        shared.set_rooms(Some("b"), rooms());
+        assert_eq!((&*shared.take_draft(), &*shared.take_draft()), ("for b", ""));
+        // A room that is left takes its draft along.
+        assert_eq!(shared.change_draft(2, ""), None);
+        assert_eq!(shared.change_draft(1, "for b").as_deref(), Some(""));
+        shared.set_rooms(Some("a"), vec!["a".to_owned()]);
+        shared.set_rooms(Some("a"), rooms());
+        assert_eq!(shared.change_draft(2, "").as_deref(), Some(""));
+    }
 
     fn prompt(room: Option<&str>, state: Option<&'static str>) -> String {
         let shared = Shared::default();
