@@ -5,7 +5,9 @@ use crate::error::{Exit, Failure, without_secrets};
 use crate::logging::{self, Process};
 use crate::signals::Signals;
 use crate::stdout_writer::WriteFailure;
-use crate::{chat, command_line, conformance, doctor, embedded, manual, pipe, send, tail, token_command};
+use crate::{
+    chat, command_line, conformance, doctor, embedded, manual, pipe, send, tail, token, token_command,
+};
 use clap::ArgAction;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -113,7 +115,7 @@ fn connected(command: Command) -> Result<Exit, Failure> {
         let signals = Signals::listen().map_err(deaf)?;
         // A chat has a terminal to leave as it was, and looks after itself.
         if !matches!(command, Command::Chat(_)) {
-            tokio::spawn(Signals::listen().map_err(deaf)?.exit_on_second());
+            tokio::spawn(Signals::listen().map_err(deaf)?.exit_on_second(token::stop_commands));
         }
         match command {
             Command::Chat(arguments) => chat::run(&arguments, signals).await,
@@ -129,6 +131,7 @@ fn connected(command: Command) -> Result<Exit, Failure> {
             }
         }
     });
+    token::stop_commands();
     // Not waiting for what may be stuck in the system, such as the look-up of a name.
     runtime.shutdown_background();
     result

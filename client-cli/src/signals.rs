@@ -1,13 +1,27 @@
-//! Ctrl-C, SIGTERM, and for a program that has changed the terminal SIGHUP.
+//! Ctrl-C, SIGTERM and SIGHUP.
 
 use crate::error::Exit;
+use std::time::Duration;
+#[cfg(unix)]
+use tokio::time::Instant;
+use tokio::time::timeout;
+
+/// After a SIGTERM, what is under way is waited for only as long as there is a connection, or for so long without one.
+pub(crate) const UNCONNECTED: Duration = Duration::from_secs(3);
+
+/// `timeout(1)` signals its child and then the whole group: what comes so soon after the same signal is no second one.
+#[cfg(unix)]
+const SAME: Duration = Duration::from_millis(100);
+
+/// After the second signal, what is known is still written, for so long.
+const LAST_WORDS: Duration = Duration::from_millis(1_200);
 
 /// What the user or the system asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Ctrl-C: stop at once.
     Interrupt,
-    /// SIGTERM: finish what has begun.
+    /// SIGTERM or SIGHUP: finish what has begun.
     Terminate,
 }
 
@@ -18,12 +32,17 @@ pub(crate) struct Signals {
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
-    /// The terminal is closed; heard where that has to be put in order before the end.
+    /// The terminal is closed, unless the program is to outlive it.
     #[cfg(unix)]
     hangup: Option<tokio::signal::unix::Signal>,
     /// The system has asked for an orderly end; it does not ask twice.
     #[cfg(unix)]
     asked: bool,
+    /// When these came last.
+    #[cfg(unix)]
+    interrupted_at: Option<Instant>,
+    #[cfg(unix)]
+    terminated_at: Option<Instant>,
 }
 
 /// The signal of a file that has become too large, where it has this number: a write is to fail instead, as on a full
@@ -38,10 +57,21 @@ impl Signals {
         #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
         drop(signal(SignalKind::from_raw(FILE_TOO_LARGE))?);
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(Self { terminate, interrupt, hangup: None, asked: false })
+        let mut signals = Self {
+            terminate,
+            interrupt,
+            hangup: None,
+            asked: false,
+            interrupted_at: None,
+            terminated_at: None,
+        };
+        if !may_ignore_hangup() {
+            signals.listen_for_hangup();
+        }
+        Ok(signals)
     }
 
-    /// From now on SIGHUP is a SIGTERM. Not for those who may outlive their terminal: it is ignored then, and that would end.
+    /// From now on SIGHUP is a SIGTERM, though it was ignored: for those who cannot outlive their terminal.
     pub(crate) fn listen_for_hangup(&mut self) {
         use tokio::signal::unix::{SignalKind, signal};
         match signal(SignalKind::hangup()) {
@@ -55,11 +85,13 @@ impl Signals {
         loop {
             tokio::select! {
                 biased;
-                _ = self.interrupt.recv() => return Signal::Interrupt,
-                _ = self.terminate.recv() => {
+                _ = self.interrupt.recv() => if is_new(&mut self.interrupted_at) {
+                    return Signal::Interrupt;
+                },
+                _ = self.terminate.recv() => if is_new(&mut self.terminated_at) {
                     let is_again = std::mem::replace(&mut self.asked, true);
                     return if is_again { Signal::Interrupt } else { Signal::Terminate };
-                }
+                },
                 // The shell and the system may both send it: once is enough.
                 _ = received(&mut self.hangup) => if !std::mem::replace(&mut self.asked, true) {
                     return Signal::Terminate;
@@ -67,6 +99,27 @@ impl Signals {
             }
         }
     }
+}
+
+/// Whether a signal is another one than that which counted `last`.
+#[cfg(unix)]
+fn is_new(last: &mut Option<Instant>) -> bool {
+    let now = Instant::now();
+    let is_new = last.is_none_or(|last| now.duration_since(last) >= SAME);
+    if is_new {
+        *last = Some(now);
+    }
+    is_new
+}
+
+/// Whether whoever started the program had it ignore SIGHUP (`nohup`), or nobody can say.
+#[cfg(unix)]
+fn may_ignore_hangup() -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return true };
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The first bit is that of the first signal, which this is.
+    ignored.is_none_or(|mask| mask & 1 != 0)
 }
 
 /// The signal, where it is heard.
@@ -104,10 +157,14 @@ impl Signals {
         while self.next().await != Signal::Interrupt {}
     }
 
-    /// Ends the program at the second signal, whatever it is at.
-    pub(crate) async fn exit_on_second(mut self) {
+    /// Ends the program at the second signal, whatever it is at: a moment later, unless there is a third. `stop` ends what the
+    /// program has started.
+    pub(crate) async fn exit_on_second(mut self, stop: fn()) {
         self.next().await;
         self.next().await;
+        // What the command itself does about it is over by then, or stuck.
+        let _ = timeout(LAST_WORDS, self.next()).await;
+        stop();
         std::process::exit(Exit::Interrupted.code().into());
     }
 }

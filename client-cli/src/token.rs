@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -60,6 +61,7 @@ impl TokenFrom {
 
 /// Runs a command, and tells when it fails or takes long.
 async fn watched(command: &str, trouble: &TokenNotices) -> Result<Token, TokenError> {
+    let _fetching = trouble.fetching();
     let fetching = from_command(command);
     tokio::pin!(fetching);
     let token = if let Ok(token) = timeout(SLOW, &mut fetching).await {
@@ -120,12 +122,16 @@ async fn from_command(command: &str) -> Result<Token, TokenError> {
         .kill_on_drop(true)
         .spawn()
         .map_err(cannot_run)?;
+    let running = child.id().map(RunningCommand::begin);
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(TokenError::permanent("the token command has no output"));
     };
     // Both at once: a command that fills one pipe while the other is read would never end.
     let (output, complaint) = tokio::join!(bounded(stdout), bounded(stderr));
     let status = child.wait().await.map_err(cannot_run)?;
+    if let Some(running) = running {
+        running.ended();
+    }
     if !status.success() {
         let complaint = complaint.unwrap_or_default();
         let complaint = String::from_utf8_lossy(&complaint);
@@ -151,8 +157,72 @@ async fn from_command(command: &str) -> Result<Token, TokenError> {
 fn shell(command: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", command]);
+    if !has_terminal() {
+        shell.process_group(0);
+    }
     shell
 }
+
+/// Whether there is a terminal that a command may ask for a password on, which it can only in our own process group.
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// The commands that run, by their process ids.
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn running() -> MutexGuard<'static, Vec<u32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stops the commands that still run: the program ends.
+pub(crate) fn stop_commands() {
+    for pid in std::mem::take(&mut *running()) {
+        stop(pid);
+    }
+}
+
+/// A command that runs. Dropping it stops it.
+struct RunningCommand(u32);
+
+impl RunningCommand {
+    fn begin(pid: u32) -> Self {
+        running().push(pid);
+        Self(pid)
+    }
+
+    /// It has ended by itself.
+    fn ended(self) {
+        running().retain(|pid| *pid != self.0);
+    }
+}
+
+impl Drop for RunningCommand {
+    fn drop(&mut self) {
+        let mut running = running();
+        let before = running.len();
+        running.retain(|pid| *pid != self.0);
+        if running.len() < before {
+            stop(self.0);
+        }
+    }
+}
+
+/// Stops a command with all that it has started, where it has a process group of its own.
+#[cfg(unix)]
+fn stop(pid: u32) {
+    use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    if kill_process_group(pid, Signal::KILL).is_err() {
+        // It may have ended meanwhile.
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// Dropping its handle ends it.
+#[cfg(not(unix))]
+fn stop(_: u32) {}
 
 #[cfg(not(unix))]
 fn shell(command: &str) -> Command {

@@ -20,6 +20,8 @@ struct NoticeState {
     cause: Option<String>,
     /// That the command takes long.
     is_slow: bool,
+    /// Commands that run.
+    fetching: usize,
     /// Changes of the connection are shown by somebody else, with their causes.
     only_connected: bool,
     is_connected: bool,
@@ -39,6 +41,17 @@ impl TokenNotices {
                 write_line(&format!("  {advice}"));
             }
         }
+    }
+
+    /// A command runs, until this is dropped.
+    pub(crate) fn fetching(&self) -> Fetching {
+        self.lock().fetching += 1;
+        Fetching(self.clone())
+    }
+
+    /// Whether a command runs.
+    pub(crate) fn is_fetching(&self) -> bool {
+        self.lock().fetching > 0
     }
 
     /// There is a token: what failed before is worth telling again.
@@ -79,6 +92,15 @@ impl TokenNotices {
 
     fn lock(&self) -> MutexGuard<'_, NoticeState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A command that runs.
+pub(crate) struct Fetching(TokenNotices);
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        self.0.lock().fetching -= 1;
     }
 }
 

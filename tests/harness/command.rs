@@ -115,6 +115,13 @@ impl Running {
         Self::heard(without_settings(&mut bash).stderr(Stdio::piped()))
     }
 
+    /// Starts it as a program that outlives its terminal.
+    pub fn start_under_nohup(args: &[&str]) -> Self {
+        let mut nohup = Command::new("nohup");
+        nohup.arg(binary("REJOIN_BIN", "rejoin")).args(args);
+        Self::heard(without_settings(&mut nohup).stderr(Stdio::piped()))
+    }
+
     /// Writes to its standard input.
     pub fn write(&mut self, bytes: &[u8]) {
         self.stdin.as_mut().unwrap().write_all(bytes).unwrap();
@@ -134,6 +141,12 @@ impl Running {
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Sends it a signal twice, one directly after the other.
+    pub fn signal_twice(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid, &pid]).status().unwrap().success());
     }
 
     /// Waits for the next line that holds `text`; gives it.

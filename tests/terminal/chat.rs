@@ -263,3 +263,22 @@ fn a_line_parts_what_was_said_before_from_what_is_said_now() {
     assert_eq!(parted(&bob), 1, "{:#?}", bob.lines());
     assert_eq!(parted(&cy), 0, "{:#?}", cy.lines());
 }
+
+#[test]
+fn lines_that_are_pasted_at_once_are_shown_in_their_order() {
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--rate", "1000"]);
+    let mut ada = Terminal::run(&format!("{} chat {} -r fresh --token ada", rejoin(), server.url));
+    ada.wait_for("joined fresh");
+    ada.wait_for_prompt("fresh>");
+    let lines: String = (100..400).map(|number| ["line ", &number.to_string(), "\r"].concat()).collect();
+    ada.press(&lines);
+    ada.wait_for("line 399  (delivered)");
+    let screen = ada.lines();
+    let shown: Vec<u32> = screen
+        .iter()
+        .filter_map(|line| line.split_once("│ line ")?.1.split_once("  (delivered)")?.0.parse().ok())
+        .collect();
+    let first = *shown.first().unwrap();
+    assert!(first < 399, "{screen:#?}");
+    assert_eq!(shown, (first..400).collect::<Vec<_>>());
+}

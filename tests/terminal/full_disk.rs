@@ -131,3 +131,20 @@ fn a_disk_that_fills_up_in_mid_run_loses_nothing_and_sends_nothing_twice() {
     heard.dedup();
     assert_eq!((heard.len(), before), (COUNT, COUNT));
 }
+
+#[test]
+fn on_a_full_disk_send_waits_once_however_many_lines_it_has() {
+    const LINES: usize = 9_000;
+    let server = ServerProcess::start("127.0.0.1:0");
+    let (_folder, _, state) = in_folder();
+    let args =
+        ["send", &server.url, "-r", "lobby", "--token", "ada", "--state", &state, "--json", "--timeout", "8"];
+    let mut ada = Running::start_on_full_disk(&args, 0);
+    let lines: String = (0..LINES).map(|number| ["number ", &number.to_string(), "\n"].concat()).collect();
+    ada.write(lines.as_bytes());
+    let ended = ada.finish();
+    assert_eq!(ended.status, Some(1));
+    let outcomes = self::lines(&ended, ("type", "delivery"));
+    assert_eq!(outcomes.len(), LINES);
+    assert!(outcomes.iter().all(|line| line["code"] == "not_stored"));
+}

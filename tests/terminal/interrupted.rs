@@ -140,3 +140,62 @@ fn a_join_that_is_not_answered_before_the_end_is_an_error_line() {
     assert_eq!(ended.status, Some(1));
     assert!(ended.text().contains(r#""ref":"j","roomId":"a","code":"closed""#), "{}", ended.text());
 }
+
+/// A pipe whose server nobody has started, with a send that has been read.
+fn waiting_pipe(url: &str, more: &[&str]) -> Running {
+    let mut pipe = Running::start(&[&["pipe", url, "-r", "silent", "--token", "ada"][..], more].concat());
+    pipe.type_line(&send("1"));
+    pipe.type_line(r#"{"type":"none"}"#);
+    pipe.wait_for("unknown_type");
+    pipe
+}
+
+#[test]
+fn a_sigterm_or_a_sighup_waits_a_moment_for_a_connection_and_then_tells_each_outcome() {
+    let nobody = ClosedPort::hold();
+    for signal in ["TERM", "HUP"] {
+        let pipe = waiting_pipe(&nobody.url(), &["--drain-timeout", "3600", "--linger", "3600"]);
+        pipe.signal(signal);
+        let ended = pipe.wait();
+        assert_eq!(ended.status, Some(1), "{signal}: {}", ended.text());
+        assert_eq!(outcomes(&ended), [outcome("1", "failed", "timeout")], "{}", ended.text());
+        assert!(ended.text().contains(r#""state":"closed""#), "{}", ended.text());
+    }
+    let url = nobody.url();
+    let (send, mut said) = start(&[&url, "--timeout", "3600", "hi"]);
+    said.wait_for("trying again");
+    send.signal("TERM");
+    said.wait_for("[closed]");
+    assert_eq!(send.wait().status, Some(1));
+}
+
+#[test]
+fn a_second_sigterm_tells_each_outcome_before_it_ends() {
+    let nobody = ClosedPort::hold();
+    let ended = waiting_pipe(&nobody.url(), &["--drain-timeout", "3600"]).wait_signalled("TERM");
+    assert_eq!(ended.status, Some(130), "{}", ended.text());
+    assert_eq!(outcomes(&ended), [outcome("1", "failed", "closed")], "{}", ended.text());
+    assert!(ended.text().contains(r#""state":"closed""#), "{}", ended.text());
+}
+
+#[test]
+fn two_sigterms_at_once_are_one() {
+    let nobody = ClosedPort::hold();
+    let pipe = waiting_pipe(&nobody.url(), &["--drain-timeout", "3600"]);
+    // As `timeout` does: the child, and then its group.
+    pipe.signal_twice("TERM");
+    let ended = pipe.wait();
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    assert_eq!(outcomes(&ended), [outcome("1", "failed", "timeout")], "{}", ended.text());
+}
+
+#[test]
+fn who_is_to_outlive_the_terminal_does() {
+    let nobody = ClosedPort::hold();
+    let mut pipe = Running::start_under_nohup(&["pipe", &nobody.url(), "--token", "ada"]);
+    pipe.wait_for("reconnecting");
+    pipe.signal("HUP");
+    pipe.type_line(r#"{"type":"none"}"#);
+    pipe.wait_for("unknown_type");
+    assert_eq!(pipe.finish().status, Some(1));
+}

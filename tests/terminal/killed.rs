@@ -165,3 +165,48 @@ fn an_outcome_that_nobody_has_read_is_told_again_by_the_next_run() {
     );
     assert_eq!(deliveries(&pipe(&server.url, &state).finish().stdout), Vec::<Value>::new());
 }
+
+#[test]
+fn send_tells_an_outcome_that_nobody_has_read_in_the_next_run() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state").display().to_string();
+    let args = ["send", &server.url, "-r", "lobby", "--token", "ada", "--json", "--state", &state];
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut ada = Running::start_into(&args, writer.into());
+    ada.write(b"one\ntwo\n");
+    assert_eq!(ada.finish().status, Some(0));
+    let ended = Running::start(&args).finish();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    let told: Vec<_> = deliveries(&ended.stdout)
+        .into_iter()
+        .map(|line| (line["status"].clone(), line["seq"].clone(), line["again"].clone()))
+        .collect();
+    assert_eq!(told, [1, 2].map(|seq| (json!("acked"), json!(seq), json!(true))), "{}", ended.text());
+    assert_eq!(deliveries(&Running::start(&args).finish().stdout), Vec::<Value>::new());
+}
+
+#[test]
+fn a_send_that_is_killed_at_any_moment_loses_no_outcome() {
+    const LINES: usize = 300;
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--history", "20000", "--rate", "100000"]);
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state").display().to_string();
+    let args = ["send", &server.url, "-r", "lobby", "--token", "ada", "--json", "--state", &state];
+    assert_eq!(Running::start(&args).finish().status, Some(0), "the file knows what the server can promise");
+    let mut ada = Running::start(&args);
+    let lines: String = (0..LINES).map(|number| ["number ", &number.to_string(), "\n"].concat()).collect();
+    ada.write(lines.as_bytes());
+    ada.wait_for("\"seq\":20,");
+    ada.signal("KILL");
+    let mut told = deliveries(&ada.wait().stdout);
+    let ended = Running::start(&args).finish();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+    told.extend(deliveries(&ended.stdout));
+    let told: BTreeSet<u64> = told.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
+    // As many as the room has: the next message says how many that is.
+    let next = Running::start(&[&args[..], &["the end"]].concat()).finish();
+    let count = deliveries(&next.stdout)[0]["seq"].as_u64().unwrap() - 1;
+    assert_eq!(told, (1..=count).collect::<BTreeSet<_>>());
+}

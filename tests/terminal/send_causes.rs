@@ -4,6 +4,8 @@
 use harness::command::Running;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 
@@ -177,4 +179,105 @@ fn the_words_of_a_plain_server_that_refuses_at_once_are_told() {
             assert_eq!(said.matches(words).count(), usize::from(types.contains(&kind)), "{types:?}: {said}");
         }
     }
+}
+
+/// A plain server that passes messages on, to all but the sender, and closes with 4001. Says how many it has taken.
+fn revoking() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&taken);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut socket = tungstenite::accept(stream.unwrap()).unwrap();
+            while let Ok(message) = socket.read() {
+                if matches!(&message, Message::Text(text) if text.contains("send_message")) {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    let frame = CloseFrame { code: 4001.into(), reason: "bye".into() };
+                    let _ = socket.close(Some(frame));
+                }
+            }
+        }
+    });
+    (url, taken)
+}
+
+#[test]
+fn a_message_that_a_plain_server_has_taken_before_it_closes_with_4001_is_unknown_and_is_not_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state").display().to_string();
+    for (more, status) in [
+        (&["--token", "ada"][..], 3),
+        (&["--token-command", "echo ada"], 1),
+        (&["--token", "ada", "--state", &state], 3),
+    ] {
+        let (url, taken) = revoking();
+        let ended = Running::start(&[&["send", &url, "-r", "lobby"][..], more, &["hi"]].concat()).wait();
+        assert_eq!(ended.status, Some(status), "{more:?}: {}", ended.text());
+        assert!(ended.text().contains("[unknown]"), "{more:?}: {}", ended.text());
+        let again = Running::start(&[&["send", &url, "-r", "lobby"][..], more].concat()).finish();
+        assert!(!again.text().contains("[kept]"), "{}", again.text());
+        assert_eq!(taken.load(Ordering::SeqCst), 1, "{more:?}: {}", again.text());
+    }
+}
+
+#[test]
+fn what_ends_for_good_after_each_message_has_come_back_was_a_success() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut socket = tungstenite::accept(stream.unwrap()).unwrap();
+            while let Ok(message) = socket.read() {
+                if matches!(&message, Message::Text(text) if text.contains("send_message")) {
+                    let echo = r#"{"type":"message","roomId":"lobby","userId":"ada","content":"hi","timestamp":"2026-01-01T00:00:00.000Z"}"#;
+                    socket.send(echo.into()).unwrap();
+                    let frame = CloseFrame { code: 4003.into(), reason: "enough".into() };
+                    let _ = socket.close(Some(frame));
+                }
+            }
+        }
+    });
+    let ended = Running::start(&["send", &url, "-r", "lobby", "--token", "ada", "hi"]).wait();
+    assert_eq!(ended.status, Some(0), "{}", ended.text());
+}
+
+#[test]
+fn a_token_command_that_hangs_is_named_and_does_not_outlive_the_program() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", nobody.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let command = format!("echo $$ > {}; sleep 3600; echo never", file.display());
+    let args = ["send", &url, "-r", "lobby", "--timeout", "1", "--token-command", &command, "hi"];
+    let ended = Running::start(&args).wait();
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    assert!(ended.text().contains("the token command had not ended by then"), "{}", ended.text());
+    let pid = std::fs::read_to_string(file).unwrap();
+    // Killed, it may still be on its way out; what has ended has no command line.
+    let command_line = format!("/proc/{}/cmdline", pid.trim());
+    while std::fs::read(&command_line).is_ok_and(|line| !line.is_empty()) {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_close_frame_is_answered_with_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let mut socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+        // Its first frame: it is ready.
+        socket.read().unwrap();
+        socket.close(Some(CloseFrame { code: 4003.into(), reason: "".into() })).unwrap();
+        loop {
+            match socket.read() {
+                Ok(Message::Close(frame)) => break frame.map(|frame| u16::from(frame.code)),
+                Ok(_) => {}
+                Err(why) => panic!("no close frame: {why}"),
+            }
+        }
+    });
+    let ended = Running::start(&["pipe", &url, "-r", "lobby", "--token", "ada"]).finish();
+    assert_eq!(server.join().unwrap(), Some(4003), "{}", ended.text());
 }

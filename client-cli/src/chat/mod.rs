@@ -14,7 +14,7 @@ use crate::embedded::DEFAULT_ROOM;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::hints::Login;
 use crate::settings::{Settings, Sources, named};
-use crate::signals::{Signal, Signals};
+use crate::signals::{Signal, Signals, UNCONNECTED};
 use crate::stdout_writer::WriteFailure;
 use crate::suggested_options::quoted;
 use crate::token::TokenFrom;
@@ -103,6 +103,8 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         is_own: server.is_some(),
         is_warned: false,
         leaving: None,
+        unconnected_since: Some(Instant::now()),
+        terminated: None,
         look_at,
         printed: 0,
     };
@@ -301,6 +303,10 @@ struct Chat {
     is_warned: bool,
     /// The user is leaving.
     leaving: Option<Leaving>,
+    /// Since when there is no connection.
+    unconnected_since: Option<Instant>,
+    /// When a SIGTERM came.
+    terminated: Option<Instant>,
     /// The number of the chunk that was handed over to be printed last.
     printed: u64,
     /// When the status line is looked after next.
@@ -326,7 +332,10 @@ impl Chat {
                 biased;
                 signal = signals.next() => match signal {
                     Signal::Interrupt => return End::Interrupted,
-                    Signal::Terminate => self.leave(),
+                    Signal::Terminate => {
+                        self.terminated = Some(Instant::now());
+                        self.leave();
+                    }
                 },
                 result = self.front.stdout.write(&mut self.talk.printer.printed), if unprinted => {
                     match result {
@@ -386,14 +395,19 @@ impl Chat {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let drained = match self.phase {
-            Phase::Draining(at) => Some(at),
-            _ => None,
-        };
+        let drained = self.drained_at();
         let look = self.front.is_terminal().then_some(self.look_at);
         let due = self.talk.own.next_due().into_iter().chain(self.talk.printer.next_due());
         let leaving = self.leaving.filter(|leaving| !leaving.is_told).map(|leaving| leaving.notice_at);
         due.chain(drained).chain(leaving).chain(look).chain(self.talk.typing.next_due()).min()
+    }
+
+    /// Until when messages of a user who is leaving are waited for: after a SIGTERM not for long without a connection.
+    fn drained_at(&self) -> Option<Instant> {
+        let Phase::Draining(at) = self.phase else { return None };
+        let unconnected =
+            self.terminated.zip(self.unconnected_since).map(|(asked, since)| asked.max(since) + UNCONNECTED);
+        Some(unconnected.map_or(at, |until| at.min(until)))
     }
 
     /// Ctrl-D. Who ends a server that others are on is told so, and leaves with the next one.
@@ -442,6 +456,11 @@ impl Chat {
 
     fn move_on(&mut self) {
         let now = Instant::now();
+        if self.talk.printer.state == State::Connected {
+            self.unconnected_since = None;
+        } else {
+            self.unconnected_since.get_or_insert(now);
+        }
         if self.talk.typing.next_due().is_some_and(|due| now >= due) {
             self.talk.typing.forget(now);
             self.talk.refresh();
@@ -459,7 +478,7 @@ impl Chat {
             self.talk.show_overdue(now, true);
             self.phase = Phase::Ended;
         }
-        if let Phase::Draining(until) = self.phase
+        if let Some(until) = self.drained_at()
             && (self.talk.own.is_empty() || now >= until)
         {
             self.phase = Phase::Closing;

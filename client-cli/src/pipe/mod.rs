@@ -24,7 +24,7 @@ use crate::hints::Hints;
 use crate::idle_timeout::IdleNotice;
 use crate::lines::{self, Line};
 use crate::settings::{Sources, named};
-use crate::signals::{Signal, Signals};
+use crate::signals::{Signal, Signals, UNCONNECTED};
 use crate::stdout_writer::{StdoutWriter, WriteFailure};
 use crate::token_notices::TokenNotices;
 use in_flight::InFlight;
@@ -95,6 +95,8 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         advice: Some(settings.hints("pipe")),
         printed: Vec::new(),
         phase: Phase::Open,
+        unconnected_since: Some(Instant::now()),
+        terminated: None,
         interrupted: None,
         exit: Exit::Success,
         drain_timeout: Duration::from_secs(arguments.drain_timeout.into()),
@@ -179,6 +181,10 @@ struct Pipe {
     advice: Option<Hints>,
     printed: Vec<u8>,
     phase: Phase,
+    /// Since when there is no connection.
+    unconnected_since: Option<Instant>,
+    /// When a SIGTERM came.
+    terminated: Option<Instant>,
     /// Until when an interrupted pipe may still tell outcomes.
     interrupted: Option<Instant>,
     exit: Exit,
@@ -212,7 +218,9 @@ impl Pipe {
                     _ => true,
                 };
             let deadline = match self.phase {
-                Phase::Draining(at) | Phase::Settling(at) | Phase::Lingering(at) => Some(at),
+                Phase::Draining(at) | Phase::Settling(at) | Phase::Lingering(at) => {
+                    Some(self.unconnected_until().map_or(at, |until| at.min(until)))
+                }
                 Phase::Failed(end) if self.input.is_some() => Some(end.min(Instant::now() + NEXT_LINE)),
                 _ => None,
             };
@@ -221,8 +229,7 @@ impl Pipe {
                 signal = signals.next() => match signal {
                     Signal::Interrupt if self.interrupted.is_some() => return End::Abandoned,
                     Signal::Interrupt => self.interrupt(),
-                    // What has been read is still dealt with.
-                    Signal::Terminate => self.stop_reading(),
+                    Signal::Terminate => self.terminate(),
                 },
                 result = stdout.write(&mut self.printed), if unprinted => match result {
                     Ok(chunk) => {
@@ -253,6 +260,20 @@ impl Pipe {
                 () = sleep_until(self.interrupted), if self.interrupted.is_some() => return End::Abandoned,
             }
         }
+    }
+
+    /// SIGTERM: what has been read is still dealt with.
+    fn terminate(&mut self) {
+        self.terminated = Some(Instant::now());
+        self.stop_reading();
+        if let Phase::Lingering(_) = self.phase {
+            self.close(false);
+        }
+    }
+
+    /// Until when what is under way waits for a connection after a SIGTERM.
+    fn unconnected_until(&self) -> Option<Instant> {
+        Some(self.terminated?.max(self.unconnected_since?) + UNCONNECTED)
     }
 
     /// Ctrl-C: the end of it all, with an outcome for each send that had none.

@@ -3,6 +3,7 @@
 use crate::describe;
 use crate::error::eprint_line;
 use crate::hints::Hints;
+use crate::token_notices::TokenNotices;
 use rejoin::{Cause, CauseCode, ConnectionStatus, State};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -55,9 +56,17 @@ impl FailedAttempts {
     }
 
     /// Tells why there is no connection, where that has not been told.
-    pub(super) fn tell_last(&mut self, status: &ConnectionStatus, advice: &Hints) {
+    pub(super) fn tell_last(
+        &mut self,
+        status: &ConnectionStatus,
+        advice: &Hints,
+        token: Option<&TokenNotices>,
+    ) {
         match self.untold.take().map(|(_, cause)| cause).or_else(|| status.cause.clone()) {
             Some(cause) => self.tell(&cause, advice, |text| format!("  {text}")),
+            None if token.is_some_and(TokenNotices::is_fetching) => {
+                eprint_line("  the token command had not ended by then: no connection was made");
+            }
             None if status.state == State::Connecting => {
                 eprint_line("  the server had not answered by then: no connection was made");
             }

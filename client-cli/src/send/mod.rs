@@ -14,14 +14,14 @@ use crate::hints::Hints;
 use crate::lines::{self, Line};
 use crate::pipe::output::{self, Outcome, Repetition};
 use crate::settings::{Settings, Sources, check_room, is_like_url, named};
-use crate::signals::{Signal, Signals};
+use crate::signals::{Signal, Signals, UNCONNECTED};
 use crate::token_notices::TokenNotices;
 use crate::{describe, sanitise};
 use attempts::FailedAttempts;
 use rejoin::messages::Code;
 use rejoin::{
-    Client, DeliveryStatus, Event, Events, Mode, RoomState, SOCKET_IO_DETECTED, SendError, SendFailure,
-    SendId, State,
+    Client, DeliveryStatus, Event, Events, Mode, Name, Receipt, RestoredOutcome, RoomState,
+    SOCKET_IO_DETECTED, SendError, SendFailure, SendId, SendReply, State,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -104,6 +104,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     };
     tokio::pin!(sending);
     let mut interrupted = None;
+    let mut unconnected_until = None;
     loop {
         tokio::select! {
             biased;
@@ -115,11 +116,23 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
                     // Gives each message that has been read and has no outcome its last one, which is told.
                     tokio::spawn(client.close());
                 }
-                Signal::Terminate => stop.notify_one(),
+                Signal::Terminate => {
+                    unconnected_until = Some(Instant::now() + UNCONNECTED);
+                    stop.notify_one();
+                }
             },
             result = &mut sending => return if interrupted.is_some() { Ok(Exit::Interrupted) } else { result },
             () = sleep_until(interrupted.unwrap_or_else(Instant::now)), if interrupted.is_some() => {
                 return Ok(Exit::Interrupted);
+            }
+            () = sleep_until(unconnected_until.unwrap_or_else(Instant::now)), if unconnected_until.is_some() => {
+                // What waits for a connection has its last outcome; on one its own comes in time.
+                unconnected_until = if client.status().state == State::Connected {
+                    Some(Instant::now() + UNCONNECTED)
+                } else {
+                    tokio::spawn(client.close());
+                    None
+                };
             }
         }
     }
@@ -134,6 +147,16 @@ enum Format {
     Json,
     /// Nothing any more: it cannot be written.
     Nothing,
+}
+
+/// What becomes of what a state file is to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Storing {
+    Works,
+    /// It could not be stored: nothing is kept.
+    Fails,
+    /// For as long as a message may wait: the next ones do not wait for the disk.
+    GivenUp,
 }
 
 struct Sender {
@@ -152,13 +175,14 @@ struct Sender {
     mode: Option<Mode>,
     /// Until when lines wait for the first connection's mode.
     held_until: Instant,
-    /// The state could not be stored: nothing is kept.
-    is_unstored: bool,
+    storing: Storing,
     under_way: UnderWay,
     /// Plain: written and not seen again yet.
     unechoed: VecDeque<String>,
     /// Of an earlier run, without an outcome yet.
     restored: BTreeSet<SendId>,
+    /// Outcomes that an earlier run has not told, until it is known that the server lets us in.
+    untold: Vec<RestoredOutcome>,
     /// Why the server does not let us into the room, in our words and its own.
     refused: Option<String>,
     /// For good, for this reason.
@@ -185,10 +209,11 @@ impl Sender {
             token_notices: settings.token_notices.clone(),
             mode: None,
             held_until: Instant::now() + Duration::from_secs(arguments.timeout.into()),
-            is_unstored: false,
+            storing: Storing::Works,
             under_way: UnderWay::default(),
             unechoed: VecDeque::new(),
             restored: BTreeSet::new(),
+            untold: Vec::new(),
             refused: None,
             shut_out: None,
             said: None,
@@ -209,7 +234,19 @@ impl Sender {
                 break;
             }
         }
+        self.untold = self.client.restored_outcomes();
+        self.untold.retain(|outcome| !outcome.confirmed);
+        if self.client.stored_user().is_none() {
+            self.tell_untold();
+        }
         Ok(())
+    }
+
+    /// Tells what became of messages of an earlier run that nobody has read.
+    fn tell_untold(&mut self) {
+        for RestoredOutcome { id, room, status, reply, .. } in std::mem::take(&mut self.untold) {
+            self.tell_restored(id, &room, &status, reply.as_deref(), Repetition::Again);
+        }
     }
 
     /// Whether lines wait. Before the mode is known a message goes out without a number: what a server refuses for now is
@@ -226,23 +263,26 @@ impl Sender {
         let left = self.held_until.saturating_duration_since(Instant::now());
         let timeout = if self.mode.is_none() { left } else { self.timeout };
         // With a state file it may wait for another run.
-        let sending = if self.keeps { draft.send() } else { draft.timeout(timeout).send() };
+        let sending = if self.keeps { draft.manual_confirm().send() } else { draft.timeout(timeout).send() };
+        let id = sending.id().ok().filter(|_| self.keeps);
         // The library's timeout is about the wait for a connection; this one also ends the wait for a server
         // that is connected and takes nothing.
         let patience = if self.keeps { self.timeout } else { self.timeout + ECHO_TIMEOUT };
         let until = Instant::now() + patience;
-        self.under_way.add(Entry::Message(Message { number, text, sending, until }));
+        self.under_way.add(Entry::Message(Message { number, text, id, sending, until }));
     }
 
     /// Queues lines, as far as they may go now.
     fn hand_over_lines(&mut self, lines: &mut VecDeque<Line>) {
         while !self.is_held()
+            && (self.under_way.is_empty() || self.storing != Storing::GivenUp)
             && self.under_way.has_room()
             && let Some(Line { number, text }) = lines.pop_front()
         {
             match text {
                 // A line of input with nothing on it is no message, as in a chat.
                 Ok(text) if text.trim().is_empty() => {}
+                Ok(_) if self.storing == Storing::GivenUp => self.unstored(Some(number)),
                 Ok(text) => self.hand_over(text, Some(number)),
                 Err(bad) => self.under_way.add(Entry::Bad(number, bad)),
             }
@@ -251,7 +291,7 @@ impl Sender {
 
     /// Tells what became of the first one that is under way.
     async fn finish(&mut self, mut outcome: Known) -> Result<(), Failure> {
-        let Message { number, text, .. } = match self.under_way.take() {
+        let message = match self.under_way.take() {
             Some(Entry::Message(message)) => message,
             Some(Entry::Bad(number, bad)) => {
                 self.no_message(number, bad);
@@ -259,6 +299,10 @@ impl Sender {
             }
             None => return Ok(()),
         };
+        if let Some(Ok(Receipt::Written)) = outcome {
+            // It may be back already.
+            self.unechoed.push_back(message.text.clone());
+        }
         // What the server has said before it, such as why the room cannot be joined.
         let mut told = Ok(());
         while told.is_ok()
@@ -270,7 +314,11 @@ impl Sender {
             // It waits, and nothing comes for it any more.
             outcome = Some(Err(SendError::Failed(SendFailure::Closed)));
         }
-        self.tell(number, text, outcome);
+        if outcome.is_none() && self.storing != Storing::Works {
+            // It is told as not sent: it must not go out once there is room on the disk.
+            message.sending.cancel();
+        }
+        self.tell(&message, outcome);
         told?;
         if let Some(failure) = self.terminal() {
             return Err(failure);
@@ -327,6 +375,10 @@ impl Sender {
                 }
             };
             if let Err(failure) = done {
+                if lines.is_empty() && has_ended(&mut input) && self.is_done() {
+                    // The connection is over, and so is what it was for.
+                    return Ok(());
+                }
                 // Those that are there already are told of too.
                 while input.is_some()
                     && lines.len() < MOST_UNECHOED
@@ -340,25 +392,35 @@ impl Sender {
         }
     }
 
+    /// Whether each message has been delivered.
+    fn is_done(&self) -> bool {
+        self.exit == Exit::Success
+            && self.under_way.is_empty()
+            && self.unechoed.is_empty()
+            && self.restored.is_empty()
+            && self.untold.is_empty()
+    }
+
     /// Waits for what has been written to come back, or for what comes instead, and for what an earlier run left.
     async fn settle(&mut self) -> Result<(), Failure> {
         let start = Instant::now();
-        while !self.unechoed.is_empty() || !self.restored.is_empty() {
-            let patience = if self.restored.is_empty() { ECHO_TIMEOUT } else { self.timeout };
+        while !self.unechoed.is_empty() || self.awaits_earlier() {
+            let patience = if self.awaits_earlier() { self.timeout } else { ECHO_TIMEOUT };
             match timeout_at(start + patience, self.events.next()).await {
                 Ok(Some(event)) => {
                     self.event(&event)?;
-                    if !self.restored.is_empty() {
+                    if self.awaits_earlier() {
                         self.attempts.tell_retry(&self.advice);
                     }
                 }
                 Ok(None) => break,
-                Err(_) if self.restored.is_empty() => break,
+                Err(_) if !self.awaits_earlier() => break,
                 Err(_) => {
-                    let left = self.restored.len();
+                    let left = self.restored.len() + self.untold.len();
                     self.restored.clear();
+                    self.untold.clear();
                     let what =
-                        format!("{left} messages of an earlier run are not delivered yet; they are kept");
+                        format!("{left} messages of an earlier run have no outcome yet; they are kept");
                     self.print_failure(None, &what, "kept");
                 }
             }
@@ -377,6 +439,48 @@ impl Sender {
         Ok(())
     }
 
+    /// Tells of what was written to a connection that is gone: nobody will ever know.
+    fn unechoed_lost(&mut self, why: &str) {
+        let what = match std::mem::take(&mut self.unechoed).len() {
+            0 => return,
+            1 => "it may not have arrived".to_owned(),
+            lost => format!("the last {lost} may not have arrived"),
+        };
+        self.print_failure(None, &format!("{why}; {what}"), "unknown");
+    }
+
+    /// Whether an earlier run has left something that waits for the server.
+    fn awaits_earlier(&self) -> bool {
+        !self.restored.is_empty() || !self.untold.is_empty()
+    }
+
+    /// Tells what became of a message of an earlier run.
+    fn tell_restored(
+        &mut self,
+        id: SendId,
+        room: &Name,
+        status: &DeliveryStatus,
+        reply: Option<&SendReply>,
+        told: Repetition,
+    ) {
+        let is_read = self.print(|out, own| {
+            let room = if room.is_empty() { own } else { room };
+            output::delivery(out, None, room, &Outcome::Final(status.clone()), reply, told);
+        });
+        if is_read {
+            self.client.confirm(id);
+        }
+        let (what, code) = match status {
+            DeliveryStatus::Failed(why) => (describe::send_failure(*why), why.as_str()),
+            DeliveryStatus::Unknown => (SendError::Unknown.to_string(), "unknown"),
+            _ => return,
+        };
+        self.print_failure(None, &format!("a message of an earlier run: {what}"), code);
+        if let Some(said) = reply.and_then(|reply| reply.message.as_deref()) {
+            eprint_line(&format!("  the server says: {}", sanitise::line(said)));
+        }
+    }
+
     fn event(&mut self, event: &Event) -> Result<(), Failure> {
         match event {
             Event::Message(message) if *message.room == *self.room => {
@@ -387,35 +491,9 @@ impl Sender {
             Event::Restored(restored) => {
                 self.restored.insert(restored.id);
             }
-            Event::Delivery(delivery) => {
-                let was_restored = self.restored.remove(&delivery.id);
-                if was_restored {
-                    self.print(|out, room| {
-                        let outcome = Outcome::Final(delivery.status.clone());
-                        let room = if delivery.room.is_empty() { room } else { &*delivery.room };
-                        output::delivery(
-                            out,
-                            None,
-                            room,
-                            &outcome,
-                            delivery.reply.as_deref(),
-                            Repetition::First,
-                        );
-                    });
-                    // Told here, or nothing to be told.
-                    self.client.confirm(delivery.id);
-                }
-                let what = match &delivery.status {
-                    DeliveryStatus::Failed(why) => Some((describe::send_failure(*why), why.as_str())),
-                    DeliveryStatus::Unknown => Some((SendError::Unknown.to_string(), "unknown")),
-                    _ => None,
-                };
-                if let Some((what, code)) = what.filter(|_| was_restored) {
-                    self.print_failure(None, &format!("a message of an earlier run: {what}"), code);
-                    if let Some(said) = delivery.reply.as_ref().and_then(|reply| reply.message.as_deref()) {
-                        eprint_line(&format!("  the server says: {}", sanitise::line(said)));
-                    }
-                }
+            Event::Delivery(delivery) if self.restored.remove(&delivery.id) => {
+                let (status, reply) = (&delivery.status, delivery.reply.as_deref());
+                self.tell_restored(delivery.id, &delivery.room, status, reply, Repetition::First);
             }
             // It does not say which one it means: one of those that have not come back.
             Event::ServerError { message, .. } => {
@@ -432,9 +510,14 @@ impl Sender {
             Event::Malformed { error } if &**error == SOCKET_IO_DETECTED => {
                 return Err(Failure::terminal("incompatible", self.advice.malformed(error)));
             }
-            Event::Mode(mode) => self.mode = Some(*mode),
+            Event::Mode(mode) => {
+                self.mode = Some(*mode);
+                self.tell_untold();
+            }
             Event::StorageFailed { error } => {
-                self.is_unstored = true;
+                if self.storing == Storing::Works {
+                    self.storing = Storing::Fails;
+                }
                 self.print_failure(None, error, "not_stored");
             }
             Event::Room(change) if *change.room == *self.room => {
@@ -452,18 +535,13 @@ impl Sender {
                 }
             }
             Event::State(change) => match change.state {
-                State::Failed => return Err(self.advice.failure(change.cause.as_ref())),
+                State::Failed => {
+                    self.unechoed_lost("the connection has ended");
+                    return Err(self.advice.failure(change.cause.as_ref()));
+                }
                 State::Reconnecting { .. } if !self.unechoed.is_empty() && change.cause.is_some() => {
-                    // Written to a connection that is gone: nobody will ever know.
-                    let lost = self.unechoed.len();
-                    self.unechoed.clear();
                     let why = change.cause.as_ref().map(describe::cause).unwrap_or_default();
-                    let what = if lost == 1 {
-                        "it may not have arrived".to_owned()
-                    } else {
-                        format!("the last {lost} may not have arrived")
-                    };
-                    self.print_failure(None, &format!("{why}; {what}"), "unknown");
+                    self.unechoed_lost(&why);
                     self.attempts.was_told(why);
                 }
                 State::Reconnecting { .. } | State::Suspended { .. } => {
@@ -479,6 +557,11 @@ impl Sender {
         }
         Ok(())
     }
+}
+
+/// Whether nothing more will be read.
+fn has_ended(input: &mut Option<mpsc::Receiver<Vec<Line>>>) -> bool {
+    input.as_mut().is_none_or(|input| input.is_closed() && input.is_empty())
 }
 
 /// What an input has next; `None` at its end.

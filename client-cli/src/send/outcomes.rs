@@ -1,7 +1,7 @@
 //! Tells what became of each message and each line, on stdout and stderr. Waits for nothing, and sends nothing.
 
 use super::under_way::{Entry, Message, Outcome as Known};
-use super::{Format, Sender};
+use super::{Format, Sender, Storing};
 use crate::error::{Exit, eprint_line};
 use crate::lines::{BadText, Line};
 use crate::pipe::output;
@@ -12,14 +12,18 @@ use rejoin::{Mode, Receipt, SendError, SendFailure, State};
 use std::io::Write as _;
 
 impl Sender {
-    pub(super) fn tell(&mut self, number: Option<u64>, text: String, outcome: Known) {
+    pub(super) fn tell(&mut self, message: &Message, outcome: Known) {
+        let Message { number, id, .. } = *message;
         if let Some(outcome) = &outcome
             && !self.is_kept(outcome)
+            && self.print(|out, room| output::sent(out, number, room, Some(outcome.as_ref())))
+            && let Some(id) = id
         {
-            self.print(|out, room| output::sent(out, number, room, Some(outcome.as_ref())));
+            // Whoever reads has it: the next run need not tell it.
+            self.client.confirm(id);
         }
         match outcome {
-            Some(Ok(Receipt::Written)) => self.unechoed.push_back(text),
+            Some(Ok(Receipt::Written)) => {}
             Some(Ok(receipt)) => {
                 if let Some(answer) = receipt.answer().filter(|_| self.format == Format::Text) {
                     self.answered(number, answer);
@@ -49,8 +53,9 @@ impl Sender {
                 }
             }
             // Why has been said.
-            None if self.is_unstored => {
-                self.ended(number, "not sent", &SendError::Failed(SendFailure::NotStored));
+            None if self.storing != Storing::Works => {
+                self.storing = Storing::GivenUp;
+                self.unstored(number);
             }
             None if self.keeps => self.kept(number),
             None => self.ended(number, &SendError::Unknown.to_string(), &SendError::Unknown),
@@ -77,6 +82,11 @@ impl Sender {
         self.failed(number, what, error.code());
     }
 
+    /// It could not be stored, and so it is not sent.
+    pub(super) fn unstored(&mut self, number: Option<u64>) {
+        self.ended(number, "not sent", &SendError::Failed(SendFailure::NotStored));
+    }
+
     fn kept(&mut self, number: Option<u64>) {
         self.print(|out, room| output::sent(out, number, room, None));
         let what = "not delivered yet; it is kept, and the next run with this state file goes on with it";
@@ -89,7 +99,11 @@ impl Sender {
 
     pub(super) fn failed(&mut self, number: Option<u64>, what: &str, code: &str) {
         if self.terminal().is_some() {
-            // Which says more than what became of the message.
+            // The end says why it was not sent; whether it has arrived is another question.
+            self.exit = self.exit.max(Exit::Incomplete);
+            if code == SendError::Unknown.code() {
+                self.print_failure(number, what, code);
+            }
             return;
         }
         self.print_failure(number, what, code);
@@ -100,7 +114,8 @@ impl Sender {
             let room = crate::render::plain_name(&self.room);
             eprint_line(&format!("  {room} could not be joined: {why}"));
         }
-        self.attempts.tell_last(&self.client.status(), &self.advice);
+        let token = self.token_notices.as_ref();
+        self.attempts.tell_last(&self.client.status(), &self.advice, token);
     }
 
     /// What the server's handler said to a message is all that is known of it.
@@ -108,27 +123,34 @@ impl Sender {
         self.write(format!("{}{}\n", line_of(number), describe::answer(answer)).as_bytes());
     }
 
-    /// With `--json`: writes the lines that `form` forms for the room.
-    pub(super) fn print(&mut self, form: impl FnOnce(&mut Vec<u8>, &str)) {
-        if self.format == Format::Json {
-            let mut lines = Vec::new();
-            form(&mut lines, &self.room);
-            self.write(&lines);
+    /// With `--json`: writes the lines that `form` forms for the room. `false`: nobody can have read them.
+    pub(super) fn print(&mut self, form: impl FnOnce(&mut Vec<u8>, &str)) -> bool {
+        match self.format {
+            Format::Json => {
+                let mut lines = Vec::new();
+                form(&mut lines, &self.room);
+                self.write(&lines)
+            }
+            Format::Text => true,
+            Format::Nothing => false,
         }
     }
 
-    /// When the reader of stdout has gone, what is sent goes on, and the status says what became of it.
-    fn write(&mut self, bytes: &[u8]) {
+    /// When the reader of stdout has gone, what is sent goes on, and the status says what became of it. `false`: it is not
+    /// written.
+    fn write(&mut self, bytes: &[u8]) -> bool {
         if self.format == Format::Nothing {
-            return;
+            return false;
         }
         let mut stdout = std::io::stdout().lock();
-        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush())
+        let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        if let Err(error) = &written
             && error.kind() != std::io::ErrorKind::BrokenPipe
         {
             self.format = Format::Nothing;
             self.print_failure(None, &format!("stdout cannot be written: {error}"), "stdout");
         }
+        written.is_ok()
     }
 
     /// These have been read, and the connection has failed.
@@ -136,9 +158,9 @@ impl Sender {
         let closed = || Err(SendError::Failed(SendFailure::Closed));
         while let Some(entry) = self.under_way.take() {
             match entry {
-                Entry::Message(Message { number, text, sending, .. }) => {
-                    let outcome = sending.now_or_never().unwrap_or_else(closed);
-                    self.tell(number, text, Some(outcome));
+                Entry::Message(mut message) => {
+                    let outcome = (&mut message.sending).now_or_never().unwrap_or_else(closed);
+                    self.tell(&message, Some(outcome));
                 }
                 Entry::Bad(number, bad) => self.no_message(number, bad),
             }

@@ -2,7 +2,7 @@
 //! their bounds and their deadlines; prints nothing.
 
 use crate::lines::BadText;
-use rejoin::{Receipt, SendError, SendFuture};
+use rejoin::{Receipt, SendError, SendFuture, SendId};
 use std::collections::VecDeque;
 use tokio::time::{Instant, sleep_until};
 
@@ -21,6 +21,8 @@ pub(super) struct Message {
     /// Its line.
     pub(super) number: Option<u64>,
     pub(super) text: String,
+    /// With a state file: its outcome is kept there until it has been told.
+    pub(super) id: Option<SendId>,
     pub(super) sending: SendFuture,
     pub(super) until: Instant,
 }

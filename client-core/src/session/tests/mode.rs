@@ -337,7 +337,8 @@ fn what_was_sent_on_a_connection_that_answered_a_ping_may_have_been_taken_whatev
     // A plain server that sends nothing to the sender: the ping was written before the sends.
     let mut rig = first_contact();
     let pinged = rig.said().into_iter().skip_while(|output| !matches!(output, Output::Ping { .. }));
-    let sent = |output: &Output| matches!(output, Output::Send { message: ClientMessage::SendMessage { .. }, .. });
+    let sent =
+        |output: &Output| matches!(output, Output::Send { message: ClientMessage::SendMessage { .. }, .. });
     assert_eq!(pinged.filter(sent).count(), 2);
     rig.input(Input::Pong(rig.conn));
     rig.input(Input::Closed(rig.conn, refused()));
