@@ -23,6 +23,7 @@ mod namespaces;
 mod own;
 mod own_socket_io;
 mod polling;
+mod polling_move;
 mod reach;
 mod server_failures;
 mod shutdown;

@@ -52,7 +52,9 @@ impl Polling {
         if self.sender.take_pong() {
             return Poll::Ready(Ok(Message::Pong(Bytes::new())));
         }
-        let may_ask = self.upgrade.lets_requests_begin() && !self.sender.is_closing();
+        // Before the move a server may answer what was sent only when something has been taken from it.
+        let is_answer_held = self.upgrade.is_pausing() && !self.sender.is_idle();
+        let may_ask = (self.upgrade.lets_requests_begin() || is_answer_held) && !self.sender.is_closing();
         let packet = self.receiver.poll_packet(&mut self.engine, may_ask, cx)?;
         packet.map(|packet| {
             Ok(match packet {

@@ -29,7 +29,7 @@ pub(super) enum Upgrade {
     /// There will be none.
     None,
     Probing(BoxFuture<'static, Result<Opened, DialError>>),
-    /// The WebSocket works. No request begins any more; those under way are waited for.
+    /// The WebSocket works. Nothing more is sent by long polling, and what is under way is waited for.
     Pausing(Opened),
     /// No request is under way, and the server is being told.
     Announcing(Opened),
@@ -59,6 +59,11 @@ impl Upgrade {
             let late = || DialError::new(DialErrorKind::Timeout, "the probe took too long");
             timeout(PROBE_TIMEOUT, probe).await.unwrap_or_else(|_| Err(late()))
         }))
+    }
+
+    /// Whether the move waits for what is under way.
+    pub(super) fn is_pausing(&self) -> bool {
+        matches!(self, Self::Pausing(_))
     }
 
     /// Whether requests may begin.
