@@ -197,6 +197,11 @@ pub(crate) fn unreadable(client: &Client) -> Option<String> {
     (count > 1).then(|| format!("rejoin: {count} unreadable frames of the server's were skipped in all"))
 }
 
+/// What is unreadable in a frame, of which type there have been `count` on this connection. Not sanitised.
+pub(crate) fn malformed(error: &str, count: u64) -> String {
+    if count > 1 { format!("{error} ({count} of the type on this connection)") } else { error.to_owned() }
+}
+
 /// Why a message was not sent.
 pub(crate) fn send_failure(why: SendFailure) -> String {
     send_failure_with(why, None)

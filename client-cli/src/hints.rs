@@ -1,6 +1,6 @@
 //! Hints about failures, as far as they depend on the server that the command line describes. Does no I/O.
 
-use crate::describe::{cause, is_uninformative};
+use crate::describe::{cause, is_uninformative, malformed};
 use crate::error::{Exit, Failure};
 use crate::sanitise;
 use rejoin::{Cause, CauseCode, DialErrorKind, Remedy, SOCKET_IO_DETECTED};
@@ -103,11 +103,11 @@ impl Hints {
     }
 
     /// What the server sent that cannot be read.
-    pub(crate) fn malformed(&self, error: &str) -> String {
+    pub(crate) fn malformed(&self, error: &str, count: u64) -> String {
         if error == SOCKET_IO_DETECTED {
             return self.is_socket_io();
         }
-        format!("skipped something unreadable from the server: {}", sanitise::line(error))
+        format!("skipped something unreadable from the server: {}", sanitise::line(&malformed(error, count)))
     }
 
     /// The failure that a terminal cause ends the program with.
@@ -209,7 +209,7 @@ mod tests {
             told,
             "a Socket.IO server answers at this address: rejoin send http://h -r a --protocol socketio"
         );
-        assert_eq!(advice().malformed(SOCKET_IO_DETECTED), told);
+        assert_eq!(advice().malformed(SOCKET_IO_DETECTED, 1), told);
     }
 
     #[test]

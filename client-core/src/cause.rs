@@ -42,6 +42,9 @@ pub struct DialError {
     /// What is known of a way out beside what `kind` lets one guess.
     #[cfg(feature = "native")]
     pub remedy: Option<Remedy>,
+    /// Socket.IO: the server has said that it does not take the transport that was dialled.
+    #[cfg(feature = "socketio")]
+    pub refuses_transport: bool,
 }
 
 /// What to do about a failed dial, where that is known.
@@ -64,7 +67,15 @@ impl DialError {
             text: text.into(),
             #[cfg(feature = "native")]
             remedy: None,
+            #[cfg(feature = "socketio")]
+            refuses_transport: false,
         }
+    }
+
+    /// The same, of a server that does not take the transport that was dialled.
+    #[cfg(feature = "socketio")]
+    pub fn refusing_transport(self) -> Self {
+        Self { refuses_transport: true, ..self }
     }
 
     /// The same, with what is to be done about it.

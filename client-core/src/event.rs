@@ -93,11 +93,14 @@ pub enum Event<P = String, N = Name> {
         /// The server's own code, with which its message begins: one that the protocol does not name. Hostile text.
         server_code: ServerCode,
     },
-    /// The server sent something that is no frame; it was skipped, nothing else is lost. Reported once for each connection; the
-    /// rest is only counted in [`Diagnostics::malformed_frames`](crate::Diagnostics::malformed_frames).
+    /// The server sent something that is no frame; it was skipped, nothing else is lost. Of each connection and each type
+    /// of frame the first is reported, and again the tenth, the hundredth and so on; all are counted in
+    /// [`Diagnostics::malformed_frames`](crate::Diagnostics::malformed_frames).
     Malformed {
         /// What is wrong with it.
         error: Box<str>,
+        /// So many of the type have come on this connection, this one included.
+        count: u64,
     },
     /// The state could not be stored. Reported once; it is tried again, and until it works nothing is sent for the first
     /// time, while messages still come in.

@@ -189,6 +189,7 @@ mod limiter;
 mod link;
 mod liveness;
 pub mod machine;
+mod malformed_frames;
 pub mod manual;
 pub mod messages;
 mod mutation;

@@ -67,7 +67,7 @@ async fn a_hello_that_is_none_makes_a_plain_server_and_is_told() {
         let scripted = ScriptedServer::start(vec![hello(&changes), message(1, "welcome")]);
         let (client, mut events) = hears(&scripted);
         until(&mut events, "the complaint", |event| match event {
-            Event::Malformed { error } => Some(assert!(error.contains("hello"), "{error}")),
+            Event::Malformed { error, .. } => Some(assert!(error.contains("hello"), "{error}")),
             _ => None,
         })
         .await;

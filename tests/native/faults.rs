@@ -53,7 +53,7 @@ async fn garbage_is_told_and_nothing_else_is_lost() {
     let (client, mut events) = in_lobby(&server.url(), "ada").await;
     server.faults().add(Fault::new(FaultKind::Garbage).count(1));
     until(&mut events, "the garbage", |event| match event {
-        Event::Malformed { error } => Some(assert!(error.contains("not JSON"), "{error}")),
+        Event::Malformed { error, .. } => Some(assert!(error.contains("not JSON"), "{error}")),
         Event::State(change) if lost(&change.state) => panic!("{change:?}"),
         _ => None,
     })

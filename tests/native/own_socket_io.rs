@@ -50,7 +50,7 @@ async fn every_event_that_is_not_of_the_contract_comes_out_with_its_arguments_in
     let mut between = Vec::new();
     let tick = until(&mut events, "the tick", |event| match event {
         Event::Frame(frame) => Some(frame),
-        Event::Malformed { error } => {
+        Event::Malformed { error, .. } => {
             between.push(error.into_string());
             None
         }

@@ -73,6 +73,35 @@ async fn where_upgrades_are_refused_the_fourth_attempt_is_made_by_long_polling()
 }
 
 #[tokio::test]
+async fn a_server_of_long_polling_alone_is_polled_as_soon_as_it_has_said_so_though_it_is_away_then() {
+    let refusal = r#"{"code":0,"message":"Transport unknown"}"#;
+    let refusal = format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{refusal}",
+        refusal.len()
+    );
+    let firsts = Mutex::new(0);
+    let (address, mut requests) = scripted(move |asked| match asked {
+        asked if asked.is_upgrade() => Does::Answers(refusal.clone()),
+        asked if asked.is_first() => {
+            let mut firsts = firsts.lock().unwrap();
+            *firsts += 1;
+            if *firsts == 1 { Does::Breaks(Vec::new()) } else { ok(OPEN) }
+        }
+        asked if asked.is_poll() => ok(CONSENT),
+        _ => ok("ok"),
+    })
+    .await;
+    let (client, _events) = by(Transports::Auto, address, "ada").connect().unwrap();
+    within("ready", client.ready()).await.unwrap();
+    let mut transports = Vec::new();
+    while transports.len() < 3 {
+        let asked = within("a request", requests.recv()).await.unwrap();
+        transports.push(if asked.is_upgrade() { "websocket" } else { "polling" });
+    }
+    assert_eq!(transports, ["websocket", "polling", "polling"]);
+}
+
+#[tokio::test]
 async fn a_connection_moves_to_a_websocket_in_the_middle_of_a_conversation() {
     const COUNT: usize = 200;
     let server = server().await;
@@ -168,6 +197,10 @@ struct Asked {
 }
 
 impl Asked {
+    fn is_upgrade(&self) -> bool {
+        self.head.contains("transport=websocket")
+    }
+
     fn is_first(&self) -> bool {
         self.head.starts_with("GET ") && !self.head.contains("sid=")
     }

@@ -235,7 +235,7 @@ async fn check_session(settings: &Settings, client: &Client, mut events: Events)
                 }
             },
             Ok(Some(Event::Mode(decided))) => mode = Some(decided),
-            Ok(Some(Event::Malformed { error })) if &*error == SOCKET_IO_DETECTED => {
+            Ok(Some(Event::Malformed { error, .. })) if &*error == SOCKET_IO_DETECTED => {
                 report::failed(Step::Hello, "a Socket.IO server answers, and speaks no plain protocol", None);
                 other_endpoints::socket_io_here(settings).tell();
                 return Ok(false);

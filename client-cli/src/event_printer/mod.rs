@@ -334,8 +334,8 @@ impl EventPrinter {
             Event::ServerError { message, .. } => {
                 self.notice(&format!("the server says: {}", sanitise::line(message)));
             }
-            Event::Malformed { error } => {
-                self.notice(&self.advice.malformed(error));
+            Event::Malformed { error, count } => {
+                self.notice(&self.advice.malformed(error, *count));
             }
             Event::Lagged { skipped } => {
                 self.notice(&format!("{skipped} messages came too fast to be shown"));
@@ -488,7 +488,7 @@ mod tests {
 
     #[test]
     fn the_same_notice_again_is_counted_until_something_else_is_said() {
-        let garbled = || Event::Malformed { error: "no JSON".into() };
+        let garbled = || Event::Malformed { error: "no JSON".into(), count: 1 };
         let said = told(&[garbled(), garbled(), garbled(), joined(), garbled()]);
         let skipped = "* skipped something unreadable from the server: no JSON";
         assert_eq!(said, format!("{skipped}\n{skipped} (3 times)\n* joined lobby\n{skipped}\n"));
@@ -509,7 +509,7 @@ mod tests {
     fn what_a_server_says_cannot_act_on_the_terminal() {
         let events = [
             Event::ServerError { message: "\u{1b}[2Jno\nbob: hi".to_owned(), code: None, server_code: None },
-            Event::Malformed { error: "\u{9b}x".into() },
+            Event::Malformed { error: "\u{9b}x".into(), count: 1 },
             Event::UserJoined { room: "lo\u{202e}".into(), user: "a\nb".into() },
         ];
         assert_eq!(

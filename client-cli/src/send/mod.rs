@@ -507,8 +507,8 @@ impl Sender {
                 }
             }
             // Nobody hears there what is written, however often it is sent.
-            Event::Malformed { error } if &**error == SOCKET_IO_DETECTED => {
-                return Err(Failure::terminal("incompatible", self.advice.malformed(error)));
+            Event::Malformed { error, count } if &**error == SOCKET_IO_DETECTED => {
+                return Err(Failure::terminal("incompatible", self.advice.malformed(error, *count)));
             }
             Event::Mode(mode) => {
                 self.mode = Some(*mode);

@@ -199,7 +199,9 @@ fn print_event(printer: &mut EventPrinter, as_json: bool, reading: &RoomFeed, ev
             pipe::output::stream_event(out, &reading.room, &name, &data, id.as_deref());
         }
         FeedEvent::Gap(gap) => pipe::output::event(out, &Event::Gap(gap), now),
-        FeedEvent::Malformed { error } => pipe::output::event(out, &Event::Malformed { error }, now),
+        FeedEvent::Malformed { error } => {
+            pipe::output::event(out, &Event::Malformed { error, count: 1 }, now)
+        }
         _ => {}
     }
 }

@@ -429,7 +429,7 @@ impl Link {
             self.offer = !offered || mutation!(OfferKept);
         }
         #[cfg(feature = "socketio")]
-        self.transports.dial_failed(error.kind);
+        self.transports.dial_failed(&error);
         let worked = self.worked & self.endpoint_bit() != 0;
         self.next_endpoint();
         let verdict = self.config.close_codes.dial_error(error.kind);

@@ -2,7 +2,7 @@
 //! a WebSocket where both are allowed.
 
 use super::{ConnId, Link};
-use crate::cause::{DialErrorKind, Disconnect};
+use crate::cause::{DialError, DialErrorKind, Disconnect};
 
 /// Dials by WebSocket in a row that a blocked upgrade may have failed, after which long polling is tried.
 const BLOCKED_DIALS: u8 = 3;
@@ -11,8 +11,9 @@ const BLOCKED_DIALS: u8 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Transports {
-    /// WebSocket. After three dials in a row that something on the way may have blocked, long polling, from where the
-    /// connection moves to a WebSocket as soon as that opens. The default.
+    /// WebSocket. After three dials in a row that something on the way may have blocked, or at once where the server says
+    /// that it takes no WebSocket, long polling, from where the connection moves to a WebSocket as soon as that opens. The
+    /// default.
     #[default]
     Auto,
     /// WebSocket alone.
@@ -37,6 +38,15 @@ pub enum EngineTransport {
     Polling,
 }
 
+impl EngineTransport {
+    fn other(self) -> Self {
+        match self {
+            Self::WebSocket => Self::Polling,
+            Self::Polling => Self::WebSocket,
+        }
+    }
+}
+
 /// What has become of the dials so far, as far as the next one depends on it.
 #[derive(Debug)]
 pub(super) struct TransportChoice {
@@ -47,6 +57,8 @@ pub(super) struct TransportChoice {
     has_answered: bool,
     /// Dials by WebSocket in a row that may have been blocked.
     blocked: u8,
+    /// The one that the server itself has said last that it does not take, until a connection proves otherwise.
+    refused: Option<EngineTransport>,
 }
 
 impl Default for TransportChoice {
@@ -61,7 +73,7 @@ impl TransportChoice {
             Transports::Auto | Transports::WebSocket => EngineTransport::WebSocket,
             Transports::Polling => EngineTransport::Polling,
         };
-        Self { allowed, next: first, dialled: first, has_answered: false, blocked: 0 }
+        Self { allowed, next: first, dialled: first, has_answered: false, blocked: 0, refused: None }
     }
 
     pub(super) fn dial(&mut self) {
@@ -71,6 +83,9 @@ impl TransportChoice {
 
     fn answered(&mut self) {
         self.has_answered = true;
+        if self.refused == Some(self.dialled) {
+            self.refused = None;
+        }
         if self.dialled == EngineTransport::WebSocket {
             self.blocked = 0;
         }
@@ -79,6 +94,7 @@ impl TransportChoice {
     fn upgraded(&mut self) {
         if self.allowed.upgrades() {
             self.blocked = 0;
+            self.refused = None;
             self.next = EngineTransport::WebSocket;
         }
     }
@@ -86,6 +102,12 @@ impl TransportChoice {
     /// The dial under way has failed, or its connection was closed before the client was let in.
     fn failed(&mut self, may_be_blocked: bool) {
         if self.allowed != Transports::Auto || self.has_answered {
+            return;
+        }
+        if let Some(refused) = self.refused {
+            // What else fails meanwhile, such as a server that is not back yet, says nothing about its transports.
+            self.blocked = 0;
+            self.next = refused.other();
             return;
         }
         match self.dialled {
@@ -101,8 +123,11 @@ impl TransportChoice {
         }
     }
 
-    pub(super) fn dial_failed(&mut self, kind: DialErrorKind) {
-        self.failed(may_be_blocked(kind));
+    pub(super) fn dial_failed(&mut self, error: &DialError) {
+        if error.refuses_transport {
+            self.refused = Some(self.dialled);
+        }
+        self.failed(may_be_blocked(error.kind));
     }
 
     pub(super) fn closed_in_handshake(&mut self, how: &Disconnect) {
@@ -165,7 +190,7 @@ mod tests {
         for kind in failures {
             choice.dial();
             transports.push(if choice.dialled == EngineTransport::Polling { 'p' } else { 'w' });
-            choice.dial_failed(*kind);
+            choice.dial_failed(&DialError::new(*kind, ""));
         }
         transports
     }
@@ -199,7 +224,7 @@ mod tests {
         assert_eq!(dialled(&mut choice, &[DialErrorKind::Timeout; 2]), "ww");
         choice.dial();
         choice.answered();
-        choice.dial_failed(DialErrorKind::Timeout);
+        choice.dial_failed(&DialError::new(DialErrorKind::Timeout, ""));
         assert_eq!(dialled(&mut choice, &[DialErrorKind::Timeout; 4]), "wwwp");
     }
 
@@ -214,6 +239,39 @@ mod tests {
         }
         choice.upgraded();
         assert_eq!(dialled(&mut choice, &[DialErrorKind::Http(400); 4]), "wwwp");
+    }
+
+    /// The next dial, which the server answers by saying that it does not take its transport.
+    fn refuse(choice: &mut TransportChoice) {
+        choice.dial();
+        choice.dial_failed(&DialError::new(DialErrorKind::Http(400), "").refusing_transport());
+    }
+
+    #[test]
+    fn a_server_that_says_that_it_takes_no_websocket_is_polled_next_and_after_whatever_happens_meanwhile() {
+        use DialErrorKind::{Dns, Http, Refused, Timeout, Unreachable};
+        let mut choice = TransportChoice::new(Transports::Auto);
+        assert_eq!(dialled(&mut choice, &[Http(502), Refused]), "ww");
+        refuse(&mut choice);
+        assert!(choice.has_untried());
+        assert_eq!(dialled(&mut choice, &[Refused, Dns, Timeout, Unreachable, Http(502)]), "ppppp");
+        choice.dial();
+        choice.answered();
+        assert_eq!(dialled(&mut choice, &[Refused; 4]), "pppp");
+        // It was started anew with WebSocket alone.
+        refuse(&mut choice);
+        assert_eq!(dialled(&mut choice, &[Timeout; 5]), "wwwww");
+        choice.dial();
+        choice.answered();
+        choice.upgraded();
+        assert_eq!(dialled(&mut choice, &[Timeout; 4]), "wwwp", "a move shows that a WebSocket passes");
+    }
+
+    #[test]
+    fn one_transport_alone_is_dialled_whatever_the_server_says_of_it() {
+        let mut choice = TransportChoice::new(Transports::WebSocket);
+        refuse(&mut choice);
+        assert_eq!(dialled(&mut choice, &[DialErrorKind::Refused; 4]), "wwww");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::event::Mode;
 use crate::link::ConnId;
+use crate::malformed_frames::MalformedFrames;
 use crate::messages::Hello;
 use crate::time::{Nanos, Timestamp};
 use alloc::vec::Vec;
@@ -14,8 +15,8 @@ const MAX_UNTRACKED_REQUESTS: usize = 32;
 pub(super) struct ActiveConnection {
     pub(super) conn: ConnId,
     pub(super) last_frame: u64,
-    /// What came in that is no frame: the first is reported.
-    pub(super) malformed: u64,
+    /// What came in that is no frame.
+    pub(super) malformed: MalformedFrames,
     /// The last frame that the operating system has taken.
     pub(super) flushed: u64,
     pub(super) ready: bool,
@@ -61,7 +62,7 @@ impl ActiveConnection {
         Self {
             conn,
             last_frame: 0,
-            malformed: 0,
+            malformed: MalformedFrames::default(),
             flushed: 0,
             ready: false,
             mode: None,

@@ -189,12 +189,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     self.diagnostics.malformed_frames += 1;
                     // Whatever it is, it is no `hello`.
                     self.first_frame(now);
-                    // Once for each connection: some servers say something of the kind all the time.
-                    if let Some(connection) = &mut self.connection {
-                        connection.malformed += 1;
-                        if connection.malformed == 1 {
-                            self.event(Event::Malformed { error });
-                        }
+                    if let Some(count) =
+                        self.connection.as_mut().and_then(|connection| connection.malformed.add(&error))
+                    {
+                        self.event(Event::Malformed { error, count });
                     }
                 }
             }

@@ -3,6 +3,7 @@
 mod app_frames;
 
 use super::bad_line::BadLine;
+use crate::describe;
 use crate::json_safe::write_line;
 use crate::socket_io;
 use rejoin::messages::{Code, EntryMeta, JoinReason};
@@ -165,7 +166,9 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             server_code: server_code.as_deref(),
             ..error(code.map_or("server", |code| code.as_str()), message)
         },
-        Event::Malformed { error: text } => error("garbled", text),
+        Event::Malformed { error: text, count } => {
+            return write_line(out, &error("garbled", &describe::malformed(text, *count)));
+        }
         Event::StorageFailed { error: text } => error("not_stored", text),
         Event::Lagged { skipped } => {
             let text = format!("this program was too slow: {skipped} events were dropped here");

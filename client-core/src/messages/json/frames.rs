@@ -1,5 +1,6 @@
 //! The JSON fields of the frequent frames, borrowed in both directions.
 
+use super::foreign::{IdText, any_timestamp};
 use super::interner::Interner;
 use super::optional::{OptionalField, lenient};
 use super::validate::well_formed;
@@ -31,10 +32,11 @@ pub(super) fn as_raw(text: Option<&String>) -> Option<&RawValue> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct MessageFields<'a> {
     #[serde(borrow)]
-    room_id: Cow<'a, str>,
+    room_id: IdText<'a>,
     #[serde(borrow)]
-    user_id: Cow<'a, str>,
+    user_id: IdText<'a>,
     content: String,
+    #[serde(default, deserialize_with = "any_timestamp")]
     timestamp: String,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
@@ -71,7 +73,7 @@ impl MessageFields<'_> {
             }
             _ => None,
         };
-        let (room, user) = (names.get(&self.room_id), names.get(&self.user_id));
+        let (room, user) = (names.get(&self.room_id.0), names.get(&self.user_id.0));
         Message::plain(room, user, self.content, self.timestamp).with_data(raw(self.data)).with_entry(meta)
     }
 }
@@ -80,9 +82,9 @@ impl MessageFields<'_> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct RoomUserFields<'a> {
     #[serde(borrow)]
-    pub(super) room_id: Cow<'a, str>,
+    pub(super) room_id: IdText<'a>,
     #[serde(borrow)]
-    pub(super) user_id: Cow<'a, str>,
+    pub(super) user_id: IdText<'a>,
 }
 
 /// Maximum characters of a server's own code.

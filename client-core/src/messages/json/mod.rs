@@ -5,6 +5,7 @@ mod client;
 mod custom;
 mod data;
 mod fast_path;
+mod foreign;
 mod frames;
 mod interner;
 mod optional;
@@ -17,6 +18,8 @@ mod writer;
 pub use client::{decode_client, encode_client, encode_client_into};
 #[cfg(feature = "native")]
 pub(crate) use custom::{NotCustom, check_own, own_frame};
+#[cfg(feature = "socketio")]
+pub(crate) use foreign::{IdText, timestamp};
 pub use frames::envelope;
 pub use server::{ServerDecoder, encode_server};
 pub use validate::{is_data, nesting_depth, well_formed};

@@ -6,11 +6,14 @@ use crate::socketio::EngineTransport;
 /// A dial of the engine at `path` that failed, with what such a failure means there.
 pub(super) fn explain(mut error: DialError, path: &str, transport: EngineTransport) -> DialError {
     let says = |words: &str| error.text.contains(words);
+    // In the words of Engine.IO's own server, and of python-engineio.
+    let refuses_transport = says("Transport unknown") || says("Invalid transport");
     let status = match error.kind {
         DialErrorKind::Http(status) => Some(status),
         _ => None,
     };
-    let hint = if status == Some(400) && says("Transport unknown") {
+    let hint = if status == Some(400) && refuses_transport {
+        error.refuses_transport = true;
         match transport {
             EngineTransport::WebSocket => {
                 "this Socket.IO server allows long polling only: it is tried next where this client may use it"
@@ -46,8 +49,11 @@ mod tests {
         let of = |kind, text: &str, path| {
             explain(DialError::new(kind, text), path, EngineTransport::WebSocket).text
         };
-        let polling = of(DialErrorKind::Http(400), "HTTP 400 (\"Transport unknown\")", "/socket.io/");
-        assert!(polling.contains("polling only"), "{polling}");
+        for words in ["Transport unknown", "Invalid transport"] {
+            let refused = DialError::new(DialErrorKind::Http(400), format!("HTTP 400 (\"{words}\")"));
+            let refused = explain(refused, "/socket.io/", EngineTransport::WebSocket);
+            assert!(refused.refuses_transport && refused.text.contains("polling only"), "{refused:?}");
+        }
         let old = of(DialErrorKind::Http(400), "HTTP 400 (\"Unsupported protocol version\")", "/socket.io/");
         assert!(old.contains("Socket.IO 2"), "{old}");
         for kind in [DialErrorKind::Http(404), DialErrorKind::NotWebSocket, DialErrorKind::Unreachable] {

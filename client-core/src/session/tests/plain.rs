@@ -353,6 +353,30 @@ fn garbage_and_unknown_types_are_counted_and_nothing_else_is_lost() {
 }
 
 #[test]
+fn of_each_type_of_unreadable_frame_the_first_and_the_tenth_are_told_on_each_connection() {
+    let mut rig = Rig::in_rooms(&["a"]);
+    for _ in 0..2 {
+        rig.events();
+        for number in 0..10 {
+            rig.input(Input::Malformed(rig.conn, format!("the message frame is malformed: {number}").into()));
+        }
+        rig.input(Input::Malformed(rig.conn, "the user_joined frame is malformed: x".into()));
+        let told: Vec<_> = rig
+            .events()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Malformed { error, count } => Some((error.rsplit(' ').next()?.to_owned(), count)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [("0".to_owned(), 1), ("9".to_owned(), 10), ("x".to_owned(), 1)]);
+        rig.lose();
+        rig.open();
+    }
+    assert_eq!(rig.session.diagnostics().malformed_frames, 22);
+}
+
+#[test]
 fn frames_of_an_older_connection_are_ignored() {
     let mut rig = Rig::in_rooms(&["a"]);
     let old = rig.conn;

@@ -1,6 +1,7 @@
 //! The connection in use: its handshake, its frames, and the limits of its server.
 
 use crate::link::ConnId;
+use crate::malformed_frames::MalformedFrames;
 use crate::messages::ServerMessage;
 use crate::payload::Payload;
 use crate::socketio::offset::Offset;
@@ -78,7 +79,7 @@ pub(super) struct ActiveConnection<P, N> {
     pub(super) handshake: HandshakeState<P, N>,
     pub(super) last_frame: u64,
     /// What came in that is no packet: the first is reported.
-    pub(super) malformed: u64,
+    pub(super) malformed: MalformedFrames,
     /// The last frame that the operating system has taken.
     pub(super) flushed: u64,
     pub(super) ready: bool,
@@ -98,7 +99,7 @@ impl<P, N> ActiveConnection<P, N> {
             conn,
             handshake: HandshakeState::AwaitingOpen,
             last_frame: 0,
-            malformed: 0,
+            malformed: MalformedFrames::default(),
             flushed: 0,
             ready: false,
             recovered: false,

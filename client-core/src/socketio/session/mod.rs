@@ -176,11 +176,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Input::Malformed(conn, error) => {
                 if self.activity(now, conn) {
                     self.diagnostics.malformed_frames += 1;
-                    if let Some(connection) = &mut self.connection {
-                        connection.malformed += 1;
-                        if connection.malformed == 1 {
-                            self.event(Event::Malformed { error });
-                        }
+                    if let Some(count) =
+                        self.connection.as_mut().and_then(|connection| connection.malformed.add(&error))
+                    {
+                        self.event(Event::Malformed { error, count });
                     }
                 }
             }
