@@ -34,7 +34,8 @@ pub(crate) enum Command {
     Status,
     Reconnect,
     Quit,
-    Help,
+    /// All commands, or the one named: its name, arguments and meaning.
+    Help(Option<(&'static str, &'static str, &'static str)>),
 }
 
 /// The commands: name, arguments, meaning.
@@ -52,7 +53,7 @@ pub(crate) const COMMANDS: [(&str, &str, &str); 14] = [
     ("/status", "", "how the connection is"),
     ("/reconnect", "", "make a fresh connection"),
     ("/quit", "", "send what is waiting, then leave"),
-    ("/help", "", "this list"),
+    ("/help", "[COMMAND]", "this list, or one command"),
 ];
 
 /// Whether the beginning of a line is that of a message.
@@ -109,7 +110,16 @@ pub(crate) fn parse(line: &str) -> Result<Option<Command>, String> {
         "/status" => none(Command::Status),
         "/reconnect" => none(Command::Reconnect),
         "/quit" => none(Command::Quit),
-        "/help" => none(Command::Help),
+        "/help" => match optional()? {
+            None => Ok(Some(Command::Help(None))),
+            Some(asked) => {
+                let wanted = format!("/{}", asked.trim_start_matches('/'));
+                match COMMANDS.into_iter().find(|(known, ..)| *known == wanted) {
+                    Some(command) => Ok(Some(Command::Help(Some(command)))),
+                    None => Err(unknown(&wanted)),
+                }
+            }
+        },
         _ => Err(unknown(name)),
     }
 }
@@ -195,7 +205,9 @@ mod tests {
             ("/status", Command::Status),
             ("/reconnect", Command::Reconnect),
             ("/quit", Command::Quit),
-            ("/help", Command::Help),
+            ("/help", Command::Help(None)),
+            ("/help who", Command::Help(Some(("/who", "[ROOM]", "who is here, or there")))),
+            ("/help /who", Command::Help(Some(("/who", "[ROOM]", "who is here, or there")))),
         ] {
             assert_eq!(parse(line), Ok(Some(expected)), "{line}");
         }

@@ -12,7 +12,9 @@ use serde_json::Value;
 /// What happened, in a few words, made harmless.
 pub(crate) fn cause(cause: &Cause) -> String {
     let text = sanitise::line(without_errno(&cause.text));
-    let text = if is_uninformative(&text) { String::new() } else { text };
+    // That it has expired is more than that it was refused.
+    let is_expiry = matches!(cause.code, CauseCode::Unauthorized(_)) && is_expiry(&text);
+    let text = if is_uninformative(&text) && !is_expiry { String::new() } else { text };
     let text = match &cause.data {
         Some(data) => format!("{text} ({})", json(data)).trim_start().to_owned(),
         None => text,
@@ -45,6 +47,10 @@ pub(crate) fn is_uninformative(text: &str) -> bool {
         "token expired",
     ];
     STANDARD.contains(&text.trim_end_matches('.').to_ascii_lowercase().as_str())
+}
+
+fn is_expiry(text: &str) -> bool {
+    text.trim_end_matches('.').eq_ignore_ascii_case("token expired")
 }
 
 /// The state, for the prompt; nothing while connected.
@@ -212,7 +218,7 @@ pub(crate) fn send_failure_with(why: SendFailure, said: Option<&str>) -> String 
     match why {
         SendFailure::QueueFull => "too many messages are waiting".to_owned(),
         too_large if too_large.is_too_large() => "it is too long".to_owned(),
-        SendFailure::Refused(Code::NotJoined) => "you are not in the room: join it first".to_owned(),
+        SendFailure::Refused(Code::NotJoined) => "you are not in the room; join it first".to_owned(),
         SendFailure::Closed => "rejoin was stopped".to_owned(),
         SendFailure::Refused(code) => {
             let now = if code.is_temporary() { " for now" } else { "" };
@@ -247,6 +253,13 @@ mod tests {
         assert_eq!(
             cause(&refused),
             "the server refused the token: not you ({\"code\":\"\\u001b\\u{202e}\"})"
+        );
+        let expired = Cause::new(CauseCode::Unauthorized(4002), "Token expired");
+        assert_eq!(super::cause(&expired), "the server refused the token: Token expired");
+        let forbidden = Cause::new(CauseCode::Unauthorized(403), "pages of that Origin may not connect");
+        assert_eq!(
+            super::cause(&forbidden),
+            "the server refused the connection: pages of that Origin may not connect"
         );
         assert_eq!(answer("\"world\\u001b[2J\\n\""), "the server answered: world^[[2J^J");
         assert!(answer(&format!("\"{}\"", "x".repeat(9_000))).len() < 400);

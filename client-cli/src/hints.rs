@@ -3,6 +3,7 @@
 use crate::describe::{cause, is_uninformative, malformed};
 use crate::error::{Exit, Failure};
 use crate::sanitise;
+use rejoin::socketio::json::BARE_TEXT;
 use rejoin::{Cause, CauseCode, DialErrorKind, Remedy, SOCKET_IO_DETECTED};
 use std::borrow::Cow;
 
@@ -46,6 +47,10 @@ pub(crate) const SPENT_TICKET: &str = "the ticket was used before or has expired
 /// How to send what a server may check before it looks at a token.
 pub(crate) const ORIGIN: &str = "an Origin is sent with --header 'Origin: https://PAGE'";
 pub(crate) const TOKEN_OPTIONS: &str = "--token NAME, --token-file FILE or REJOIN_TOKEN";
+
+/// What to do about messages that are texts alone.
+pub(crate) const AS_NOTIFICATION: &str = "To see such texts: rejoin tail … --notifications --event-map 'notification=NAME' \
+                                          with the event's name for NAME";
 
 /// What to do about a failure of this kind, whatever the command.
 pub(crate) fn general(code: CauseCode) -> Option<&'static str> {
@@ -107,7 +112,11 @@ impl Hints {
         if error == SOCKET_IO_DETECTED {
             return self.is_socket_io();
         }
-        format!("skipped something unreadable from the server: {}", sanitise::line(&malformed(error, count)))
+        let what = format!(
+            "skipped something unreadable from the server: {}",
+            sanitise::line(&malformed(error, count))
+        );
+        if error.contains(BARE_TEXT) { format!("{what}. {AS_NOTIFICATION}") } else { what }
     }
 
     /// The failure that a terminal cause ends the program with.
@@ -210,6 +219,11 @@ mod tests {
             "a Socket.IO server answers at this address: rejoin send http://h -r a --protocol socketio"
         );
         assert_eq!(advice().malformed(SOCKET_IO_DETECTED, 1), told);
+        let bare = advice().malformed(&format!("the message packet is malformed: {BARE_TEXT}"), 10);
+        assert!(
+            bare.contains("(10 of the type") && bare.contains("--event-map 'notification=NAME'"),
+            "{bare}"
+        );
     }
 
     #[test]

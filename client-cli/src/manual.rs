@@ -39,7 +39,7 @@ pub(crate) fn page() -> io::Result<Vec<u8>> {
     let man = Man::new(command.clone());
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    page.extend_from_slice(format!(".SH SYNOPSIS\n{}", synopsis(&command)).as_bytes());
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     let mut rest = String::from(".SH COMMANDS\n");
@@ -71,11 +71,10 @@ pub(crate) fn page() -> io::Result<Vec<u8>> {
 fn of_command(command: &clap::Command, page: &mut String) -> io::Result<()> {
     let man = Man::new(command.clone());
     let mut sections = Vec::new();
-    man.render_synopsis_section(&mut sections)?;
     man.render_description_section(&mut sections)?;
     man.render_options_section(&mut sections)?;
     // Writing to a String does not fail, here and below.
-    let _ = writeln!(page, ".SS \"rejoin {}\"", command.get_name());
+    let _ = write!(page, ".SS \"rejoin {}\"\n{}", command.get_name(), synopsis(command));
     for line in String::from_utf8_lossy(&sections).lines() {
         match line.strip_prefix(".SH ") {
             Some("OPTIONS" | "ARGUMENTS") => page.push_str(".PP\nOptions:\n"),
@@ -86,6 +85,55 @@ fn of_command(command: &clap::Command, page: &mut String) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How a command is called, with what each option takes, which `clap_mangen` leaves out.
+fn synopsis(command: &clap::Command) -> String {
+    let mut text = format!("\\fB{}\\fR", escaped(command.get_bin_name().unwrap_or(command.get_name())));
+    for option in command.get_arguments().filter(|option| !option.is_positional() && !option.is_hide_set()) {
+        let mut names: Vec<String> =
+            option.get_short().map(|short| format!("-{short}")).into_iter().collect();
+        names.extend(option.get_long().map(|long| format!("--{long}")));
+        let value = match values(option) {
+            value if value.is_empty() || option.get_num_args().is_none_or(|count| count.min_values() > 0) => {
+                if value.is_empty() {
+                    value
+                } else {
+                    format!(" {value}")
+                }
+            }
+            value => format!("[={value}]"),
+        };
+        let _ =
+            write!(text, " {}", bracketed(option, &format!("\\fB{}\\fR{value}", escaped(&names.join("|")))));
+    }
+    for argument in command.get_positionals().filter(|argument| !argument.is_hide_set()) {
+        let _ = write!(text, " {}", bracketed(argument, &values(argument)));
+    }
+    if command.has_subcommands() {
+        text.push_str(" [\\fICOMMAND\\fR]");
+    }
+    text.push('\n');
+    text
+}
+
+/// The names of what an argument takes; nothing for a flag.
+fn values(argument: &clap::Arg) -> String {
+    if !argument.get_action().takes_values() {
+        return String::new();
+    }
+    let own = argument.get_id().as_str().to_ascii_uppercase();
+    let names: Vec<&str> = match argument.get_value_names() {
+        Some(names) => names.iter().map(|name| name.as_str()).collect(),
+        None => vec![&own],
+    };
+    format!("\\fI{}\\fR", escaped(&names.join(" ")))
+}
+
+fn bracketed(argument: &clap::Arg, text: &str) -> String {
+    let is_repeated = matches!(argument.get_action(), clap::ArgAction::Append);
+    let more = if is_repeated { "..." } else { "" };
+    if argument.is_required_set() { format!("{text}{more}") } else { format!("[{text}]{more}") }
 }
 
 fn section(title: &str, entries: &[(&str, &str)], page: &mut String) {
@@ -123,6 +171,7 @@ mod tests {
         {
             assert!(page.contains(&format!(".SS \"rejoin {command}\"")), "{command}");
         }
+        assert!(page.contains("[fB--listenfR fIADDRfR]"), "{page}");
         for option in ["--drain-timeout", "--timeout", "--sse", "--heartbeat", "--token-file", "--utc"] {
             assert!(page.contains(option), "{option}");
         }

@@ -15,9 +15,10 @@ pub(crate) fn find(line: &str, me: Option<&str>) -> Vec<Mention> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
-        let begins_word =
-            line.get(..at).and_then(|before| before.chars().next_back()).is_none_or(|c| !in_name(c));
+        let before = line.get(..at).and_then(|before| before.chars().next_back());
         let mark = usize::from(rest.starts_with('@'));
+        // `^@` is how a NUL is shown, which begins no word.
+        let begins_word = before.is_none_or(|c| !in_name(c) && (mark == 0 || c != '^'));
         let word = rest.get(mark..).unwrap_or_default();
         let length = if begins_word { named(word, me.as_deref()) } else { None };
         if let Some(length) = length {
@@ -80,6 +81,7 @@ mod tests {
         assert_eq!(found("adapters, canada, ada-2, x@ada.example", "ada"), []);
         assert_eq!(found("ÄNNE und @änne", "änne"), [("ÄNNE", true), ("@änne", true)]);
         assert_eq!(found("a b c", "a b"), [("a b", true)]);
+        assert_eq!(found("nul^@inside, ^@ada, (@ada)", "ada"), [("@ada", true)]);
     }
 
     #[test]

@@ -243,6 +243,8 @@ impl fmt::Display for CauseCode {
             Self::ProtocolError => "the server broke the WebSocket protocol",
             Self::FrameTooLarge => "the server sent a frame that is too large",
             Self::Dial(kind) => return write!(f, "cannot connect: {kind}"),
+            // HTTP's 403 is as often about the Host, the Origin or the address as about the token.
+            Self::Unauthorized(403) => "the server refused the connection",
             Self::Unauthorized(_) => "the server refused the token",
             Self::UnknownNamespace => "the server has no such namespace",
             Self::Incompatible => "the server speaks another version of the protocol",

@@ -53,6 +53,14 @@ impl Treatment {
         }
     }
 
+    /// Its name, and after how many bytes toward the server it begins.
+    fn told(self) -> String {
+        match self {
+            Self::Reset(bytes) | Self::HalfOpen(bytes) => format!("{} after {bytes} bytes", self.name()),
+            _ => self.name().to_owned(),
+        }
+    }
+
     /// Whether the connection ends by it.
     fn is_lost(self) -> bool {
         matches!(self, Self::Reset(_) | Self::HalfOpen(_))
@@ -80,6 +88,15 @@ pub struct FaultProxy {
 impl FaultProxy {
     /// Starts a proxy to `target`; what each connection suffers is drawn from `seed`.
     pub async fn start(target: SocketAddr, seed: u64) -> Self {
+        Self::start_told(target, seed, |_, _| {}).await
+    }
+
+    /// The same, which tells of each connection its number, from 1 on, and how it is treated.
+    pub async fn start_told(
+        target: SocketAddr,
+        seed: u64,
+        tell: impl Fn(usize, &str) + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let faulty = Arc::new(AtomicBool::new(true));
@@ -98,6 +115,7 @@ impl FaultProxy {
                     treatment = draw(&mut rng);
                 }
                 lost = if treatment.is_lost() { lost + 1 } else { 0 };
+                tell(number + 1, &treatment.told());
                 *counted.lock().unwrap().entry(treatment.name()).or_default() += 1;
                 let rng = rng.fork();
                 connections.spawn(async move {

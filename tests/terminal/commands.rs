@@ -4,8 +4,10 @@ use crate::{run, text};
 use harness::closed_port::ClosedPort;
 use harness::command::Running;
 use harness::process::ServerProcess;
+use harness::upgrade_proxy::UpgradeProxy;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 
 #[test]
 fn send_says_by_its_status_whether_the_message_is_written() {
@@ -265,6 +267,56 @@ fn doctor_names_a_socket_io_server_and_the_option_for_it_whatever_the_url_asks_f
     let page = harness::web_page::WebPage::start();
     let report = text(&run(&["doctor", &page.url, "--token", "ada"], b"").stdout);
     assert!(!report.contains("a Socket.IO server answers"), "{report}");
+}
+
+#[test]
+fn doctor_names_the_transport_that_works_where_no_websocket_does() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let proxy = runtime.block_on(UpgradeProxy::start(server.address().parse().unwrap()));
+    let url = format!("http://{}", proxy.address);
+    let doctor = |more: &[&str]| {
+        let args = [&["doctor", &url, "--protocol", "socketio", "--token", "ada"][..], more].concat();
+        let output = run(&args, b"");
+        (output.status.code(), text(&output.stdout))
+    };
+    let (status, report) = doctor(&[]);
+    assert_eq!(status, Some(0), "{report}");
+    assert!(report.contains("warning upgrade  no WebSocket: "), "{report}");
+    assert!(report.contains("long polling works") && report.contains("--transports polling"), "{report}");
+    let (status, report) = doctor(&["--transports", "polling"]);
+    assert_eq!(status, Some(0), "{report}");
+    assert!(report.contains("ok      upgrade  long polling in "), "{report}");
+    let (status, report) = doctor(&["--transports", "websocket"]);
+    assert_eq!(status, Some(1), "{report}");
+}
+
+#[test]
+fn the_proxy_of_faults_shows_its_lines_and_names_a_wrong_one() {
+    let faults = env!("CARGO_BIN_EXE_rejoin-faults");
+    let help = Command::new(faults).arg("--help").output().unwrap();
+    assert!(text(&help.stdout).contains(r#"{"type":"account","name":"ada"}"#));
+    for (lines, told) in [
+        ("{\"type\":\"calm_down\"}\nnonsense\n", "line 2 of stdin: expected"),
+        ("{\"type\":\"sent\",\"send\":1,\"content\":\"x\"}\n", "line 1 of stdin: an account comes before"),
+        (
+            "{\"type\":\"account\",\"name\":\"a\"}\n{\"type\":\"gap\",\"reason\":\"x\"}\n",
+            "line 2 of stdin: \"x\" is no reason of a gap",
+        ),
+    ] {
+        let mut program = Command::new(faults)
+            .args(["1", "7"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        program.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        let ended = program.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(2));
+        let said = text(&ended.stderr);
+        assert!(said.contains(told) && !said.contains("panicked"), "{said}");
+    }
 }
 
 /// A server that speaks Socket.IO and hangs up on whoever asks for another path, as those of Node do. Gives its address.

@@ -239,6 +239,15 @@ fn doctor_tries_the_steps_of_a_stream() {
     }
 }
 
+#[test]
+fn doctor_reads_an_address_that_is_a_stream_itself_as_tail_does() {
+    let url = format!("{}/feed", other_make(": hello\n\ndata: hi\n\n"));
+    let ended = run(&["doctor", &url], b"");
+    let said = crate::text(&ended.stdout);
+    assert!(said.contains("/feed is a stream itself, and read as it is"), "{said}");
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+}
+
 /// A server of another make: the stream of each room begins with these events, and stays open.
 fn other_make(events: &'static str) -> String {
     stream_server("", events)

@@ -183,9 +183,10 @@ pub(crate) struct TailArgs {
 pub(crate) struct DoctorArgs {
     /// The server: ws:// or wss://, or the http:// or https:// address that `tail --sse` reads from.
     pub(crate) url: Option<String>,
-    /// Of an http:// or https:// address: the room whose stream is tried.
-    #[arg(short, long, value_name = "ROOM", default_value = "lobby")]
-    pub(crate) room: String,
+    /// Of an http:// or https:// address: the room whose stream is tried. Without it the address itself, and where that is no
+    /// stream the room lobby.
+    #[arg(short, long, value_name = "ROOM")]
+    pub(crate) room: Option<String>,
     /// Also hold a connection for so many seconds without sending anything, and say whether something on the way cuts it;
     /// as long again if it is cut.
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..=3600))]

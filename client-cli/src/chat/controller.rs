@@ -284,7 +284,11 @@ impl Controller {
                 self.notice("reconnecting, as you asked");
                 self.client.reconnect();
             }
-            Command::Help => {
+            Command::Help(Some((name, arguments, meaning))) => {
+                self.notice(format!("{name} {arguments}").trim_end());
+                self.notice(&format!("  {meaning}"));
+            }
+            Command::Help(None) => {
                 let has_keys = matches!(self.printer.layout(), Layout::Columns { .. });
                 let commands = COMMANDS.map(|(name, arguments, meaning)| {
                     let meaning =

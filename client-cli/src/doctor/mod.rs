@@ -11,12 +11,14 @@ mod token;
 use crate::args::{DoctorArgs, Protocol};
 use crate::describe;
 use crate::error::{Exit, Failure};
+use crate::hints::AS_NOTIFICATION;
 use crate::profile;
 use crate::render::plain_name;
 use crate::settings::{Settings, Sources, check_room, named, parse_feed_url, parse_url};
 use crate::signals::Signals;
 use crate::token::TokenFrom;
 use other_endpoints::Found;
+use rejoin::socketio::{Transports, json::BARE_TEXT};
 use rejoin::{
     Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, Remedy, SOCKET_IO_DETECTED, State,
 };
@@ -34,6 +36,11 @@ const REFUSAL: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_millis(500);
 /// What is said of a connection that was closed before any answer, and is no guess any more once something has answered.
 const TLS_HINT: &str = "; if the server uses TLS";
+/// What to do where no WebSocket opens, and long polling does.
+const POLLING_WORKS: &str = "the client takes long polling by itself; --transports polling spares it the attempts by WebSocket; \
+                             to have those, allow \"websocket\" in the server's transports, or upgrades in the proxy";
+/// The room whose stream is tried where none is named.
+const ROOM: &str = "lobby";
 /// What to do where the Origin of `--header` may be what is refused.
 const GIVEN_ORIGIN: &str = "pages of the given Origin may not connect: allow it in the server's or the proxy's \
                             configuration, or leave the header out to try the token alone";
@@ -50,6 +57,7 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
     let url = sources.require_url(url)?;
     let described = sources.at(&url);
     let protocol = described.protocol();
+    let room = arguments.room.as_deref().unwrap_or(ROOM);
     let is_stream = protocol != Protocol::SocketIo && is_http(&url);
     // Before the configuration: a wrong URL is the step that failed, not a usage error without a report.
     let parsed = if is_stream { parse_feed_url(&url) } else { parse_url(&url, protocol) };
@@ -58,9 +66,9 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
         return Ok(Exit::Usage);
     }
     let mut settings = if is_stream {
-        check_room(&arguments.room)?;
+        check_room(room)?;
         let settings = described.feed_settings(&[]).await?;
-        let room = plain_name(&arguments.room);
+        let room = plain_name(room);
         report::ok(Step::Url, &format!("{} (for reading {room}; for a chat give ws://)", settings.endpoint));
         settings
     } else {
@@ -77,7 +85,9 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
             return Ok(false);
         }
         if is_stream {
-            stream::examine(&mut settings, &arguments.room, idle).await
+            // As `tail --sse URL` reads it without a room.
+            settings.is_stream_url = arguments.room.is_none() && stream::is_one(&settings).await?;
+            stream::examine(&mut settings, room, idle).await
         } else {
             examine(&mut settings, idle).await
         }
@@ -112,9 +122,7 @@ async fn route(settings: &Settings) -> bool {
 
 async fn examine(settings: &mut Settings, idle: Option<Duration>) -> Result<bool, Failure> {
     settings.in_one_namespace()?;
-    let (client, events) = settings.connect()?;
-    let healthy = check_session(settings, &client, events).await;
-    client.close().await;
+    let healthy = connect_and_check(settings).await?;
     if let Err(cause) = &healthy {
         if is_forbidden(cause) && settings.names_origin() {
             report::failed(Step::Origin, &describe::cause(cause), Some(GIVEN_ORIGIN));
@@ -136,6 +144,55 @@ async fn examine(settings: &mut Settings, idle: Option<Duration>) -> Result<bool
         origin::examine(settings).await;
     }
     Ok(healthy)
+}
+
+/// Connects as the client would: where it may, by long polling when no WebSocket opens. The error inside is a refusal of the
+/// token, which has not been reported yet.
+async fn connect_and_check(settings: &mut Settings) -> Result<Result<bool, Cause>, Failure> {
+    let started = Instant::now();
+    let (client, mut events) = settings.connect()?;
+    let opened = until_connected(&mut events).await;
+    if let Err(cause) = &opened
+        && let Some(polling) = polling_instead(settings, cause)
+    {
+        client.close().await;
+        let started = Instant::now();
+        let (client, mut events) = polling.connect()?;
+        if until_connected(&mut events).await.is_ok() {
+            let text = format!("no WebSocket: {}; long polling works", describe::cause(cause));
+            report::warned(Step::Upgrade, &text, POLLING_WORKS);
+            *settings = polling;
+            let healthy = check_session(settings, &client, events, Ok(()), started).await;
+            client.close().await;
+            return Ok(healthy);
+        }
+        client.close().await;
+        dial_failed(settings, cause, false);
+        return Ok(Ok(false));
+    }
+    let healthy = check_session(settings, &client, events, opened, started).await;
+    client.close().await;
+    Ok(healthy)
+}
+
+/// The same with long polling alone, where the client would try that after such a failure of a WebSocket.
+fn polling_instead(settings: &Settings, cause: &Cause) -> Option<Settings> {
+    use DialErrorKind::{Http, NotWebSocket, Timeout, Unreachable};
+    let server =
+        settings.socket_io.as_ref().filter(|server| server.options.transports == Transports::Auto)?;
+    let may_be_blocked = match cause.code {
+        CauseCode::Dial(NotWebSocket | Timeout | Unreachable)
+        | CauseCode::ConnectionLost
+        | CauseCode::ProtocolError => true,
+        CauseCode::Dial(Http(status)) => {
+            matches!(status, 400 | 405 | 426) || (status >= 500 && status != 503)
+        }
+        _ => false,
+    };
+    let server = server.clone().transports(Transports::Polling);
+    let mut polling = settings.clone();
+    polling.socket_io = Some(server);
+    may_be_blocked.then_some(polling)
 }
 
 /// An HTTP server's 403: what a check of the Origin answers, and some a wrong token.
@@ -195,11 +252,16 @@ async fn reach(settings: &Settings) -> bool {
     any
 }
 
-/// TLS, upgrade, token and ping, as the library sees them. The error is a refusal of the token, which has not been
+/// TLS, upgrade, token and ping, as the library sees them; `opened`: how the dial begun at `started` came out. The error is a refusal of the token, which has not been
 /// reported yet.
-async fn check_session(settings: &Settings, client: &Client, mut events: Events) -> Result<bool, Cause> {
-    let started = Instant::now();
-    if let Err(cause) = until_connected(&mut events).await {
+async fn check_session(
+    settings: &Settings,
+    client: &Client,
+    mut events: Events,
+    opened: Result<(), Cause>,
+    started: Instant,
+) -> Result<bool, Cause> {
+    if let Err(cause) = opened {
         if token::is_about_token(&cause) {
             return Err(cause);
         }
@@ -214,7 +276,9 @@ async fn check_session(settings: &Settings, client: &Client, mut events: Events)
     }
     let is_http = settings.socket_io.is_some();
     check_encryption(settings, if is_http { ["http://", "https://"] } else { ["ws://", "wss://"] });
-    report::ok(Step::Upgrade, &format!("a WebSocket in {} ms", started.elapsed().as_millis().max(1)));
+    let polls = settings.socket_io.as_ref().is_some_and(|it| it.options.transports == Transports::Polling);
+    let transport = if polls { "long polling" } else { "a WebSocket" };
+    report::ok(Step::Upgrade, &format!("{transport} in {} ms", started.elapsed().as_millis().max(1)));
     let until = Instant::now() + REFUSAL;
     let mut mode = None;
     // A pong is no event: the round trip it gives is looked at when the time is up.
@@ -239,6 +303,13 @@ async fn check_session(settings: &Settings, client: &Client, mut events: Events)
                 report::failed(Step::Hello, "a Socket.IO server answers, and speaks no plain protocol", None);
                 other_endpoints::socket_io_here(settings).tell();
                 return Ok(false);
+            }
+            Ok(Some(Event::Malformed { error, .. })) if error.contains(BARE_TEXT) => {
+                report::warned(
+                    Step::Hello,
+                    "messages come as texts alone, without room and author",
+                    AS_NOTIFICATION,
+                );
             }
             Ok(None) => return Ok(false),
             // An extended server says when to ping; here it is wanted at once.

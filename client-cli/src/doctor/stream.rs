@@ -2,16 +2,41 @@
 
 use super::other_endpoints::{self, Found};
 use super::report::{self, Step};
-use super::{check_encryption, hold, token, token_taken};
+use super::{STEP, check_encryption, hold, token, token_taken};
 use crate::describe;
 use crate::error::Failure;
 use crate::settings::Settings;
 use rejoin::{Cause, CauseCode, DialErrorKind, FeedEvent, FeedStream, State, StateChange};
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// A server of ours says at once where it begins; this long it is given.
 const BEGINNING: Duration = Duration::from_secs(2);
+/// What a stream is called whose room is not known.
+const ITSELF: &str = "stream";
+
+/// Whether the URL itself, as it is given, is that of a stream.
+pub(super) async fn is_one(settings: &Settings) -> Result<bool, Failure> {
+    let mut itself = settings.clone();
+    itself.is_stream_url = true;
+    let mut events = itself.follow(ITSELF, None)?;
+    let opened = timeout(STEP, async {
+        while events.state().state != State::Connected {
+            match events.next().await {
+                Some(FeedEvent::State(StateChange { cause: Some(_), .. })) | None => return false,
+                Some(_) => {}
+            }
+        }
+        true
+    });
+    let is_one = opened.await.unwrap_or(false);
+    events.close().await;
+    if is_one {
+        let what = format!("{} is a stream itself, and read as it is", settings.shown_url());
+        report::ok(Step::Stream, &what);
+    }
+    Ok(is_one)
+}
 
 pub(super) async fn examine(
     settings: &mut Settings,

@@ -18,6 +18,9 @@ pub(super) struct File<'a> {
 
 /// Where the look of a chat stands.
 const CHAT: &str = "chat";
+const PROFILES: &str = "profiles";
+/// Letters by which one of the two may be missed and still be guessed.
+const MOST_SLIPS: usize = 2;
 
 /// Whose part of the file a line is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +104,11 @@ impl<'a> File<'a> {
         }
         match (found, name) {
             (Some((name, value)), _) => self.profile(name, value).map_err(|mistake| mistake.failure(path)),
-            (None, None) => Ok(Profile::default()),
+            // A profile may have been meant by it.
+            (None, None) => match self.strays().next() {
+                Some(mistake) => Err(mistake.failure(path)),
+                None => Ok(Profile::default()),
+            },
             (None, Some(name)) => {
                 let known: Vec<&str> = profiles.iter().map(|(name, _)| *name).collect();
                 let hint = if let Some(slip) = self.unnamed(path, name) {
@@ -138,7 +145,10 @@ impl<'a> File<'a> {
         if let Some(mistake) = unread.find(|mistake| mistake.part == Part::Chat) {
             return Err(mistake);
         }
-        let Some(value) = self.root.get(CHAT) else { return Ok(Screen::default()) };
+        let Some(value) = self.root.get(CHAT) else {
+            let stray = self.strays().find(|stray| stray.what.ends_with("did you mean \"chat\"?"));
+            return stray.map_or_else(|| Ok(Screen::default()), Err);
+        };
         Screen::deserialize(ValueDeserializer::from(value.clone())).map_err(|error| {
             let at = error.span().map_or(value.span().start, |span| span.start);
             let what = error.message().to_owned();
@@ -158,20 +168,26 @@ impl<'a> File<'a> {
         if !mistakes.iter().any(|mistake| mistake.part == Part::Chat) {
             mistakes.extend(self.chat().err());
         }
-        for key in self.root.keys().filter(|key| !matches!(&**key.get_ref(), "profiles" | CHAT)) {
-            let what = format!(
-                "\"{}\" means nothing here: profiles are [profiles.NAME], and a chat's look is [chat]",
-                key.get_ref()
-            );
-            let line = self.line(key.span().start);
-            mistakes.push(Mistake { line, part: Part::Other, field: None, what });
-        }
+        mistakes.extend(self.strays());
         mistakes.retain(|mistake| !mistake.is_in(used));
         mistakes
     }
 
+    /// What stands beside the profiles and the look of a chat, and means nothing.
+    fn strays(&self) -> impl Iterator<Item = Mistake> {
+        self.root.keys().filter(|key| !matches!(&**key.get_ref(), PROFILES | CHAT)).map(|key| {
+            let name = key.get_ref();
+            let meant = [PROFILES, CHAT].into_iter().find(|known| strsim::osa_distance(known, name) <= MOST_SLIPS);
+            let meant = meant.map(|known| format!("; did you mean \"{known}\"?")).unwrap_or_default();
+            let what = format!(
+                "\"{name}\" means nothing here: profiles are [profiles.NAME], and a chat's look is [chat]{meant}"
+            );
+            Mistake { line: self.line(key.span().start), part: Part::Other, field: None, what }
+        })
+    }
+
     fn profiles(&self) -> Vec<(&str, &Spanned<DeValue<'a>>)> {
-        let profiles = self.root.get("profiles").and_then(|profiles| profiles.get_ref().as_table());
+        let profiles = self.root.get(PROFILES).and_then(|profiles| profiles.get_ref().as_table());
         profiles.into_iter().flatten().map(|(name, value)| (&**name.get_ref(), value)).collect()
     }
 

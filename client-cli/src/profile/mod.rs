@@ -259,6 +259,25 @@ mod tests {
     }
 
     #[test]
+    fn a_section_that_is_misspelt_is_an_error_that_names_the_one_meant() {
+        for (text, told) in [
+            (
+                "[profile.default]\nurl = \"wss://a/\"\n",
+                "config.toml, line 1: \"profile\" means nothing here",
+            ),
+            ("url = \"wss://a/\"\n", "config.toml, line 1: \"url\" means nothing here"),
+        ] {
+            let failure = chosen(text, None).unwrap_err();
+            assert!(failure.message.starts_with(told), "{}", failure.message);
+            assert_eq!(failure.message.contains("did you mean \"profiles\"?"), text.contains("profile"));
+            assert!(!failure.message.contains("wss"), "{}", failure.message);
+        }
+        let screen = File::read("[caht]\ntitle = false\n").screen(Path::new("config.toml")).unwrap_err();
+        assert!(screen.message.contains("did you mean \"chat\"?"), "{}", screen.message);
+        assert!(File::read("[other]\n").screen(Path::new("config.toml")).is_ok());
+    }
+
+    #[test]
     fn an_unknown_key_is_named_with_its_line() {
         let failure = chosen("[profiles.a]\nurl = \"wss://a/\"\ncolour = 1\n", Some("a")).unwrap_err();
         assert!(

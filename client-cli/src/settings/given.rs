@@ -33,6 +33,13 @@ fn is_host_and_port(given: &str) -> bool {
         && !path.contains(['?', '#', '@'])
 }
 
+/// Whether it is a host's name with a dot in it, and a path perhaps, as [`is_host_and_port`] without the port.
+fn is_host_name(given: &str) -> bool {
+    let address = given.trim();
+    let (host, path) = address.split_at(address.find('/').unwrap_or(address.len()));
+    host.contains('.') && !host.contains(':') && is_host_and_port(&format!("{host}:1{path}"))
+}
+
 /// A text stands where a URL is expected.
 pub(super) fn no_url(text: &str) -> Failure {
     let text = sanitise::name(text, QUOTED);
@@ -86,6 +93,12 @@ pub(crate) fn parse_url(text: &str, protocol: Protocol) -> Result<(Endpoint, Opt
                 failure
                     .hint(format!("give {}", quoted(&format!("{secure}://{}", sanitise::line(text.trim())))))
             }
+            EndpointError::Malformed(_) if is_host_name(text) => {
+                let secure = if protocol == Protocol::SocketIo { "https" } else { "wss" };
+                let host = sanitise::line(text.trim());
+                Failure::usage("url", format!("no URL: \"{host}\" has no {secure}:// before it"))
+                    .hint(format!("give {}", quoted(&format!("{secure}://{host}"))))
+            }
             EndpointError::Malformed(_) => {
                 failure.hint("if a command was meant: rejoin --help lists them all")
             }
@@ -104,6 +117,21 @@ pub(crate) fn check_room(room: &str) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_without_a_scheme_is_answered_with_the_url_to_try() {
+        for (text, protocol, wanted) in [
+            ("chat.example.com", Protocol::Auto, "wss://chat.example.com"),
+            ("chat.example.com/ws", Protocol::Plain, "wss://chat.example.com/ws"),
+            ("chat.example.com", Protocol::SocketIo, "https://chat.example.com"),
+        ] {
+            let told = parse_url(text, protocol).unwrap_err().render();
+            assert!(told.contains(&format!("give {wanted}")) && !told.contains("relative"), "{told}");
+        }
+        for secret in ["h.example/?token=s3cret", "ada:s3cret@h.example"] {
+            assert!(!parse_url(secret, Protocol::Auto).unwrap_err().render().contains("s3cret"));
+        }
+    }
 
     #[test]
     fn an_http_url_is_refused_with_the_one_to_try() {

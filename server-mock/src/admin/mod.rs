@@ -41,7 +41,7 @@ const PAGE: usize = 1_000;
 const LONGEST_PAGE: usize = 10_000;
 
 /// What `GET /` tells.
-const ROUTES: [(&str, &str); 19] = [
+const ROUTES: [(&str, &str); 20] = [
     ("GET /healthz", "200 while the process lives"),
     ("GET /readyz", "200 while new connections are taken, 503 in a drain"),
     ("GET /metrics", "OpenMetrics text for Prometheus"),
@@ -66,6 +66,7 @@ const ROUTES: [(&str, &str); 19] = [
     ("POST /faults", "adds a fault"),
     ("DELETE /faults", "clears all faults"),
     ("GET /", "this list"),
+    ("Content-Type: application/json", "on every POST with a body; without it the answer is 415"),
     (
         "Authorization: Bearer TOKEN",
         "on every route but /healthz and /readyz, if there is an --admin-token-file",

@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 /// `path`: that of the WebSocket. `unprotected`: no token says who somebody is.
@@ -27,6 +28,7 @@ pub(super) fn router(
         .merge(tickets::router(Arc::clone(app)))
         .merge(socketio::router(Arc::clone(app), Arc::clone(socket_io)))
         .merge(demo::router(path))
+        .fallback(nothing_here(path))
         .method_not_allowed_fallback(other_method);
     // Where a token says who it is, a page of another site has none.
     let router = if unprotected {
@@ -36,6 +38,18 @@ pub(super) fn router(
     };
     let state = forwarded::Forwarded { app: Arc::clone(app), socket_io: Arc::clone(socket_io) };
     router.layer(middleware::from_fn_with_state(state, forwarded::admit))
+}
+
+/// What is answered where there is no path of ours: at the top, to somebody who looks what this is, with the paths.
+fn nothing_here(websocket: &str) -> impl Fn(Uri) -> Ready<Response> + Clone + Send + 'static {
+    let index = format!(
+        "This is a Rejoin server. WebSocket: {websocket}. Socket.IO: /socket.io/. A room's messages as server-sent \
+         events: /rooms/ROOM/events. In a browser: /demo/.\n"
+    );
+    move |uri| {
+        let body = if uri.path() == "/" { index.clone() } else { String::new() };
+        ready((StatusCode::NOT_FOUND, body).into_response())
+    }
 }
 
 /// The path is there, and not for this method. Which ones it has stands in `Allow`.

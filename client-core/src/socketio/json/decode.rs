@@ -21,8 +21,11 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::value::RawValue;
 
+/// In the error of a message whose event carries a text alone.
+pub const BARE_TEXT: &str = "a bare text, and no object with roomId, userId and content";
 /// The longest trailing text that may be a place to recover from.
 const MAX_TRAILING_CHARS: usize = 64;
 /// Maximum characters of a refusal that are kept.
@@ -208,6 +211,10 @@ impl Codec {
                 ServerMessage::Notification(Box::new(self.notification(&name, arguments)))
             }
             Some(EventKind::Error) => self.error(payload)?,
+            Some(kind @ EventKind::Message) if payload.is_some_and(|json| json.starts_with('"')) => {
+                // As of `io.emit("chat message", "hi")`: it names neither room nor author.
+                return Err(of(kind)(serde_json::Error::custom(BARE_TEXT)));
+            }
             Some(kind @ EventKind::Message) => {
                 let fields: MessageFields<'_> =
                     serde_json::from_str(payload.unwrap_or("null")).map_err(of(kind))?;
