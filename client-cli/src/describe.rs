@@ -255,10 +255,10 @@ mod tests {
             "the server refused the token: not you ({\"code\":\"\\u001b\\u{202e}\"})"
         );
         let expired = Cause::new(CauseCode::Unauthorized(4002), "Token expired");
-        assert_eq!(super::cause(&expired), "the server refused the token: Token expired");
+        assert_eq!(cause(&expired), "the server refused the token: Token expired");
         let forbidden = Cause::new(CauseCode::Unauthorized(403), "pages of that Origin may not connect");
         assert_eq!(
-            super::cause(&forbidden),
+            cause(&forbidden),
             "the server refused the connection: pages of that Origin may not connect"
         );
         assert_eq!(answer("\"world\\u001b[2J\\n\""), "the server answered: world^[[2J^J");

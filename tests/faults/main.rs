@@ -95,7 +95,7 @@ fn main() {
     };
     let target = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let proxy = runtime.block_on(FaultProxy::start_told(target, seed, |number, treatment| {
+    let proxy = runtime.block_on(FaultProxy::start_told(target, seed, move |number, treatment| {
         eprintln!("rejoin-faults: seed {seed}, connection {number}: {treatment}");
     }));
     println!("listening on ws://{}/ws", proxy.address);

@@ -182,7 +182,6 @@ mod tests {
             r#"{"type":"message","roomId":"lobby","userId":"bob","content":"hi","timestamp":"T","id":7}"#,
             r#"{"type":"message","roomId":"lobby","userId":"bob","content":"hi","content":"ho","timestamp":"T"}"#,
             r#"{"type":"message","roomId":"lobby","userId":"bob","content":"hi"}"#,
-            r#"{"type":"message","roomId":"lobby","userId":7,"content":"hi","timestamp":"T"}"#,
             r#"{"type":"message","roomId":"lobby","userId":"bob","content":"hi","timestamp":1795852800123}"#,
             r#"{"type":"message","roomId":"lobby","userId":"bob","content":"hi","timestamp":"T"}}"#,
             r#"{"type":"message","roomId":"lo\u0062by","userId":"bob","content":"hi","timestamp":"T"}"#,

@@ -1,8 +1,8 @@
 //! The JSON fields of the frequent frames, borrowed in both directions.
 
-use super::foreign::{IdText, any_timestamp};
 use super::interner::Interner;
 use super::optional::{OptionalField, lenient};
+use super::timestamp::any_timestamp;
 use super::validate::well_formed;
 use crate::id::Id;
 use crate::messages::extended::int;
@@ -32,9 +32,9 @@ pub(super) fn as_raw(text: Option<&String>) -> Option<&RawValue> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct MessageFields<'a> {
     #[serde(borrow)]
-    room_id: IdText<'a>,
+    room_id: Cow<'a, str>,
     #[serde(borrow)]
-    user_id: IdText<'a>,
+    user_id: Cow<'a, str>,
     content: String,
     #[serde(default, deserialize_with = "any_timestamp")]
     timestamp: String,
@@ -73,7 +73,7 @@ impl MessageFields<'_> {
             }
             _ => None,
         };
-        let (room, user) = (names.get(&self.room_id.0), names.get(&self.user_id.0));
+        let (room, user) = (names.get(&self.room_id), names.get(&self.user_id));
         Message::plain(room, user, self.content, self.timestamp).with_data(raw(self.data)).with_entry(meta)
     }
 }
@@ -82,9 +82,9 @@ impl MessageFields<'_> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct RoomUserFields<'a> {
     #[serde(borrow)]
-    pub(super) room_id: IdText<'a>,
+    pub(super) room_id: Cow<'a, str>,
     #[serde(borrow)]
-    pub(super) user_id: IdText<'a>,
+    pub(super) user_id: Cow<'a, str>,
 }
 
 /// Maximum characters of a server's own code.

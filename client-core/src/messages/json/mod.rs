@@ -5,23 +5,23 @@ mod client;
 mod custom;
 mod data;
 mod fast_path;
-mod foreign;
 mod frames;
 mod interner;
 mod optional;
 mod server;
 mod stream;
 mod tagged;
+mod timestamp;
 mod validate;
 mod writer;
 
 pub use client::{decode_client, encode_client, encode_client_into};
 #[cfg(feature = "native")]
 pub(crate) use custom::{NotCustom, check_own, own_frame};
-#[cfg(feature = "socketio")]
-pub(crate) use foreign::{IdText, timestamp};
 pub use frames::envelope;
 pub use server::{ServerDecoder, encode_server};
+#[cfg(feature = "socketio")]
+pub(crate) use timestamp::{is_number, timestamp};
 pub use validate::{is_data, nesting_depth, well_formed};
 
 use alloc::boxed::Box;

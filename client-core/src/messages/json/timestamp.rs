@@ -1,34 +1,15 @@
-//! Fields that servers of others write in another way than the contract: ids and timestamps that are numbers.
+//! Timestamps as servers of others write them: numbers, or none.
 
 use crate::utc::utc;
-use alloc::borrow::{Cow, ToOwned as _};
+use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use core::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// Most digits of a number that is an id.
-const LONGEST_NUMBER: usize = 64;
-
-/// The name of a room or a user: a text, or a number digit by digit.
-pub(crate) struct IdText<'a>(pub(crate) Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for IdText<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = <&RawValue>::deserialize(deserializer)?.get();
-        if is_number(json) && json.len() <= LONGEST_NUMBER {
-            return Ok(Self(Cow::Borrowed(json)));
-        }
-        serde_json::from_str(json).map(|Text(text)| Self(text)).map_err(D::Error::custom)
-    }
-}
-
-/// A text that is borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-fn is_number(json: &str) -> bool {
+/// Whether a JSON value is a number.
+pub(crate) fn is_number(json: &str) -> bool {
     json.starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
@@ -68,7 +49,6 @@ pub(super) fn any_timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString as _;
 
     #[test]
     fn a_timestamp_may_be_a_text_or_a_number_of_seconds_milliseconds_or_less() {
@@ -91,18 +71,6 @@ mod tests {
         for json in ["true", "{}", "[1]"] {
             let json: &RawValue = serde_json::from_str(json).unwrap();
             assert!(timestamp(json).is_err(), "{json}");
-        }
-    }
-
-    #[test]
-    fn an_id_may_be_a_number_of_any_size_up_to_a_bound() {
-        let id = |json: &str| serde_json::from_str::<IdText<'_>>(json).map(|IdText(id)| id.to_string()).ok();
-        assert_eq!(id("\"a\\n\""), Some("a\n".to_owned()));
-        assert_eq!(id("9007199254740993"), Some("9007199254740993".to_owned()));
-        assert_eq!(id("-7"), Some("-7".to_owned()));
-        assert_eq!(id(&"9".repeat(65)), None);
-        for json in ["null", "true", "{}", "[]"] {
-            assert_eq!(id(json), None, "{json}");
         }
     }
 }
