@@ -124,7 +124,7 @@ fn values(argument: &clap::Arg) -> String {
     }
     let own = argument.get_id().as_str().to_ascii_uppercase();
     let names: Vec<&str> = match argument.get_value_names() {
-        Some(names) => names.iter().map(|name| name.as_str()).collect(),
+        Some(names) => names.iter().map(clap::builder::Str::as_str).collect(),
         None => vec![&own],
     };
     format!("\\fI{}\\fR", escaped(&names.join(" ")))

@@ -200,7 +200,7 @@ fn print_event(printer: &mut EventPrinter, as_json: bool, reading: &RoomFeed, ev
         }
         FeedEvent::Gap(gap) => pipe::output::event(out, &Event::Gap(gap), now),
         FeedEvent::Malformed { error } => {
-            pipe::output::event(out, &Event::Malformed { error, count: 1 }, now)
+            pipe::output::event(out, &Event::Malformed { error, count: 1 }, now);
         }
         _ => {}
     }
