@@ -19,7 +19,7 @@ import { writeSingleFile } from "./single_file.mjs";
  * the module is under way, which is a round trip less on a slow network; 240 receive what a log still holds after an absence
  * that was longer than it goes back, and send a first message again that was refused for now.
  */
-const BUDGET = 52 * 1024;
+const BUDGET = 53 * 1024;
 /** What it is meant to be. */
 const GOAL = 18 * 1024;
 
