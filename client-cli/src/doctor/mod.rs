@@ -304,7 +304,7 @@ async fn check_session(
                 other_endpoints::socket_io_here(settings).tell();
                 return Ok(false);
             }
-            Ok(Some(Event::Malformed { error, .. })) if error.contains(BARE_TEXT) => {
+            Ok(Some(Event::Malformed { error, count: 1 })) if error.contains(BARE_TEXT) => {
                 report::warned(
                     Step::Hello,
                     "messages come as texts alone, without room and author",
