@@ -179,6 +179,9 @@ struct Sender {
     under_way: UnderWay,
     /// Plain: written and not seen again yet.
     unechoed: VecDeque<String>,
+    /// Plain: the one whose outcome is about to be told, unless it is back already. What the server has said by then may be
+    /// about something before it.
+    just_written: Option<String>,
     /// Of an earlier run, without an outcome yet.
     restored: BTreeSet<SendId>,
     /// Outcomes that an earlier run has not told, until it is known that the server lets us in.
@@ -212,6 +215,7 @@ impl Sender {
             storing: Storing::Works,
             under_way: UnderWay::default(),
             unechoed: VecDeque::new(),
+            just_written: None,
             restored: BTreeSet::new(),
             untold: Vec::new(),
             refused: None,
@@ -299,10 +303,7 @@ impl Sender {
             }
             None => return Ok(()),
         };
-        if let Some(Ok(Receipt::Written)) = outcome {
-            // It may be back already.
-            self.unechoed.push_back(message.text.clone());
-        }
+        self.just_written = matches!(outcome, Some(Ok(Receipt::Written))).then(|| message.text.clone());
         // What the server has said before it, such as why the room cannot be joined.
         let mut told = Ok(());
         while told.is_ok()
@@ -319,6 +320,12 @@ impl Sender {
             message.sending.cancel();
         }
         self.tell(&message, outcome);
+        if let Some(text) = self.just_written.take() {
+            self.unechoed.push_back(text);
+            if told.is_err() {
+                self.unechoed_lost("the connection has ended");
+            }
+        }
         told?;
         if let Some(failure) = self.terminal() {
             return Err(failure);
@@ -486,6 +493,8 @@ impl Sender {
             Event::Message(message) if *message.room == *self.room => {
                 if let Some(at) = self.unechoed.iter().position(|text| *text == message.content) {
                     self.unechoed.remove(at);
+                } else {
+                    self.just_written.take_if(|text| *text == message.content);
                 }
             }
             Event::Restored(restored) => {
