@@ -86,6 +86,19 @@ mutations! {
         SuspendAfterKept = "How long a loss can be recovered is not learnt from the server.",
         CloseLeavesOther = "The end closes only one of the two connections of a hand-over.",
         StabilityUnnoticed = "How long a connection lasted says nothing about the next one.",
+        SuspendUntold = "That a loss cannot be recovered any more is not told.",
+        TokenWaitEndless = "A token source that does not answer before a dial is waited for for ever.",
+        DialTooLong = "A dial may take twice its time.",
+        CloseWaitEndless = "The answer to a close frame is waited for for ever.",
+        CloseLeavesDial = "The end leaves the dial under way.",
+        ReplacedAsLeaving = "A connection that is replaced is closed as by a user who leaves.",
+        OldAsLeaving = "When a connection is lost the one moved away from is closed as by a user who leaves.",
+        OfferNeverAgain = "A server that has refused the offer once is never offered it again.",
+        StaleOpenCounts = "The late success of an earlier dial is that of the present one.",
+        StaleFailureCounts = "The late failure of an earlier dial is that of the present one.",
+        StaleEndCounts = "The late end of an earlier connection is that of the present one.",
+        AttemptFromZero = "The first attempt after a loss has the number 0.",
+        DeadPeerSaidLost = "That the server does not answer is told as a lost connection.",
     }
     "link/retry.rs" {
         SuspectSooner = "The endings that make an address a wrong one may be further apart.",
@@ -98,6 +111,11 @@ mutations! {
         SuspectTwice = "The second suspicious ending is the last one.",
         LegacyGivesUpEarly = "The legacy rule gives up one attempt too early.",
         LocalTooOften = "A local cause shortens each wait.",
+        OverloadUnwaited = "An overloaded server that names no wait is given none.",
+        RefusalAsClose = "The end because of a refused token is told as that of a connection.",
+        EndSaysRetry = "The end says that there will be another try.",
+        StrangeAnswerEnds = "One strange answer of an address that has worked is the end.",
+        FailLeavesOther = "The end for good closes only one of two connections.",
     }
     "outbox/mod.rs" {
         LeftStillWaits = "What waits for a room to be joined again waits on when the room is left.",
@@ -112,6 +130,13 @@ mutations! {
         TimeoutForgotten = "The time of a send is looked at only when that of another one is over.",
         LeavesTooEarly = "A room is left before the fate of the sends to it is known.",
         NotedTooLate = "A send that waits is not noted for the store.",
+        OutcomeTwice = "A send whose time was over is told of again when it is answered.",
+        FlushedBytesKept = "What the operating system has taken still counts.",
+        UnflushedOutlivesLoss = "What was not taken of a lost connection counts on the next one.",
+        PauseOutlivesLoss = "A pause outlives the connection on which it was asked for.",
+        OldAwaitedForEver = "What had no answer on the old connection waits for ever.",
+        FirstContactLeft = "A room is left before a send of the first contact is settled.",
+        EvictedUncounted = "A send that gave way counts as waiting.",
     }
     "outbox/acks.rs" {
         RefusalOfNewForOld = "What was sent on a connection that was moved away from is made again when the new one is refused.",
@@ -133,6 +158,11 @@ mutations! {
         PauseIgnored = "What a server says of when to send again is ignored.",
         SmallestToBlame = "When a frame was too large for the server, the smallest send is given up.",
         RefusalOfOtherKind = "A refused send fails with another reason than the server gave.",
+        MadeAgainLast = "What is made again after its line was lost goes behind what waits.",
+        EchoOfGivenUp = "The own message does not settle a send that was given up.",
+        CaughtUpAnywhere = "The end of a replay settles what was given up in another room.",
+        RefusalWordsLost = "The words of a refusal are not told.",
+        FirstContactOvertaken = "A send of the first contact that is refused for now waits though others went behind it.",
     }
     "rooms/receive.rs" {
         StallUnnoticed = "That a replay has stopped coming is noticed only with the next message.",
@@ -155,6 +185,12 @@ mutations! {
         NewEpochUntold = "That a room has begun anew is not told.",
         SinceForgotten = "Who comes back does not say where it was.",
         ReplayTakenTwice = "Where the replay of a join ends is not known.",
+        ForkUnsaid = "A fork at a place without an id is forgotten before the join.",
+        JoinGapTooSmall = "A gap that a join shows leaves out its first message.",
+        SkippedKeepsId = "A place behind a gap keeps the id of the one before it.",
+        FetchesTooLate = "A page is asked for one message too late.",
+        FetchOutlivesLoss = "A page that was asked for on a lost connection is still waited for.",
+        GapReasonOther = "That a log was trimmed is told as another epoch.",
     }
     "session/joining.rs" {
         LaterUnnoticed = "A room that is to be asked for again later is not looked at by itself.",
@@ -171,6 +207,15 @@ mutations! {
         ReplayMiscounted = "A join counts a message that is not shown.",
         StreamAskedEarly = "The personal stream is asked for before the server has said hello.",
         RemovalUntold = "That the server has removed the user from a room is not told.",
+        PastUnasked = "A first join asks for none of the past.",
+        StoredBeforeGiven = "The stored place goes before the one that the application names.",
+        RefusalToldEachTime = "Each refusal of a room for now is told.",
+        PlaceOutlivesLeaving = "The place in a room that was left is stored.",
+        LeaveAnswerRemoves = "The answer to a leave takes a room away that was asked for again.",
+        JoinWaitsEndless = "The answer to a join is waited for for ever.",
+        EarlierJoinCounts = "The answer to an earlier join counts.",
+        JoinedRecoveredSaid = "A join says that all was recovered when it was not.",
+        MembersOutliveLeaving = "Who was in a room that was left is said to be there.",
     }
     "session/receiving.rs" {
         RoomUnnoticed = "When the application has room again, what it has missed is asked for only with the next message.",
@@ -185,17 +230,24 @@ mutations! {
         OldAckIgnored = "An answer on the connection that was moved away from does not count.",
         GoingUnheard = "That the server is about to go is not heard.",
         ErrorUntold = "What a server says is wrong is not told.",
+        DepartureUntold = "That somebody has left is not told.",
+        DrainWindowLost = "Within which time to move away is not heard.",
+        ComerUnlisted = "Who comes is not in the list of members.",
     }
     "session/sending.rs" {
         QuietUnnoticed = "A send without an answer is asked about only when something else is due.",
         ResendIntoPlain = "What was transmitted on an extended connection is sent again on a plain one.",
         SaveLate = "Numbers are stored after they were used.",
         SilenceForgiven = "Sends that the server leaves without an answer are not asked about.",
+        EndTakesSends = "A send after the end is taken.",
+        OwnLimitUnkept = "A send may be larger than the client's own limit.",
+        PlainSilenceUnasked = "A plain server that leaves a message without an echo is not asked.",
     }
     "session/journaling.rs" {
         PlaceUnnoted = "The store is not told where a room begins.",
         CommitReceived = "What was received counts as committed.",
         LeftRoomKept = "The store is not told that a room was left.",
+        SetBackUnnoted = "That the wall clock was set back is not noted.",
     }
     "link/auth.rs" {
         ExpiredAgain = "A token that has expired is used once more.",
@@ -204,12 +256,19 @@ mutations! {
         SecondRefusalForgiven = "A second refused token within a minute is not the end.",
         SecondExpiryEnds = "A second expired token within a minute is the end.",
         OldRefusalKept = "A refusal from before the user started anew still counts.",
+        RefreshTooLong = "A second refusal is the end for two minutes.",
+        ExpiryIsRefusal = "An expired token counts as a refused one.",
+        OwnTokenForgetsNothing = "A token of the application's own does not undo the refusal before it.",
     }
     "link/tokens.rs" {
         TokenUnkept = "A token given while connected is not kept for the next dial.",
         TokenUnshown = "A token given while connected is not shown to the server.",
         RefreshUnshown = "A token fetched before the old one ends is not shown to the server.",
         ExpiryUnheard = "That the token ends soon is not heard.",
+        TokenFailureFinal = "A token source that fails for now ends it.",
+        TokenFailureRetried = "A token source that fails for good is asked again.",
+        TokenGivenUnheard = "A token that is given while the source is asked changes nothing.",
+        TokenNoWayOut = "A new token does not lead out of the end.",
     }
     "link/migration.rs" {
         MovesAgainAtOnce = "A move that has failed is tried again at once.",
@@ -222,11 +281,17 @@ mutations! {
         MoveAddressKept = "An address that failed is dialled again.",
         OldKeptForLong = "The connection that was moved away from is kept for minutes.",
         OldClosedAtOnce = "The old connection is closed before its answers have come.",
+        MoveAtEnd = "All move away in the same moment.",
+        MoveWaitsEndless = "A dial of a move that is not answered is waited for for ever.",
+        MoveDialForgotten = "The dial of a move is forgotten when the connection is lost.",
+        OldNeverAborted = "An old connection that does not answer the close frame is left open.",
     }
     "link/network.rs" {
         WakeUnheard = "A wake does not end a wait.",
         OfflineBelieved = "The platform is believed when it says that there is no network.",
         SleepUnnoticed = "A sleep is not noticed.",
+        SleepNoOutage = "A sleep is no time without a connection.",
+        NetworkUnheard = "That the network is another one shortens no wait.",
     }
     "liveness.rs" {
         SilenceUnasked = "A silent connection is not asked by itself.",
@@ -235,6 +300,9 @@ mutations! {
         LateTimerKills = "A timer that fires late ends the connection.",
         LifeUnnoticed = "Only a pong proves life, once it has been asked for.",
         DoubtUnasked = "A hint of the platform asks nothing.",
+        DoubtRestarts = "Each doubt gives the server its time anew.",
+        HeartbeatUnmoved = "What comes in does not put the question off.",
+        AnswerTooLong = "The answer to a question may take twice its time.",
     }
     "backoff/mod.rs" {
         WindowNoFloor = "The window is no floor of the delay.",
@@ -244,6 +312,8 @@ mutations! {
         CapForgotten = "The delay grows beyond its cap.",
         JitterFromZero = "The delay may be no delay.",
         HintUnspread = "All come back exactly when the server said.",
+        HintUncounted = "A wait that the server asks for does not count as a try.",
+        AnewCountsOn = "Who starts anew goes on with the count of before.",
     }
     "limiter.rs" {
         FiveDials = "One dial in six is not counted.",
@@ -252,6 +322,9 @@ mutations! {
     "close_code.rs" {
         RemovedComesBack = "Who was removed by the operator comes back.",
         RestartIsSuspect = "A restart of the server counts as a wrong address.",
+        PolicyIsLoss = "A violated policy is an ordinary loss.",
+        TooLargeIsSuspect = "A frame that was too large counts as a wrong address.",
+        UnavailableIsLoss = "503 is an ordinary failure.",
     }
     "outbox/room_queue.rs" {
         FirstHintKept = "The first wait that a server has asked for is that of all later refusals.",
@@ -264,8 +337,10 @@ mutations! {
         OwnTimeForgotten = "A send that is given up is waited for beyond its own time.",
         GoesBackTooLate = "After a refusal all but the first refused send are sent again.",
         NoPause = "Nothing is waited for before a refused send is sent again.",
+        SpanUnbounded = "More numbers of a line are open than the server remembers answers of.",
     }
     "outbox/transmission.rs" {
+        OwnBehindFailed = "A frame of the application's own waits behind messages that have failed.",
         OldEpochNamed = "A send that is made again names no epoch of its own.",
         FlightOneMore = "One send more is in flight than the server allows.",
         AgainBeforeJoin = "What is unanswered is sent again before the room is joined.",
@@ -273,6 +348,7 @@ mutations! {
         DataLostOnRepeat = "A repeated send has lost its data.",
         UnflushedUnbounded = "More is given to a connection than may wait there.",
         WriteAgain = "A plain send is not forgotten by the store when it is written.",
+        SameNameAgain = "A repeated transmission has the name of the first one.",
     }
     "outbox/expiry.rs" {
         ResumeUnnoticed = "What a pause has held back goes only with something else.",
@@ -281,12 +357,21 @@ mutations! {
         UnknownTooEarly = "What is too old is unknown before the replay that could still show it.",
         CancelForgotten = "A send that still waits is not taken back.",
         LateForAnotherReason = "A send whose time is over fails for another reason.",
+        HoldsBackUnnoticed = "That a silent room holds others back no more is noticed with something else only.",
+        HorizonUnnoticed = "That a send is too old is noticed with something else only.",
+        GivenUpUnnoticed = "That a given-up send is not waited for any more is noticed with something else only.",
+        ExpiredUnordered = "What is over is told room by room.",
+        PlainTimeUnkept = "The own time of a send that was sent once is not kept.",
     }
     "outbox/persist.rs" {
         GivenUpUnstored = "What is given up is not stored.",
         AgeForgotten = "After a restart a send is as young as new.",
         FutureBelieved = "A send from the future, after a clock was set back, is sent again.",
         WaitingNotTakenUp = "What waited before a restart is not taken up.",
+        StoredDataLost = "A stored send has lost its data.",
+        StoredNumberAgain = "After a restart the last number is used once more.",
+        StoredUnordered = "Stored sends are in the order of rooms.",
+        StoredCertain = "What a refusal says of a stored send counts for its earlier transmissions.",
     }
     "outbox/custom.rs" {
         OwnWaitsForMessages = "A frame of the application's own waits until no message waits.",
@@ -317,12 +402,16 @@ mutations! {
         PlainGapUntold = "What was missed on a plain server is not told.",
         DedupeUnlearnt = "How long the server remembers sends is not learnt.",
         LateHelloUntold = "That a late hello has changed the mode is not told.",
+        LimitsUnlearnt = "What a server takes is not learnt.",
+        DecidedUnanswered = "Silence decides the mode though nothing shows that somebody is there.",
+        PlacesOutliveUser = "Where another user was in the rooms is gone on with.",
     }
     "session/restoring.rs" {
         WindowNotTakenUp = "What an earlier run knew of the server is not taken up.",
         StoreTakenForOwn = "What another user has left fails with what this one asks for.",
         StoredPlaceForgotten = "The place in a room that is not joined yet is forgotten.",
         NotJoinedForSends = "A room is not joined for the sake of stored sends.",
+        StoredUserForgotten = "Whose the stored state is, is not taken up.",
     }
     "feed/cursor.rs" {
         ForkUntold = "A reader is not told of another log.",
@@ -354,6 +443,8 @@ mutations! {
         FeedPlaceAhead = "A hole is told with the place behind the message after it.",
         FeedStampLost = "A message in a stream has no place.",
         FeedSinceForgotten = "A reader that comes back does not say where it was.",
+        FeedPastUnasked = "A reader asks for none of the past.",
+        FeedTokenLost = "A reader shows no token.",
     }
     "feed/event_stream.rs" {
         LineFeedEndsTwice = "A line that ends with two characters ends twice.",
@@ -372,6 +463,9 @@ mutations! {
         SioUnknownTooEarly = "An ack is waited for only half of its time.",
         SioLostSaidWritten = "What was lost with its connection is said to be written.",
         SioEndLeavesSends = "The end leaves sends without an outcome.",
+        SioCancelUnheard = "A send of a Socket.IO session is not taken back.",
+        SioTransmitUnordered = "The newest send of a Socket.IO session goes first.",
+        SioUnflushedOutlivesLoss = "What was not taken of a lost connection counts on the next one of a Socket.IO session.",
     }
     "socketio/session/custom.rs" {
         SioOpenOutlivesLoss = "An event of a connection that was lost can still be answered.",
@@ -388,6 +482,7 @@ mutations! {
     }
     "socketio/session/mod.rs" {
         SioSaveLate = "What is on its way is still stored as waiting.",
+        SioFarewellUnsaid = "A Socket.IO session ends without a word.",
     }
     "socketio/session/rooms.rs" {
         SioRefusalUntold = "That a room is refused for now is not told.",
@@ -401,6 +496,9 @@ mutations! {
         SioReadyTooEarly = "It is said to be ready before its rooms are joined.",
         SioReadyUntold = "That it is ready is not told.",
         SioHearsAfterLeaving = "Messages of a room that was left are told.",
+        SioJoinWaitsEndless = "A join that a Socket.IO server does not answer is waited for for ever.",
+        SioMembersLost = "Who is in a room that was joined is not told.",
+        SioLeavesTooEarly = "A Socket.IO room is left before its sends are final.",
     }
     "socketio/session/connecting.rs" {
         SioPlaceKept = "A new session goes on with the place of the lost one.",
@@ -408,21 +506,36 @@ mutations! {
         SioGapUntold = "What was missed in a room is not told.",
         SioOwnGapUntold = "That notifications were missed is not told.",
         SioRecoveryUnnoticed = "A session that was recovered is taken for a new one.",
+        SioTokenUnshown = "A Socket.IO server is shown no token.",
+        SioResumeUnasked = "A Socket.IO session never asks for the one that was lost.",
+        SioRefusalRetried = "A namespace that refuses is asked again with the same token.",
     }
     "socketio/session/receiving.rs" {
         SioOwnEventLost = "An own event of the server's that wants an answer is not told.",
         SioPingUnanswered = "The engine's ping is not answered.",
         SioEventUnanswered = "An event that wants an answer gets none.",
+        SioDismissalRetried = "Who was disconnected by a Socket.IO server comes back.",
+        SioNotificationLost = "The data of a notification with a place is lost.",
+        SioPlaceUnread = "The places of events after the first are not read.",
     }
     "socketio/session/restoring.rs" {
         SioWaitingForgotten = "What waited in the run before is not taken up.",
     }
     "session/mod.rs" {
+        OldClosedLate = "The connection that was moved away from is closed only with the next input when a room is left.",
         DoomedWait = "That nothing can tell any more what became of a send is noticed much later.",
         HorizonTooLong = "A send is repeated for as long as the server remembers it, and not for half of that.",
         SleepAgesNothing = "Sends do not age while the machine sleeps.",
+        DamageToldEachTime = "Each damaged frame of a connection is told.",
+        TokenToPlain = "A token is shown to a server that does not know what it is.",
     }
     "rooms/recent_ids.rs" {
         FewRemembered = "Only the last four messages are remembered.",
+    }
+    "session/connection.rs" {
+        HeartbeatUnclamped = "A server may ask for any heartbeat.",
+    }
+    "socketio/session/connection.rs" {
+        SioSilenceUnlearnt = "After which silence a Socket.IO server is gone is not learnt.",
     }
 }

@@ -14,6 +14,7 @@ use crate::payload::Payload;
 use crate::persisted::{SavedSend, Transmitted};
 use crate::time::{Nanos, Timestamp};
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// The server does not think that this connection is in the room, or that the room is in the epoch that it has named.
@@ -81,8 +82,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let sent = self.take_unconfirmed(send_no)?;
         let code = nack.code;
         let unjoined = code == Code::NotJoined;
-        let may_wait =
-            if unjoined { wanted(&sent.room) } else { nack.retry && !self.has_later(&sent.room, send_no) };
+        let later = self.has_later(&sent.room, send_no) && !mutation!(FirstContactOvertaken);
+        let may_wait = if unjoined { wanted(&sent.room) } else { nack.retry && !later };
         match if may_wait && !mutation!(FirstRefusalFinal) { self.requeue(sent) } else { Err(sent) } {
             Ok(room) if unjoined => Some(Rejoin(room)),
             Ok(room) => {
@@ -161,7 +162,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
         // A producer can continue without the sends of it that are given up.
         let same = |unrecoverable: &Unrecoverable<P, N>| {
-            unrecoverable.pid == origin.pid && unrecoverable.pseq == origin.pseq
+            unrecoverable.pid == origin.pid && unrecoverable.pseq == origin.pseq && !mutation!(EchoOfGivenUp)
         };
         if let Some(at) = queue.unrecoverable.iter().position(same) {
             let Unrecoverable { send, .. } = queue.unrecoverable.remove(at);
@@ -284,7 +285,8 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let Some((pid, _)) = queue.producer.take() else { return };
         record!(self.change_log, ProducerEnded { room: queue.room.clone() });
         queue.pause(now, Nanos::ZERO);
-        let later = core::mem::take(&mut queue.queued);
+        let later =
+            if mutation!(MadeAgainLast) { VecDeque::new() } else { core::mem::take(&mut queue.queued) };
         for sent in queue.take_all_unanswered() {
             if sent.resolved {
                 continue;
@@ -445,6 +447,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// The replay of a room has come to its end: what it has not shown is not known.
     pub(crate) fn caught_up(&mut self, room: &N, out: &mut Vec<Delivery<P, N>>) {
+        if mutation!(CaughtUpAnywhere) {
+            return self.caught_up_where(|_| true, out);
+        }
         if let Ok(index) = self.queues.binary_search_by(|queue| queue.room.cmp(room)) {
             self.resolve_unrecoverable(index, Timestamp::NEVER, out);
         }
@@ -483,7 +488,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
 /// Puts the server's message of a refusal to the outcome that was found last.
 fn add_message<P: Payload, N>(out: &mut [Delivery<P, N>], words: &P, server_code: &ServerCode) {
-    if let Some(delivery) = out.last_mut().filter(|_| !words.is_empty()) {
+    if let Some(delivery) = out.last_mut().filter(|_| !words.is_empty() && !mutation!(RefusalWordsLost)) {
         let (message, server_code) = (Some(words.clone()), server_code.clone());
         delivery.reply = Some(Box::new(SendReply { answer: None, message, server_code }));
     }

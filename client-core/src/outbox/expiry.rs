@@ -1,6 +1,6 @@
 //! Expiry and retry timers of queued and transmitted sends.
 
-use super::room_queue::QueuedSend;
+use super::room_queue::{QueuedSend, RoomQueue};
 use super::{Outbox, REPLAY_TIMEOUT, Unnumbered};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::mutation::mutation;
@@ -29,10 +29,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn deadline(&self, now: Timestamp, uptime: Timestamp, horizon: Nanos) -> Timestamp {
         let mut earliest = self.next_expiry;
         for queue in &self.queues {
-            if let Some(oldest) = queue.unanswered.front() {
+            if let Some(oldest) = queue.unanswered.front().filter(|_| !mutation!(HorizonUnnoticed)) {
                 earliest = earliest.min(now + (oldest.first_sent_at + horizon).after(uptime));
             }
-            for unrecoverable in &queue.unrecoverable {
+            for unrecoverable in queue.unrecoverable.iter().filter(|_| !mutation!(GivenUpUnnoticed)) {
                 earliest = earliest.min(unrecoverable.until);
             }
             if let Some(resume) = queue.resume_at
@@ -41,6 +41,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             {
                 earliest = earliest.min(resume);
             }
+        }
+        if self.has_work() && !mutation!(HoldsBackUnnoticed) {
+            // From then on a silent room holds the others back no more.
+            let quiet = self.queues.iter().filter_map(RoomQueue::quiet_at).filter(|at| *at > now);
+            earliest = quiet.fold(earliest, Timestamp::min);
         }
         match self.unconfirmed.first() {
             Some(sent) => earliest.min(sent.answer_deadline),
@@ -110,7 +115,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 }
             }
         }
-        crate::sort::sort(&mut failed, |(_, one), (_, other)| one.send_no < other.send_no);
+        if !mutation!(ExpiredUnordered) {
+            crate::sort::sort(&mut failed, |(_, one), (_, other)| one.send_no < other.send_no);
+        }
         for (why, QueuedSend { send, .. }) in failed {
             self.queued -= 1;
             self.resolve_send(send, DeliveryStatus::Failed(why), out);
@@ -180,7 +187,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             if sent.expires_at > now {
                 next = next.min(sent.expires_at);
             }
-            sent.expires_at > now
+            sent.expires_at > now || mutation!(PlainTimeUnkept)
         };
         for hand in &mut self.unflushed_frames {
             over.extend(hand.unnumbered.take_if(|sent| !stays(sent)));

@@ -168,7 +168,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         status: DeliveryStatus,
         out: &mut Vec<Delivery<P, N>>,
     ) {
-        if !sent.resolved {
+        if !sent.resolved || mutation!(OutcomeTwice) {
             self.resolve_send(sent.send, status, out);
         }
     }
@@ -262,7 +262,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         #[cfg(not(feature = "frames"))]
         let queue = queues.min_by_key(|queue| queue.head())?;
         let oldest = queue.queued.pop_front()?;
-        self.queued -= 1;
+        self.queued -= usize::from(!mutation!(EvictedUncounted));
         Some(oldest)
     }
 
@@ -273,7 +273,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             .unflushed_frames
             .partition_point(|hand| hand.frame <= through + u64::from(mutation!(WrittenTooEarly)));
         for hand in self.unflushed_frames.drain(..taken) {
-            self.unflushed_bytes -= hand.size;
+            self.unflushed_bytes -= if mutation!(FlushedBytesKept) { 0 } else { hand.size };
             #[cfg(feature = "frames")]
             let plain = plain || hand.unnumbered.as_ref().is_some_and(|sent| self.custom.is(&sent.room));
             match hand.unnumbered {
@@ -329,7 +329,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 self.unconfirmed.push(sent);
             }
         }
-        self.unflushed_bytes = 0;
+        self.unflushed_bytes = if mutation!(UnflushedOutlivesLoss) { self.unflushed_bytes } else { 0 };
     }
 
     /// The connection is gone: what was sent at most once may or may not have arrived, what is numbered is sent again.
@@ -340,7 +340,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.resolve_unnumbered(sent, &lost, out);
         for queue in &mut self.queues {
             queue.connection_lost();
-            queue.resume_at = None;
+            queue.resume_at.take_if(|_| !mutation!(PauseOutlivesLoss));
             queue.awaiting_old_connection = false;
             if mutation!(NewLineEachConnection)
                 && let Some((pid, next)) = &mut queue.producer
@@ -371,6 +371,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// No answers come on that connection any more: what has none is transmitted again.
     pub(crate) fn stop_awaiting_old_connection(&mut self) {
+        if mutation!(OldAwaitedForEver) {
+            return;
+        }
         for queue in &mut self.queues {
             queue.awaiting_old_connection = false;
         }
@@ -430,7 +433,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let here = |sent: &Unnumbered<P, N>| sent.send_no <= send_no && sent.room == *room;
         queue.is_some_and(|queue| queue.is_pending(send_no) && !mutation!(LeavesTooEarly))
             || self.unflushed_frames.iter().filter_map(|hand| hand.unnumbered.as_ref()).any(here)
-            || self.unconfirmed.iter().any(here)
+            || self.unconfirmed.iter().any(here) && !mutation!(FirstContactLeft)
     }
 
     /// Whether sends to any room up to `send_no` are unresolved.

@@ -29,7 +29,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     number: 0,
                     room: queue.room.clone(),
                     content: send.content.clone(),
-                    data: send.data.clone(),
+                    data: send.data.clone().filter(|_| !mutation!(StoredDataLost)),
                     reference: send.reference.clone(),
                     transmitted,
                 };
@@ -52,7 +52,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                     producers.push(SavedProducer {
                         room: queue.room.clone(),
                         pid: pid.clone(),
-                        next_pseq: *next_pseq,
+                        next_pseq: *next_pseq - u64::from(mutation!(StoredNumberAgain)),
                     });
                 }
             }
@@ -60,7 +60,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 add(waiting.send_no, &waiting.send, None);
             }
         }
-        crate::sort::sort(&mut sends, |(one, _), (other, _)| one < other);
+        if !mutation!(StoredUnordered) {
+            crate::sort::sort(&mut sends, |(one, _), (other, _)| one < other);
+        }
         (producers, sends.into_iter().map(|(_, send)| send).collect())
     }
 
@@ -128,7 +130,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                             },
                             attempts: 0,
                             latest: None,
-                            earlier_unresolved: true,
+                            earlier_unresolved: !mutation!(StoredCertain),
                             refused: false,
                             possibly_accepted: true,
                             resolved: false,

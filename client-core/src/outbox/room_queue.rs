@@ -183,7 +183,7 @@ impl<P, N> RoomQueue<P, N> {
         let oldest = self.unanswered.front().map(|sent| sent.pseq);
         let span =
             self.producer.as_ref().zip(oldest).map_or(0, |((_, next), oldest)| next.saturating_sub(oldest));
-        usize::try_from(span).unwrap_or(usize::MAX)
+        if mutation!(SpanUnbounded) { 0 } else { usize::try_from(span).unwrap_or(usize::MAX) }
     }
 
     /// Whether it waits for answers on the connection that was moved away from.
@@ -274,8 +274,13 @@ impl<P, N> RoomQueue<P, N> {
 
     /// Whether its oldest transmission has been unanswered for long.
     pub(super) fn is_quiet(&self, now: Timestamp) -> bool {
+        self.quiet_at().is_some_and(|at| at <= now)
+    }
+
+    /// From when on it is so, if nothing is answered until then.
+    pub(super) fn quiet_at(&self) -> Option<Timestamp> {
         let oldest = self.unanswered.front().and_then(|sent| sent.latest);
-        oldest.is_some_and(|latest| latest.at + UNANSWERED_TIMEOUT <= now)
+        oldest.map(|latest| latest.at + UNANSWERED_TIMEOUT)
     }
 
     /// Everything from `pseq` on has to be transmitted again, in order: `refused`, so that the server certainly has none of it,

@@ -144,9 +144,19 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         {
             return Some(own);
         }
-        let (transmit, size) = match again {
-            Some(again) => again,
-            None => self.transmit_new(now, uptime, frame, gate, rng, &access, out)?,
+        #[cfg(feature = "frames")]
+        let told = out.len();
+        let next = match again {
+            Some(again) => Some(again),
+            None => self.transmit_new(now, uptime, frame, gate, rng, &access, out),
+        };
+        let Some((transmit, size)) = next else {
+            // What has failed instead of going holds no custom frame back any more.
+            #[cfg(feature = "frames")]
+            if out.len() > told && !mutation!(OwnBehindFailed) {
+                return self.transmit_custom(now, frame, gate, &access);
+            }
+            return None;
         };
         self.unflushed_bytes += size;
         self.unflushed_frames.push(Unflushed { frame, size, unnumbered: None });
@@ -173,7 +183,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 queue.needs_retransmit = false;
                 continue;
             };
-            sent.attempts = sent.attempts.saturating_add(1);
+            sent.attempts = sent.attempts.saturating_add(u32::from(!mutation!(SameNameAgain)));
             sent.latest = Some(Transmission { conn: gate.conn, frame, at: now });
             sent.refused = false;
             queue.in_flight += 1;

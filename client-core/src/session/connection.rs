@@ -4,6 +4,7 @@ use crate::event::Mode;
 use crate::link::ConnId;
 use crate::malformed_frames::MalformedFrames;
 use crate::messages::Hello;
+use crate::mutation::mutation;
 use crate::time::{Nanos, Timestamp};
 use alloc::vec::Vec;
 
@@ -114,7 +115,9 @@ impl ServerTimings {
 
     pub(super) fn of<N>(hello: &Hello<N>) -> Self {
         Self {
-            heartbeat: Nanos::from_millis(hello.heartbeat_ms.clamp(5_000, 120_000)),
+            heartbeat: Nanos::from_millis(
+                hello.heartbeat_ms.clamp(if mutation!(HeartbeatUnclamped) { 0 } else { 5_000 }, 120_000),
+            ),
             window: Nanos::from_millis(hello.reconnect.window_ms.min(600_000)),
             dedupe: Nanos::from_millis(hello.dedupe_window_ms.clamp(Self::MIN_DEDUPE_MS, 3_600_000)),
         }

@@ -38,7 +38,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         entry.history = history;
         if entry.receiver.seq().is_none() {
             let stored = stored.map(|at| self.stored.swap_remove(at).position);
-            if let Some(position) = since.or_else(|| stored.clone()) {
+            let place = if mutation!(StoredBeforeGiven) {
+                stored.clone().or(since)
+            } else {
+                since.or_else(|| stored.clone())
+            };
+            if let Some(position) = place {
                 entry.receiver.start_from(position);
             }
             if entry.committed.is_none() {
@@ -97,7 +102,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 (None, Some(_)) if entry.personal => Some(MAX_INT),
                 (None, Some(_)) => Some(replay),
                 // The last message alone, for its id: what a later join continues from.
-                (None, None) => Some(entry.history.unwrap_or(1)),
+                (None, None) => Some(entry.history.filter(|_| !mutation!(PastUnasked)).unwrap_or(1)),
                 // Where that cannot be recovered, the last one's id again: a stream cannot be paged without.
                 (Some(_), _) => entry.history.or(entry.personal.then_some(1)),
             };
@@ -138,7 +143,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(at) = self.rooms.position(&joined.room) else { return };
         let Some(entry) = self.rooms.at_mut(at) else { return };
         match entry.membership {
-            Membership::Joining { request: awaited, .. } if Some(awaited) == request => {}
+            Membership::Joining { request: awaited, .. }
+                if Some(awaited) == request || mutation!(EarlierJoinCounts) => {}
             // The answer to a question that has been asked anew since.
             _ => return,
         }
@@ -158,7 +164,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.room_changed(room.clone(), RoomState::Joined);
         self.event(Event::Joined(JoinedRoom {
             room: joined.room,
-            recovered: joined.recovered,
+            recovered: joined.recovered || mutation!(JoinedRecoveredSaid),
             replayed: if resumed.silent && !mutation!(ReplayMiscounted) { 0 } else { joined.replay },
             reason: joined.reason,
             members: joined.members,
@@ -217,7 +223,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                         },
                     };
                     entry.refusals = entry.refusals.saturating_add(1);
-                    if entry.reported_refusal != Some(code) && !mutation!(RefusedJoinUntold) {
+                    if (entry.reported_refusal != Some(code) || mutation!(RefusalToldEachTime))
+                        && !mutation!(RefusedJoinUntold)
+                    {
                         entry.reported_refusal = Some(code);
                         let change = RoomChange::new(room, RoomState::Joining);
                         let (refused, message) = (Some(code), message.into_error_text());
@@ -257,7 +265,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(room) = self.rooms.at(at) else { return };
         if left.reference.is_some() {
             // Ours; a room requested again meanwhile is waiting for its own answer.
-            if !room.is_to_join() {
+            if !room.is_to_join() || mutation!(LeaveAnswerRemoves) {
                 self.rooms.remove(at);
             }
         } else if room.membership == Membership::Member {
@@ -318,8 +326,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 continue;
             }
             room.desired = DesiredMembership::Left;
-            room.members = None;
-            room.committed = None;
+            room.members.take_if(|_| !mutation!(MembersOutliveLeaving));
+            room.committed.take_if(|_| !mutation!(PlaceOutlivesLeaving));
             room.receiver.forget();
             let asked = room.membership != Membership::NotRequested;
             room.membership = Membership::NotRequested;
@@ -444,7 +452,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         for at in 0..self.rooms.len() {
             match self.rooms.at(at).map(|room| room.membership) {
                 Some(Membership::RetryAt { at: then }) if then <= now => self.write_join(now, at),
-                Some(Membership::Joining { at: then, .. }) => unanswered |= then + JOIN_TIMEOUT <= now,
+                Some(Membership::Joining { at: then, .. }) => {
+                    unanswered |= then + JOIN_TIMEOUT <= now && !mutation!(JoinWaitsEndless);
+                }
                 _ => {}
             }
         }

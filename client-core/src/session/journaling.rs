@@ -35,7 +35,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let lost = uptime.after(lived_then).minus(wall.after(wall_then)).plus(wall_then.after(wall)).millis();
         if wall_then == Timestamp::ZERO {
             self.recorded_at = (wall, uptime);
-        } else if lost >= JITTER_MS {
+        } else if lost >= JITTER_MS && !mutation!(SetBackUnnoted) {
             self.recorded_at = (wall, uptime);
             changes.insert(0, Change::ClockSetBack { ms: lost });
         }

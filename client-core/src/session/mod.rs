@@ -189,9 +189,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                     self.diagnostics.malformed_frames += 1;
                     // Whatever it is, it is no `hello`.
                     self.first_frame(now);
-                    if let Some(count) =
-                        self.connection.as_mut().and_then(|connection| connection.malformed.add(&error))
-                    {
+                    let count =
+                        self.connection.as_mut().and_then(|connection| connection.malformed.add(&error));
+                    if let Some(count) = count.or(mutation!(DamageToldEachTime).then_some(1)) {
                         self.event(Event::Malformed { error, count });
                     }
                 }
@@ -423,15 +423,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Turns what the link wants and what has become possible into outputs.
     fn process_actions(&mut self) {
         let now = self.now.monotonic;
-        loop {
-            let actions = self.link.take_actions();
-            if actions.is_empty() {
-                break;
-            }
-            for action in actions {
-                self.perform(now, action);
-            }
-        }
+        self.perform_actions(now);
         // After a sleep the first input need not be a tick, and what is too old must not go out with it.
         self.outbox.tick(now, self.uptime, self.server.horizon(), &mut self.outcomes);
         if self.connection.as_ref().is_some_and(ActiveConnection::is_extended) && !mutation!(DoomedWait) {
@@ -446,6 +438,23 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.leaving {
             // That a room is left is reported after the last outcome of what was sent to it.
             self.finish_leaving();
+            if !mutation!(OldClosedLate) {
+                // With it the connection that was moved away from may have become useless.
+                self.perform_actions(now);
+            }
+        }
+    }
+
+    /// Does what the link wants.
+    fn perform_actions(&mut self, now: Timestamp) {
+        loop {
+            let actions = self.link.take_actions();
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                self.perform(now, action);
+            }
         }
     }
 
@@ -502,7 +511,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 Output::Dial { conn, endpoint, attempt, token, extended, url }
             }
             Action::Authenticate(token) => {
-                if self.connection.as_ref().is_some_and(ActiveConnection::is_extended) {
+                if self
+                    .connection
+                    .as_ref()
+                    .is_some_and(|connection| connection.is_extended() || mutation!(TokenToPlain))
+                {
                     let reference = crate::id::Id::numbered('a', self.next_request(), None);
                     self.write(ClientMessage::Auth { reference, token });
                     self.add_untracked_request();

@@ -99,7 +99,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     pub(super) fn may_decide(&self, connection: &ActiveConnection) -> bool {
-        connection.ponged || !self.settings.can_ping
+        connection.ponged || !self.settings.can_ping || mutation!(DecidedUnanswered)
     }
 
     pub(super) fn apply_mode_deadline(&mut self, now: Timestamp) {
@@ -138,7 +138,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn hello(&mut self, now: Timestamp, hello: Hello<N>) {
         let Some(connection) = &mut self.connection else { return };
         let before = connection.mode.replace(Mode::Extended);
-        connection.limits = ServerLimits::of(&hello);
+        if !mutation!(LimitsUnlearnt) {
+            connection.limits = ServerLimits::of(&hello);
+        }
         let times = ServerTimings::of(&hello);
         if before == Some(Mode::Extended) {
             // Said again, because there are many more clients now than there were, or less time.
@@ -200,7 +202,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.stored.clear();
         record!(self.outbox.change_log, UserChanged);
         for room in self.rooms.iter_mut() {
-            room.receiver.forget();
+            if !mutation!(PlacesOutliveUser) {
+                room.receiver.forget();
+            }
             room.committed = None;
         }
     }

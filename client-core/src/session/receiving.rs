@@ -129,7 +129,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             ServerMessage::UserLeft { room, user } => {
                 self.update_member(&room, &user, false);
-                self.emit_for_member(room, |room| Event::UserLeft { room, user });
+                if !mutation!(DepartureUntold) {
+                    self.emit_for_member(room, |room| Event::UserLeft { room, user });
+                }
             }
             ServerMessage::Presence(presence) => {
                 let entry = self.rooms.get_mut(&presence.room);
@@ -149,7 +151,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerMessage::AuthOk(_) | ServerMessage::Hello(_) => {}
             ServerMessage::GoingAway(_) if mutation!(GoingUnheard) => {}
             ServerMessage::GoingAway(going) => {
-                let window = Nanos::from_millis(going.window_ms.min(MAX_DRAIN_WINDOW_MS));
+                let window = if mutation!(DrainWindowLost) { 0 } else { going.window_ms };
+                let window = Nanos::from_millis(window.min(MAX_DRAIN_WINDOW_MS));
                 self.link.going_away(now, window, going.url);
             }
             plain @ ServerMessage::Error { .. } => self.plain(plain),
@@ -176,6 +179,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let entry = self.rooms.get_mut(room).filter(|entry| entry.membership == Membership::Member);
         let Some(members) = entry.and_then(|entry| entry.members.as_mut()) else { return };
         match (members.binary_search(user), joined) {
+            (Err(_), true) if mutation!(ComerUnlisted) => {}
             (Err(at), true) if members.len() < MAX_MEMBERS => members.insert(at, user.clone()),
             (Ok(_), false) if mutation!(MemberStays) => {}
             (Ok(at), false) => {

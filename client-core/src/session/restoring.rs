@@ -72,7 +72,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         #[cfg(feature = "frames")]
         self.kept_frames.restore(kept);
         self.server.from_store = user.is_some() && !mutation!(StoreTakenForOwn);
-        self.server.user = user;
+        self.server.user = user.filter(|_| !mutation!(StoredUserForgotten));
         self.server.extended = extended;
         self.server.window = Nanos::from_millis(window_ms.min(600_000));
         self.server.dedupe = Nanos::from_millis(dedupe_window_ms.clamp(10_000, 3_600_000));

@@ -21,9 +21,9 @@ const REPLY_TIMEOUT: Nanos = Nanos::from_secs(10);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn send(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
-        let refused = if self.link.has_ended() {
+        let refused = if self.link.has_ended() && !mutation!(EndTakesSends) {
             Some(SendFailure::Closed)
-        } else if send.payload_len() > self.settings.max_content {
+        } else if send.payload_len() > self.settings.max_content && !mutation!(OwnLimitUnkept) {
             Some(SendFailure::TooLarge)
         } else {
             None
@@ -220,7 +220,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(connection) = &mut self.connection else { return };
         if !connection.is_extended() {
             // A plain server answers a message with the message itself, if at all.
-            if connection.silent_since + UNANSWERED_TIMEOUT <= now {
+            if connection.silent_since + UNANSWERED_TIMEOUT <= now && !mutation!(PlainSilenceUnasked) {
                 connection.silent_since = Timestamp::NEVER;
                 self.link.probe(now);
             }

@@ -33,6 +33,18 @@ fn the_new_connection_is_joined_before_the_old_one_is_closed_and_answers_on_the_
 }
 
 #[test]
+fn the_old_connection_is_closed_at_once_when_the_last_room_that_is_waited_for_is_left() {
+    let mut rig = Rig::joined();
+    let old = going_away(&mut rig);
+    rig.open();
+    rig.receive(hello("me"));
+    rig.said();
+    rig.command(Command::Leave("r".into()));
+    let closed = |output: &Output| matches!(output, Output::Close { conn, .. } if *conn == old);
+    assert!(rig.said().iter().any(closed));
+}
+
+#[test]
 fn the_move_begins_early_enough_to_be_done_when_the_window_ends() {
     for seed in 0..100 {
         let mut rig = Rig::joined_as(seed);

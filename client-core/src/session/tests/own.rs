@@ -92,6 +92,20 @@ fn on_an_extended_server_an_own_frame_is_written_and_waits_for_no_room() {
 }
 
 #[test]
+fn an_own_frame_goes_when_the_messages_before_it_have_failed() {
+    let mut rig = Rig::joined();
+    rig.input(Input::Closed(rig.conn, Disconnect::Lost));
+    rig.command(Command::Send(OutboundMessage::new(SendId(1), "nowhere".into(), "lost".into())));
+    send(&mut rig, 2, "{2}");
+    rig.said();
+    rig.wait_for_dial();
+    rig.open();
+    rig.said();
+    rig.receive(hello("me"));
+    assert_eq!(written(&mut rig), ["{2}"]);
+}
+
+#[test]
 fn the_limit_of_an_extended_server_is_for_messages_and_no_first_own_frame_fails_by_it() {
     let mut rig = Rig::new(Config::default());
     send(&mut rig, 1, &format!("[\"{}\"]", "x".repeat(8_192)));

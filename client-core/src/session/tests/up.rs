@@ -354,6 +354,32 @@ fn what_a_silent_room_is_sent_again_leaves_alone_what_another_room_has_just_been
 }
 
 #[test]
+fn a_silent_room_holds_others_back_for_five_seconds_and_a_tick_is_asked_for_then() {
+    let mut rig = Rig::joined();
+    let ServerMessage::Hello(mut less) = hello("me") else { panic!("no hello") };
+    less.limits.in_flight = 1;
+    rig.receive(ServerMessage::Hello(less));
+    for room in ["q", "s"] {
+        rig.command(Command::Join(Join::from(crate::Name::from(room))));
+        let request = rig.join_request(room);
+        let answer = Joined { room: room.into(), ..join_answer(request.reference, "e", 0) };
+        rig.receive(ServerMessage::Joined(Box::new(answer)));
+    }
+    rig.send(1, "x");
+    rig.command(Command::Send(OutboundMessage::new(SendId(2), "q".into(), "y".into())));
+    rig.command(Command::Send(OutboundMessage::new(SendId(3), "s".into(), "z".into())));
+    let sends = |rig: &mut Rig| -> Vec<String> { rig.sends().into_iter().map(|(text, _)| text).collect() };
+    assert_eq!(sends(&mut rig), ["x"]);
+    for text in ["y", "z"] {
+        let at = rig.session.next_deadline().expect("something to wait for");
+        assert_eq!(at - rig.now.monotonic, Duration::from_secs(5));
+        rig.pass(Duration::from_secs(5));
+        assert_eq!(sends(&mut rig), [text]);
+        rig.receive(ServerMessage::Pong { t: 0 });
+    }
+}
+
+#[test]
 fn beyond_half_of_the_dedupe_window_nothing_is_made_again_and_the_outcome_is_unknown() {
     let mut rig = Rig::joined();
     rig.send(1, "x");
