@@ -73,7 +73,9 @@ impl CloseCodePolicy {
             1001 | 1012 | 4010 => CloseAction::Drain,
             1013 | 4008 | 4011 => CloseAction::RetryAfter,
             1002 | 1003 | 1007 | 1010 => CloseAction::RetryLimited,
+            1009 if mutation!(TooLargeIsSuspect) => CloseAction::RetryLimited,
             1009 => CloseAction::TooLarge,
+            1008 if mutation!(PolicyIsLoss) => CloseAction::Retry,
             1008 | 4001 => CloseAction::Rejected,
             4002 => CloseAction::Expired,
             _ => CloseAction::Retry,
@@ -99,6 +101,7 @@ impl CloseCodePolicy {
             // What a stream of events is not to be requested again with (the HTML standard, "Processing model").
             DialErrorKind::Http(204) => self.close_code(NORMAL),
             DialErrorKind::Http(401 | 403) => CloseAction::Rejected,
+            DialErrorKind::Http(503) if mutation!(UnavailableIsLoss) => CloseAction::Retry,
             DialErrorKind::Http(429 | 503) => CloseAction::RetryAfter,
             // 408, 421, 425: this request came at a bad time or on the wrong connection; the next one may not.
             DialErrorKind::Http(408 | 421 | 425 | 500..=599)

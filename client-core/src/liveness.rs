@@ -104,7 +104,7 @@ impl Liveness {
 
     /// Anything was received: the server is alive.
     pub(crate) fn activity(&mut self, now: Timestamp) {
-        self.last_activity = now;
+        self.last_activity = if mutation!(HeartbeatUnmoved) { self.last_activity } else { now };
         if !mutation!(LifeUnnoticed) {
             self.phase = Phase::Idle;
         }
@@ -125,7 +125,7 @@ impl Liveness {
         let soon = now
             + if mutation!(DoubtPatient) { self.config.answer_timeout } else { self.config.probe_timeout };
         match (self.phase, self.config.idle_timeout) {
-            (Phase::Probing { probe: true, .. }, _) => ProbeResult::Fine,
+            (Phase::Probing { probe: true, .. }, _) if !mutation!(DoubtRestarts) => ProbeResult::Fine,
             _ if mutation!(DoubtUnasked) => ProbeResult::Fine,
             _ if self.config.can_ping => self.start_probe(now, soon),
             (_, None) => ProbeResult::Fine,
@@ -168,6 +168,7 @@ impl Liveness {
             Phase::Idle if self.silence().is_some() => ProbeResult::Dead { local: false },
             Phase::Idle => {
                 let until = now + self.config.answer_timeout;
+                let until = if mutation!(AnswerTooLong) { until + self.config.answer_timeout } else { until };
                 self.phase = Phase::Probing { at: now, until, probe: false };
                 ProbeResult::Ask
             }

@@ -165,7 +165,7 @@ impl Backoff {
 
     /// The application starts anew.
     pub(crate) fn reset(&mut self) {
-        self.attempt = 0;
+        self.attempt = if mutation!(AnewCountsOn) { self.attempt } else { 0 };
         self.stable = false;
     }
 
@@ -226,7 +226,7 @@ impl Backoff {
             return self.next(RetryTrigger::Remote, rng);
         }
         let attempt = self.attempt;
-        self.attempt = attempt.saturating_add(1);
+        self.attempt = attempt.saturating_add(u32::from(!mutation!(HintUncounted)));
         let hint = hint.min(MAX_HINT);
         #[cfg(feature = "native")]
         if let Policy::Custom(rule) = &self.policy {

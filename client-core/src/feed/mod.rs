@@ -215,7 +215,8 @@ impl<P, N: Clone> Feed<P, N> {
             Action::FetchToken { rejected } => self.outputs.push_back(FeedOutput::FetchToken { rejected }),
             Action::Dial { conn, attempt, token, .. } => {
                 let last_event_id = self.last().filter(|_| !mutation!(FeedSinceForgotten));
-                let history = self.history;
+                let history = self.history.filter(|_| !mutation!(FeedPastUnasked));
+                let token = token.filter(|_| !mutation!(FeedTokenLost));
                 self.outputs.push_back(FeedOutput::Dial { conn, attempt, token, last_event_id, history });
             }
             Action::Abort { .. } if mutation!(FeedAbandonsNothing) => {}

@@ -62,7 +62,9 @@ impl Auth {
     /// The application brought a token of its own accord.
     pub(crate) fn replace(&mut self, token: Token) {
         self.fetched(token);
-        self.rejected_at = None;
+        if !mutation!(OwnTokenForgetsNothing) {
+            self.rejected_at = None;
+        }
     }
 
     /// Old refusals no longer count, but a token that was refused is not used again.
@@ -78,8 +80,16 @@ impl Auth {
             return Refresh::Never;
         }
         let expired = verdict == CloseAction::Expired;
-        let last = if expired { &mut self.renewed_at } else { &mut self.rejected_at };
-        let recent = last.is_some_and(|at| now.after(at) < REFRESH_INTERVAL);
+        let last =
+            if expired && !mutation!(ExpiryIsRefusal) { &mut self.renewed_at } else { &mut self.rejected_at };
+        let recent = last.is_some_and(|at| {
+            now.after(at)
+                < if mutation!(RefreshTooLong) {
+                    REFRESH_INTERVAL.plus(REFRESH_INTERVAL)
+                } else {
+                    REFRESH_INTERVAL
+                }
+        });
         *last = Some(now);
         self.wants_token = !(mutation!(RefusedTokenAgain) || mutation!(ExpiredAgain) && expired);
         self.rejected = !mutation!(RefusalUntold);

@@ -49,7 +49,8 @@ impl Link {
         {
             let latest = window.minus(MARGIN.min(window.half().half()));
             let latest = if mutation!(MovesTooLate) { latest.plus(window).plus(window) } else { latest };
-            let at = now + uniform(&mut self.rng, Nanos::ZERO, latest);
+            let at =
+                now + uniform(&mut self.rng, if mutation!(MoveAtEnd) { latest } else { Nanos::ZERO }, latest);
             self.replacement = Some(Replacement { url, tries: 0, step: Step::At(at) });
         }
     }
@@ -66,7 +67,9 @@ impl Link {
         if let Some(retiring) = self.old.filter(|retiring| retiring.until <= now) {
             if retiring.closing {
                 self.old = None;
-                self.actions.push(Action::Abort { conn: retiring.conn, code: close_code::REPLACED });
+                if !mutation!(OldNeverAborted) {
+                    self.actions.push(Action::Abort { conn: retiring.conn, code: close_code::REPLACED });
+                }
             } else {
                 // Whether the new one is a member yet is not known, so the server must not take this for a farewell.
                 self.close_old(
@@ -77,7 +80,7 @@ impl Link {
         }
         match self.replacement.as_ref().map(|next| &next.step) {
             Some(Step::At(at)) if *at <= now => self.dial_replacement(now),
-            Some(Step::Dialing { conn, until }) if *until <= now => {
+            Some(Step::Dialing { conn, until }) if *until <= now && !mutation!(MoveWaitsEndless) => {
                 let conn = *conn;
                 self.actions.push(Action::Abort { conn, code: close_code::NORMAL });
                 self.replacement_failed(now);
@@ -194,7 +197,11 @@ impl Link {
     /// The current connection is lost while the next is being dialled: that dial is the reconnection.
     pub(super) fn take_replacement_dial(&mut self) -> Option<(ConnId, Timestamp)> {
         match self.replacement.take() {
-            Some(Replacement { step: Step::Dialing { conn, until }, .. }) => Some((conn, until)),
+            Some(Replacement { step: Step::Dialing { conn, until }, .. })
+                if !mutation!(MoveDialForgotten) =>
+            {
+                Some((conn, until))
+            }
             _ => None,
         }
     }

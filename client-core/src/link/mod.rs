@@ -212,7 +212,7 @@ impl Link {
                     _ => None,
                 };
                 // Waiting for a fresh token is an attempt too, though the backoff does not count it.
-                let attempt = self.backoff.attempt().max(1);
+                let attempt = self.backoff.attempt().max(u32::from(!mutation!(AttemptFromZero)));
                 match &self.outage {
                     None => State::Connecting,
                     Some(loss) if loss.suspended => State::Suspended { attempt, retry_at },
@@ -265,14 +265,23 @@ impl Link {
                     self.drop_others();
                 }
                 self.refreshing = None;
-                self.phase = Phase::AwaitingClose { conn, until: now + self.config.close_timeout };
+                self.phase = Phase::AwaitingClose {
+                    conn,
+                    until: if mutation!(CloseWaitEndless) {
+                        Timestamp::NEVER
+                    } else {
+                        now + self.config.close_timeout
+                    },
+                };
                 self.actions.push(Action::Close { conn, code: close_code::NORMAL });
                 let cause = Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) };
                 self.changed(State::Closing, Some(cause));
                 self.actions.push(Action::Down);
             }
             Phase::AwaitingOpen { conn, .. } => {
-                self.actions.push(Action::Abort { conn, code: close_code::NORMAL });
+                if !mutation!(CloseLeavesDial) {
+                    self.actions.push(Action::Abort { conn, code: close_code::NORMAL });
+                }
                 self.end();
             }
             Phase::Idle | Phase::AwaitingToken { .. } | Phase::AwaitingRetry { .. } | Phase::Failed => {
@@ -292,7 +301,7 @@ impl Link {
 
     pub(crate) fn opened(&mut self, now: Timestamp, opened: ConnId) {
         match self.phase {
-            Phase::AwaitingOpen { conn, offered, .. } if conn == opened => {
+            Phase::AwaitingOpen { conn, offered, .. } if conn == opened || mutation!(StaleOpenCounts) => {
                 self.backoff.opened();
                 if mutation!(ResetBackoffOnOpen) {
                     self.backoff.reset();
@@ -421,12 +430,12 @@ impl Link {
             return;
         }
         let Phase::AwaitingOpen { conn, offered, .. } = self.phase else { return };
-        if conn != failed {
+        if conn != failed && !mutation!(StaleFailureCounts) {
             return;
         }
         if self.config.extended && matches!(error.kind, DialErrorKind::Http(400 | 404)) {
             // Some gateways refuse a parameter they do not know.
-            self.offer = !offered || mutation!(OfferKept);
+            self.offer = !offered && !mutation!(OfferNeverAgain) || mutation!(OfferKept);
         }
         #[cfg(feature = "socketio")]
         self.transports.dial_failed(&error);
@@ -455,7 +464,7 @@ impl Link {
             return;
         }
         match self.phase {
-            Phase::Open { conn, since, .. } if conn == closed => {
+            Phase::Open { conn, since, .. } if conn == closed || mutation!(StaleEndCounts) => {
                 let verdict = self.close_action(&how);
                 self.down(now, since);
                 let cause = retry::cause(how);
@@ -489,7 +498,8 @@ impl Link {
         }
         if let Some(retiring) = self.old.take() {
             // Not the end of a stay: the next connection continues with it.
-            self.actions.push(Action::Abort { conn: retiring.conn, code: close_code::REPLACED });
+            let code = if mutation!(OldAsLeaving) { close_code::NORMAL } else { close_code::REPLACED };
+            self.actions.push(Action::Abort { conn: retiring.conn, code });
         }
         self.backoff.lost(if mutation!(StabilityUnnoticed) { Nanos::ZERO } else { now.after(since) });
         self.actions.push(Action::Down);
@@ -498,8 +508,13 @@ impl Link {
     /// Returns the open connection up for a reason on this side and dials again.
     fn replace(&mut self, now: Timestamp, code: CauseCode) {
         let Phase::Open { conn, since, .. } = self.phase else { return };
-        let wire_code =
-            if code == CauseCode::DeadPeer { close_code::DEAD_PEER } else { close_code::REPLACED };
+        let wire_code = if code == CauseCode::DeadPeer {
+            close_code::DEAD_PEER
+        } else if mutation!(ReplacedAsLeaving) {
+            close_code::NORMAL
+        } else {
+            close_code::REPLACED
+        };
         self.actions.push(Action::Abort { conn, code: wire_code });
         self.down(now, since);
         self.retry(now, RetryTrigger::Local, Cause::bare(code));
@@ -520,7 +535,13 @@ impl Link {
             return;
         }
         if let Some(rejected) = self.auth.needs_token() {
-            self.phase = Phase::AwaitingToken { until: now + self.config.token_timeout };
+            self.phase = Phase::AwaitingToken {
+                until: if mutation!(TokenWaitEndless) {
+                    Timestamp::NEVER
+                } else {
+                    now + self.config.token_timeout
+                },
+            };
             self.actions.push(Action::FetchToken { rejected });
             return;
         }
@@ -533,6 +554,11 @@ impl Link {
         let conn = ConnId(self.last_conn);
         let offered = self.offer;
         self.phase = Phase::AwaitingOpen { conn, until: now + self.config.dial_timeout, offered };
+        if let Phase::AwaitingOpen { until, .. } = &mut self.phase
+            && mutation!(DialTooLong)
+        {
+            *until += self.config.dial_timeout;
+        }
         self.actions.push(Action::Dial {
             conn,
             endpoint: self.endpoint,
@@ -571,7 +597,12 @@ impl Link {
                     let (conn, since) = (*conn, *since);
                     self.actions.push(Action::Abort { conn, code: close_code::DEAD_PEER });
                     self.down(now, since);
-                    self.retry(now, RetryTrigger::Remote, Cause::bare(CauseCode::DeadPeer));
+                    let code = if mutation!(DeadPeerSaidLost) {
+                        CauseCode::ConnectionLost
+                    } else {
+                        CauseCode::DeadPeer
+                    };
+                    self.retry(now, RetryTrigger::Remote, Cause::bare(code));
                 }
             },
             Phase::AwaitingClose { conn, until } if *until <= now => {
@@ -587,7 +618,9 @@ impl Link {
         let Some(loss) = &mut self.outage else { return };
         if !loss.suspended && loss.age(now) >= self.suspend_after {
             loss.suspended = true;
-            self.changed(self.state(), None);
+            if !mutation!(SuspendUntold) {
+                self.changed(self.state(), None);
+            }
         }
     }
 

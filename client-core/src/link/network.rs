@@ -41,7 +41,7 @@ impl Link {
         #[cfg(feature = "native")]
         self.idle.slept();
         if let Some(loss) = &mut self.outage {
-            loss.slept = loss.slept.plus(slept);
+            loss.slept = if mutation!(SleepNoOutage) { loss.slept } else { loss.slept.plus(slept) };
         }
         #[cfg(feature = "socketio")]
         if self.is_carried() {
@@ -67,6 +67,7 @@ impl Link {
 
     pub(crate) fn hint(&mut self, now: Timestamp, hint: Hint) {
         match hint {
+            Hint::NetworkChanged if mutation!(NetworkUnheard) => {}
             Hint::Online | Hint::NetworkChanged => self.woke(now, Nanos::MAX),
             Hint::Woke => self.woke(now, Nanos::ZERO),
             Hint::Offline if mutation!(OfflineBelieved) => self.replace(now, CauseCode::NetworkChanged),

@@ -41,7 +41,8 @@ impl Link {
             }
             CloseAction::RetryAfter => {
                 let hint = if mutation!(HintIgnored) { None } else { hint };
-                let hint = hint.map_or(MIN_OVERLOAD_DELAY, Nanos::from);
+                let least = if mutation!(OverloadUnwaited) { Nanos::ZERO } else { MIN_OVERLOAD_DELAY };
+                let hint = hint.map_or(least, Nanos::from);
                 let delay = self.backoff.hinted(hint, &mut self.rng);
                 self.wait(now, delay, cause);
             }
@@ -71,6 +72,7 @@ impl Link {
                 Refresh::Later => self.retry(now, RetryTrigger::Remote, cause),
                 Refresh::Never => {
                     let code = CauseCode::Unauthorized(cause.code.number().unwrap_or(4001));
+                    let code = if mutation!(RefusalAsClose) { cause.code } else { code };
                     self.fail(Cause { code, ..cause });
                 }
             },
@@ -80,7 +82,7 @@ impl Link {
     /// A URL that has worked is answered as a wrong one would be, by a proxy most likely.
     pub(super) fn unexpected_answer(&mut self, now: Timestamp, cause: Cause) {
         let since = *self.misconfigured_since.get_or_insert(now);
-        if now.after(since) < MISCONFIGURED_GRACE {
+        if now.after(since) < MISCONFIGURED_GRACE && !mutation!(StrangeAnswerEnds) {
             self.retry(now, RetryTrigger::Remote, cause);
         } else {
             self.fail(cause);
@@ -153,10 +155,12 @@ impl Link {
     }
 
     pub(super) fn fail(&mut self, cause: Cause) {
-        self.drop_others();
+        if !mutation!(FailLeavesOther) {
+            self.drop_others();
+        }
         self.phase = Phase::Failed;
         self.outage = None;
-        self.changed(State::Failed, Some(Cause { will_retry: false, ..cause }));
+        self.changed(State::Failed, Some(Cause { will_retry: mutation!(EndSaysRetry), ..cause }));
     }
 }
 

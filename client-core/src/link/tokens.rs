@@ -20,8 +20,8 @@ impl Link {
                     self.actions.push(Action::Authenticate(token));
                 }
             }
-            Phase::Failed => self.connect(now),
-            Phase::AwaitingToken { .. } => self.dial(now),
+            Phase::Failed if !mutation!(TokenNoWayOut) => self.connect(now),
+            Phase::AwaitingToken { .. } if !mutation!(TokenGivenUnheard) => self.dial(now),
             _ => {}
         }
     }
@@ -59,7 +59,11 @@ impl Link {
             }
             Err(error) => {
                 let cause = Cause::new(CauseCode::TokenUnavailable, error.text);
-                if error.temporary { self.retry(now, RetryTrigger::Remote, cause) } else { self.fail(cause) }
+                if (error.temporary || mutation!(TokenFailureRetried)) && !mutation!(TokenFailureFinal) {
+                    self.retry(now, RetryTrigger::Remote, cause);
+                } else {
+                    self.fail(cause);
+                }
             }
         }
     }

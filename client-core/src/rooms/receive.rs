@@ -192,7 +192,7 @@ impl<P, N> RoomReceiver<P, N> {
             self.buffered_bytes = 0;
         }
         self.has_gap = false;
-        self.fetch = None;
+        self.fetch.take_if(|_| !mutation!(FetchOutlivesLoss));
         self.tries = 0;
         self.head = 0;
     }
@@ -248,8 +248,10 @@ impl<P, N> RoomReceiver<P, N> {
             _ => GapReason::Forked,
         };
         let trimmed = reason == GapReason::Trimmed;
+        let reason = if trimmed && mutation!(GapReasonOther) { GapReason::EpochChanged } else { reason };
         let before = trimmed.then_some(start.saturating_add(1));
-        let gap = LogGap { epoch: cursor.epoch.clone(), after: cursor.seq, before, reason };
+        let after = cursor.seq + u64::from(mutation!(JoinGapTooSmall));
+        let gap = LogGap { epoch: cursor.epoch.clone(), after, before, reason };
         if !same && !mutation!(RecentOutlivesEpoch) {
             // After a fork they tell what the replay only repeats from what is new.
             self.recent.clear();
@@ -269,7 +271,8 @@ impl<P, N> RoomReceiver<P, N> {
 impl<P: Payload, N> RoomReceiver<P, N> {
     /// The log is another one than it was.
     fn report_fork(&mut self) -> Accepted<P, N> {
-        self.forked = self.cursor.as_ref().is_some_and(|cursor| cursor.id.is_none());
+        self.forked =
+            self.cursor.as_ref().is_some_and(|cursor| cursor.id.is_none()) && !mutation!(ForkUnsaid);
         Accepted::Forked
     }
 
@@ -404,7 +407,7 @@ impl<P: Payload, N> RoomReceiver<P, N> {
     pub(crate) fn fetch_started(&mut self, now: Timestamp, request: u64, frame: u64) -> Option<(Epoch, u64)> {
         let cursor = self.cursor.as_ref()?;
         self.fetch = Some(Fetch { request: Some((request, frame)), until: now + PROGRESS_TIMEOUT });
-        Some((cursor.epoch.clone(), cursor.seq))
+        Some((cursor.epoch.clone(), cursor.seq + u64::from(mutation!(FetchesTooLate))))
     }
 
     /// The answer to a request has come; `false` if it is not the one that is waited for.
@@ -446,7 +449,7 @@ impl<P: Payload, N> RoomReceiver<P, N> {
             reason,
         };
         cursor.seq = before - 1;
-        cursor.id = None;
+        cursor.id.take_if(|_| !mutation!(SkippedKeepsId));
         self.tries = if mutation!(TriesKept) { self.tries } else { 0 };
         Some(gap)
     }

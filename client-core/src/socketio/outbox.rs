@@ -288,7 +288,11 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             {
                 return None;
             }
-            let waiting = self.queued.pop_front()?;
+            let waiting = if mutation!(SioTransmitUnordered) {
+                self.queued.pop_back()
+            } else {
+                self.queued.pop_front()
+            }?;
             let size = waiting.send.queued_len();
             if size > gate.content && !mutation!(SioOversizedSent) {
                 let status = waiting.unsent(SendFailure::TooLarge);
@@ -396,7 +400,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
 
     /// Takes a send back if it is still waiting.
     pub(super) fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
-        self.cancel_matching(out, |waiting| (waiting.send.id == id).then_some(SendFailure::Cancelled));
+        self.cancel_matching(out, |waiting| {
+            (waiting.send.id == id && !mutation!(SioCancelUnheard)).then_some(SendFailure::Cancelled)
+        });
     }
 
     fn cancel_matching(
@@ -421,7 +427,7 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// that was never sent.
     pub(super) fn connection_lost(&mut self, out: &mut Vec<Delivery<P, N>>) {
         self.unflushed_frames.clear();
-        self.unflushed_bytes = 0;
+        self.unflushed_bytes = if mutation!(SioUnflushedOutlivesLoss) { self.unflushed_bytes } else { 0 };
         let lost =
             if mutation!(SioLostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
         let (mut again, mut rest) = (Vec::new(), VecDeque::new());

@@ -1,5 +1,6 @@
 //! Disconnects users and keeps banned ones out.
 
+use super::mutation::mutation;
 use super::names::beyond;
 use super::shared::{Control, StoreRequest};
 use super::{ConnId, Hub, Limit, Output, Timer};
@@ -18,7 +19,7 @@ pub(super) struct Bans(BTreeMap<Name, Timestamp>);
 impl Bans {
     /// For how long a user is still kept out.
     pub(super) fn remaining(&self, now: Timestamp, user: &str) -> Option<Duration> {
-        self.0.get(user).map(|end| end.since(now)).filter(|left| !left.is_zero())
+        self.0.get(user).map(|end| end.since(now)).filter(|left| !left.is_zero() && !mutation!(BanForgotten))
     }
 
     /// Everybody who is, in alphabetical order.

@@ -107,7 +107,10 @@ impl Hub {
             ClientMessage::History(request) => self.history(now.monotonic, conn, request),
             ClientMessage::Presence { room } => self.send_presence(now.monotonic, conn, room),
             ClientMessage::Signal { room, kind, data } => self.signal(now.monotonic, conn, room, kind, data),
-            ClientMessage::Ping { t } => self.send_frame(conn, &ServerMessage::Pong { t }),
+            ClientMessage::Ping { t } => self.send_frame(
+                conn,
+                &ServerMessage::Pong { t: if mutation!(PongTimeLost) { t + 1 } else { t } },
+            ),
             ClientMessage::Auth { reference, token } => {
                 self.request_authentication(now.monotonic, conn, reference, token);
             }
@@ -154,7 +157,7 @@ impl Hub {
             reference,
             room,
             code,
-            retry: code.is_temporary(),
+            retry: code.is_temporary() && !mutation!(RetryUnsaid),
             retry_after_ms,
             server_code: None,
         };

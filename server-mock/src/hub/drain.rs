@@ -19,7 +19,10 @@ impl Hub {
     pub(super) fn drain(&mut self, moment: ClockReading, window: Duration, reason: DrainReason) {
         let now = moment.monotonic;
         self.draining = Some(reason);
-        let going = ServerMessage::GoingAway(Box::new(GoingAway { window_ms: millis(window), url: None }));
+        let going = ServerMessage::GoingAway(Box::new(GoingAway {
+            window_ms: millis(window) * if mutation!(DrainWindowMisstated) { 4 } else { 1 },
+            url: None,
+        }));
         // Where the server goes for good there is nothing to move to.
         let moves = reason == DrainReason::Restart;
         let (going, grace) = if window.is_zero() || !moves || mutation!(DrainUntold) {

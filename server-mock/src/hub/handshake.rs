@@ -44,7 +44,7 @@ impl Hub {
         extended: Option<Box<Extended>>,
     ) -> bool {
         self.disconnect(now, conn, false);
-        if let Some(reason) = self.draining {
+        if let Some(reason) = self.draining.filter(|_| !mutation!(DrainLetsIn)) {
             // It was let in before the drain began.
             let (code, reason) = reason.close();
             self.outputs.push_back(Output::Close { conn, code, reason });
@@ -56,7 +56,7 @@ impl Hub {
             return false;
         }
         let open = self.users.get(user).map_or(0, |state| state.connections);
-        if open >= self.config.sockets_per_user {
+        if open >= self.config.sockets_per_user + usize::from(mutation!(SocketsOneMore)) {
             self.refusal_counts.record(Limit::ConnectionsOfUser);
             self.outputs.push_back(Output::Close { conn, code: 4011, reason: "Too many connections" });
             return false;
@@ -143,7 +143,7 @@ impl Hub {
                 content_bytes: count(config.content_bytes),
                 rooms: count(config.rooms_per_conn),
                 in_flight: count(config.in_flight.clamp(1, 64)) + u64::from(mutation!(FlightMisstated)),
-                replay: count(config.replay),
+                replay: count(config.replay) + u64::from(mutation!(LimitsMisstated)),
                 send_per_sec,
             },
             reconnect: ReconnectHint { window_ms: millis(window) },

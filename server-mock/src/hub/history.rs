@@ -36,7 +36,7 @@ impl Hub {
         if permission != Permission::Granted {
             return self.reject_not_granted(now, conn, asked, room, (Right::History, permission));
         }
-        if !state.rooms.contains(&key) {
+        if !state.rooms.contains(&key) && !mutation!(PageOfStranger) {
             return self.reject(now, conn, asked, Some(room), Code::NotJoined, "join the room first");
         }
         // The most expensive frame there is for its size.
@@ -64,9 +64,9 @@ impl Hub {
             .take_while(|entry| {
                 let first = bytes == 0;
                 bytes += entry.bytes();
-                first || bytes <= self.config.frame_bytes
+                first || bytes <= self.config.frame_bytes || mutation!(PageBytesUnbounded)
             })
-            .map(|entry| entry.message(&key, log.epoch(), true, entry.user == user))
+            .map(|entry| entry.message(&key, log.epoch(), !mutation!(PageSaysLive), entry.user == user))
             .collect();
         let complete = same && log.reaches(after) || mutation!(HistorySaidComplete);
         let epoch = log.epoch().clone();

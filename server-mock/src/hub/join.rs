@@ -89,7 +89,11 @@ impl Hub {
         // The own personal stream is no room.
         let stream = state.rooms.range::<str, _>((Included("@"), Excluded("A"))).count();
         let waiting = if self.nodes.is_some() { self.joins_parked(conn) } else { 0 };
-        if !again && !is_stream(&key) && state.rooms.len() - stream + waiting >= self.config.rooms_per_conn {
+        if !again
+            && !is_stream(&key)
+            && state.rooms.len() - stream + waiting
+                >= self.config.rooms_per_conn + usize::from(mutation!(RoomsOneMore))
+        {
             let message = "too many rooms on this connection";
             self.refusal_counts.record(Limit::RoomsOfConnection);
             return self.reject(now, conn, reference, wanted, Code::TooManyRooms, message);
@@ -110,9 +114,10 @@ impl Hub {
 
     /// Whether the room has as many connections as it may, without this one.
     pub(super) fn is_full_for(&self, conn: ConnId, key: &Name) -> bool {
-        self.rooms
-            .get(key)
-            .is_some_and(|room| room.connections() >= self.config.members_per_room && !room.contains(conn))
+        self.rooms.get(key).is_some_and(|room| {
+            room.connections() >= self.config.members_per_room + usize::from(mutation!(MembersOneMore))
+                && !room.contains(conn)
+        })
     }
 
     /// Answers a join of a room that has no log.
@@ -269,7 +274,9 @@ impl Hub {
             && state.rooms.remove(&key)
         {
             if let Some(extended) = &mut state.extended {
-                extended.replays.end(&key);
+                if !mutation!(LeaveKeepsReplay) {
+                    extended.replays.end(&key);
+                }
             }
             if !mutation!(LeaveUnheard) {
                 self.remove_member(now, &key, conn, true);

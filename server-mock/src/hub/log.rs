@@ -144,7 +144,7 @@ impl Log {
 
     /// Whether everything after `seq` is kept.
     pub(super) fn reaches(&self, seq: u64) -> bool {
-        (self.gone.0..=self.head).contains(&seq)
+        (self.gone.0..=self.head).contains(&(seq + u64::from(mutation!(ReachesOneMore))))
     }
 
     /// What can be done for somebody who has everything up to the message `id` at `seq`.
@@ -191,7 +191,7 @@ impl Log {
     /// Forgets the oldest entries beyond `keep` entries or `bytes`; the newest one stays if `keep` is at least 1.
     pub(super) fn trim(&mut self, keep: usize, bytes: usize) {
         while self.entries.len() > keep + usize::from(mutation!(KeepsOneMore))
-            || (self.bytes > bytes && self.entries.len() > 1)
+            || (self.bytes > bytes && self.entries.len() > 1 && !mutation!(BytesUntrimmed))
         {
             let Some(entry) = self.entries.pop_front() else { break };
             self.bytes -= entry.bytes();
@@ -205,6 +205,8 @@ impl Log {
             let Some(entry) = self.entries.pop_back() else { break };
             self.bytes -= entry.bytes();
         }
-        self.head = self.entries.back().map_or(self.gone.0, |entry| entry.seq);
+        if !mutation!(HeadOutlivesLoss) {
+            self.head = self.entries.back().map_or(self.gone.0, |entry| entry.seq);
+        }
     }
 }

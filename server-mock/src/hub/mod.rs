@@ -336,7 +336,7 @@ impl Hub {
         let Some(state) = self.conns.remove(&conn) else { return };
         self.restricted -= usize::from(!state.rights.is_all());
         for name in &state.rooms {
-            self.remove_member(now, name, conn, clean);
+            self.remove_member(now, name, conn, clean || mutation!(LeavesOnLoss));
         }
         if let Some(reader) = &state.reader {
             self.close_feed(now, conn, reader);
@@ -400,7 +400,7 @@ impl Hub {
                         continue;
                     }
                     state.is_active = false;
-                    state.heartbeat = now + beat;
+                    state.heartbeat = now + if mutation!(HeartbeatTooOften) { beat / 2 } else { beat };
                     let (user, is_reader) = (state.user.clone(), state.reader.is_some());
                     later.push((state.heartbeat, Timer::Heartbeat(conn)));
                     self.note_usage(now, &user);

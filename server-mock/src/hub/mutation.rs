@@ -28,6 +28,9 @@ rejoin::mutations! {
         StrangerSends = "Who is not in a room can send to it.",
         DupUnsaid = "A repeated answer does not say that it is one.",
         ExpectsTooLate = "The number that is missing is named one too high.",
+        OriginLost = "A message does not say which send it was.",
+        EpochUnchecked = "A line may begin in an epoch that has ended.",
+        DataUnlimited = "Data counts for nothing in the size of a message.",
     }
     "hub/publish.rs" {
         NewestHeldBack = "Every eighth message is sent only when the next one is.",
@@ -48,6 +51,9 @@ rejoin::mutations! {
         ReplayUnbounded = "A replay is longer than told.",
         LeaveUnheard = "Who leaves a room stays a member.",
         LeaveUnanswered = "Who leaves a room is not answered.",
+        RoomsOneMore = "A connection may be in one room more than allowed.",
+        MembersOneMore = "A room has one member more than it may.",
+        LeaveKeepsReplay = "A replay goes on after its room was left.",
     }
     "hub/replay.rs" {
         NeverLive = "Whoever has been shown a replay is not sent what is said after it.",
@@ -61,6 +67,9 @@ rejoin::mutations! {
         HistoryOfOtherLife = "History of an epoch that is over is answered from the present one.",
         HistorySaidComplete = "A history answer says that it is complete when it is not.",
         HistoryUnbounded = "A history answer is longer than asked for.",
+        PageBytesUnbounded = "A page may be larger than a frame.",
+        PageOfStranger = "Who is not in a room can read its past.",
+        PageSaysLive = "What a page shows is marked as live.",
     }
     "hub/presence.rs" {
         CountInstead = "Only the number of members is told where they may be named.",
@@ -73,6 +82,9 @@ rejoin::mutations! {
         DepartureUntold = "That a member has left is not told.",
         GraceTooShort = "The grace of a lost member is cut short.",
         GraceTooLong = "A lost member is a member for minutes.",
+        MembersMiscounted = "One member fewer is named than may be.",
+        PresenceOfStranger = "Who is not in a room is told who is.",
+        PlainToldOfLeaving = "Plain connections are told that somebody has left.",
     }
     "hub/log.rs" {
         GoneIdForgotten = "The id of the last message that is not kept any more is forgotten.",
@@ -80,6 +92,9 @@ rejoin::mutations! {
         AuthorWrong = "A replayed message names another author.",
         DataNotReplayed = "A replayed message has lost its data.",
         TimeWrong = "A message to extended connections has another time.",
+        BytesUntrimmed = "A log is not bounded in bytes.",
+        ReachesOneMore = "A log says that it reaches one message further back than it does.",
+        HeadOutlivesLoss = "After the end of a log was lost its numbers go on.",
     }
     "hub/sse_cursor.rs" {
         FeedHistoryOneMore = "A feed begins with one message more than was asked for.",
@@ -111,51 +126,84 @@ rejoin::mutations! {
     "hub/producers.rs" {
         AnswersShift = "After a refusal the answers of a line are those of the send before.",
         FewAnswers = "Fewer answers of a line are remembered than may be in flight.",
+        LostAcksKept = "The answers to sends that were lost with the end of a log are repeated.",
     }
     "hub/signals.rs" {
         SignalToSender = "A signal comes back to its sender.",
         SignalOfStranger = "Who is not in a room can signal to it.",
         SignalTwice = "A signal comes twice.",
+        SignalKindLost = "A signal is of another kind.",
     }
     "hub/token_expiry.rs" {
         AnybodysToken = "A refused token is not answered.",
         TokenNeverEnds = "A connection outlives its token.",
         EndUnannounced = "That a token ends soon is not said.",
         NewTokenForgotten = "A new token does not lengthen the old one.",
+        TokensForgiven = "Any number of refused tokens is borne.",
+        WarnedTooLate = "That a token ends is said when it does.",
+        AuthUnconfirmed = "That a token was taken is not said.",
+        OldTokenEnds = "The end of the old token ends a connection that has a new one.",
     }
     "hub/drain.rs" {
         DrainLate = "A drain lets extended connections stay for long.",
         DrainUntold = "A drain is not announced.",
         DrainAtOnce = "A drain closes all plain connections at once.",
         DrainEndless = "A drain leaves the plain connections open.",
+        DrainWindowMisstated = "A drain says that its window is longer.",
     }
     "hub/handshake.rs" {
         WindowToldOnce = "A window that has become longer is not told again.",
         WindowMisstated = "A server says that it remembers sends for longer than it does.",
         FlightMisstated = "A server allows more sends in flight than it was told to.",
+        SocketsOneMore = "A user has one connection more than allowed.",
+        DrainLetsIn = "Who comes while a server drains is let in.",
+        LimitsMisstated = "A server says that a replay is longer than it is.",
     }
     "hub/mod.rs" {
         StandstillAgesLines = "A line is forgotten while the process stands still.",
         SilentPeerKept = "A silent peer is never given up.",
+        HeartbeatTooOften = "A server pings twice as often as it says.",
+        LeavesOnLoss = "A lost connection counts as one that has left.",
     }
     "hub/dispatch.rs" {
         RefusalUnhinted = "A refusal for now does not say when to try again.",
         FrameIsNoLife = "A frame does not prove life.",
         PongUnheard = "A pong does not prove life.",
+        PongTimeLost = "A pong does not repeat the number of its ping.",
+        RetryUnsaid = "A refusal for now does not say that it is one.",
     }
     "hub/user.rs" {
         BurstTooLarge = "A burst of sends may be too large.",
+        BurstByReturning = "Who comes back has a second burst.",
+        SignalsFree = "The rate of signals is not kept.",
     }
     "hub/store.rs" {
         RepeatAgesLine = "A repeated send does not keep its line.",
         LinesUnbounded = "A server remembers more lines than it may.",
+        SweptTooEarly = "A room that nobody is in is forgotten after the time of a line.",
+        SweptOccupied = "A room that somebody is in is forgotten.",
     }
     "hub/rate_limit.rs" {
         NeverFills = "An allowance that is used up fills at half its rate.",
+        FillsBeyond = "An allowance grows without bound.",
+        NextTooEarly = "When the next send is allowed is told too early.",
     }
     "hub/restore.rs" {
         RestoreUnannounced = "That somebody is back with a lost session is not told.",
         RestoreOneTooMany = "A restored session is sent again the last message that it has.",
         RestoreUnreached = "A session is restored though its log does not reach that far back.",
+        RestoreWrongEpoch = "A session is restored into another epoch.",
+        RestorePresenceUntold = "Who is there is not told to a session that is restored.",
+    }
+    "hub/room.rs" {
+        GraceOfFirst = "A grace is that of the first loss.",
+        SecondLossForgets = "A connection that leaves ends the grace of another one.",
+    }
+    "hub/permissions.rs" {
+        RemovalUnsaid = "Who is taken out of a room is not told.",
+        RemovedHearsOn = "Who is taken out of a room is still shown its replay.",
+    }
+    "hub/bans.rs" {
+        BanForgotten = "Who was banned comes back.",
     }
 }

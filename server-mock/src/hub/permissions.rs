@@ -1,6 +1,7 @@
 //! Checks what a connection may do, and ends what it may not do any longer.
 
 use super::dispatch::RequestRef;
+use super::mutation::mutation;
 use super::names::{is_stream, wire_name};
 use super::rights::{Permission, Right, Rights};
 use super::room::Member;
@@ -35,9 +36,17 @@ impl Hub {
     pub(super) fn remove_from_room(&mut self, now: Timestamp, conn: ConnId, room: &Name) {
         let Some(state) = self.conns.get_mut(&conn) else { return };
         state.rooms.remove(room);
-        let extended = state.extended.as_mut().map(|extended| extended.replays.end(room)).is_some();
+        let extended = state
+            .extended
+            .as_mut()
+            .map(|extended| {
+                if !mutation!(RemovedHearsOn) {
+                    extended.replays.end(room);
+                }
+            })
+            .is_some();
         self.remove_member(now, room, conn, true);
-        if extended {
+        if extended && !mutation!(RemovalUnsaid) {
             let left = Left {
                 reference: None,
                 room: wire_name(room),

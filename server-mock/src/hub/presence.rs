@@ -107,7 +107,7 @@ impl Hub {
         }
         let left = ServerMessage::UserLeft { room: key.clone(), user: user.clone() };
         let Some(text) = encode(&left) else { return };
-        self.announce_presence(key, &text, |member| member.extended);
+        self.announce_presence(key, &text, |member| member.extended || mutation!(PlainToldOfLeaving));
     }
 
     /// Nobody on this node is in the room any more.
@@ -123,7 +123,9 @@ impl Hub {
     pub(super) fn member_list(&self, key: &Name) -> (Option<Vec<Name>>, Option<u64>) {
         let users = self.rooms.get(key).map(Room::users);
         let count = users.as_ref().map_or(0, ExactSizeIterator::len);
-        if count > self.config.members_listed || mutation!(CountInstead) && count > 1 {
+        if count + usize::from(mutation!(MembersMiscounted)) > self.config.members_listed
+            || mutation!(CountInstead) && count > 1
+        {
             (None, Some(count as u64))
         } else {
             (Some(users.into_iter().flatten().cloned().collect()), None)
@@ -147,7 +149,7 @@ impl Hub {
         if permission != Permission::Granted {
             return self.reject_not_granted(now, conn, None, name, (Right::Presence, permission));
         }
-        if !state.rooms.contains(&key) {
+        if !state.rooms.contains(&key) && !mutation!(PresenceOfStranger) {
             if !self.tolerates(now, conn) {
                 return self.close(now, conn, 4008, "Rate limited");
             }

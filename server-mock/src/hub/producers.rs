@@ -173,7 +173,9 @@ impl Producers {
             let lost = |answer: &Answer| matches!(answer, Answer::Ack { seq, .. } if *seq > head);
             if let Some(first) = line.answers.iter().position(lost) {
                 line.last = line.last.saturating_sub((line.answers.len() - first) as u64);
-                line.answers.truncate(first);
+                if !mutation!(LostAcksKept) {
+                    line.answers.truncate(first);
+                }
             }
             if line.last == 0 {
                 gone(user.as_ref());

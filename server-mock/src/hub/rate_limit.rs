@@ -27,7 +27,7 @@ impl TokenBucket {
         self.tokens = (self.tokens
             + now.since(self.updated_at).as_secs_f64() * rate
                 / if mutation!(NeverFills) { 2.0 } else { 1.0 })
-        .min(burst);
+        .min(if mutation!(FillsBeyond) { f64::INFINITY } else { burst });
         self.updated_at = now;
         if self.tokens < count {
             return false;
@@ -46,7 +46,8 @@ impl TokenBucket {
     /// How long after the last try there is one to take.
     pub(super) fn next_in(&self, rate: f64) -> Duration {
         let missing = (1.0 - self.tokens).max(0.0);
-        Duration::try_from_secs_f64(missing / rate).unwrap_or(Duration::MAX)
+        let early = if mutation!(NextTooEarly) { 2.0 } else { 1.0 };
+        Duration::try_from_secs_f64(missing / rate / early).unwrap_or(Duration::MAX)
     }
 
     /// When it is surely full again, if nothing more is taken.

@@ -44,6 +44,9 @@ impl Hub {
             if !self.has_right(conn, Right::Presence, room) {
                 continue;
             }
+            if mutation!(RestorePresenceUntold) {
+                continue;
+            }
             let (members, member_count) = self.member_list(room);
             self.send_frame(
                 conn,
@@ -66,7 +69,8 @@ impl Hub {
             let may = may && self.has_right(conn, Right::Join, room);
             let has_space = self.rooms.get(room).map_or(0, Room::connections) < self.config.members_per_room;
             let is_held = self.store.room(room).is_some_and(|log| {
-                log.epoch() == epoch && (log.reaches(*after) || mutation!(RestoreUnreached))
+                (log.epoch() == epoch || mutation!(RestoreWrongEpoch))
+                    && (log.reaches(*after) || mutation!(RestoreUnreached))
             });
             if !(may && has_space && is_held) {
                 return false;

@@ -1,6 +1,7 @@
 //! The members of one room.
 
 use super::ConnId;
+use super::mutation::mutation;
 use super::names::beyond;
 use rejoin::{Name, Timestamp};
 use std::collections::BTreeMap;
@@ -165,7 +166,10 @@ impl Room {
         let user = self.members.remove(place).user;
         let presence = self.users.get_mut(&user)?;
         presence.connections -= 1;
-        presence.grace = grace.or(presence.grace).filter(|until| *until > now);
+        presence.grace.take_if(|_| mutation!(SecondLossForgets));
+        presence.grace =
+            if mutation!(GraceOfFirst) { presence.grace.or(grace) } else { grace.or(presence.grace) };
+        presence.grace = presence.grace.filter(|until| *until > now);
         (presence.connections == 0).then_some((user, presence.grace))
     }
 

@@ -86,7 +86,7 @@ impl Hub {
             let known = self.store.lookup(&send.room, key, *pseq, at, self.dedupe_window());
             match known.unwrap_or(SendStatus::UnknownProducer) {
                 SendStatus::Next => {}
-                SendStatus::UnknownProducer if *pseq == 1 && current => {}
+                SendStatus::UnknownProducer if *pseq == 1 && (current || mutation!(EpochUnchecked)) => {}
                 SendStatus::UnknownProducer if mutation!(UnknownProducerAccepted) => {}
                 SendStatus::Gap { .. } if mutation!(GapInSequenceAccepted) => {}
                 SendStatus::Answered(answer) => return self.repeat_answer(at, &send, answer),
@@ -150,7 +150,9 @@ impl Hub {
         if !state.rooms.contains(&send.room) && !mutation!(StrangerSends) {
             return rejection(Code::NotJoined, "join the room before sending to it");
         }
-        if send.content.len() + send.data.as_ref().map_or(0, String::len) > self.config.content_bytes
+        if send.content.len()
+            + send.data.as_ref().filter(|_| !mutation!(DataUnlimited)).map_or(0, String::len)
+            > self.config.content_bytes
             && !mutation!(ContentUnbounded)
         {
             self.refusal_counts.record(Limit::ContentBytes);
@@ -286,7 +288,10 @@ impl Send {
             content: self.content,
             data: self.data,
             timestamp: utc(now.wall.since_start()),
-            origin: self.line.map(|((_, pid), pseq)| Box::new(ProducerSeq { pid, pseq })),
+            origin: self
+                .line
+                .filter(|_| !mutation!(OriginLost))
+                .map(|((_, pid), pseq)| Box::new(ProducerSeq { pid, pseq })),
             kind: None,
         }
     }

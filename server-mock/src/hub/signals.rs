@@ -46,6 +46,7 @@ impl Hub {
             RateDecision::Reject => return self.refusal_counts.record(Limit::SignalRate),
             RateDecision::Disconnect => return self.close_flooding(now, conn),
         }
+        let data = data.filter(|_| !mutation!(SignalKindLost));
         let signal = Signal { room: name, user: state.user.clone(), kind, data };
         let is_member = self.rooms.get(&signal.room).is_some_and(|room| room.contains(conn));
         if !is_member && !mutation!(SignalOfStranger) {

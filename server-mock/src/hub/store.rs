@@ -372,8 +372,11 @@ impl Store {
             *producers -= before - kept.producers.len();
             left = left.saturating_sub(looked + 1);
             // One in which nothing was ever said is only kept for those who may just be about to.
-            let keep = if kept.log.head() == 0 { window } else { longest };
-            if more.is_none() && now.since(kept.touched) >= keep && !kept.occupied {
+            let keep = if kept.log.head() == 0 || mutation!(SweptTooEarly) { window } else { longest };
+            if more.is_none()
+                && now.since(kept.touched) >= keep
+                && (!kept.occupied || mutation!(SweptOccupied))
+            {
                 gone.push(name.clone());
             }
             reached = Some((name, more));

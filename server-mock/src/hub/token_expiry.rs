@@ -37,7 +37,10 @@ impl TokenExpiry {
             due.insert((end, Timer::TokenEnds(conn)));
         }
         let left = end.since(now);
-        let warning = warns.then(|| now + left.saturating_sub(EXPIRY_WARNING.min(left / 2)));
+        let warning = warns.then(|| {
+            now + left
+                .saturating_sub(EXPIRY_WARNING.min(left / if mutation!(WarnedTooLate) { 50 } else { 2 }))
+        });
         if let Some(at) = warning {
             due.insert((at, Timer::TokenWarning(conn)));
         }
@@ -99,16 +102,20 @@ impl Hub {
         match user {
             Some(user) if user == state.user => {
                 extended.refused_tokens = 0;
-                state.token_expiry.cancel(conn, &mut self.due);
+                if !mutation!(OldTokenEnds) {
+                    state.token_expiry.cancel(conn, &mut self.due);
+                }
                 let expires = if mutation!(NewTokenForgotten) { state.token_expiry.end } else { expires };
                 state.token_expiry = TokenExpiry::new(now, conn, expires, true, &mut self.due);
                 let expires_in_ms = expires.map(|end| millis(end.since(now)));
-                self.send_frame(conn, &ServerMessage::AuthOk(AuthOk { reference, expires_in_ms }));
+                if !mutation!(AuthUnconfirmed) {
+                    self.send_frame(conn, &ServerMessage::AuthOk(AuthOk { reference, expires_in_ms }));
+                }
             }
             Some(_) => self.close(now, conn, 4002, "Token of another user"),
             None => {
                 extended.refused_tokens += 1;
-                if extended.refused_tokens >= MAX_REFUSED_TOKENS {
+                if extended.refused_tokens >= MAX_REFUSED_TOKENS && !mutation!(TokensForgiven) {
                     self.refusal_counts.record(Limit::WrongTokens);
                     return self.close(now, conn, 4001, "Unauthorized");
                 }

@@ -127,6 +127,9 @@ impl User {
     }
 
     pub(super) fn signal(&mut self, now: Timestamp) -> RateDecision {
+        if mutation!(SignalsFree) {
+            return RateDecision::Allow;
+        }
         self.check_rate(now, |limits| limits.signals.try_take(now, limits.rate, limits.send_burst))
     }
 
@@ -195,7 +198,7 @@ impl User {
     /// When the buckets are full again, so that a user without connections can be forgotten without being
     /// given a second burst by reconnecting.
     pub(super) fn idle_at(&self, now: Timestamp) -> Timestamp {
-        let Some(limits) = &self.limits else { return now };
+        let Some(limits) = self.limits.as_ref().filter(|_| !mutation!(BurstByReturning)) else { return now };
         let error_budget = limits.error_budget.full_at(limits.rate, FLOOD_BURSTS * limits.send_burst);
         limits
             .sends

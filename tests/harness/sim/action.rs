@@ -246,6 +246,10 @@ pub enum Action {
     Reader { reader: usize, what: super::readers::ReaderAction },
     /// Something happens to a client that speaks Socket.IO.
     Sio { client: usize, what: super::socketio::SioAction },
+    /// The operator disconnects a user, who is kept out for so long.
+    Kick { client: usize, ban: Micros },
+    /// A backend posts a message, or the last one again.
+    Post { room: usize, again: bool, keyed: bool },
     /// Something befalls the store that several nodes share.
     Node(super::nodes::NodeAction),
     /// An act that waits for a moment of somebody, and then for some time.

@@ -103,6 +103,8 @@ pub(super) struct Client {
     pub(super) positions: BTreeMap<Name, Position>,
     /// On which connection which mode was told.
     pub(super) mode: Option<(usize, rejoin::Mode)>,
+    /// The connection of which it was told that something is damaged.
+    pub(super) damage_told: Option<usize>,
     /// The rooms that its application was told are joined.
     pub(super) told_joined: BTreeSet<u32>,
 }
@@ -130,6 +132,9 @@ impl Client {
         }
         config.max_unflushed = plan.bounds().unflushed;
         config.max_buffered = plan.held;
+        if let Some(most) = plan.limits.content {
+            config.max_content = most;
+        }
         config.extended = own.offers;
         config.link.policy = if plan.legacy { Policy::Legacy } else { Policy::default() };
         config.link.credentials = if plan.token_source.is_some() {
@@ -166,6 +171,7 @@ impl Client {
             joined: BTreeMap::new(),
             positions: BTreeMap::new(),
             mode: None,
+            damage_told: None,
             told_joined: BTreeSet::new(),
         }
     }

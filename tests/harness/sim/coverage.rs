@@ -25,6 +25,10 @@ pub(super) use sometimes;
 
 sometimes! {
     Sometimes;
+    Kicked = "a user was removed by the operator",
+    PostedAgain = "a post was made again and recognised",
+    SioPolls = "Socket.IO went over long polling, since something blocked WebSockets",
+    SioMadeAgain = "a Socket.IO send that may come twice was made again",
     AckBeforeEcho = "ack came before the own message",
     EchoBeforeAck = "own message came before the ack",
     DupAck = "a repeated send got the old answer",

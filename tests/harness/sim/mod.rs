@@ -18,6 +18,7 @@ mod combined;
 mod coverage;
 mod net;
 mod nodes;
+mod operator;
 mod own;
 mod plan;
 mod readers;
@@ -25,6 +26,7 @@ mod schedule;
 mod server;
 mod setup;
 mod shrinking;
+mod small_limits;
 mod socketio;
 mod trace;
 mod triggered_faults;
@@ -47,7 +49,8 @@ pub use readers::{ReaderAction, ReaderPlan, Tampering};
 pub use schedule::Mix;
 pub use setup::Setup;
 pub use shrinking::shrink;
-pub use socketio::{SioAction, SioPlan, SioTrigger};
+pub use small_limits::SmallLimits;
+pub use socketio::{Blockade, SioAction, SioPlan, SioTrigger};
 pub use world::Outcome;
 
 /// Virtual time in microseconds since the world began.

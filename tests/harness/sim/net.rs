@@ -187,6 +187,8 @@ pub(super) struct Conn {
     pub(super) warned: bool,
     /// The hub has announced its end.
     pub(super) told_to_go: bool,
+    /// Tokens that were nobody's, one after another.
+    pub(super) bad_tokens: u8,
 }
 
 impl Conn {

@@ -57,6 +57,12 @@ struct Sent {
     /// An answer is wanted, and the server has given one.
     asks: bool,
     answered: bool,
+    /// It may come twice, and so is made again on each connection; none of a process that takes it up.
+    idempotent: bool,
+    /// It has a time of its own.
+    timed: bool,
+    /// The connection that it was given to last.
+    conn: usize,
     /// Its name in the present run.
     id: u64,
     resolved: bool,
@@ -115,8 +121,23 @@ impl Own {
     }
 
     /// The same of an event of Socket.IO, whose text is made elsewhere.
-    pub(super) fn sends_as(&mut self, client: usize, id: u64, asks: bool) {
-        self.clients.entry(client).or_default().sends.insert(id, Sent { asks, id, ..Sent::default() });
+    pub(super) fn sends_as(&mut self, client: usize, id: u64, asks: bool, idempotent: bool, timed: bool) {
+        let sent = Sent { asks, id, idempotent, timed, ..Sent::default() };
+        self.clients.entry(client).or_default().sends.insert(id, sent);
+    }
+
+    /// Whether a send that is about to be given to a connection was given to another one before, and may come twice.
+    pub(super) fn is_made_again(&self, client: usize, text: &str) -> bool {
+        let sends = self.clients.get(&client).map(|own| &own.sends);
+        let sent = sends.zip(number(text)).and_then(|(sends, number)| sends.get(&number));
+        sent.is_some_and(|sent| sent.idempotent && sent.written)
+    }
+
+    /// Whether a send is not waited for though nobody could answer it, and the next connection would make it again.
+    pub(super) fn is_given_up(&self, client: usize, id: u64, is_open: impl Fn(usize) -> bool) -> bool {
+        let mut sends = self.clients.get(&client).into_iter().flat_map(|own| own.sends.values());
+        let sent = sends.find(|sent| sent.id == id);
+        sent.is_some_and(|sent| sent.idempotent && !sent.timed && sent.written && !is_open(sent.conn))
     }
 
     /// The server answers an event.
@@ -161,7 +182,7 @@ impl Own {
         let Some(sent) = sent else { return Err(format!("u{client} restores {text}, which was never sent")) };
         sent.id = id;
         // What an end had resolved is taken up by the next run all the same.
-        sent.resolved = false;
+        (sent.resolved, sent.idempotent) = (false, false);
         Ok(())
     }
 
@@ -187,17 +208,20 @@ impl Own {
         self.has_all_kept(client, conn)?;
         let own = self.clients.entry(client).or_default();
         let is_first = own.first_written.insert(content.to_owned());
+        let mut again = false;
         if is_own {
             let sent = number(content).and_then(|n| own.sends.get_mut(&n));
             let Some(sent) = sent else { return Err(format!("{} was never sent", short(content))) };
             if sent.resolved {
                 return Err(format!("{} is written and has its outcome already", short(content)));
             }
-            if std::mem::replace(&mut sent.written, true) {
+            again = std::mem::replace(&mut sent.written, true);
+            if again && (!sent.idempotent || sent.conn == conn) {
                 return Err(format!("{} is written twice", short(content)));
             }
+            sent.conn = conn;
         }
-        let Some(at) = own.order.get(content).copied().filter(|_| is_first) else { return Ok(()) };
+        let Some(at) = own.order.get(content).copied().filter(|_| is_first || again) else { return Ok(()) };
         let seen = self.conns.entry(conn).or_default();
         if is_own && at < seen.own || plain && at < seen.any {
             return Err(format!("{} is overtaken on connection {conn}", short(content)));

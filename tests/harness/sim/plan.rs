@@ -142,6 +142,8 @@ pub struct Plan {
     pub most_rooms: usize,
     /// A full outbox gives up its oldest send instead of the new one.
     pub drop_oldest: bool,
+    /// Limits that are reached.
+    pub limits: super::small_limits::SmallLimits,
 }
 
 impl Plan {
@@ -190,6 +192,7 @@ impl Plan {
             ttl: if rng.u8(..6) == 0 { rng.u64(3 * SECOND..90 * SECOND) } else { 600 * SECOND },
             most_rooms: if rng.u8(..10) == 0 { rng.usize(1..=2) } else { 256 },
             drop_oldest: rng.bool(),
+            limits: super::small_limits::SmallLimits::default(),
         }
     }
 
@@ -203,6 +206,7 @@ impl Plan {
             held: (self.held, self.held_bytes),
             unflushed: 4 << 10,
             rooms: self.most_rooms,
+            content: self.limits.content.unwrap_or(1 << 20),
         }
     }
 
@@ -253,6 +257,7 @@ impl Plan {
             ttl: 600 * SECOND,
             most_rooms: 256,
             drop_oldest: false,
+            limits: super::small_limits::SmallLimits::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::Micros;
 use super::action::Fate;
 use super::client::EPOCH;
 use super::plan::{Fleet, ServerPlan};
+use super::small_limits::SmallLimits;
 use rejoin::machine::ClockReading;
 use rejoin::{Id, Timestamp};
 use rejoin_server::hub::{Hub, HubConfig, Store};
@@ -57,7 +58,7 @@ pub(super) struct Server {
 
 impl Server {
     /// The first process. `node`: its name, if it is one of several.
-    pub(super) fn new(plan: &ServerPlan, seed: u64, node: Option<Id>) -> Self {
+    pub(super) fn new(plan: &ServerPlan, seed: u64, node: Option<Id>, limits: SmallLimits) -> Self {
         let mut config = HubConfig::default();
         config.extended = plan.fleet != Fleet::Plain;
         config.history = plan.history;
@@ -73,6 +74,10 @@ impl Server {
         config.heartbeat = Duration::from_micros(plan.heartbeat);
         config.reconnect_rate = plan.reconnect_rate;
         config.node = node;
+        config.history_bytes = limits.history_bytes.unwrap_or(config.history_bytes);
+        config.sockets_per_user = limits.sockets.unwrap_or(config.sockets_per_user);
+        config.members_per_room = limits.members.unwrap_or(config.members_per_room);
+        config.rooms_per_conn = limits.rooms.unwrap_or(config.rooms_per_conn);
         let hub = Hub::new(config.clone(), seed);
         Self {
             hub,

@@ -3,9 +3,11 @@
 use super::action::Step;
 use super::net::Way;
 use super::nodes;
+use super::operator;
 use super::plan::Plan;
 use super::readers;
 use super::schedule::{self, Mix};
+use super::small_limits::SmallLimits;
 use super::socketio;
 use super::triggered_faults_of_readers;
 use super::world::{Outcome, World};
@@ -69,6 +71,8 @@ impl Setup {
         plan.socketio = socketio::plans(seed, &plan, &schedule);
         schedule.extend(socketio::acts(seed, &plan));
         schedule.extend(triggered_faults_of_readers::acts(seed, &plan, mix));
+        schedule.extend(operator::acts(seed, &plan));
+        plan.limits = SmallLimits::draw(seed, &plan);
         schedule.sort_by_key(|step| step.at);
         Self::new(seed, plan, schedule)
     }

@@ -56,7 +56,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         connection.handshake =
             HandshakeState::AwaitingConnect { pid, offset: self.offset.clone(), early: EarlyEvents::new() };
         let resume = resume.map(|(pid, offset)| Box::new(Resume { pid, offset }));
-        self.write(ClientPacket::Connect { token: self.token.clone(), resume });
+        let resume = resume.filter(|_| !mutation!(SioResumeUnasked));
+        let token = self.token.clone().filter(|_| !mutation!(SioTokenUnshown));
+        self.write(ClientPacket::Connect { token, resume });
     }
 
     /// The namespace is connected.
@@ -164,7 +166,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let text = "the server has no such namespace";
             (CloseAction::Terminal, Cause::new(CauseCode::UnknownNamespace, text))
         } else {
-            (CloseAction::Rejected, Cause::new(CauseCode::Unauthorized(4001), words))
+            let verdict =
+                if mutation!(SioRefusalRetried) { CloseAction::Retry } else { CloseAction::Rejected };
+            (verdict, Cause::new(CauseCode::Unauthorized(4001), words))
         };
         self.ended_by(now, verdict, Cause { data, ..cause });
     }

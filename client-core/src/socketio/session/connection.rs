@@ -3,6 +3,7 @@
 use crate::link::ConnId;
 use crate::malformed_frames::MalformedFrames;
 use crate::messages::ServerMessage;
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::socketio::offset::Offset;
 use crate::socketio::{Handshake, ServerEvent};
@@ -123,6 +124,9 @@ impl<P, N> ActiveConnection<P, N> {
     /// What the server reports of the connection, within what a client accepts.
     pub(super) fn apply_handshake(&mut self, handshake: Handshake) {
         let within = |ms: u64| Nanos::from_millis(ms.clamp(1_000, 120_000));
+        if mutation!(SioSilenceUnlearnt) {
+            return;
+        }
         self.idle_timeout = within(handshake.ping_interval_ms).plus(within(handshake.ping_timeout_ms));
         if let Some(most) = handshake.max_payload {
             self.max_payload = usize::try_from(most.max(1 << 10)).unwrap_or(usize::MAX);

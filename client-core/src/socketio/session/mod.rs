@@ -494,7 +494,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             Action::Authenticate(_) | Action::Moved { .. } => return,
             Action::Ping(conn) => Output::Ping { conn },
             Action::Close { conn, code } => {
-                self.write(ClientPacket::Disconnect);
+                if !mutation!(SioFarewellUnsaid) {
+                    self.write(ClientPacket::Disconnect);
+                }
                 Output::Close { conn, code }
             }
             Action::Abort { conn, code } => {

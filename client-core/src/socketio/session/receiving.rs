@@ -22,7 +22,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerPacket::ConnectError(refusal) => self.refused(now, refusal),
             ServerPacket::Disconnected => {
                 let text = "the server disconnected this client";
-                self.ends(now, CloseAction::Terminal, CauseCode::Closed(close_code::NORMAL), text);
+                let verdict =
+                    if mutation!(SioDismissalRetried) { CloseAction::Retry } else { CloseAction::Terminal };
+                self.ends(now, verdict, CauseCode::Closed(close_code::NORMAL), text);
             }
             ServerPacket::Close => self.ends(now, CloseAction::Retry, CauseCode::ConnectionLost, ""),
             ServerPacket::Event(event) => self.receive_event(event),
@@ -37,7 +39,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn receive_event(&mut self, mut event: ServerEvent<P, N>) {
         match self.connection.as_mut().map(|connection| &mut connection.handshake) {
             Some(HandshakeState::Up) => {
-                if self.pid.is_some() {
+                if self.pid.is_some() && !mutation!(SioPlaceUnread) {
                     read_offset(&mut self.offset, self.now, &mut event);
                 }
                 self.apply_event(event);
@@ -122,7 +124,9 @@ fn read_offset<P, N>(offset: &mut Offset, now: ClockReading, event: &mut ServerE
         return;
     }
     match &mut event.message {
-        ServerMessage::Notification(notification) => notification.data = event.data_before_trailing.take(),
+        ServerMessage::Notification(notification) => {
+            notification.data = event.data_before_trailing.take().filter(|_| !mutation!(SioNotificationLost));
+        }
         #[cfg(feature = "frames")]
         ServerMessage::Custom(frame) => {
             if let Some(arguments) = event.data_before_trailing.take() {

@@ -122,7 +122,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             recovered: false,
             replayed: 0,
             reason,
-            members,
+            members: members.filter(|_| !mutation!(SioMembersLost)),
             member_count: None,
         }));
     }
@@ -221,7 +221,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 && is_up
                 && !mutation!(SioRecoveredNotLeft);
             match room.wanted {
-                DesiredMembership::Leaving { send_no } if self.outbox.is_pending(&room.name, send_no) => {
+                DesiredMembership::Leaving { send_no }
+                    if self.outbox.is_pending(&room.name, send_no) && !mutation!(SioLeavesTooEarly) =>
+                {
                     self.leaving = true;
                     continue;
                 }
@@ -286,7 +288,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if self.rooms_deadline() > now {
             return;
         }
-        self.confirm(|membership| matches!(membership, Membership::Joining { until, .. } if until <= now));
+        self.confirm(|membership| matches!(membership, Membership::Joining { until, .. } if until <= now && !mutation!(SioJoinWaitsEndless)));
         for at in 0..self.rooms.len() {
             if self
                 .rooms

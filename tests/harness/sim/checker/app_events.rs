@@ -91,8 +91,15 @@ impl Checker {
                 return self.violated(format!("4: {key:?} stands in the log of place {place} as {words:?}"));
             }
         }
-        if place < super::PERSONAL && key.0 != usize::MAX && key.0 >= super::FIRST_USER {
+        if place < super::PERSONAL
+            && key.0 != usize::MAX
+            && key.0 >= super::FIRST_USER
+            && key.0 != super::POSTER
+        {
             self.sio_words(key, &words);
+        }
+        if key.0 == super::POSTER && (*words.user != *"poster" || words.data.is_some()) {
+            return self.violated(format!("4: a post stands in the log as {words:?}"));
         }
         if words.timestamp != super::time_of(self.now) {
             return self.violated(format!("4: {key:?} was said now, and stands in the log with {words:?}"));

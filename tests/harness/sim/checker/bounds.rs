@@ -26,6 +26,8 @@ pub struct Bounds {
     pub unflushed: usize,
     /// Rooms.
     pub rooms: usize,
+    /// Bytes of a message.
+    pub content: usize,
 }
 
 /// How full a client says its queues are.
@@ -250,6 +252,9 @@ impl Checker {
         let unflushed = self.counts.unflushed.entry(conn).or_default();
         let waits: usize = unflushed.iter().map(|(_, size)| size).sum();
         unflushed.push((frame, size));
+        if size - 64 > self.counts.bounds.content {
+            self.violated(format!("8: {key:?} has {size} bytes, its client allows less"));
+        }
         if waits >= most {
             self.violated(format!("8: {key:?} is given to connection {conn}, where {waits} bytes wait"));
         }

@@ -38,6 +38,12 @@ impl Checker {
         {
             wrong = Some("is no hole".to_owned());
         }
+        if gap.reason == GapReason::Forked
+            && let (Some(next), Some(after), Some(epoch)) = (next, gap.after, &gap.epoch)
+            && !(next..=after).all(|seq| self.was_told(client, place, epoch, seq))
+        {
+            wrong = Some(format!("begins after {after}, and {next} was to come"));
+        }
         if names_it
             && let (Some(next), Some(after), Some(epoch)) = (next, gap.after, &gap.epoch)
             && after + 1 != next

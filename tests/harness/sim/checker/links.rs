@@ -13,6 +13,8 @@ pub(super) struct Link {
     attempt: u32,
     /// Nothing has happened since the last dial that may begin the count anew.
     counting: bool,
+    /// How unlikely its last moves are, if each begins at a random moment.
+    unspread: u64,
     /// When its server said that it is about to go, and how long it may take to move.
     told: Option<(Micros, Micros)>,
 }
@@ -53,6 +55,7 @@ impl Checker {
         if let Some((at, window)) = told {
             // Longer than that is the limit of dials, or a process that stood still.
             let latest = window - MARGIN.min(window / 4);
+            self.is_move_spread(client, monotonic - at, latest);
             let quarter = 4 * (monotonic - at) / latest.max(1);
             if let Some(count) = usize::try_from(quarter).ok().and_then(|quarter| self.moves.get_mut(quarter))
             {
@@ -69,6 +72,17 @@ impl Checker {
             self.violated(format!(
                 "11: u{client} counts attempt {attempt} after attempt {last} without a stable connection"
             ));
+        }
+    }
+
+    /// A move begins so much later than it may, at the latest then.
+    fn is_move_spread(&mut self, client: usize, at: Micros, latest: Micros) {
+        let (least, of) = (2_000, (latest / 2_000).max(1));
+        let unlikely = if at < least || at + least > latest && at < latest + least { of } else { 0 };
+        let link = self.link(client);
+        link.unspread = if unlikely == 0 { 1 } else { link.unspread.max(1).saturating_mul(unlikely) };
+        if link.unspread > 1_000_000 {
+            self.violated(format!("2.2: u{client} moves at an end of the time for it, again and again"));
         }
     }
 

@@ -35,6 +35,7 @@ pub use watch::{Begins, Clock, Waits};
 use super::Micros;
 use super::client::{CANARY, EPOCH};
 use super::coverage::{Coverage, Sometimes};
+use super::operator::POSTER;
 use super::socketio::FIRST_USER;
 use answers::Answers;
 use app_events::AppEvents;
@@ -98,6 +99,8 @@ pub struct Checker {
     pub several: bool,
     /// The logs whose store was lost: their next epoch is another one.
     bereft: BTreeMap<LogId, Id>,
+    /// The logs that may begin a new epoch.
+    renewed: BTreeSet<LogId>,
     /// The clients to which a server has repeated a message, or named limits that it does not have.
     pub lied: BTreeSet<usize>,
 }
@@ -138,6 +141,21 @@ impl Checker {
     /// Records a violation found by the world itself.
     pub fn violated(&mut self, what: String) {
         self.violations.push(what);
+    }
+
+    /// The epoch of a log, or anything if it has none.
+    pub fn epoch_of_log(&self, place: LogId) -> Id {
+        self.ground_truth.seen(place).0.cloned().unwrap_or_else(|| Id::from_bits(0, 0))
+    }
+
+    /// Whether a send was given to a connection with a number.
+    pub fn is_numbered_on(&self, conn: usize, key: Key) -> bool {
+        self.sends.all.get(&key).is_some_and(|sent| sent.is_numbered_on(conn))
+    }
+
+    /// How often a log has lost something.
+    pub fn life_of_log(&self, place: LogId) -> u32 {
+        self.ground_truth.life(place)
     }
 
     /// How many logs have never lost anything, of all.
@@ -182,6 +200,12 @@ impl Checker {
         new: impl Iterator<Item = Stored>,
     ) -> usize {
         let known = self.known_head(place, epoch);
+        let (had, said) = self.ground_truth.seen(place);
+        let is_lost = known.is_none() && had.is_some() && said > 0;
+        let may_begin = self.renewed.remove(&place) || self.bereft.contains_key(&place) || self.several;
+        if is_lost && !may_begin {
+            self.violated(format!("2.4: the log of place {place} begins anew, and nothing was lost"));
+        }
         if known.is_none_or(|known| known > head) {
             self.ground_truth.moved(place, epoch, head);
         }
@@ -218,6 +242,11 @@ impl Checker {
         self.bereft = self.ground_truth.places().collect();
     }
 
+    /// A log is about to begin a new epoch.
+    pub fn epoch_ends(&mut self, place: LogId) {
+        self.renewed.insert(place);
+    }
+
     /// A plain server sends a message to a member; the first time, it is appended.
     pub fn broadcast(&mut self, place: LogId, key: Key) {
         if self.ground_truth.by_key(key).is_empty() {
@@ -230,9 +259,10 @@ impl Checker {
         if here {
             self.violated(format!("1: {key:?} was appended twice"));
         }
-        if place < PERSONAL && key.0 != usize::MAX && key.0 >= FIRST_USER {
+        let is_posted = key.0 == POSTER;
+        if place < PERSONAL && key.0 != usize::MAX && key.0 >= FIRST_USER && !is_posted {
             self.sio_appended(place, key);
-        } else if place < PERSONAL {
+        } else if place < PERSONAL && !is_posted {
             match self.sends.all.get(&key) {
                 None => self.violated(format!("4: {key:?} was appended and never sent")),
                 Some(sent) if sent.place != place => {
@@ -293,8 +323,18 @@ impl Checker {
                 self.cover.reach(state);
             }
             Event::Gap(gap) => self.gap(client, place(&gap.room, user), gap),
-            Event::Delivery(delivery) => self.resolved(client, delivery.id, &delivery.status),
-            Event::Restored(restored) => self.restored(client, restored.id, &restored.content),
+            Event::Delivery(delivery) => {
+                if let rejoin::DeliveryStatus::Failed(rejoin::SendFailure::Refused(code)) = &delivery.status {
+                    let words = delivery.reply.as_ref().and_then(|reply| reply.message.as_deref());
+                    self.words_of_refusal(client, delivery.id, *code, words);
+                }
+                self.resolved(client, delivery.id, &delivery.status);
+                self.is_in_order(client, delivery);
+            }
+            Event::Restored(restored) => {
+                self.restored(client, restored.id, &restored.content);
+                self.restored_whole(client, restored);
+            }
             Event::Room(change) => {
                 let at = place(&change.room, user);
                 match change.state {
@@ -363,6 +403,7 @@ impl Checker {
         }
         if matches!(change.state, State::Reconnecting { .. } | State::Closed | State::Failed) {
             self.out_of_all(client);
+            self.pauses_end(client);
             self.knows_nobody(client);
         }
     }

@@ -54,10 +54,18 @@ impl Checker {
 
     /// A user is back in a room, or has left it with a word.
     pub fn member_settled(&mut self, place: LogId, user: &Name, back: bool) {
-        let gone = self.presences.gone.remove(&(place, user.clone()));
+        let known = (place, user.clone());
+        // A connection that leaves does not end the grace of another one.
+        let gone =
+            if back { self.presences.gone.remove(&known) } else { self.presences.gone.get(&known).copied() };
         if back && gone.is_some_and(|gone| self.now - gone < 10 * SECOND) {
             self.cover.reach(Sometimes::Returned);
         }
+    }
+
+    /// A user is taken out of a room.
+    pub fn member_removed(&mut self, place: LogId, user: &Name) {
+        self.presences.gone.remove(&(place, user.clone()));
     }
 
     /// The server forgot who was there.

@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub struct Limits {
     /// Messages of one room.
     pub history: u64,
+    /// Bytes of them.
+    pub history_bytes: usize,
     /// Messages of one replay or history answer.
     pub replay: u64,
     /// Bytes of one message.
@@ -38,9 +40,20 @@ struct Allowance {
 pub(super) struct Promises {
     pub(super) limits: Limits,
     allowances: BTreeMap<usize, Allowance>,
+    signals: BTreeMap<usize, Allowance>,
     acked: HashSet<Id>,
     /// What extended connections have been told of who is in a room.
     lists: BTreeMap<(usize, LogId), BTreeSet<Name>>,
+}
+
+/// Takes one from a user's allowance at this rate. Gives what is left.
+fn takes(of: &mut BTreeMap<usize, Allowance>, user: usize, now: Micros, rate: f64) -> f64 {
+    let burst = (2.0 * rate).max(1.0);
+    let allowance = of.entry(user).or_insert(Allowance { left: burst, at: now });
+    let time = (now - allowance.at) as f64 / SECOND as f64;
+    allowance.left = (allowance.left + time * rate).min(burst) - 1.0;
+    allowance.at = now;
+    allowance.left
 }
 
 impl Checker {
@@ -80,22 +93,31 @@ impl Checker {
         }
         // Each of several nodes keeps the rate by itself.
         let Some(rate) = rate.filter(|_| !self.several) else { return };
-        let now = self.now;
-        let burst = (2.0 * rate).max(1.0);
-        let allowance = self.promises.allowances.entry(user).or_insert(Allowance { left: burst, at: now });
-        let time = (now - allowance.at) as f64 / SECOND as f64;
-        allowance.left = (allowance.left + time * rate).min(burst) - 1.0;
-        allowance.at = now;
-        if allowance.left < -0.01 {
+        if takes(&mut self.promises.allowances, user, self.now, rate) < -0.01 {
             self.violated(format!("2.3: u{user} says more than {rate} per second: {key:?}"));
         }
     }
 
+    /// A signal of a user is handed on.
+    pub fn signal_passes(&mut self, user: usize) {
+        let Some(rate) = self.promises.limits.rate.filter(|_| !self.several) else { return };
+        if takes(&mut self.promises.signals, user, self.now, rate) < -0.01 {
+            self.violated(format!("2.2: u{user} signals more than {rate} per second"));
+        }
+    }
+
     /// A send is refused as too fast: its user has said as much as is allowed.
-    pub(super) fn was_too_fast(&mut self, user: usize, key: Key) {
+    pub(super) fn was_too_fast(&mut self, user: usize, key: Key, wait_ms: Option<u64>) {
         let Some(rate) = self.promises.limits.rate.filter(|_| !self.several) else { return };
         let Some(allowance) = self.promises.allowances.get(&user) else { return };
         let left = allowance.left + (self.now - allowance.at) as f64 / SECOND as f64 * rate;
+        // What the hub has left is no more than this.
+        let needed = 1_000.0 * (1.0 - left) / rate;
+        if wait_ms.is_some_and(|wait| (wait as f64) + 2.0 < needed) {
+            self.violated(format!(
+                "2.3: {key:?} may come again after {wait_ms:?} ms, and {needed:.0} are needed"
+            ));
+        }
         if left > 1.05 {
             self.violated(format!("2.3: {key:?} is refused as too fast, and u{user} has {left:.2} left"));
         }
@@ -104,11 +126,15 @@ impl Checker {
     /// The hub is another one, and knows nothing of what its users have said.
     pub fn allowances_anew(&mut self) {
         self.promises.allowances.clear();
+        self.promises.signals.clear();
     }
 
     /// A log holds so many messages.
-    pub fn holds(&mut self, place: LogId, count: usize) {
-        let most = self.promises.limits.history;
+    pub fn holds(&mut self, place: LogId, count: usize, bytes: usize) {
+        let (most, most_bytes) = (self.promises.limits.history, self.promises.limits.history_bytes);
+        if bytes > most_bytes {
+            self.violated(format!("8: the log of place {place} has {bytes} bytes, {most_bytes} are allowed"));
+        }
         if count as u64 > most {
             self.violated(format!("8: the log of place {place} holds {count} messages, {most} are allowed"));
         }
@@ -117,7 +143,8 @@ impl Checker {
     /// A hub acknowledges a send.
     pub(super) fn ack_promised(&mut self, ack: &Ack) {
         let first = self.promises.acked.insert(ack.id.clone());
-        if !first && !ack.dup {
+        // A node that stood still may say the first answer after another node has repeated it.
+        if !first && !ack.dup && !self.several {
             self.violated(format!("2.3: {} is acked again, and not as a repetition", ack.id));
         }
     }

@@ -190,6 +190,13 @@ impl Checker {
         }
     }
 
+    /// The connection on which a server asked to wait is gone.
+    pub(super) fn pauses_end(&mut self, client: usize) {
+        for (_, pause) in self.prompt.pauses.range_mut((client, 0)..(client + 1, 0)) {
+            pause.until = 0;
+        }
+    }
+
     pub(super) fn prompt_restarted(&mut self, client: usize) {
         self.prompt.pauses.retain(|(of, _), _| *of != client);
     }

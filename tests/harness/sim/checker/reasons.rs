@@ -31,6 +31,8 @@ pub(super) struct Reasons {
     asked: BTreeMap<(usize, LogId), (usize, u64, u32)>,
     /// The last send that was made before a room was left.
     leaving: BTreeMap<(usize, LogId), u64>,
+    /// What has failed last, in which input and why.
+    last_failed: BTreeMap<usize, ((Micros, u64), SendFailure, Key)>,
     /// Rooms that a client is out of for good.
     out: BTreeSet<(usize, LogId)>,
 }
@@ -78,6 +80,30 @@ impl Checker {
         }
     }
 
+    /// What the server said of a refusal is told with it.
+    pub(super) fn words_of_refusal(&mut self, client: usize, id: SendId, code: Code, words: Option<&str>) {
+        // A client refuses by itself what goes to a room that nobody joins.
+        if code != Code::NotJoined && words.is_none_or(str::is_empty) {
+            self.violated(format!(
+                "7: u{client} is told that {id:?} is refused with {code:?}, and no word of it"
+            ));
+        }
+    }
+
+    /// What waits together for too long, or until the end, fails in the order in which it was sent.
+    pub(super) fn is_in_order(&mut self, client: usize, delivery: &rejoin::Delivery<String, Name>) {
+        let now = (self.now, self.watched(client).map_or(0, |watch| watch.inputs));
+        let Some(key) = self.sends.numbers.get(&(client, delivery.id)).copied() else { return };
+        let why = match delivery.status {
+            rejoin::DeliveryStatus::Failed(why @ (SendFailure::Expired | SendFailure::Closed)) => why,
+            _ => return,
+        };
+        let last = self.reasons.last_failed.insert(client, (now, why, key));
+        if last.is_some_and(|(then, other, last)| then == now && other == why && last > key) {
+            self.violated(format!("7: {key:?} fails with {why:?} after {last:?}"));
+        }
+    }
+
     pub(super) fn reasons_restarted(&mut self, client: usize) {
         self.reasons.due.retain(|(of, ..)| *of != client);
         self.reasons.leaving.retain(|(of, _), _| *of != client);
@@ -98,7 +124,7 @@ impl Checker {
             SendFailure::QueueFull => true,
             SendFailure::TooLarge => {
                 let size = weight(&sent.content, sent.data.as_ref()) - 64;
-                watch.open.is_some_and(|open| size > open.content)
+                size > bounds.content || watch.open.is_some_and(|open| size > open.content)
             }
             SendFailure::Expired => now + 2 * MS >= sent.made_at + bounds.ttl,
             SendFailure::Timeout => sent.until.is_some_and(|until| now + 2 * MS >= until),
@@ -184,6 +210,10 @@ impl Checker {
         };
         let latest = refusal.room.as_ref().and_then(is_of);
         if name.starts_with('j') && latest == Some(false) {
+            return;
+        }
+        if name.starts_with('h') && !self.is_joined(client, at) {
+            // The page was for a stay that is over.
             return;
         }
         let until = self.now + pause(refusal.retry_after_ms, 100);

@@ -89,6 +89,11 @@ impl Sent {
             && self.transmitted_here
     }
 
+    /// It was given to this connection with a number.
+    pub(super) fn is_numbered_on(&self, conn: usize) -> bool {
+        self.transmissions.iter().any(|one| one.conn == conn && one.line.is_some())
+    }
+
     /// The line it was given in last.
     pub(super) fn producer(&self) -> Option<&Id> {
         self.transmissions.last()?.line.as_ref().map(|(pid, _)| pid)
@@ -359,6 +364,16 @@ impl Checker {
         }
     }
 
+    /// What a send that was taken up carries, and what its application called it.
+    pub(super) fn restored_whole(&mut self, client: usize, restored: &rejoin::Restored) {
+        let Some(key) = super::ground_truth::key(&restored.content) else { return };
+        let Some(sent) = self.sends.all.get(&key) else { return };
+        let name = format!("ref-{}-{}", key.0, key.1);
+        if sent.data != restored.data || restored.reference.as_deref() != Some(name.as_str()) {
+            self.violated(format!("7: u{client} takes up {key:?} as {restored:?}"));
+        }
+    }
+
     /// A server answers a send.
     pub fn acked_by_server(&mut self, conn: usize, ack: &Ack) {
         if ack.dup
@@ -424,7 +439,7 @@ impl Checker {
             && nack.code == Code::RateLimited
         {
             let user = self.told_speaker().unwrap_or(sent.user);
-            self.was_too_fast(user, key);
+            self.was_too_fast(user, key, nack.retry_after_ms);
         }
         let line = self.sends.all.get(&key).and_then(|sent| {
             let one = sent.transmissions.iter().rev().find(|one| one.reference == nack.reference)?;
@@ -500,7 +515,12 @@ impl Checker {
         let latest = flies.as_ref() == Some(&reference);
         let counts = latest && !moved && !self.may_be_due(key);
         if latest || flies.is_none() {
-            let all = counts && (nack.retry || nack.code == Code::UnknownProducer);
+            // Of one that is not waited for any more the refusal counts all the same for what is behind it.
+            let given_up = flies.is_none() && {
+                let outcome = self.sends.all.get(&key).and_then(|sent| sent.outcome.as_ref());
+                outcome == Some(&DeliveryStatus::Unknown)
+            };
+            let all = (counts || given_up) && (nack.retry || nack.code == Code::UnknownProducer);
             self.lands_on(conn, &reference, all, nack.expected);
         }
         self.is_clouded(conn);

@@ -73,6 +73,10 @@ pub(super) struct SioView {
     restored: Option<BTreeSet<LogId>>,
     /// The number of the last of its sends that was appended over each connection.
     appended: BTreeMap<usize, u64>,
+    /// The number of the last send that was given to each connection.
+    given: BTreeMap<usize, u64>,
+    /// Its user has ended it.
+    ending: bool,
 }
 
 impl Checker {
@@ -169,6 +173,10 @@ impl Checker {
         let fresh = before.is_none() && sent.outcome.is_none() && sent.alive;
         if !fresh {
             self.violated(format!("S: sio{client} writes send {number} again, or after its end"));
+        }
+        let last = self.talk(client).given.insert(conn, number);
+        if last.is_some_and(|last| last >= number) {
+            self.violated(format!("5: sio{client} writes send {number} behind {last:?}"));
         }
         if on_disk {
             self.violated(format!(
@@ -332,6 +340,7 @@ impl Checker {
                     talk.joined.clear();
                 }
                 talk.over = ended;
+                talk.ending = ended || change.state == State::Closing;
             }
             _ => {}
         }
@@ -447,6 +456,26 @@ impl Checker {
                 "7: send {number} of sio{client} is {status:?}, twice: {twice}; written {written:?}, answered {answer:?}, appended: {appended}"
             ));
         }
+    }
+
+    /// Whether a send waits under the number that its user has given it.
+    pub fn sio_waits(&mut self, client: usize, number: u64) -> bool {
+        let talk = self.talk(client);
+        let named = talk.numbers.get(&SendId(number)) == Some(&number);
+        let sent = talk.sends.get(&number).filter(|_| named);
+        sent.is_some_and(|sent| sent.alive && sent.written.is_none() && sent.outcome.is_none())
+    }
+
+    /// The first send to a room, up to this number, that has no outcome.
+    pub fn sio_open_in(&mut self, client: usize, at: LogId, through: u64) -> Option<u64> {
+        let mut sends = self.talk(client).sends.range(..=through);
+        let open = |sent: &Sent| sent.place == at && sent.alive && sent.outcome.is_none();
+        sends.find(|(_, sent)| open(sent)).map(|(number, _)| *number)
+    }
+
+    /// Whether its user has ended it.
+    pub fn sio_is_ending(&mut self, client: usize) -> bool {
+        self.talk(client).ending
     }
 
     /// It is told that it is ready, and wants these rooms.

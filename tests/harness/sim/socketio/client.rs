@@ -1,7 +1,7 @@
 //! One client that speaks Socket.IO: a process that can die, its disk, its clocks and what its user wants.
 
-use super::FIRST_USER;
 use super::draw::SioPlan;
+use super::{Choice, FIRST_USER};
 use crate::sim::Micros;
 use crate::sim::client::{CANARY, EPOCH};
 use crate::sim::plan::Plan;
@@ -9,7 +9,7 @@ use fastrand::Rng;
 use rejoin::machine::{ClockReading, ConnId, Credentials, JournalState};
 use rejoin::socketio::{Options, Session};
 use rejoin::{Config, Name, Overflow, PERSONAL_ROOM, Timestamp, Token};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// One of them in the world.
@@ -27,6 +27,14 @@ pub(in crate::sim) struct SioClient {
     pub(in crate::sim) process: u64,
     /// When its session wants a tick.
     pub(in crate::sim) due: Option<Micros>,
+    /// What the server said of members when it took it into a room.
+    pub(in crate::sim) listed: BTreeMap<Name, Vec<Option<Vec<Name>>>>,
+    /// The session that it can go on with: its name, and how far it was received.
+    pub(in crate::sim) resumes: Option<(Box<str>, Option<Box<str>>)>,
+    /// The number of its last send when it was to leave a room.
+    pub(in crate::sim) leaving: BTreeMap<Name, u64>,
+    /// What transport it may take.
+    pub(in crate::sim) choice: Choice,
     /// The dial under way.
     pub(in crate::sim) dialing: Option<ConnId>,
     /// It stands still until then.
@@ -67,9 +75,14 @@ impl SioClient {
             config.outbox.overflow = Overflow::DropOldest;
         }
         config.max_buffered = own.held;
+        config.max_unflushed = 2 << 10;
         let wanted = BTreeSet::from([rng.usize(..plan.rooms)]);
         Self {
             session: None,
+            listed: BTreeMap::new(),
+            resumes: None,
+            leaving: BTreeMap::new(),
+            choice: Choice::new(own.transports),
             plan: own,
             name,
             rng,
@@ -102,7 +115,9 @@ impl SioClient {
 
     /// A process begins.
     pub(in crate::sim) fn begins(&mut self) {
-        let options = Options::new(self.plan.acks, Options::default().ack_timeout);
+        let mut options = Options::new(self.plan.acks, Options::default().ack_timeout);
+        options.transports = self.plan.transports;
+        self.choice = Choice::new(self.plan.transports);
         let mut session = Session::new(self.config.clone(), options, PERSONAL_ROOM.into(), self.rng.u64(..));
         session.track_changes();
         if self.plan.own {
@@ -119,6 +134,8 @@ impl SioClient {
     /// The process is gone, and everything that was in its memory.
     pub(in crate::sim) fn dies(&mut self) {
         self.session = None;
+        self.resumes = None;
+        self.leaving.clear();
         self.process += 1;
         (self.due, self.dialing, self.frozen_until) = (None, None, None);
     }

@@ -1,14 +1,17 @@
 //! What a seed decides about clients that speak Socket.IO.
 
+use super::Blockade;
 use crate::sim::action::{Action, Step};
 use crate::sim::plan::{Fleet, Plan};
 use crate::sim::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::Hint;
 use rejoin::messages::Code;
+use rejoin::socketio::Transports;
 
 /// They take nothing from what a seed decides otherwise.
 const APART: u64 = 0x736f_636b_6574_696f;
+const TRANSPORTS: u64 = 0x7472_616e_7370_6f72;
 const OWN: u64 = 0x6f77_6e73_6f63_6b73;
 
 /// What holds for one of them and its server.
@@ -38,6 +41,12 @@ pub struct SioPlan {
     pub own: bool,
     /// It answers those of the server's by itself.
     pub manual: bool,
+    /// Some of its sends may come twice.
+    pub idempotent: bool,
+    /// The transports that it may use.
+    pub transports: Transports,
+    /// Something lets no WebSocket through for a while.
+    pub blockade: Option<Blockade>,
 }
 
 /// When a fault strikes that is aimed at something its server says.
@@ -96,6 +105,8 @@ pub enum SioAction {
     Revoke,
     /// Its server says something that wants an answer.
     Ask,
+    /// Its server throws it out.
+    Dismiss,
     /// Its server's engine says that it is about to close.
     End,
     /// Its application says events of its own, which may want an answer.
@@ -136,12 +147,25 @@ pub(in crate::sim) fn plans(seed: u64, plan: &Plan, schedule: &[Step]) -> Vec<Si
         held: if rng.u8(..6) == 0 { rng.usize(1..4) } else { 1024 },
         own: false,
         manual: false,
+        idempotent: false,
+        transports: Transports::Auto,
+        blockade: None,
     };
     let mut plans: Vec<SioPlan> = (0..count).map(one).collect();
     let mut rng = Rng::with_seed(seed ^ OWN);
     for plan in &mut plans {
         // A small outbox is for messages alone: who is refused because it is full is counted there.
         (plan.own, plan.manual) = (plan.outbox >= 1000 && rng.u8(..3) > 0, rng.bool());
+    }
+    let mut rng = Rng::with_seed(seed ^ TRANSPORTS);
+    for sio in &mut plans {
+        sio.idempotent = sio.outbox >= 1000 && rng.u8(..3) > 0;
+        sio.transports = match rng.u8(..6) {
+            0 => Transports::WebSocket,
+            1 => Transports::Polling,
+            _ => Transports::Auto,
+        };
+        sio.blockade = rng.bool().then(|| Blockade::draw(&mut rng, plan.chaos));
     }
     plans
 }
@@ -154,6 +178,13 @@ pub(in crate::sim) fn acts(seed: u64, plan: &Plan) -> Vec<Step> {
         let most = (plan.chaos / SECOND / 2).clamp(6, 50) as usize;
         for _ in 0..rng.usize(3..most) {
             let what = if rng.u8(..5) < 3 { user(&mut rng, plan) } else { fault(&mut rng) };
+            steps.push(Step { at: rng.u64(..plan.chaos), act: Action::Sio { client, what } });
+        }
+    }
+    let mut rng = Rng::with_seed(seed.rotate_left(31) ^ TRANSPORTS);
+    for client in 0..plan.socketio.len() {
+        if rng.u8(..6) == 0 {
+            let what = SioAction::Dismiss;
             steps.push(Step { at: rng.u64(..plan.chaos), act: Action::Sio { client, what } });
         }
     }

@@ -20,6 +20,10 @@ pub(in crate::sim) struct SioConn {
     pub(in crate::sim) latency: Micros,
     pub(in crate::sim) up: Pipe,
     pub(in crate::sim) down: Pipe,
+    /// The server has thrown the client out.
+    pub(in crate::sim) dismissed: bool,
+    /// What has come to the client before the consent.
+    pub(in crate::sim) before: Vec<ServerPacket>,
     /// The client still has its end, and since when.
     pub(in crate::sim) client_open: bool,
     pub(in crate::sim) opened: Micros,

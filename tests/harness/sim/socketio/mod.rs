@@ -7,12 +7,15 @@ mod client;
 mod draw;
 mod member;
 mod own;
+mod transports;
 
 pub(super) use client::SioClient;
 pub use draw::{SioAction, SioPlan, SioTrigger};
 pub(super) use draw::{acts, plans};
 pub(super) use member::{Delivered, Lost, Member, SioConn};
 pub(super) use own::{SioOwn, answer_to};
+pub use transports::Blockade;
+pub(super) use transports::Choice;
 
 /// Their users are numbered from here.
 pub(super) const FIRST_USER: usize = 20;

@@ -88,7 +88,8 @@ impl World {
             // The kernel accepts, nobody answers.
             Process::Frozen(_) => return,
             Process::Down(_) => Some(DialError::new(DialErrorKind::Refused, "")),
-            Process::Up if self.nodes[node].draining_until.is_some() => {
+            // One in four was let in before the drain began.
+            Process::Up if self.nodes[node].draining_until.is_some() && self.conns.len() % 4 > 0 => {
                 let retry_after = Some(Duration::from_secs(2));
                 Some(DialError::new(DialErrorKind::Http(503), "").with_retry_after(retry_after))
             }
@@ -145,6 +146,7 @@ impl World {
             expires: None,
             warned: false,
             told_to_go: false,
+            bad_tokens: 0,
         };
         if let (Some((way, byte)), 0) = (self.cut, index) {
             conn.pipe(way).cut_beyond(byte);
@@ -167,6 +169,10 @@ impl World {
             let expires = self.token_end();
             self.conns[index].expires = expires.map(micros);
             self.hub(hub::Input::Connected { conn: hub::ConnId(index as u64), user, extended, expires });
+            self.looks_banned(index);
+            if self.nodes[node].draining_until.is_some() && self.conns[index].server_open {
+                self.checker.violated(format!("2.2: connection {index} is let in by a server that drains"));
+            }
         } else {
             self.write(index, Way::Down, Packet::Close(4001));
             self.conns[index].server_open = false;

@@ -178,6 +178,17 @@ impl World {
             ClientMessage::JoinRoom { room, request: Some(request) } => {
                 let since = request.since.as_ref().map(|since| (since.epoch.clone(), since.seq));
                 self.checker.counts_join(client, place(room, user), since);
+                let past = self.clients[client].plan.history.unwrap_or(1);
+                let is_wanted = self.clients[client].wanted.iter().any(|wanted| Self::room(*wanted) == *room);
+                if request.since.is_none()
+                    && is_wanted
+                    && request
+                        .history
+                        .is_some_and(|history| history < past && history < self.plan.server.replay)
+                {
+                    self.checker
+                        .violated(format!("2.4: u{client} asks for less than the last {past}: {request:?}"));
+                }
                 self.checker.joins_again(client, index, place(room, user));
                 self.checker.join_asked(index, place(room, user), request);
             }
@@ -260,6 +271,13 @@ impl World {
                     self.checker.cover.reach(Sometimes::LateHello);
                 }
                 self.clients[client].mode = Some((conn, *mode));
+            }
+            Event::Malformed { .. } => {
+                let conn = self.clients[client].newest();
+                let before = std::mem::replace(&mut self.clients[client].damage_told, conn);
+                if conn.is_some() && before == conn {
+                    self.checker.violated(format!("u{client} is told of damage on one connection again"));
+                }
             }
             Event::Ready(mode) => self.told_ready(client, *mode),
             Event::Room(change) => {
@@ -366,7 +384,8 @@ pub(super) fn is_the_same(disk: &Saved, whole: &Saved) -> bool {
         let send = |send: &SavedSend| {
             let line =
                 send.transmitted.as_ref().map(|sent| (sent.pid.clone(), sent.pseq, sent.epoch.clone()));
-            (send.room.clone(), send.content.clone(), line)
+            let texts = (send.content.clone(), send.data.clone(), send.reference.clone());
+            (send.room.clone(), texts, line)
         };
         saved.sends.iter().map(send).collect()
     };

@@ -60,7 +60,8 @@ impl World {
             .chain(self.sios_awake())
             .max();
         let from = asleep.unwrap_or(self.now).max(self.now);
-        self.at(from + RECOVERY + self.longest_drain() + self.sios_drain(), SimEvent::Settled);
+        let from = from + RECOVERY + self.small_limits_cost();
+        self.at(from + self.longest_drain() + self.sios_drain(), SimEvent::Settled);
     }
 
     fn calm_client(&mut self, client: usize) {

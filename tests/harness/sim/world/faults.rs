@@ -121,6 +121,8 @@ impl World {
                     self.stale(client, what);
                 }
             }
+            Action::Kick { client, ban } => self.kick(client, ban),
+            Action::Post { room, again, keyed } => self.post(room, again, keyed),
             Action::Aimed { of, moment, after, ref act } => self.aim(of, moment, after, act),
             Action::Handover { .. } | Action::Remove { .. } | Action::Stray { .. } => self.gateway_fault(act),
             _ => self.server_fault(act),
@@ -162,12 +164,13 @@ impl World {
             self.conns[index].rooms.remove(&room);
             self.checker.list_ends(index, at);
         }
-        self.checker.member_settled(at, &user, false);
+        self.checker.member_removed(at, &user);
         self.hub_at(node, hub::Input::Remove { room: Self::room(room), user });
     }
 
     /// A connection signals to a room that it is not in.
     fn strays(&mut self, index: usize, room: usize) {
+        self.stray_request(index, room);
         if !self.conns[index].rooms.contains(&room) {
             let text = format!("{{\"type\":\"signal\",\"roomId\":\"room{room}\",\"kind\":\"{STRAY}\"}}");
             self.write(index, Way::Up, Packet::Text(text.into()));
@@ -250,6 +253,11 @@ impl World {
                 if self.nodes[node].hub.members(&name).next().is_some() {
                     self.checker.cover.reach(Sometimes::EpochEndedLive);
                 }
+                let at = match name.strip_prefix("@u") {
+                    Some(user) => PERSONAL + user.parse::<u32>().unwrap_or(0),
+                    None => place(&name, 0),
+                };
+                self.checker.epoch_ends(at);
                 self.nodes[node].hub.store_mut().begin_epoch(&name, epoch);
                 self.observe();
             }

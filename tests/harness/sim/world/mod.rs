@@ -7,7 +7,9 @@ mod driver;
 mod ending;
 mod faults;
 mod fixed_answers;
+mod frame_rules;
 mod nodes;
+mod operator;
 mod own;
 mod processes;
 mod quiescence;
@@ -28,7 +30,7 @@ use super::net::{Conn, Packet, Way};
 use super::own::Own;
 use super::plan::Plan;
 use super::readers::{Reader, Stream};
-use super::server::Server;
+use super::server::{Process, Server};
 use super::setup::Setup;
 use super::socketio::{Lost, SioClient, SioConn, SioOwn};
 use super::trace::Trace;
@@ -114,6 +116,8 @@ pub(super) struct World {
     /// Sessions that may be recovered, by their names.
     sio_lost: BTreeMap<String, Lost>,
     sio_pids: u64,
+    /// The rooms of which the hub has just said who is there.
+    sio_presence_of: Option<Vec<rejoin::Name>>,
     sio_own: SioOwn,
     /// What servers want answered, and which send a connection's answer is for.
     sio_asked: BTreeSet<u64>,
@@ -158,8 +162,13 @@ pub(super) struct World {
     happenings: u64,
     /// Frames of the applications' own.
     own: Own,
+    operator: operator::Operator,
     /// The frame that has just not been kept, and how many frames have been told.
     not_kept: Option<String>,
+    /// The hub has just handed a signal on.
+    signals: bool,
+    /// The connection of a request that no client has made.
+    straying: Option<usize>,
     frames_told: u64,
 }
 
@@ -176,7 +185,7 @@ impl World {
         let plan = setup.plan.clone();
         let clients: Vec<Client> =
             (0..plan.clients.len()).map(|index| Client::new(index, rng.u64(..), &plan)).collect();
-        let first = Server::new(&plan.server, rng.u64(..), None);
+        let first = Server::new(&plan.server, rng.u64(..), None, plan.limits);
         let (nodes, shared) = nodes::begin(setup, first);
         let readers = (0..plan.readers.len()).map(|index| Reader::new(index, rng.u64(..), &plan)).collect();
         let sios = (0..plan.socketio.len()).map(|index| SioClient::new(index, rng.u64(..), &plan)).collect();
@@ -202,6 +211,7 @@ impl World {
             sio_conns: Vec::new(),
             sio_lost: BTreeMap::new(),
             sio_pids: 0,
+            sio_presence_of: None,
             sio_own: SioOwn::default(),
             sio_asked: BTreeSet::new(),
             sio_due: None,
@@ -227,7 +237,10 @@ impl World {
             stubborn: Vec::new(),
             happenings: 0,
             own: Own::default(),
+            operator: operator::Operator::default(),
             not_kept: None,
+            signals: false,
+            straying: None,
             frames_told: 0,
             plan,
         }
@@ -301,6 +314,9 @@ impl World {
             self.checker.violated("the world stands still".to_owned());
             return;
         };
+        if next > self.now + 1 && self.happenings.is_multiple_of(8) {
+            self.tick_early(next - 1);
+        }
         self.now = self.now.max(next);
         self.checker.now = self.now;
         self.trace.mix(self.now);
@@ -325,6 +341,38 @@ impl World {
         }
         if self.happenings > 400_000 {
             self.checker.violated("the world does not come to an end".to_owned());
+        }
+    }
+
+    /// A tick before its time does nothing, just before the next thing that happens: what is due then and is not in any
+    /// deadline shows itself so.
+    fn tick_early(&mut self, at: Micros) {
+        let turn = usize::try_from(self.happenings / 8).unwrap_or(0);
+        let client = turn % self.clients.len();
+        let moment = self.clients[client].moment(at);
+        let runs = self.clients[client].is_running() && turn.is_multiple_of(2);
+        if let Some(session) = self.clients[client].session.as_mut().filter(|_| runs) {
+            session.handle(moment, Input::Tick);
+            if let Some(output) = session.poll() {
+                self.checker.violated(format!("u{client} does {output:?} at a tick before its time"));
+            }
+        }
+        let node = turn % self.nodes.len();
+        if self.nodes[node].process == Process::Up {
+            self.nodes[node].hub.handle(Server::moment(at), hub::Input::Tick);
+            if let Some(output) = self.nodes[node].hub.poll() {
+                self.checker.violated(format!("the server does {output:?} at a tick before its time"));
+            }
+        }
+        if let Some(sio) = turn.checked_rem(self.sios.len()) {
+            let moment = self.sios[sio].moment(at);
+            let runs = self.sios[sio].is_running();
+            if let Some(session) = self.sios[sio].session.as_mut().filter(|_| runs) {
+                session.handle(moment, Input::Tick);
+                if let Some(output) = session.poll() {
+                    self.checker.violated(format!("sio{sio} does {output:?} at a tick before its time"));
+                }
+            }
         }
     }
 

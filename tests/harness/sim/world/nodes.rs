@@ -11,6 +11,7 @@ use crate::sim::nodes::{
 };
 use crate::sim::server::{Crash, Process, Server};
 use crate::sim::setup::Setup;
+use crate::sim::small_limits::SmallLimits;
 use fastrand::Rng;
 use rejoin::{Id, Name};
 use rejoin_server::hub;
@@ -84,8 +85,9 @@ pub(super) fn begin(setup: &Setup, first: Server) -> (Vec<Server>, Option<Box<Sh
     let Some(plan) = &setup.plan.nodes else { return (vec![first], None) };
     let mut rng = Rng::with_seed(setup.seed ^ 0x7368_6172_6564);
     let server = &setup.plan.server;
-    let nodes =
-        (0..plan.count).map(|_| Server::new(server, rng.u64(..), Some(Id::from_bits(rng.u64(..), 0))));
+    let nodes = (0..plan.count).map(|_| {
+        Server::new(server, rng.u64(..), Some(Id::from_bits(rng.u64(..), 0)), SmallLimits::default())
+    });
     let nodes: Vec<Server> = nodes.collect();
     let shared = Shared {
         store: SharedStore::new(plan.count, server.history, server.dedupe_window),

@@ -15,6 +15,7 @@ impl World {
         let plan = &self.plan.server;
         Limits {
             history: plan.history as u64,
+            history_bytes: self.plan.limits.history_bytes.unwrap_or(usize::MAX),
             replay: plan.replay,
             content: plan.content_bytes,
             rate: plan.rate,
@@ -35,7 +36,11 @@ impl World {
         self.conns[index].heard_at = self.now;
         self.checker.speaks(Some(self.conns[index].user));
         let before = self.conns[index].rooms.clone();
+        self.signals = false;
         self.hub(hub::Input::Frame { conn: hub::ConnId(index as u64), text });
+        if std::mem::take(&mut self.signals) && text.starts_with("{\"type\":\"signal\"") {
+            self.checker.signal_passes(self.conns[index].user);
+        }
         self.others_know(index, &before);
         self.speaking = None;
         self.checker.speaks(None);

@@ -21,7 +21,8 @@ impl World {
     }
 
     pub(super) fn hub_at(&mut self, node: usize, input: hub::Input<'_>) {
-        let appends = matches!(input, hub::Input::Frame { .. } | hub::Input::Notify { .. });
+        let appends =
+            matches!(input, hub::Input::Frame { .. } | hub::Input::Notify { .. } | hub::Input::Post { .. });
         self.nodes[node].hub.handle(Server::moment(self.now), input);
         if appends && self.shared.is_none() {
             let new = self.observe();
@@ -51,10 +52,12 @@ impl World {
         if lines > most {
             self.checker.violated(format!("8: the server remembers {lines} lines, {most} are allowed"));
         }
+        self.keeps_small_limits();
         self.nodes[node].look_at_deadline();
     }
 
     fn hub_output(&mut self, node: usize, output: hub::Output, overfull: &mut Vec<usize>) {
+        self.signals |= matches!(output, hub::Output::SendVolatile { .. });
         let Some(output) = self.sio_hub_output(output) else { return };
         let Some(output) = self.stream_output(output) else { return };
         match output {
@@ -83,7 +86,10 @@ impl World {
                     self.conns[conn.0 as usize].expires = expires.map(micros);
                 }
                 self.hub(hub::Input::Authenticated { conn, reference, user, expires });
+                self.token_is_judged(conn.0 as usize, good);
             }
+            hub::Output::Published { call, id, seq, dup } => self.published(call, Ok((id, seq, dup))),
+            hub::Output::PublishFailed { call, code } => self.published(call, Err(code)),
             hub::Output::Store(request) => self.asks_store(node, request),
             hub::Output::Ping { conn } if self.conns[conn.0 as usize].eats_pings => {}
             hub::Output::Ping { conn } => self.write(conn.0 as usize, Way::Down, Packet::Ping),
@@ -91,6 +97,9 @@ impl World {
                 self.trace.note(self.now, "server", format_args!("closes {} with {code}", conn.0));
                 self.drains_one(conn.0 as usize, code);
                 self.hears_close(conn.0 as usize, code);
+                if code == 4003 {
+                    self.closed_as_removed(conn.0 as usize);
+                }
                 self.close_down(conn.0 as usize, code);
                 self.conns[conn.0 as usize].server_open = false;
                 self.members_change(conn.0 as usize, false);
@@ -144,6 +153,10 @@ impl World {
         if self.trace.is_readable() {
             self.trace.note(self.now, "server", format_args!("to {index}: {}", shortened(&text)));
         }
+        if self.is_stray_answer(index, kind, &said) {
+            return;
+        }
+        self.frame_is_right(index, kind, &said);
         if !self.conns[index].extended {
             self.checker.plain_down(&text);
         }
@@ -276,6 +289,13 @@ impl World {
                 }
             }
             Ok(ServerMessage::History(history)) => {
+                let live = history
+                    .messages
+                    .iter()
+                    .find(|message| message.entry.as_ref().is_none_or(|stamp| !stamp.replay));
+                if let Some(live) = live {
+                    self.checker.violated(format!("2.2: a page shows {live:?} as said just now"));
+                }
                 let log = self.nodes[self.conns[index].node].hub.store().room(&history.room);
                 let same = log.is_some_and(|log| *log.epoch() == history.epoch);
                 if !same && !history.messages.is_empty() {
@@ -322,7 +342,10 @@ impl World {
             None => {
                 for (name, log) in self.nodes[0].hub.store().rooms() {
                     let oldest = log.messages().next().map(|entry| entry.seq);
-                    let view = View::new(name, log.epoch(), log.head(), oldest);
+                    let mut view = View::new(name, log.epoch(), log.head(), oldest);
+                    if self.plan.limits.history_bytes.is_some() && log.messages().len() > 1 {
+                        view.bytes = log.messages().map(weight).sum();
+                    }
                     last = look_at(&mut self.checker, &view, log.messages(), &mut seen).or(last);
                 }
             }
@@ -358,6 +381,7 @@ impl World {
             self.checker.members_forgotten();
         }
         self.checker.allowances_anew();
+        self.operator_is_forgotten(crash.fate);
         self.observe();
         self.server_backlogs[node].clear();
         self.at(back, SimEvent::ServerBack { node });
@@ -421,12 +445,20 @@ struct View<'a> {
     head: u64,
     /// The number of the oldest entry kept, or of the one to come.
     oldest: u64,
+    /// What it weighs, if that is limited.
+    bytes: usize,
 }
 
 impl<'a> View<'a> {
     fn new(name: &'a str, epoch: &'a Id, head: u64, oldest: Option<u64>) -> Self {
-        Self { name, epoch, head, oldest: oldest.unwrap_or(head + 1) }
+        Self { name, epoch, head, oldest: oldest.unwrap_or(head + 1), bytes: 0 }
     }
+}
+
+/// What an entry weighs.
+fn weight(entry: &LogEntry) -> usize {
+    let texts = entry.content.len() + entry.data.as_ref().map_or(0, String::len) + entry.timestamp.len();
+    size_of::<LogEntry>() + texts
 }
 
 /// Shows a log to the checker. Gives the last message that is new, and adds what was said in all that are.
@@ -463,7 +495,7 @@ fn look_at<'a>(
         })
         .collect();
     seen.extend(new.iter().filter_map(|stored| Some((at, stored.key, stored.words.clone()?))));
-    checker.holds(at, count);
+    checker.holds(at, count, view.bytes);
     let last = new.first().map(|stored| stored.key);
     checker.observe(at, view.epoch, view.head, view.oldest, new.into_iter().rev());
     last

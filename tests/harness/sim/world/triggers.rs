@@ -57,8 +57,10 @@ impl World {
 
     /// The driver tells something of a connection that is no more.
     pub(super) fn stale(&mut self, client: usize, what: StaleFrame) {
-        let Some(index) = self.clients[client].newest() else { return };
-        let Some(earlier) = self.conns[index].id.0.checked_sub(1).filter(|id| *id > 0) else { return };
+        let newest = self.clients[client].newest();
+        let present =
+            newest.map(|index| self.conns[index].id).or(self.clients[client].dialing.last().copied());
+        let Some(earlier) = present.and_then(|id| id.0.checked_sub(1)).filter(|id| *id > 0) else { return };
         let conn = ConnId(earlier);
         if self.socket(client, conn).is_some() || self.clients[client].dialing.contains(&conn) {
             return;
@@ -73,7 +75,9 @@ impl World {
                 Input::Closed(conn, Disconnect::Closed { code: 1000, reason: "bye".into() })
             }
             StaleFrame::Message => {
-                let Some(text) = self.conns[index].last_message.clone() else { return };
+                let Some(text) = newest.and_then(|index| self.conns[index].last_message.clone()) else {
+                    return;
+                };
                 let Ok(message) = self.decoder.decode(&text) else { return };
                 Input::Received(conn, message)
             }

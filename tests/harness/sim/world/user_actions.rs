@@ -104,8 +104,10 @@ impl World {
         self.clients[client].sends += 1;
         let number = self.clients[client].sends;
         let key = (client, number);
+        // Now and then it is the data that is large.
+        let (padding, more) = if with_data && number.is_multiple_of(2) { (0, padding) } else { (padding, 0) };
         let content = format!("{}u{client}-{number}", " ".repeat(padding as usize));
-        let data = with_data.then(|| format!("{{\"n\":{number}}}"));
+        let data = with_data.then(|| format!("{{\"n\":{number},\"pad\":\"{}\"}}", "-".repeat(more as usize)));
         let room = Self::room(room);
         let session = self.clients[client].session.as_ref();
         let state = session.map(rejoin::machine::Session::state);

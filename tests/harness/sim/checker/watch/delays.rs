@@ -184,6 +184,7 @@ impl Watch {
             self.dials_next(conn, url);
         } else {
             self.dialling = Some(conn);
+            self.dialled_at = self.now;
             self.offered = extended;
             if url.is_some() {
                 self.wrong(format!("dial {} goes to another address, and nobody moves", conn.0));

@@ -24,6 +24,10 @@ pub(super) enum Obligation {
     Hurries(CauseCode),
     /// The token source is asked.
     Fetches,
+    /// It is the end.
+    Ends,
+    /// It dials.
+    Dials,
     /// The server is shown a token.
     Shows(Box<str>),
     /// A send has its outcome.
@@ -37,6 +41,8 @@ pub(super) enum Obligation {
 pub(super) struct Did {
     pub(super) abandons: Vec<ConnId>,
     pub(super) told_error: bool,
+    /// A connection is given up as by a user who leaves.
+    pub(super) farewell: bool,
     /// Something came on the connection in use.
     pub(super) heard: bool,
     /// Rooms that are refused for now.
@@ -139,6 +145,8 @@ impl Checker {
         let watch = &mut self.watches[client];
         let duties = std::mem::take(&mut watch.duties);
         let (did, open) = (std::mem::take(&mut watch.did), watch.open);
+        let ended = watch.ended;
+        let leaves_unasked = did.farewell && !ended;
         // Then that was the largest.
         let blames_own = watch.too_large && did.blames_own;
         let had_token = duties.iter().any(|duty| matches!(duty, Obligation::Shows(_)));
@@ -153,6 +161,8 @@ impl Checker {
                 }
                 Obligation::Hurries(why) => did.dials || did.causes.contains(why),
                 Obligation::Fetches => did.fetches,
+                Obligation::Ends => ended,
+                Obligation::Dials => did.dials || ended,
                 Obligation::Shows(token) => did.shows.as_ref() == Some(token),
                 Obligation::Settles(key) => blames_own || !self.is_open(*key),
                 Obligation::TellsWhy(why) => did.causes.iter().any(|cause| is_told(*why, *cause)),
@@ -160,6 +170,11 @@ impl Checker {
             if !done {
                 self.violated(format!("u{client} owes this and does not do it: {duty:?}"));
             }
+        }
+        if leaves_unasked {
+            self.violated(format!(
+                "2.5: u{client} gives a connection up with 1000, and its user does not leave"
+            ));
         }
         if did.shows.is_some() && !had_token {
             self.violated(format!("2.5: u{client} shows a token, and nobody has brought one"));
@@ -210,6 +225,15 @@ impl Checker {
         }
         if let Some(wrong) = wrong {
             self.violated(wrong);
+        }
+        for room in 0..2 {
+            let name = Name::from(format!("room{room}"));
+            if session.members(&name).is_some()
+                && !session.rooms().any(|(wanted, _)| *wanted == name)
+                && self.is_out(client, place(&name, user))
+            {
+                self.violated(format!("15: u{client} has members of {name}, which it has left"));
+            }
         }
         let (rooms, most) = (session.rooms().count(), self.counts.bounds.rooms);
         if rooms > most {

@@ -10,6 +10,7 @@ impl Watch {
         self.did.heard = true;
         if let Some(open) = &mut self.open {
             open.heard = now;
+            open.has_spoken = true;
             open.asked = None;
         }
     }
@@ -22,6 +23,15 @@ impl Watch {
     pub(super) fn asks(&mut self) {
         self.did.asks = true;
         let (now, is_timed) = (self.now, !self.did.heard);
+        let hinted = self.is_hinted;
+        if let Some(open) = &mut self.open {
+            let again = open.asked.is_some() && hinted && open.is_doubted;
+            open.is_doubted = hinted;
+            if again {
+                return self
+                    .wrong("a server that is asked already is given its time anew by a hint".to_owned());
+            }
+        }
         if let Some(open) = &mut self.open {
             open.is_timed = is_timed;
             open.asked = Some(now);

@@ -57,6 +57,10 @@ pub(super) struct Open {
     pub(super) id: ConnId,
     since: Micros,
     heard: Micros,
+    /// The question is about a doubt.
+    is_doubted: bool,
+    /// Something has come.
+    has_spoken: bool,
     asked: Option<Micros>,
     /// When it was asked last, answered or not.
     asked_last: Micros,
@@ -80,11 +84,18 @@ pub(super) struct Watch {
     retiring: Option<OldConnection>,
     next: Option<Next>,
     dialling: Option<ConnId>,
+    /// Since when.
+    dialled_at: Micros,
     dials: VecDeque<Micros>,
     opening: Option<ConnId>,
     pub(super) ended: bool,
     failed: bool,
     closing: bool,
+    is_hinted: bool,
+    /// Inputs so far.
+    pub(super) inputs: u64,
+    /// The driver has told in the present input that a connection is gone.
+    is_told_of_end: bool,
     /// The connection was lost in the present input.
     pub(super) lost: bool,
     pub(super) suspended: bool,
@@ -150,7 +161,10 @@ impl Watch {
         self.lived += wall.max(awake);
         let slept = wall.saturating_sub(awake);
         self.now = clock.monotonic;
+        self.inputs += 1;
         self.ticks = matches!(input, Input::Tick);
+        self.is_hinted = matches!(input, Input::Hint(_)) && slept < 5 * SECOND;
+        self.is_told_of_end = matches!(input, Input::Closed(..));
         self.did = Did::default();
         self.lost = false;
         if slept >= 5 * SECOND {
@@ -270,6 +284,8 @@ impl Watch {
             id,
             since,
             heard: since,
+            is_doubted: false,
+            has_spoken: false,
             asked: None,
             asked_last: 0,
             is_timed: false,
@@ -297,7 +313,9 @@ impl Watch {
                 self.dials(*conn, *attempt, token.as_ref(), *extended, url.as_deref());
             }
             Output::Close { conn, code } => self.closes(*conn, *code),
-            Output::Abort { conn, .. } => {
+            Output::Abort { conn, code } => {
+                let is_open = self.is_current(*conn) || self.retiring.is_some_and(|old| old.conn == *conn);
+                self.did.farewell |= *code == 1000 && is_open;
                 self.did.abandons.push(*conn);
                 self.dialling.take_if(|dialling| dialling == conn);
                 self.retiring.take_if(|retiring| retiring.conn == *conn);
@@ -313,7 +331,15 @@ impl Watch {
                 self.did.blames_own = true;
             }
             Output::Event(Event::Gap(gap)) => self.did.gaps.push(gap.room.clone()),
-            Output::Event(Event::Mode(Mode::Plain)) => self.did.missed = self.stayed.clone(),
+            Output::Event(Event::Mode(Mode::Plain)) => {
+                self.did.missed = self.stayed.clone();
+                let silent = self.open.is_some_and(|open| !open.has_spoken) && self.offered;
+                if silent {
+                    self.wrong(
+                        "a server is said to be a plain one, and it has shown no sign of life".to_owned(),
+                    );
+                }
+            }
             Output::Event(Event::Room(change)) => self.room(change),
             _ => {}
         }
@@ -329,11 +355,14 @@ impl Watch {
 
     fn room(&mut self, change: &RoomChange) {
         if let Some(code) = change.refused {
+            if self.refused.get(&change.room) == Some(&code) {
+                self.wrong(format!("that {} is refused with {code:?} is told again", change.room));
+            }
             self.did.refused.push((change.room.clone(), code));
             // Each reason is told once, and what is told of a room that is being left counts when it is asked for again.
             self.refused.insert(change.room.clone(), code);
         }
-        if change.state != RoomState::Joining {
+        if change.state != RoomState::Joining || change.refused.is_none() {
             self.refused.remove(&change.room);
         }
         match change.state {
@@ -351,6 +380,11 @@ impl Watch {
     }
 
     fn state(&mut self, change: &StateChange) {
+        let is_news =
+            matches!(change.cause.as_ref().map(|cause| cause.code), Some(CauseCode::ConnectionLost));
+        if is_news && !self.is_told_of_end {
+            self.wrong("a connection is said to be lost, and nobody has told it so".to_owned());
+        }
         let lost = match change.state {
             State::Connected | State::Connecting | State::Idle => None,
             _ => self.open.take(),
@@ -384,14 +418,26 @@ impl Watch {
                     self.tokens.refreshing = None;
                     self.retiring = None;
                     self.dialling = self.next.take().and_then(|next| next.dialling);
+                    self.dialled_at = self.now;
                 }
                 if let Some(cause) = &change.cause {
                     self.tokens.asking = false;
                     let at = retry_at.map(super::micros_of);
                     self.waits(cause.code, lost, attempt, at);
+                    if at.is_some() {
+                        self.dialling = None;
+                    }
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A timer has fired: no dial takes too long.
+    fn dials_in_time(&mut self) {
+        let late = self.now.saturating_sub(self.dialled_at);
+        if self.ticks && self.dialling.is_some() && late > 10 * SECOND + 2 * MS {
+            self.wrong(format!("a dial is not given up after {late} µs"));
         }
     }
 
@@ -453,6 +499,7 @@ impl Checker {
         watch.is_alive_in_time();
         watch.moves_in_time();
         self.has_done(client, session);
+        self.watch(client).dials_in_time();
         let wrong = std::mem::take(&mut self.watch(client).wrong);
         for what in wrong {
             self.violated(format!("11: u{client}: {what}"));

@@ -71,6 +71,9 @@ impl Watch {
                 self.duties.push(Obligation::Shows(token.expose().into()));
             }
             Ok(token) if self.tokens.asking && self.open.is_none() => self.tokens.has(token),
+            Err(error) if self.tokens.asking && self.open.is_none() && !error.temporary => {
+                self.duties.push(Obligation::Ends);
+            }
             _ => {}
         }
     }
@@ -78,6 +81,9 @@ impl Watch {
     pub(super) fn token_is_set(&mut self, token: &Token) {
         self.tokens.has(token);
         self.tokens.rejected_at = None;
+        if self.tokens.asking && self.earliest(self.now) == self.now {
+            self.duties.push(Obligation::Dials);
+        }
         if self.open.is_some() {
             self.tokens.refreshing = None;
             self.duties.push(Obligation::Shows(token.expose().into()));

@@ -21,9 +21,12 @@ impl World {
                     // Whoever has left asks as for the first time.
                     self.sio_conns[index].refused_at.remove(&Self::room(room));
                 }
+                self.sios[client].leaving.remove(&Self::room(room));
                 self.sio_command(client, Command::Join(Self::room(room).into()));
             }
             SioAction::Leave(room) if runs && self.sios[client].wanted.remove(&room) => {
+                let sends = self.sios[client].sends;
+                self.sios[client].leaving.insert(Self::room(room), sends);
                 self.sio_command(client, Command::Leave(Self::room(room)));
             }
             SioAction::Send { room, count, padding, data, timeout } if runs => {
@@ -32,9 +35,7 @@ impl World {
                 }
             }
             SioAction::Cancel(back) if runs => {
-                let number = self.sios[client].sends.saturating_sub(back);
-                self.checker.sio_cancelled(client, number);
-                self.sio_command(client, Command::Cancel(SendId(number)));
+                self.sio_cancels(client, back);
             }
             SioAction::Cut { luck, unseen } => {
                 if let Some(index) = newest {
@@ -92,6 +93,11 @@ impl World {
                     self.sio_asks(index);
                 }
             }
+            SioAction::Dismiss => {
+                if let Some(index) = newest.filter(|_| self.nodes[0].process == Process::Up) {
+                    self.sio_dismisses(index);
+                }
+            }
             SioAction::End => {
                 if let Some(index) = newest
                     && self.sio_conns[index].server_open
@@ -102,6 +108,17 @@ impl World {
                 }
             }
             _ => self.sio_act_own(client, act),
+        }
+    }
+
+    /// Its user takes one of the last sends back: one that waits is gone at once.
+    fn sio_cancels(&mut self, client: usize, back: u64) {
+        let number = self.sios[client].sends.saturating_sub(back);
+        self.checker.sio_cancelled(client, number);
+        let waits = self.checker.sio_waits(client, number);
+        self.sio_command(client, Command::Cancel(SendId(number)));
+        if waits && self.checker.sio_waits(client, number) {
+            self.checker.violated(format!("7: send {number} of sio{client} is not taken back"));
         }
     }
 

@@ -2,6 +2,7 @@
 //! them in `acts`.
 
 mod actions;
+mod driver_rules;
 mod own;
 mod serving;
 
@@ -17,7 +18,7 @@ use crate::sim::server::Process;
 use crate::sim::socketio::{FIRST_USER, SioConn};
 use rejoin::machine::{Command, ConnId, Disconnect, Input, OutboundMessage, Output};
 use rejoin::socketio::{ClientEvent, ClientPacket, ServerPacket, Session};
-use rejoin::{DialError, DialErrorKind, Event, SendId, State, Token};
+use rejoin::{CauseCode, DialError, DialErrorKind, Event, RoomState, SendId, State, Token};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -225,7 +226,10 @@ impl World {
             }
             Output::Close { conn, .. } => {
                 if let Some(index) = self.sio_socket(client, conn) {
-                    self.sio_conns[index].closing = true;
+                    let is_said = std::mem::replace(&mut self.sio_conns[index].closing, true);
+                    if !is_said {
+                        self.checker.violated(format!("S: sio{client} ends without a word"));
+                    }
                     self.sio_learns(index);
                     let wait = 3 * self.sio_conns[index].latency;
                     let lost = SioEvent::Lost { conn: index, how: Disconnect::Lost };
@@ -252,6 +256,11 @@ impl World {
         if text.contains(CANARY) {
             self.checker.violated(format!("13: sio{client} shows its token: {text}"));
         }
+        if let Event::State(change) = event
+            && let Some(cause) = change.cause.as_ref().filter(|_| change.state != State::Closing)
+        {
+            self.sios[client].choice.told(cause.code);
+        }
         if self.sio_told_own(client, event) {
             return;
         }
@@ -259,13 +268,43 @@ impl World {
         let open = |index: usize| conns.get(index).is_some_and(|conn| conn.client_open && !conn.closing);
         let clock = self.sios[client].monotonic(self.now);
         self.checker.sio_event(client, clock, event, &open);
+        if let Event::State(change) = event
+            && matches!(change.state, State::Closing | State::Closed | State::Failed)
+        {
+            self.sios[client].resumes = self.sios[client].resumes.take().map(|(pid, _)| (pid, None));
+        }
         match event {
+            Event::Joined(joined)
+                if !joined.recovered
+                    && joined.room != *rejoin::PERSONAL_ROOM
+                    && self.sios[client].plan.held >= 1000 =>
+            {
+                let listed = self.sios[client].listed.get(&joined.room);
+                if listed.is_some_and(|listed| !listed.contains(&joined.members)) {
+                    self.checker
+                        .violated(format!("S: sio{client} is told {joined:?}, its server said {listed:?}"));
+                }
+            }
+            Event::Room(change) if change.state == RoomState::Refused => {
+                self.sios[client].wanted.retain(|room| *Self::room(*room) != *change.room);
+            }
             Event::Ready(_) => {
                 let wanted = self.sios[client].wanted.iter().map(|room| place(&Self::room(*room), 0));
                 self.checker.sio_ready(client, wanted);
             }
             Event::Gap(_) => self.moment(TriggerSource::Sio(client), Trigger::Gap),
             Event::State(change) if change.state == State::Failed => {
+                let code = change.cause.as_ref().map(|cause| cause.code);
+                let suspects = self.sios[client].plan.blockade.is_some();
+                let right = match code {
+                    Some(CauseCode::Unauthorized(_)) => self.plan.token_source.is_some(),
+                    Some(CauseCode::Closed(_)) => true,
+                    Some(CauseCode::Dial(_)) => suspects,
+                    _ => false,
+                };
+                if !right {
+                    self.checker.violated(format!("S: sio{client} has ended, and says why: {code:?}"));
+                }
                 self.checker.sio_ended(self.sio_link(client));
             }
             _ => {}
@@ -292,9 +331,12 @@ impl World {
         let (luck, detail) = (state.rng.u8(..100), state.rng.u32(..));
         self.checker.dialled(link, monotonic, attempt, sockets, false);
         self.moment(TriggerSource::Sio(client), Trigger::Dials);
+        let blocked = self.sio_takes_transport(client);
         let faults = if self.calm { DialFaults::default() } else { self.plan.dial };
         let latency = self.plan.latency.0.midpoint(self.plan.latency.1);
-        let error = if luck < faults.refused / 2 {
+        let error = if let Some(how) = blocked {
+            DialError::new(how, "")
+        } else if luck < faults.refused / 2 {
             DialError::new(DialErrorKind::Refused, "")
         } else if luck < faults.refused / 2 + faults.hang / 2 {
             return;
@@ -326,6 +368,8 @@ impl World {
                     latency,
                     up: Pipe::default(),
                     down: Pipe::default(),
+                    dismissed: false,
+                    before: Vec::new(),
                     client_open: false,
                     opened: self.now,
                     closing: false,
@@ -386,6 +430,7 @@ impl World {
             ClientPacket::Kept(event) => self.sio_observe_kept(client, index, event),
             _ => {}
         }
+        self.sio_writes_rightly(client, index, &message);
         if let ClientPacket::Emit { event, .. } = &message {
             match event {
                 ClientEvent::Send { .. } => self.moment(TriggerSource::Sio(client), Trigger::Transmits),
@@ -419,7 +464,30 @@ impl World {
             self.checker.sio_consent(client, restored.as_deref());
         }
         let own = Self::own_event_of(&packet);
+        let engine = matches!(packet, ServerPacket::Open(_));
+        let is_up = self.sios[client].session.as_ref().map(Session::state) == Some(State::Connected);
+        // Before the consent it is not known yet what an event belongs to.
+        if matches!(packet, ServerPacket::Connected(_)) {
+            let held = std::mem::take(&mut self.sio_conns[index].before);
+            let goes_on = self.sio_conns[index].restored.is_some();
+            self.sio_may_resume(client, &packet);
+            for event in held.iter().filter(|_| goes_on) {
+                self.sio_may_resume(client, event);
+            }
+        } else if is_up {
+            self.sio_may_resume(client, &packet);
+        } else if matches!(packet, ServerPacket::Event(_)) {
+            self.sio_conns[index].before.push(packet.clone());
+        }
+        let is_dismissed = matches!(packet, ServerPacket::Disconnected) && is_up;
         self.sio_input(client, Input::Received(id, packet));
+        let state = self.sios[client].session.as_ref().map(Session::state);
+        if is_dismissed && !matches!(state, Some(State::Failed | State::Closing | State::Closed)) {
+            self.checker.violated(format!("S: sio{client} was thrown out, and is {state:?}"));
+        }
+        if engine && self.sio_conns[index].client_open {
+            self.sio_engine_answers(client, id);
+        }
         let is_in = self.sio_conns[index].client_open
             && self.sios[client].session.as_ref().map(Session::state) == Some(State::Connected);
         if let Some(number) = own.filter(|_| is_in) {

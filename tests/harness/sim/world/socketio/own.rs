@@ -93,11 +93,17 @@ impl World {
     ) {
         let id = self.own.next();
         let text = format!(r#"["own_send",{{"n":{id},"pad":"{}"}}]"#, " ".repeat(padding.into()));
-        self.own.sends_as(who(client), id, asks);
+        let idempotent = asks && !is_volatile && self.sios[client].plan.idempotent && id.is_multiple_of(2);
+        self.own.sends_as(who(client), id, asks, idempotent, timeout.is_some());
         self.own.asked(who(client), &text);
         let data = asks.then(|| String::from("true"));
         let timeout = timeout.map(Duration::from_micros);
-        let send = OutboundMessage { data, timeout, ..OutboundMessage::new(SendId(id), LANE.into(), text) };
+        let send = OutboundMessage {
+            data,
+            timeout,
+            idempotent,
+            ..OutboundMessage::new(SendId(id), LANE.into(), text)
+        };
         self.sio_command(client, if is_volatile { Command::SendVolatile(send) } else { Command::Send(send) });
         if is_volatile && !self.own.is_decided(who(client), id) {
             self.checker.violated(format!("own: sio{client} waits with {id}, which is volatile"));
@@ -111,6 +117,9 @@ impl World {
 
     /// What a client writes.
     pub(super) fn sio_observe_own(&mut self, client: usize, index: usize, content: &str, is_own: bool) {
+        if is_own && self.own.is_made_again(who(client), content) {
+            self.checker.cover.reach(Sometimes::SioMadeAgain);
+        }
         if let Err(what) = self.own.written(who(client), APART + index, content, is_own, true) {
             self.checker.violated(format!("own: {what}"));
         }
@@ -210,6 +219,15 @@ impl World {
                 self.own.restored(who(client), restored.id.0, &restored.content)
             }
             Event::Delivery(delivery) if *delivery.room == *LANE => {
+                let conns = &self.sio_conns;
+                let is_open = |conn: usize| conns.get(conn - APART).is_some_and(|conn| conn.client_open);
+                if delivery.status == DeliveryStatus::Unknown
+                    && !self.checker.sio_is_ending(client)
+                    && self.own.is_given_up(who(client), delivery.id.0, is_open)
+                {
+                    let id = delivery.id.0;
+                    self.checker.violated(format!("own: sio{client} does not make {id:#x} again"));
+                }
                 if matches!(delivery.status, DeliveryStatus::Answered { .. }) {
                     self.checker.cover.reach(Sometimes::SioOwnAnswered);
                 }

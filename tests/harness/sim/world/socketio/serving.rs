@@ -192,6 +192,9 @@ impl World {
         if !self.sio_conns[index].up.take(end) || !self.sio_conns[index].server_open {
             return;
         }
+        if self.sio_conns[index].dismissed {
+            return;
+        }
         self.sio_conns[index].heard = self.sio_conns[index].beats;
         match packet {
             ClientPacket::Connect { token, resume } => {
@@ -214,6 +217,15 @@ impl World {
             }
             ClientPacket::Custom { ack, event } => self.sio_serves_own(index, ack, &event),
             _ => {}
+        }
+    }
+
+    /// The server throws a client out.
+    pub(super) fn sio_dismisses(&mut self, index: usize) {
+        if self.sio_conns[index].server_open && self.sio_conns[index].seat.is_some() {
+            self.sio_says(index, ServerPacket::Disconnected);
+            self.sio_conns[index].dismissed = true;
+            self.sio_vacates(index, true);
         }
     }
 
@@ -271,9 +283,17 @@ impl World {
 
     /// The hub goes on with a session, or does not.
     fn sio_restores(&mut self, index: usize, conn: hub::ConnId, rooms: &[RoomPosition]) {
+        self.sio_presence_of = None;
         self.hub(hub::Input::Restore { conn, rooms });
         if !self.sio_conns[index].is_restored {
             return;
+        }
+        let said = self.sio_presence_of.take().unwrap_or_default();
+        let untold =
+            rooms.iter().find(|position| !position.room.starts_with('@') && !said.contains(&position.room));
+        if let Some(untold) = untold {
+            self.checker
+                .violated(format!("S: connection {index} goes on, and is not told who is in {untold:?}"));
         }
         let client = self.sio_conns[index].client;
         let name = self.sios[client].name.clone();
@@ -518,6 +538,10 @@ impl World {
                 Delivered::Packet(Box::new(ServerPacket::Event(event(message))))
             }
             ServerMessage::GoingAway(going) => Delivered::GoingAway(going.window_ms * 1000),
+            ServerMessage::Presence(presence) => {
+                self.sio_presence_of.get_or_insert_default().push(presence.room);
+                Delivered::Nothing
+            }
             _ => Delivered::Nothing,
         }
     }
@@ -534,6 +558,9 @@ impl World {
         self.checker.sio_enters(client, at);
         let name = self.sios[client].name.clone();
         self.checker.member_settled(at, &name, true);
+        if !own {
+            self.sios[client].listed.entry(room).or_default().push(joined.members.clone());
+        }
         let answer = Answer::Done { id: None, seq: None, members: joined.members, answer: None };
         self.sio_answers(index, joined.reference.as_str(), answer)
     }
