@@ -523,6 +523,7 @@ mutations! {
     }
     "session/mod.rs" {
         OldClosedLate = "The connection that was moved away from is closed only with the next input when a room is left.",
+        SentSinceFailsLate = "What was sent to a room after it was left fails only with the next input when the leave is done.",
         DoomedWait = "That nothing can tell any more what became of a send is noticed much later.",
         HorizonTooLong = "A send is repeated for as long as the server remembers it, and not for half of that.",
         SleepAgesNothing = "Sends do not age while the machine sleeps.",

@@ -313,8 +313,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.leaving = true;
     }
 
-    /// Leaves the rooms whose earlier sends have become final.
-    pub(super) fn finish_leaving(&mut self) {
+    /// Leaves the rooms whose earlier sends have become final; says whether there was one.
+    pub(super) fn finish_leaving(&mut self) -> bool {
+        let mut any_left = false;
         self.leaving = false;
         let extended = self.connection.as_ref().map(ActiveConnection::is_extended);
         let mut at = 0;
@@ -325,6 +326,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.leaving = true;
                 continue;
             }
+            any_left = true;
             room.desired = DesiredMembership::Left;
             room.members.take_if(|_| !mutation!(MembersOutliveLeaving));
             room.committed.take_if(|_| !mutation!(PlaceOutlivesLeaving));
@@ -351,6 +353,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         let now = self.now.monotonic;
         self.check_ready(now);
+        any_left
     }
 
     /// Plain: the joins that the operating system has taken are as good as done.

@@ -431,18 +431,26 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         // What is resolved is reported before a state without it can be stored.
         self.emit_deliveries();
-        self.transmit(now);
-        #[cfg(feature = "frames")]
-        self.drop_volatile();
-        self.emit_deliveries();
-        if self.leaving {
-            // That a room is left is reported after the last outcome of what was sent to it.
-            self.finish_leaving();
+        self.send_and_report(now);
+        // That a room is left is reported after the last outcome of what was sent to it.
+        while self.leaving && self.finish_leaving() {
             if !mutation!(OldClosedLate) {
                 // With it the connection that was moved away from may have become useless.
                 self.perform_actions(now);
             }
+            if mutation!(SentSinceFailsLate) {
+                break;
+            }
+            // What was sent to it since fails.
+            self.send_and_report(now);
         }
+    }
+
+    fn send_and_report(&mut self, now: Timestamp) {
+        self.transmit(now);
+        #[cfg(feature = "frames")]
+        self.drop_volatile();
+        self.emit_deliveries();
     }
 
     /// Does what the link wants.

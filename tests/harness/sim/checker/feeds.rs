@@ -51,6 +51,8 @@ pub(super) struct Feed {
     /// The last message delivered with a stamp.
     pub(super) last: Option<usize>,
     pub(super) held: bool,
+    /// The last join named a place that is known only to the client: from the disk.
+    pub(super) from_disk: bool,
     /// Where the last answer to a join said that a new beginning is.
     pub(super) begin: Option<(Id, u64)>,
 }
@@ -157,6 +159,7 @@ impl Checker {
         let silent = fresh && !feed.wants_history;
         let known = matches!(feed.next, Next::Exactly(..) | Next::AfterGap);
         let from_nowhere = feed.next == Next::Unjoined;
+        feed.from_disk = from_nowhere && named;
         if joined.recovered {
             // After a leave it may go on from what is stored, or from the last stay.
             if left || matches!(feed.next, Next::Unjoined | Next::AfterGap) {

@@ -21,6 +21,7 @@ impl Checker {
         };
         feed.last_unstamped = None;
         feed.last = None;
+        let from_disk = feed.from_disk;
         let begin = feed.begin.take().filter(|_| feed.joined && gap.reason != GapReason::Reconnected);
         let is_new_log = gap.reason == GapReason::EpochChanged && place < PERSONAL;
         feed.next = match (&gap.epoch, gap.before, begin) {
@@ -39,6 +40,7 @@ impl Checker {
             wrong = Some("is no hole".to_owned());
         }
         if gap.reason == GapReason::Forked
+            && !from_disk
             && let (Some(next), Some(after), Some(epoch)) = (next, gap.after, &gap.epoch)
             && !(next..=after).all(|seq| self.was_told(client, place, epoch, seq))
         {
