@@ -433,12 +433,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.emit_deliveries();
         self.send_and_report(now);
         // That a room is left is reported after the last outcome of what was sent to it.
-        while self.leaving && self.finish_leaving() {
+        while self.leaving {
+            let any_left = self.finish_leaving();
             if !mutation!(OldClosedLate) {
-                // With it the connection that was moved away from may have become useless.
+                // Without the rooms that are being left the connection that was moved away from may be useless.
                 self.perform_actions(now);
             }
-            if mutation!(SentSinceFailsLate) {
+            if !any_left || mutation!(SentSinceFailsLate) {
                 break;
             }
             // What was sent to it since fails.

@@ -103,8 +103,8 @@ pub(super) struct Client {
     pub(super) positions: BTreeMap<Name, Position>,
     /// On which connection which mode was told.
     pub(super) mode: Option<(usize, rejoin::Mode)>,
-    /// The connection of which it was told that something is damaged.
-    pub(super) damage_told: Option<usize>,
+    /// How much of each kind it was told to be damaged on its newest connection.
+    pub(super) damage_told: (Option<usize>, BTreeMap<String, u64>),
     /// The rooms that its application was told are joined.
     pub(super) told_joined: BTreeSet<u32>,
 }
@@ -171,7 +171,7 @@ impl Client {
             joined: BTreeMap::new(),
             positions: BTreeMap::new(),
             mode: None,
-            damage_told: None,
+            damage_told: Default::default(),
             told_joined: BTreeSet::new(),
         }
     }

@@ -272,11 +272,18 @@ impl World {
                 }
                 self.clients[client].mode = Some((conn, *mode));
             }
-            Event::Malformed { .. } => {
+            Event::Malformed { error, count } => {
                 let conn = self.clients[client].newest();
-                let before = std::mem::replace(&mut self.clients[client].damage_told, conn);
-                if conn.is_some() && before == conn {
-                    self.checker.violated(format!("u{client} is told of damage on one connection again"));
+                let (of, told) = &mut self.clients[client].damage_told;
+                if std::mem::replace(of, conn) != conn {
+                    told.clear();
+                }
+                let kind = error.split(':').next().unwrap_or_default();
+                let before = told.insert(kind.to_owned(), *count).unwrap_or(0);
+                // The first, the tenth, the hundredth.
+                if *count != (before * 10).max(1) {
+                    self.checker
+                        .violated(format!("u{client} is told of damage {before}, then {count} times"));
                 }
             }
             Event::Ready(mode) => self.told_ready(client, *mode),
