@@ -273,10 +273,10 @@ impl Hub {
         if let Ok(key) = resolve_room(&state.user, name.clone())
             && state.rooms.remove(&key)
         {
-            if let Some(extended) = &mut state.extended {
-                if !mutation!(LeaveKeepsReplay) {
-                    extended.replays.end(&key);
-                }
+            if let Some(extended) = &mut state.extended
+                && !mutation!(LeaveKeepsReplay)
+            {
+                extended.replays.end(&key);
             }
             if !mutation!(LeaveUnheard) {
                 self.remove_member(now, &key, conn, true);

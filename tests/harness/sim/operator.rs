@@ -35,8 +35,8 @@ pub(super) fn acts(seed: u64, plan: &Plan) -> Vec<Step> {
         add(at, Action::Aimed { of, moment: Trigger::Replay, after: 0, act });
         add(at + 1, Action::Cut { client, luck: 0 });
         let talker = rng.usize(..plan.clients.len());
-        let send = Action::Send { client: talker, room, count: 24, padding: 0, data: false, timeout: None };
-        add(at + 2, send);
+        let talk = Action::Send { client: talker, room, count: 24, padding: 0, data: false, timeout: None };
+        add(at + 2, talk);
     }
     if rng.u8(..10) == 0 {
         let (client, at) = (rng.usize(..plan.clients.len()), rng.u64(..plan.chaos));

@@ -122,7 +122,7 @@ impl Own {
 
     /// The same of an event of Socket.IO, whose text is made elsewhere.
     pub(super) fn sends_as(&mut self, client: usize, id: u64, asks: bool, idempotent: bool, timed: bool) {
-        let sent = Sent { asks, id, idempotent, timed, ..Sent::default() };
+        let sent = Sent { asks, idempotent, timed, id, ..Sent::default() };
         self.clients.entry(client).or_default().sends.insert(id, sent);
     }
 

@@ -200,8 +200,8 @@ impl Checker {
         new: impl Iterator<Item = Stored>,
     ) -> usize {
         let known = self.known_head(place, epoch);
-        let (had, said) = self.ground_truth.seen(place);
-        let is_lost = known.is_none() && had.is_some() && said > 0;
+        let (before, newest) = self.ground_truth.seen(place);
+        let is_lost = known.is_none() && before.is_some() && newest > 0;
         let may_begin = self.renewed.remove(&place) || self.bereft.contains_key(&place) || self.several;
         if is_lost && !may_begin {
             self.violated(format!("2.4: the log of place {place} begins anew, and nothing was lost"));

@@ -94,9 +94,10 @@ impl Checker {
     pub(super) fn is_in_order(&mut self, client: usize, delivery: &rejoin::Delivery<String, Name>) {
         let now = (self.now, self.watched(client).map_or(0, |watch| watch.inputs));
         let Some(key) = self.sends.numbers.get(&(client, delivery.id)).copied() else { return };
-        let why = match delivery.status {
-            rejoin::DeliveryStatus::Failed(why @ (SendFailure::Expired | SendFailure::Closed)) => why,
-            _ => return,
+        let rejoin::DeliveryStatus::Failed(why @ (SendFailure::Expired | SendFailure::Closed)) =
+            delivery.status
+        else {
+            return;
         };
         let last = self.reasons.last_failed.insert(client, (now, why, key));
         if last.is_some_and(|(then, other, last)| then == now && other == why && last > key) {

@@ -89,7 +89,9 @@ impl World {
             Process::Frozen(_) => return,
             Process::Down(_) => Some(DialError::new(DialErrorKind::Refused, "")),
             // One in four was let in before the drain began.
-            Process::Up if self.nodes[node].draining_until.is_some() && self.conns.len() % 4 > 0 => {
+            Process::Up
+                if self.nodes[node].draining_until.is_some() && !self.conns.len().is_multiple_of(4) =>
+            {
                 let retry_after = Some(Duration::from_secs(2));
                 Some(DialError::new(DialErrorKind::Http(503), "").with_retry_after(retry_after))
             }
