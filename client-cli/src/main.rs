@@ -45,6 +45,7 @@ mod stdout_writer;
 mod suggested_options;
 mod suggested_urls;
 mod tail;
+mod termination;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -94,15 +94,11 @@ fn synopsis(command: &clap::Command) -> String {
         let mut names: Vec<String> =
             option.get_short().map(|short| format!("-{short}")).into_iter().collect();
         names.extend(option.get_long().map(|long| format!("--{long}")));
+        let is_optional = option.get_num_args().is_some_and(|count| count.min_values() == 0);
         let value = match values(option) {
-            value if value.is_empty() || option.get_num_args().is_none_or(|count| count.min_values() > 0) => {
-                if value.is_empty() {
-                    value
-                } else {
-                    format!(" {value}")
-                }
-            }
-            value => format!("[={value}]"),
+            value if value.is_empty() => value,
+            value if is_optional => format!("[={value}]"),
+            value => format!(" {value}"),
         };
         let _ =
             write!(text, " {}", bracketed(option, &format!("\\fB{}\\fR{value}", escaped(&names.join("|")))));

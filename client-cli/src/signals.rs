@@ -6,9 +6,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio::time::timeout;
 
-/// After a SIGTERM, what is under way is waited for only as long as there is a connection, or for so long without one.
-pub(crate) const UNCONNECTED: Duration = Duration::from_secs(3);
-
 /// `timeout(1)` signals its child and then the whole group: what comes so soon after the same signal is no second one.
 #[cfg(unix)]
 const SAME: Duration = Duration::from_millis(100);

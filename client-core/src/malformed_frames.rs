@@ -24,14 +24,11 @@ impl MalformedFrames {
 
     fn of(&mut self, kind: &str) -> &mut u64 {
         let known = self.kinds.iter().position(|(known, _)| **known == *kind);
-        if known.is_none() && self.kinds.len() < MAX_KINDS {
+        let place = known.unwrap_or(self.kinds.len());
+        if known.is_none() && place < MAX_KINDS {
             self.kinds.push((kind.into(), 0));
         }
-        let place = known.unwrap_or(self.kinds.len().saturating_sub(1));
-        match self.kinds.get_mut(place).filter(|(known, _)| **known == *kind) {
-            Some((_, count)) => count,
-            None => &mut self.others,
-        }
+        self.kinds.get_mut(place).map_or(&mut self.others, |(_, count)| count)
     }
 }
 

@@ -1,4 +1,4 @@
-// What an application passes wrongly is refused by name, with what to do, and leaves nothing behind.
+// Wrong arguments of an application are refused by name, with what to do, and leave nothing behind.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -14,9 +14,10 @@ use crate::embedded::DEFAULT_ROOM;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::hints::Login;
 use crate::settings::{Settings, Sources, named};
-use crate::signals::{Signal, Signals, UNCONNECTED};
+use crate::signals::{Signal, Signals};
 use crate::stdout_writer::WriteFailure;
 use crate::suggested_options::quoted;
+use crate::termination::Termination;
 use crate::token::TokenFrom;
 use crate::token_notices::TokenNotices;
 use crate::{describe, embedded, profile};
@@ -103,8 +104,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         is_own: server.is_some(),
         is_warned: false,
         leaving: None,
-        unconnected_since: Some(Instant::now()),
-        terminated: None,
+        termination: Termination::new(),
         look_at,
         printed: 0,
     };
@@ -303,10 +303,7 @@ struct Chat {
     is_warned: bool,
     /// The user is leaving.
     leaving: Option<Leaving>,
-    /// Since when there is no connection.
-    unconnected_since: Option<Instant>,
-    /// When a SIGTERM came.
-    terminated: Option<Instant>,
+    termination: Termination,
     /// The number of the chunk that was handed over to be printed last.
     printed: u64,
     /// When the status line is looked after next.
@@ -333,7 +330,7 @@ impl Chat {
                 signal = signals.next() => match signal {
                     Signal::Interrupt => return End::Interrupted,
                     Signal::Terminate => {
-                        self.terminated = Some(Instant::now());
+                        self.termination.request();
                         self.leave();
                     }
                 },
@@ -405,9 +402,7 @@ impl Chat {
     /// Until when messages of a user who is leaving are waited for: after a SIGTERM not for long without a connection.
     fn drained_at(&self) -> Option<Instant> {
         let Phase::Draining(at) = self.phase else { return None };
-        let unconnected =
-            self.terminated.zip(self.unconnected_since).map(|(asked, since)| asked.max(since) + UNCONNECTED);
-        Some(unconnected.map_or(at, |until| at.min(until)))
+        Some(self.termination.limit(at))
     }
 
     /// Ctrl-D. Who ends a server that others are on is told so, and leaves with the next one.
@@ -456,11 +451,7 @@ impl Chat {
 
     fn move_on(&mut self) {
         let now = Instant::now();
-        if self.talk.printer.state == State::Connected {
-            self.unconnected_since = None;
-        } else {
-            self.unconnected_since.get_or_insert(now);
-        }
+        self.termination.set_connected(self.talk.printer.state == State::Connected);
         if self.talk.typing.next_due().is_some_and(|due| now >= due) {
             self.talk.typing.forget(now);
             self.talk.refresh();

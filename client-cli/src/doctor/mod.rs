@@ -177,17 +177,11 @@ async fn connect_and_check(settings: &mut Settings) -> Result<Result<bool, Cause
 
 /// The same with long polling alone, where the client would try that after such a failure of a WebSocket.
 fn polling_instead(settings: &Settings, cause: &Cause) -> Option<Settings> {
-    use DialErrorKind::{Http, NotWebSocket, Timeout, Unreachable};
     let server =
         settings.socket_io.as_ref().filter(|server| server.options.transports == Transports::Auto)?;
     let may_be_blocked = match cause.code {
-        CauseCode::Dial(NotWebSocket | Timeout | Unreachable)
-        | CauseCode::ConnectionLost
-        | CauseCode::ProtocolError => true,
-        CauseCode::Dial(Http(status)) => {
-            matches!(status, 400 | 405 | 426) || (status >= 500 && status != 503)
-        }
-        _ => false,
+        CauseCode::Dial(kind) => kind.may_be_blocked(),
+        code => matches!(code, CauseCode::ConnectionLost | CauseCode::ProtocolError),
     };
     let server = server.clone().transports(Transports::Polling);
     let mut polling = settings.clone();
@@ -252,7 +246,8 @@ async fn reach(settings: &Settings) -> bool {
     any
 }
 
-/// TLS, upgrade, token and ping, as the library sees them; `opened`: how the dial begun at `started` came out. The error is a refusal of the token, which has not been
+/// TLS, upgrade, token and ping, as the library sees them; `opened`: how the dial begun at `started` came out. The error is a
+/// refusal of the token, which has not been
 /// reported yet.
 async fn check_session(
     settings: &Settings,

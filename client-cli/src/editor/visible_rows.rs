@@ -1,4 +1,4 @@
-//! Which rows are drawn of a line that is taller than the terminal. Draws nothing itself.
+//! Chooses the rows that are drawn of a line that is taller than the terminal. Draws nothing itself.
 //!
 //! rustyline draws every row, and those that scroll off at the top would stay in the terminal's scrollback, once for each key.
 //! So it is given no more than fit. Its moves count all rows, and stop at the edge of the terminal, where the rows that are

@@ -99,11 +99,7 @@ impl Pipe {
                 self.user_known();
             }
         }
-        if state == State::Connected {
-            self.unconnected_since = None;
-        } else {
-            self.unconnected_since.get_or_insert_with(Instant::now);
-        }
+        self.termination.set_connected(state == State::Connected);
         self.has_ended = matches!(state, State::Closing | State::Closed | State::Failed);
         match state {
             State::Connected => {

@@ -24,8 +24,9 @@ use crate::hints::Hints;
 use crate::idle_timeout::IdleNotice;
 use crate::lines::{self, Line};
 use crate::settings::{Sources, named};
-use crate::signals::{Signal, Signals, UNCONNECTED};
+use crate::signals::{Signal, Signals};
 use crate::stdout_writer::{StdoutWriter, WriteFailure};
+use crate::termination::Termination;
 use crate::token_notices::TokenNotices;
 use in_flight::InFlight;
 use misspelt_fields::MisspeltField;
@@ -95,8 +96,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         advice: Some(settings.hints("pipe")),
         printed: Vec::new(),
         phase: Phase::Open,
-        unconnected_since: Some(Instant::now()),
-        terminated: None,
+        termination: Termination::new(),
         interrupted: None,
         exit: Exit::Success,
         drain_timeout: Duration::from_secs(arguments.drain_timeout.into()),
@@ -181,10 +181,7 @@ struct Pipe {
     advice: Option<Hints>,
     printed: Vec<u8>,
     phase: Phase,
-    /// Since when there is no connection.
-    unconnected_since: Option<Instant>,
-    /// When a SIGTERM came.
-    terminated: Option<Instant>,
+    termination: Termination,
     /// Until when an interrupted pipe may still tell outcomes.
     interrupted: Option<Instant>,
     exit: Exit,
@@ -219,7 +216,7 @@ impl Pipe {
                 };
             let deadline = match self.phase {
                 Phase::Draining(at) | Phase::Settling(at) | Phase::Lingering(at) => {
-                    Some(self.unconnected_until().map_or(at, |until| at.min(until)))
+                    Some(self.termination.limit(at))
                 }
                 Phase::Failed(end) if self.input.is_some() => Some(end.min(Instant::now() + NEXT_LINE)),
                 _ => None,
@@ -264,16 +261,11 @@ impl Pipe {
 
     /// SIGTERM: what has been read is still dealt with.
     fn terminate(&mut self) {
-        self.terminated = Some(Instant::now());
+        self.termination.request();
         self.stop_reading();
         if let Phase::Lingering(_) = self.phase {
             self.close(false);
         }
-    }
-
-    /// Until when what is under way waits for a connection after a SIGTERM.
-    fn unconnected_until(&self) -> Option<Instant> {
-        Some(self.terminated?.max(self.unconnected_since?) + UNCONNECTED)
     }
 
     /// Ctrl-C: the end of it all, with an outcome for each send that had none.

@@ -93,7 +93,7 @@ impl Pipe {
     }
 
     fn linger(&mut self) {
-        if self.linger.is_zero() || self.unprinted.is_some() || self.terminated.is_some() {
+        if self.linger.is_zero() || self.unprinted.is_some() || self.termination.is_requested() {
             self.close(false);
         } else {
             self.phase = Phase::Lingering(Instant::now() + self.linger);

@@ -106,7 +106,7 @@ impl<'a> File<'a> {
             (Some((name, value)), _) => self.profile(name, value).map_err(|mistake| mistake.failure(path)),
             // A profile may have been meant by it.
             (None, None) => match self.strays().next() {
-                Some(mistake) => Err(mistake.failure(path)),
+                Some((_, mistake)) => Err(mistake.failure(path)),
                 None => Ok(Profile::default()),
             },
             (None, Some(name)) => {
@@ -132,7 +132,8 @@ impl<'a> File<'a> {
 
     /// How a chat looks.
     pub(super) fn screen(&self, path: &Path) -> Result<Screen, Failure> {
-        self.chat().map_err(|mistake| {
+        let screen = self.chat().and_then(|screen| self.misspelt_chat().map_or(Ok(screen), Err));
+        screen.map_err(|mistake| {
             Failure::usage("config_file", mistake.in_words(path)).hint(
                 "[chat] has notify (none, bell, osc9 or osc777), title, typing and history (true or false), and colours (own = 0 to 255, \
                  names = a list of them)",
@@ -145,10 +146,7 @@ impl<'a> File<'a> {
         if let Some(mistake) = unread.find(|mistake| mistake.part == Part::Chat) {
             return Err(mistake);
         }
-        let Some(value) = self.root.get(CHAT) else {
-            let stray = self.strays().find(|stray| stray.what.ends_with("did you mean \"chat\"?"));
-            return stray.map_or_else(|| Ok(Screen::default()), Err);
-        };
+        let Some(value) = self.root.get(CHAT) else { return Ok(Screen::default()) };
         Screen::deserialize(ValueDeserializer::from(value.clone())).map_err(|error| {
             let at = error.span().map_or(value.span().start, |span| span.start);
             let what = error.message().to_owned();
@@ -168,21 +166,27 @@ impl<'a> File<'a> {
         if !mistakes.iter().any(|mistake| mistake.part == Part::Chat) {
             mistakes.extend(self.chat().err());
         }
-        mistakes.extend(self.strays());
+        mistakes.extend(self.strays().map(|(_, mistake)| mistake));
         mistakes.retain(|mistake| !mistake.is_in(used));
         mistakes
     }
 
-    /// What stands beside the profiles and the look of a chat, and means nothing.
-    fn strays(&self) -> impl Iterator<Item = Mistake> {
+    /// The section that is to be the look of a chat, where there is none.
+    fn misspelt_chat(&self) -> Option<Mistake> {
+        let mut strays = self.strays().filter(|_| self.root.get(CHAT).is_none());
+        strays.find_map(|(meant, mistake)| (meant == Some(CHAT)).then_some(mistake))
+    }
+
+    /// What stands beside the profiles and the look of a chat, and means nothing; each with what it may be meant for.
+    fn strays(&self) -> impl Iterator<Item = (Option<&'static str>, Mistake)> {
         self.root.keys().filter(|key| !matches!(&**key.get_ref(), PROFILES | CHAT)).map(|key| {
             let name = key.get_ref();
             let meant = [PROFILES, CHAT].into_iter().find(|known| strsim::osa_distance(known, name) <= MOST_SLIPS);
-            let meant = meant.map(|known| format!("; did you mean \"{known}\"?")).unwrap_or_default();
+            let question = meant.map(|known| format!("; did you mean \"{known}\"?")).unwrap_or_default();
             let what = format!(
-                "\"{name}\" means nothing here: profiles are [profiles.NAME], and a chat's look is [chat]{meant}"
+                "\"{name}\" means nothing here: profiles are [profiles.NAME], and a chat's look is [chat]{question}"
             );
-            Mistake { line: self.line(key.span().start), part: Part::Other, field: None, what }
+            (meant, Mistake { line: self.line(key.span().start), part: Part::Other, field: None, what })
         })
     }
 

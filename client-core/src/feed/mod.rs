@@ -199,14 +199,8 @@ impl<P, N: Clone> Feed<P, N> {
 
     /// Turns what the link wants into outputs.
     fn process_actions(&mut self, now: Timestamp) {
-        loop {
-            let actions = self.link.take_actions();
-            if actions.is_empty() {
-                return;
-            }
-            for action in actions {
-                self.perform(now, action);
-            }
+        while let Some(action) = self.link.next_action() {
+            self.perform(now, action);
         }
     }
 

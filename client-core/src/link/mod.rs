@@ -181,9 +181,9 @@ impl Link {
         }
     }
 
-    /// What is to be done, in order.
-    pub(crate) fn take_actions(&mut self) -> Vec<Action> {
-        core::mem::take(&mut self.actions)
+    /// What is to be done next. There are a few at most.
+    pub(crate) fn next_action(&mut self) -> Option<Action> {
+        (!self.actions.is_empty()).then(|| self.actions.remove(0))
     }
 
     /// The last measured round trip.

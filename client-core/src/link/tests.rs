@@ -28,7 +28,7 @@ impl Rig {
     }
 
     fn collect(&mut self) {
-        self.done.append(&mut self.link.take_actions());
+        self.done.extend(core::iter::from_fn(|| self.link.next_action()));
     }
 
     fn pass(&mut self, time: Duration) {

@@ -127,7 +127,7 @@ impl TransportChoice {
         if error.refuses_transport {
             self.refused = Some(self.dialled);
         }
-        self.failed(may_be_blocked(error.kind));
+        self.failed(error.kind.may_be_blocked());
     }
 
     pub(super) fn closed_in_handshake(&mut self, how: &Disconnect) {
@@ -141,13 +141,15 @@ impl TransportChoice {
     }
 }
 
-/// Whether a dial may have failed because something on the way lets no WebSocket through. Not when the server was not
-/// reached, or has said what is wrong.
-fn may_be_blocked(kind: DialErrorKind) -> bool {
-    match kind {
-        DialErrorKind::Unreachable | DialErrorKind::Timeout | DialErrorKind::NotWebSocket => true,
-        DialErrorKind::Http(status) => matches!(status, 400 | 405 | 426) || (status >= 500 && status != 503),
-        _ => false,
+impl DialErrorKind {
+    /// Whether a dial may have failed because something on the way lets no WebSocket through, so that long polling may work. Not
+    /// when the server was not reached, or has said what is wrong.
+    pub fn may_be_blocked(self) -> bool {
+        match self {
+            Self::Unreachable | Self::Timeout | Self::NotWebSocket => true,
+            Self::Http(status) => matches!(status, 400 | 405 | 426) || (status >= 500 && status != 503),
+            _ => false,
+        }
     }
 }
 

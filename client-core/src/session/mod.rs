@@ -456,14 +456,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Does what the link wants.
     fn perform_actions(&mut self, now: Timestamp) {
-        loop {
-            let actions = self.link.take_actions();
-            if actions.is_empty() {
-                break;
-            }
-            for action in actions {
-                self.perform(now, action);
-            }
+        while let Some(action) = self.link.next_action() {
+            self.perform(now, action);
         }
     }
 

@@ -82,7 +82,7 @@ impl Hub {
     /// Counts a join of the user, or something else that is limited like joins.
     pub(super) fn count_join(&mut self, now: Timestamp, user: &Name) -> RateDecision {
         let decision = self.users.get_mut(user).map_or(RateDecision::Allow, |user| user.join(now));
-        self.note_usage(now, user);
+        self.note_consumption(now, user);
         decision
     }
 

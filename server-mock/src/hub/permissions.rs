@@ -36,15 +36,12 @@ impl Hub {
     pub(super) fn remove_from_room(&mut self, now: Timestamp, conn: ConnId, room: &Name) {
         let Some(state) = self.conns.get_mut(&conn) else { return };
         state.rooms.remove(room);
-        let extended = state
-            .extended
-            .as_mut()
-            .map(|extended| {
-                if !mutation!(RemovedHearsOn) {
-                    extended.replays.end(room);
-                }
-            })
-            .is_some();
+        let extended = state.extended.is_some();
+        if let Some(extended) = &mut state.extended
+            && !mutation!(RemovedHearsOn)
+        {
+            extended.replays.end(room);
+        }
         self.remove_member(now, room, conn, true);
         if extended && !mutation!(RemovalUnsaid) {
             let left = Left {

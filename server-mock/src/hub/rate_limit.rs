@@ -24,11 +24,7 @@ impl TokenBucket {
 
     /// Takes so many, or none when there are fewer.
     pub(super) fn try_take_many(&mut self, now: Timestamp, rate: f64, burst: f64, count: f64) -> bool {
-        self.tokens = (self.tokens
-            + now.since(self.updated_at).as_secs_f64() * rate
-                / if mutation!(NeverFills) { 2.0 } else { 1.0 })
-        .min(if mutation!(FillsBeyond) { f64::INFINITY } else { burst });
-        self.updated_at = now;
+        self.fill(now, rate, burst);
         if self.tokens < count {
             return false;
         }
@@ -38,8 +34,14 @@ impl TokenBucket {
 
     /// Leaves no more than this; it may be less than nothing, by one burst at most, for what was taken elsewhere.
     pub(super) fn reduce_to(&mut self, now: Timestamp, rate: f64, burst: f64, left: f64) {
-        let full = self.tokens + now.since(self.updated_at).as_secs_f64() * rate;
-        self.tokens = full.min(burst).min(left.max(-burst));
+        self.fill(now, rate, burst);
+        self.tokens = self.tokens.min(left.max(-burst));
+    }
+
+    fn fill(&mut self, now: Timestamp, rate: f64, burst: f64) {
+        let slow = if mutation!(NeverFills) { 2.0 } else { 1.0 };
+        let full = self.tokens + now.since(self.updated_at).as_secs_f64() * rate / slow;
+        self.tokens = full.min(if mutation!(FillsBeyond) { f64::INFINITY } else { burst });
         self.updated_at = now;
     }
 

@@ -174,7 +174,7 @@ impl Hub {
         let Some(user) = self.users.get_mut(&send.user) else { return Admission::Accept };
         match if mutation!(RateUnkept) { RateDecision::Allow } else { user.send(now) } {
             RateDecision::Allow => {
-                self.note_usage(now, &send.user);
+                self.note_consumption(now, &send.user);
                 Admission::Accept
             }
             RateDecision::Reject => {

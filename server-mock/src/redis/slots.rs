@@ -1,4 +1,4 @@
-//! Which shard of a cluster has which key. Owns the slot of a key and the reading of CLUSTER SLOTS; connects to nothing.
+//! The map from keys to the shards of a cluster: the slot of a key, and the reading of CLUSTER SLOTS. Connects to nothing.
 
 use super::config::Host;
 use super::replies;

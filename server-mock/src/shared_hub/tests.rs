@@ -1,4 +1,4 @@
-//! What goes between a hub that is one node of several and its store, and who waits for it. The store is written by hand.
+//! The requests of a hub that is one node of several to its store, the answers, and those who wait for them. The store is written by hand.
 
 use super::*;
 use crate::auth::{Auth, Identity};

@@ -1,4 +1,4 @@
-//! What strangers do on loopback, each bounded: silent connections, floods, guesses, sessions without a name. A second
+//! Attacks of strangers on loopback, each bounded: silent connections, floods, guesses, sessions without a name. A second
 //! address of the machine stands for everybody else.
 
 use crate::admission::{address, http};

@@ -1,4 +1,4 @@
-//! What one connection may take, and the close codes (protocol.md §2.5).
+//! The limits of one connection, and the close codes (protocol.md §2.5).
 
 use crate::client::{Client, join, message, server, soon};
 use crate::logbook::Logbook;

@@ -1,4 +1,4 @@
-//! What is random about a seed and holds for the whole run. Much is disabled in any one seed: a run in which everything fails all the
+//! The random choices of a seed that hold for the whole run. Much is disabled in any one seed: a run in which everything fails all the
 //! time explores less than many runs in which a few things do.
 
 use super::checker::Bounds;

@@ -435,14 +435,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Turns what the link wants and what has become possible into outputs.
     fn process_actions(&mut self) {
         let now = self.now.monotonic;
-        loop {
-            let actions = self.link.take_actions();
-            if actions.is_empty() {
-                break;
-            }
-            for action in actions {
-                self.perform(now, action);
-            }
+        while let Some(action) = self.link.next_action() {
+            self.perform(now, action);
         }
         self.transmit();
         #[cfg(feature = "frames")]

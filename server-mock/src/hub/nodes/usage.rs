@@ -43,6 +43,13 @@ impl UsageReports {
 }
 
 impl Hub {
+    /// The user has sent something, or joined: where that is not limited it is nobody else's business.
+    pub(in super::super) fn note_consumption(&mut self, now: Timestamp, user: &Name) {
+        if self.rate().is_some() {
+            self.note_usage(now, user);
+        }
+    }
+
     /// Something has changed in what the user has used, or it is time to say it again.
     pub(in super::super) fn note_usage(&mut self, now: Timestamp, user: &Name) {
         let Some(nodes) = &mut self.nodes else { return };

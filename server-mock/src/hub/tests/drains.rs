@@ -1,4 +1,4 @@
-//! How a server says that it is going.
+//! The announcement and the close frames of a server that goes.
 
 use super::*;
 

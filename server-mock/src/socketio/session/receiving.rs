@@ -1,4 +1,4 @@
-//! What comes in: engine packets, the Socket.IO packets in them, and the attachments behind those. Hands events to the
+//! Reads engine packets, the Socket.IO packets in them, and the attachments behind those. Hands events to the
 //! namespace that they are for.
 
 use super::Session;

@@ -1,4 +1,4 @@
-//! What goes out: takes what the hub has said from each namespace's queue, and writes it as far as the transport takes it.
+//! Takes the hub's frames from each namespace's queue, and writes them as far as the transport takes them.
 
 use super::{Due, Session};
 use crate::close_reason::CloseReason;

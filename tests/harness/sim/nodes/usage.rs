@@ -1,4 +1,4 @@
-//! What users have used of the limits that all nodes share, as the modelled store adds it up.
+//! The consumption of users against the limits that all nodes share, as the modelled store adds it up.
 
 use crate::sim::Micros;
 use rejoin::{Id, Name};

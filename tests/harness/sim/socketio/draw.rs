@@ -1,4 +1,4 @@
-//! What a seed decides about clients that speak Socket.IO.
+//! Draws from a seed the plan of clients that speak Socket.IO.
 
 use super::Blockade;
 use crate::sim::action::{Action, Step};

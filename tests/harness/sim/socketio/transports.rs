@@ -1,4 +1,4 @@
-//! Which transport a Socket.IO client may take, as its documentation has it: a model of its own beside the machine's.
+//! A model, beside the machine's own, of the transports that a Socket.IO client may take, written from its documentation.
 
 use crate::sim::Micros;
 use fastrand::Rng;

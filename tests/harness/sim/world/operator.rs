@@ -1,4 +1,4 @@
-//! What an operator and a backend do, and that the hub keeps to its small limits.
+//! The acts of an operator and a backend, and the check that the hub keeps to its small limits.
 
 use super::World;
 use crate::sim::action::Fate;

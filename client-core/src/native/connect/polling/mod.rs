@@ -52,9 +52,7 @@ impl Polling {
         if self.sender.take_pong() {
             return Poll::Ready(Ok(Message::Pong(Bytes::new())));
         }
-        // Before the move a server may answer what was sent only when something has been taken from it.
-        let is_answer_held = self.upgrade.is_pausing() && !self.sender.is_idle();
-        let may_ask = (self.upgrade.lets_requests_begin() || is_answer_held) && !self.sender.is_closing();
+        let may_ask = self.upgrade.lets_get_begin(!self.sender.is_idle()) && !self.sender.is_closing();
         let packet = self.receiver.poll_packet(&mut self.engine, may_ask, cx)?;
         packet.map(|packet| {
             Ok(match packet {
@@ -91,7 +89,7 @@ impl Polling {
 
     /// Ready when the server has taken everything.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Disconnect>> {
-        let may_post = self.upgrade.lets_requests_begin();
+        let may_post = self.upgrade.lets_post_begin();
         let is_idle = self.sender.is_idle();
         let flushed = self.sender.poll_flush(&mut self.engine, may_post, cx);
         if !is_idle && self.sender.is_idle() {

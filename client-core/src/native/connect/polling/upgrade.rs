@@ -61,14 +61,14 @@ impl Upgrade {
         }))
     }
 
-    /// Whether the move waits for what is under way.
-    pub(super) fn is_pausing(&self) -> bool {
-        matches!(self, Self::Pausing(_))
+    /// Whether a POST may begin.
+    pub(super) fn lets_post_begin(&self) -> bool {
+        matches!(self, Self::None | Self::Probing(_))
     }
 
-    /// Whether requests may begin.
-    pub(super) fn lets_requests_begin(&self) -> bool {
-        matches!(self, Self::None | Self::Probing(_))
+    /// Whether a GET may begin. Before the move a server may answer a POST only when something has been taken from it.
+    pub(super) fn lets_get_begin(&self, is_posting: bool) -> bool {
+        self.lets_post_begin() || (is_posting && matches!(self, Self::Pausing(_)))
     }
 
     /// Goes on as far as it can. `is_idle`: no request is under way. Gives the WebSocket when the server has been told.

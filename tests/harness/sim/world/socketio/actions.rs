@@ -1,4 +1,4 @@
-//! What happens to Socket.IO clients, and how they are in the end.
+//! The acts on Socket.IO clients, and the look at them in the end.
 
 use super::SioEvent;
 use crate::sim::SECOND;
