@@ -1,5 +1,7 @@
 //! Errors without a `ref`: each is matched to the oldest unanswered request that it can concern, because servers
-//! process frames in order (protocol.md §2.2).
+//! process frames in order (protocol.md §2.2). A request that no answer is awaited for comes first, though it is newer:
+//! the answer to a send may still wait for the server's store, or be lost, and a send that is told as refused must not
+//! have been taken. A send that is really meant stays without an answer, and is asked for and repeated.
 
 use super::Session;
 use crate::event::Event;
@@ -31,11 +33,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if let Some((frame, reference)) = self.oldest_request(conn, &refusal)
             && let Some(connection) = &mut self.connection
         {
-            let aside = connection
-                .untracked_requests
-                .first()
-                .copied()
-                .filter(|aside| *aside < frame && may_be_aside(code));
+            let aside = connection.untracked_requests.first().copied().filter(|_| may_be_aside(code));
             connection.processed_through(aside.unwrap_or(frame));
             if aside.is_none() {
                 let refusal = ErrorDetail { reference: Some(reference), room: None, ..refusal };

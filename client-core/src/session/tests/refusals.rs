@@ -5,7 +5,7 @@ use super::rig::{Rig, acked, hello, id, join_answer};
 use crate::event::{Delivery, DeliveryStatus, Event, RoomChange, SendId};
 use crate::id::Id;
 use crate::link::State;
-use crate::messages::{ClientMessage, Code, ErrorDetail, Joined, Nack, ServerMessage};
+use crate::messages::{ClientMessage, Code, ErrorDetail, Joined, Left, Nack, ServerMessage};
 use crate::outbound::OutboundMessage;
 use crate::session::{Command, Output};
 use crate::{Config, Name, RoomState, SendFailure, Token};
@@ -234,6 +234,26 @@ fn a_refused_signal_does_not_fail_the_message_behind_it() {
     rig.send(2, "x");
     rig.receive(unnamed(Code::BadRequest, false).error(None, None));
     assert_eq!(rig.deliveries(), [(2, refused(Code::BadRequest))]);
+}
+
+#[test]
+fn a_refused_question_about_members_does_not_fail_a_message_that_the_servers_store_has_still_to_answer() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let tag = rig.sends().remove(0).1;
+    rig.command(Command::Presence(Name::from("r")));
+    let room = Name::from("r");
+    // The member is removed before the question arrives.
+    rig.receive(ServerMessage::Left(Left {
+        reference: None,
+        room: room.clone(),
+        code: Some(Code::Forbidden),
+        server_code: None,
+    }));
+    rig.receive(unnamed(Code::NotJoined, true).error(None, Some(&room)));
+    assert_eq!(rig.deliveries(), []);
+    rig.ack(&tag.reference, "a", 11);
+    assert_eq!(rig.deliveries(), [(1, acked("a", 11))]);
 }
 
 #[test]
