@@ -60,7 +60,7 @@ export function createClient(address: Address, options: Options, loader: Loader,
   const names = new EventNames(events);
   const urls = found.map(([url]) => url);
   // Notifications arrive in any case; an application that named one is told of gaps in them.
-  const shared = { notifications: events.notification != undefined, sendTtl, webSocket, clock, wasm };
+  const shared = { notifications: events.notification != undefined, sendTtl, clock, wasm };
   const protocol = (name: string) => new part.Protocol(name, names, ackText == "error", urlHint(urls[0]!, transports));
   const sockets: Shared["sockets"] = (...dials) => socketConstructor(transportParts, { webSocket, extraHeaders, withCredentials, clock }, ...dials);
   const hasSocket = typeof (webSocket ?? globalThis.WebSocket) == "function";

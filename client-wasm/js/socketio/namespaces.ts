@@ -57,10 +57,10 @@ export interface Shared {
   readonly runtime: Runtime;
   readonly urls: URL[];
   /** The client options that apply to all namespaces. */
-  readonly options: Pick<AnyOptions, "notifications" | "sendTtl" | "webSocket"> & { clock?: Clock; wasm?: WasmSource };
+  readonly options: Pick<AnyOptions, "notifications" | "sendTtl"> & { clock?: Clock; wasm?: WasmSource };
   /** The settings for acks, and the transports. */
   readonly settings: readonly number[];
-  /** The constructor of the first client's sockets. */
+  /** The constructor of the sockets. */
   sockets(chosen: () => [conn: number, transport: number], upgraded: (conn: number) => void): WebSocketConstructor;
   protocol(namespace: string): SocketIoProtocol;
   readonly loader: Loader;
@@ -73,6 +73,8 @@ export class Namespaces {
   #internals: ClientInternals | undefined;
   #machine: SharedMachine | undefined;
   readonly #made: Promise<void>;
+  /** The constructor of the sockets: each client checks that there is one, the first uses it. */
+  readonly #webSocket: WebSocketConstructor;
   /** Index is the number less one; a name keeps its number. */
   readonly #namespaces: Namespace[] = [];
 
@@ -109,10 +111,10 @@ export class Namespaces {
         return protocol.frames?.(internals);
       },
     };
-    const webSocket = shared.sockets(() => chosen, (conn) => {
+    const webSocket = (this.#webSocket = shared.sockets(() => chosen, (conn) => {
       this.#machine?.inputIn(0, PacketIn.Upgraded as number as Input, [conn]);
       this.#settleFirst();
-    });
+    }));
     this.#first = new Rooms({ ...runtime, Machine }, urls, { ...given, webSocket }, firstProtocol, loader);
     // The other clients end with the first.
     this.#first.on("state", ({ state }) => {
@@ -182,7 +184,7 @@ export class Namespaces {
     if (typeof token == "string") space.token = token;
     const asked = typeof token == "function" ? async (why: { rejected: boolean }) => (space.token = await token(why)) : token;
     this.#namespaces[at] = space;
-    const given = { ...options, ...(asked != undefined && { token: asked }), ...(rooms && { rooms }) };
+    const given = { ...options, webSocket: this.#webSocket, ...(asked != undefined && { token: asked }), ...(rooms && { rooms }) };
     const made = { ...runtime, Machine: OwnMachine as unknown as typeof Machine };
     const client = new NamespaceClient(made, urls, given, namespaceProtocol, new SharedLoader(loader, this.#made, !!this.#machine));
     space.client = client;
