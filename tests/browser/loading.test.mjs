@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -12,6 +11,7 @@ import { RejoinServer } from "../interop/processes.mjs";
 import { installed, root } from "./installed.mjs";
 import { browser, pages, Tab } from "./page.mjs";
 import { project } from "./package.mjs";
+import { listening } from "./site.mjs";
 
 const run = promisify(execFile);
 const { FakeServer } = await installed("testing.js");
@@ -30,13 +30,7 @@ async function serving(t, file, ...answers) {
     if (answer) return response.writeHead(answer).end();
     response.end(readFileSync(join(dist, file)));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${server.address().port}/${file}`;
+  return `http://127.0.0.1:${await listening(t, server)}/${file}`;
 }
 
 const states = (client) => {

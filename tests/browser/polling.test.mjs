@@ -2,7 +2,6 @@
 // through, and from there to a WebSocket as soon as one opens.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
@@ -11,6 +10,7 @@ import { html } from "./builds.mjs";
 import { installed } from "./installed.mjs";
 import { project } from "./package.mjs";
 import { browser, strict, Tab } from "./page.mjs";
+import { listening } from "./site.mjs";
 import { UpgradeProxy } from "./upgrade_proxy.mjs";
 
 const { connect } = await installed("socketio-node.js");
@@ -173,13 +173,14 @@ const state = async (client, wanted) => {
 test("in Node without any WebSocket, with header fields of its own and the cookies of a load balancer", async (t) => {
   const server = await SocketIoServer.start(t);
   const proxy = await UpgradeProxy.start(t, server.port);
-  proxy.answers = { "set-cookie": ["lb=one; Path=/; HttpOnly", "gone=1", "gone=; Max-Age=0"] };
+  proxy.answers = { "set-cookie": ["lb=one; Path=/; HttpOnly", "gone=1", "gone=; Max-Age=0", "own=theirs"] };
   const ada = await client(t, proxy.url, { transports: "polling", rooms: ["lobby"], extraHeaders: { "X-Tenant": "blue", Cookie: "own=1" } });
   await ada.ready();
+  assert.equal(ada.namespace("/other").state, "connecting");
   assert.equal((await ada.send("lobby", "hi")).status, "answered");
   assert.ok(proxy.headers.every((headers) => headers["x-tenant"] == "blue"));
   assert.equal(proxy.headers[0].cookie, "own=1");
-  assert.ok(proxy.headers.slice(1).every(({ cookie }) => cookie == "lb=one; own=1"), JSON.stringify(proxy.headers.map(({ cookie }) => cookie)));
+  assert.ok(proxy.headers.slice(1).every(({ cookie }) => cookie == "own=1; lb=one"), JSON.stringify(proxy.headers.map(({ cookie }) => cookie)));
   await ada.close();
   await server.line((line) => line.startsWith("lost ada"), "the end");
 });
@@ -217,13 +218,7 @@ async function answering(t, ...answers) {
     const [status, headers, body] = answers.shift() ?? [];
     if (status) answer.writeHead(status, headers).end(body);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${server.address().port}`, asked };
+  return { url: `http://127.0.0.1:${await listening(t, server)}`, asked };
 }
 
 test("a first answer that is none of a Socket.IO server's is told in words", async (t) => {
@@ -244,6 +239,13 @@ test("a first answer that is none of a Socket.IO server's is told in words", asy
     assert.deepEqual(asked, ["GET"]);
     await ada.close({ timeout: 0 });
   }
+});
+
+test("an error whose body does not end is told without it", async (t) => {
+  const server = createServer((_, answer) => answer.writeHead(503).write('{"message":"busy'));
+  const ada = await client(t, `http://127.0.0.1:${await listening(t, server)}`, { transports: "polling" });
+  const { cause } = await state(ada, "reconnecting");
+  assert.match(cause.text, /HTTP 503$/);
 });
 
 test("a later answer that cannot be read ends the connection, and is not asked for again at once", async (t) => {
@@ -269,18 +271,13 @@ async function session(t, { hangs = false } = {}) {
     bodies.push(body);
     if (!hangs) answer.end("ok");
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const port = await listening(t, server);
   let ended;
   const over = new Promise((resolve) => (ended = (...how) => resolve(how)));
   const session = await new Promise((resolve) => {
-    const url = `http://127.0.0.1:${server.address().port}/socket.io/?EIO=4&transport=polling`;
+    const url = `http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`;
     const options = { upgrades: false, headers: undefined, withCredentials: false, clock: globalThis };
     const session = new PollingSession(url, options, { opened: () => resolve(session), packet() {}, upgraded() {}, ended });
-  });
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
   });
   return { session, bodies, over };
 }
@@ -332,16 +329,13 @@ test("before the move a server is asked for packets until it has answered what w
       ),
     );
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
   t.after(() => {
     for (const socket of sockets.clients) socket.terminate();
-    server.closeAllConnections();
-    server.close();
   });
+  const port = await listening(t, server);
   const heard = [];
   const session = new PollingSession(
-    `http://127.0.0.1:${server.address().port}/socket.io/?EIO=4&transport=polling`,
+    `http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`,
     {
       upgrades: true, headers: undefined, withCredentials: false, clock: globalThis,
       // The probe comes when a POST is under way.

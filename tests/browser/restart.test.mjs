@@ -1,12 +1,12 @@
 // A planned restart behind one address: the old process drains while the new one takes over, with a log of its own.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { connect as dial, createServer } from "node:net";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 import { RejoinServer } from "../interop/processes.mjs";
 import { installed } from "./installed.mjs";
+import { listening } from "./site.mjs";
 
 const { connect } = await installed("node.js");
 
@@ -26,13 +26,10 @@ async function address(t, first, delay) {
     server.on("data", (data) => (isFar ? setTimeout(() => client.write(data), delay) : client.write(data)));
     server.on("end", () => setTimeout(() => client.end(), isFar ? delay : 0));
   });
-  proxy.listen(0, "127.0.0.1");
-  await once(proxy, "listening");
   t.after(() => {
     for (const socket of sockets) socket.destroy();
-    proxy.close();
   });
-  return { url: `ws://127.0.0.1:${proxy.address().port}/ws`, passOnTo: (next) => (port = next) };
+  return { url: `ws://127.0.0.1:${await listening(t, proxy)}/ws`, passOnTo: (next) => (port = next) };
 }
 
 test("every send around a planned restart is acknowledged, though the new process has another log", async (t) => {

@@ -8,22 +8,29 @@ import { extname, join, normalize } from "node:path";
 
 const types = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
 
-/** Serves `root` on a free port; gives the address. */
-export async function site(t, root, headers = {}) {
-  const server = createServer((request, response) => {
-    const name = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
-    const path = join(root, name.endsWith("/") ? `${name}index.html` : name);
-    if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return response.writeHead(404).end();
-    response.writeHead(200, { "content-type": types[extname(path)] ?? "text/plain", "cache-control": "no-cache", ...headers });
-    createReadStream(path).pipe(response);
-  });
+/** Lets a server listen on a free port, which it gives, until the test is over. */
+export async function listening(t, server) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {
-    server.closeAllConnections();
+    server.closeAllConnections?.();
     server.close();
   });
-  return `http://127.0.0.1:${server.address().port}`;
+  return server.address().port;
+}
+
+/** Answers with the file of `root` that is asked for. */
+export function serveFile(root, request, response, headers = {}) {
+  const name = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
+  const path = join(root, name.endsWith("/") ? `${name}index.html` : name);
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return response.writeHead(404).end();
+  response.writeHead(200, { "content-type": types[extname(path)] ?? "text/plain", "cache-control": "no-cache", ...headers });
+  return createReadStream(path).pipe(response);
+}
+
+/** Serves `root` on a free port; gives the address. */
+export async function site(t, root, headers = {}) {
+  return `http://127.0.0.1:${await listening(t, createServer((request, response) => serveFile(root, request, response, headers)))}`;
 }
 
 /** Passes connections on to a port of this machine until it is told otherwise. */
@@ -54,12 +61,8 @@ export class Proxy {
         });
       }
     });
-    proxy.#server.listen(0, "127.0.0.1");
-    await once(proxy.#server, "listening");
-    t.after(() => {
-      proxy.cut();
-      proxy.#server.close();
-    });
+    t.after(() => proxy.cut());
+    await listening(t, proxy.#server);
     return proxy;
   }
 

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { once } from "node:events";
 import { createServer } from "node:http";
 import { writeFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +12,7 @@ import { Pipe, RejoinServer } from "../interop/processes.mjs";
 import { compiles, html, worksBuilt } from "./builds.mjs";
 import { browser, Tab } from "./page.mjs";
 import { project } from "./package.mjs";
-import { Proxy, site } from "./site.mjs";
+import { listening, Proxy, site } from "./site.mjs";
 
 const run = promisify(execFile);
 const http = (server) => `http://127.0.0.1:${server.port}`;
@@ -190,13 +189,7 @@ async function stranger(t, answer) {
     requests.push({ url: request.url, headers: request.headers });
     answer(response, origin, requests.length);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${server.address().port}`, requests };
+  return { url: `http://127.0.0.1:${await listening(t, server)}`, requests };
 }
 
 const frame = (content) =>

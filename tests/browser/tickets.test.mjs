@@ -1,7 +1,6 @@
 // The option ticketUrl: each dial has a ticket of its own, against the real server, in a real browser and in Node.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { writeFileSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -11,7 +10,7 @@ import { RejoinServer } from "../interop/processes.mjs";
 import { html } from "./builds.mjs";
 import { browser, Tab } from "./page.mjs";
 import { project } from "./package.mjs";
-import { Proxy, site } from "./site.mjs";
+import { listening, Proxy, site } from "./site.mjs";
 
 const script = `
 import { connect } from "./node_modules/rejoin/dist/index.js";
@@ -51,10 +50,8 @@ async function rig(t) {
     const answer = await fetch(`http://127.0.0.1:${server.port}/tickets`, { method: "POST", headers: { authorization: bearer } });
     response.writeHead(answer.status, { ...cors, "content-type": "application/json" });
     response.end(await answer.text());
-  }).listen(0, "127.0.0.1");
-  await once(tickets, "listening");
-  t.after(() => tickets.close());
-  const ticketUrl = `http://127.0.0.1:${tickets.address().port}/tickets`;
+  });
+  const ticketUrl = `http://127.0.0.1:${await listening(t, tickets)}/tickets`;
   const root = project(t, { "index.html": html('<script type="module" src="page.js"></script>'), "page.js": script });
   const tab = await Tab.open(t, await browser(t), await site(t, root));
   return { server, tab, asked, ticketUrl, say: (status) => (says = status) };

@@ -1,12 +1,8 @@
 // A web server for a page and, below /socket.io/, a proxy that lets no WebSocket through until it is told to, as some do.
 
-import { once } from "node:events";
-import { createReadStream, statSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { connect } from "node:net";
-import { extname, join } from "node:path";
-
-const types = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
+import { listening, serveFile } from "./site.mjs";
 
 export class UpgradeProxy {
   /** What came for the engine, in order: `upgrade`, or a request's method. */
@@ -24,12 +20,8 @@ export class UpgradeProxy {
   static async start(t, port, root, headers = {}) {
     const proxy = new UpgradeProxy();
     const server = createServer((incoming, answer) => {
-      const { pathname } = new URL(incoming.url, "http://h");
-      if (pathname.startsWith("/socket.io/")) return proxy.#pass(incoming, answer, port);
-      const path = join(root ?? "/nowhere", pathname == "/" ? "index.html" : pathname);
-      if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return answer.writeHead(404).end();
-      answer.writeHead(200, { "content-type": types[extname(path)] ?? "text/plain", ...headers });
-      createReadStream(path).pipe(answer);
+      if (incoming.url.startsWith("/socket.io/")) return proxy.#pass(incoming, answer, port);
+      return serveFile(root ?? "/nowhere", incoming, answer, headers);
     });
     server.on("upgrade", (incoming, client, head) => {
       proxy.#note("upgrade", incoming);
@@ -47,13 +39,7 @@ export class UpgradeProxy {
         upstream.destroy();
       });
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    t.after(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    proxy.url = `http://127.0.0.1:${server.address().port}`;
+    proxy.url = `http://127.0.0.1:${await listening(t, server)}`;
     return proxy;
   }
 

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createServer } from "node:http";
-import { once } from "node:events";
 import { WebSocket, WebSocketServer } from "ws";
 import { installed } from "./installed.mjs";
+import { listening } from "./site.mjs";
 
 const { connect, RejoinError } = await installed("node.js");
 const { FakeServer } = await installed("testing.js");
@@ -259,11 +259,9 @@ test("in Node a dial that fails says why, and a 401 asks for another token at on
     if (token != good) return socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n");
     sockets.handleUpgrade(request, socket, head, () => {});
   });
-  http.listen(0, "127.0.0.1");
-  await once(http, "listening");
-  t.after(() => http.close());
+  const port = await listening(t, http);
   let count = 0;
-  const client = await connect(`ws://127.0.0.1:${http.address().port}/`, { webSocket: WebSocket, token: () => `t${++count}`, protocol: "plain" });
+  const client = await connect(`ws://127.0.0.1:${port}/`, { webSocket: WebSocket, token: () => `t${++count}`, protocol: "plain" });
   t.after(() => client.close({ timeout: 0 }));
   const causes = [];
   client.on("state", ({ cause }) => cause && causes.push(cause.text ?? cause.code));

@@ -1,4 +1,5 @@
 // Parses Socket.IO packets and assembles their attachments.
+import { toBase64 } from "../util/base64.js";
 import { isCount, wellFormedJson } from "../protocol/validate.js";
 
 /** The packet stream is broken: nothing that follows can be parsed. */
@@ -73,6 +74,8 @@ function packet(text: string, attachments: readonly ArrayBuffer[]): Packet {
   return { type: Number(type![0]), namespace, ack, json: json!, payload: read(json!, attachments, base64), attachments, size };
 }
 
+const base64 = (bytes: ArrayBuffer): string => toBase64(new Uint8Array(bytes));
+
 /** Fields with ids: numbers too large for JavaScript are read as strings. */
 const LARGE_ID = /"(roomId|userId|id|_id|messageId|message_id)"(\s*:\s*)(-?\d{16,64})(?=\s*[,}])/g;
 
@@ -94,10 +97,4 @@ function fillPlaceholder(value: any, attachments: readonly ArrayBuffer[], as: (b
   const bytes = isCount(value.num) ? attachments[value.num] : undefined;
   if (!bytes) throw new OutOfSync("an attachment that did not come");
   return as(bytes);
-}
-
-function base64(bytes: ArrayBuffer): string {
-  let characters = "";
-  for (const byte of new Uint8Array(bytes)) characters += String.fromCharCode(byte);
-  return btoa(characters);
 }

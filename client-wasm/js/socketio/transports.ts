@@ -1,6 +1,6 @@
 // The transports of Engine.IO: opens for each dial the socket that the machine has chosen. Decides nothing.
 import type { Clock, WebSocketConstructor, WebSocketLike } from "../types.js";
-import { oneOf, type Rule } from "../client/arguments.js";
+import { object, oneOf, type Rule } from "../client/arguments.js";
 import { type LoadPolling, PollingSocket } from "./polling_socket.js";
 import type { Options } from "./types.js";
 
@@ -12,7 +12,7 @@ export const transportsRule = oneOf(...transportNames);
 /** Rule of header fields: names and values that HTTP can write. */
 export const headersRule: Rule = [
   (value) =>
-    typeof value == "object" && value != null && !Array.isArray(value) &&
+    object[0](value) &&
     Object.entries(value).every(([name, value]) => /^[!#$%&'*+.^`|~\w-]+$/.test(name) && typeof value == "string" && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)),
   "an object with texts, the header fields by name",
 ];

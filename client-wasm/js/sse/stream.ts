@@ -1,8 +1,6 @@
 // One HTTP request for an event stream, from the request to the end of its body. Decides nothing.
+import { errorMessage } from "../util/error_body.js";
 import type { FetchInit, FetchResponse } from "./types.js";
-
-/** Limits for an error body: bytes read, time, and characters kept. */
-const MAX_BODY = 4096, BODY_TIMEOUT_MS = 500, MAX_MESSAGE = 200;
 
 /** Why there is no stream: an HTTP status; 1 for a wrong content; 0 for no response. */
 export interface Refusal {
@@ -70,30 +68,6 @@ export class Stream {
       if (!read?.value) return handlers.ended(!!read);
       handlers.bytes(read.value);
     }
-  }
-}
-
-/** The message of a JSON error body, as far as it arrived in time. */
-async function errorMessage({ headers, body }: FetchResponse): Promise<string> {
-  if (!body || !/json/i.test(headers.get("content-type") ?? "")) return "";
-  let timer: unknown;
-  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), BODY_TIMEOUT_MS)));
-  const decoder = new TextDecoder();
-  let text = "";
-  try {
-    const reader = body.getReader();
-    while (text.length < MAX_BODY) {
-      const read = await Promise.race([reader.read(), late]);
-      if (!read?.value) break;
-      text += decoder.decode(read.value.subarray(0, MAX_BODY), { stream: true });
-    }
-    const { message } = JSON.parse(text) as { message?: unknown };
-    // Control characters are removed.
-    return typeof message == "string" ? message.replace(/[\p{Cc}\p{Cf}]/gu, "").slice(0, MAX_MESSAGE) : "";
-  } catch {
-    return "";
-  } finally {
-    clearTimeout(timer as number);
   }
 }
 

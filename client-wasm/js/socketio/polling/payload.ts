@@ -1,4 +1,5 @@
 // Engine.IO's payloads: the packets in the body of one request or answer of long polling. Does not interpret them.
+import { fromBase64, toBase64 } from "../../util/base64.js";
 import { byteLength } from "../../util/text.js";
 
 /** Between two packets: the ASCII record separator. */
@@ -21,16 +22,11 @@ export const queued = (packet: string | Uint8Array): QueuedPacket => ({
 export function decodePayload(body: string): (string | ArrayBuffer)[] {
   return body.split(SEPARATOR).map((packet) => {
     if (!packet) throw new Error("an answer has an empty packet");
-    return packet[0] == "b" ? Uint8Array.from(atob(packet.slice(1)), (c) => c.charCodeAt(0)).buffer : packet;
+    return packet[0] == "b" ? fromBase64(packet.slice(1)).buffer : packet;
   });
 }
 
-function encode(packet: string | Uint8Array): string {
-  if (typeof packet == "string") return packet;
-  let characters = "b";
-  for (const byte of packet) characters += String.fromCharCode(byte);
-  return `b${btoa(characters.slice(1))}`;
-}
+const encode = (packet: string | Uint8Array): string => (typeof packet == "string" ? packet : `b${toBase64(packet)}`);
 
 /** Takes the next packets out of the queue, as many as one request of so many bytes holds, but one at least. */
 export function takePayload(queue: QueuedPacket[], maxBytes: number): { body: string; bytes: number } {

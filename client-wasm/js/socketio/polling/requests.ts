@@ -1,11 +1,10 @@
 // The HTTP requests of one session by long polling: their address, header fields, cookies and deadlines. Knows nothing of what is
 // in them.
 import type { Clock } from "../../types.js";
+import { errorMessage } from "../../util/error_body.js";
 
-/** Most characters of an answer, of an error's body, and of the message in it. */
+/** Most characters of an answer. */
 const MAX_ANSWER = 32 << 20;
-const MAX_ERROR = 4096;
-const MAX_MESSAGE = 200;
 /** How long the first request may take, in ms; the server says how long the others may. */
 const OPENING_PATIENCE = 30_000;
 /** Most cookies, and characters of all of them. */
@@ -69,9 +68,10 @@ export class Requests {
     const headers = { ...this.options.headers };
     if (!this.#cookies.size) return headers;
     const name = Object.keys(headers).find((name) => name.toLowerCase() == "cookie") ?? "cookie";
-    const cookies = [...this.#cookies].map(([name, value]) => `${name}=${value}`);
+    const own = headers[name] ? headers[name].split(/;\s*/) : [];
     // The application's own win.
-    return { ...headers, [name]: [...cookies, ...(headers[name] ? [headers[name]] : [])].join("; ") };
+    const set = [...this.#cookies].filter(([name]) => !own.some((pair) => pair.split("=")[0]!.trim() == name));
+    return { ...headers, [name]: [...own, ...set.map((pair) => pair.join("="))].join("; ") };
   }
 
   /** Ends those under way. */
@@ -108,8 +108,10 @@ export class Requests {
       this.#takeCookies(response.headers);
       if (response.status != 200) throw await refusal(response);
       if (forPackets && /^\s*text\/html/i.test(response.headers.get("content-type") ?? "")) throw new PollingError("a web page answers, not a Socket.IO server");
-      return await textOf(response, MAX_ANSWER);
+      return await textOf(response);
     } catch (error) {
+      // What is left of the answer is not wanted.
+      abort.abort();
       if (isLate) throw new PollingError(`no answer for ${this.patience / 1000} s`);
       throw error;
     } finally {
@@ -136,27 +138,18 @@ async function refusal(response: Response): Promise<PollingError> {
   // The browser hides the status of a redirect.
   if (response.type == "opaqueredirect" || (response.status >= 300 && response.status < 400)) return new PollingError("redirects are not followed");
   if (response.status == 413) return new PollingError("the server takes no message of this size", 1009);
-  let words = "";
-  try {
-    const { message } = JSON.parse(await textOf(response, MAX_ERROR));
-    if (typeof message == "string") words = `${message.replace(/[\p{Cc}\p{Cf}]/gu, "").slice(0, MAX_MESSAGE)}: `;
-  } catch {
-    // It says no more than its status.
-  }
-  return new PollingError(`${words}HTTP ${response.status}`);
+  const words = await errorMessage(response);
+  return new PollingError(`${words && `${words}: `}HTTP ${response.status}`);
 }
 
 /** The text of an answer. Throws if it is too long. */
-async function textOf(response: Response, most: number): Promise<string> {
+async function textOf(response: Response): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   const reader = response.body?.getReader();
   for (let read; (read = await reader?.read())?.value; ) {
     text += decoder.decode(read.value, { stream: true });
-    if (text.length > most) {
-      void reader!.cancel().catch(() => {});
-      throw new PollingError("an answer is too long");
-    }
+    if (text.length > MAX_ANSWER) throw new PollingError("an answer is too long");
   }
   return text + decoder.decode();
 }

@@ -70,7 +70,7 @@ export class PollingSession {
   #isOver = false;
   /** The WebSocket that is tried out. */
   #probe: WebSocketLike | undefined;
-  /** It works: nothing more is sent by long polling, and what is under way is waited for. */
+  /** It works, or the session has moved to it: nothing more is sent by long polling, and what is under way is waited for. */
   #isPaused = false;
   /** The WebSocket that the session has moved to. */
   #socket: WebSocketLike | undefined;
@@ -137,7 +137,7 @@ export class PollingSession {
   }
 
   get #mayRequest(): boolean {
-    return !this.#isOver && !this.#isPaused && !this.#socket;
+    return !this.#isOver && !this.#isPaused;
   }
 
   /** Asks for packets, again and again. */
@@ -146,7 +146,7 @@ export class PollingSession {
     this.#isPolling = true;
     try {
       // Before the move a server may answer what was sent only when something has been taken from it.
-      while ((this.#mayRequest || (this.#isPaused && this.#isPosting)) && !this.#isOver && !this.#isClosing) {
+      while (!this.#isOver && !this.#isClosing && (!this.#isPaused || this.#isPosting)) {
         for (const packet of decodePayload(await this.#requests.get())) this.#deliver(packet);
       }
     } catch (error) {
