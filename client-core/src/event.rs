@@ -148,7 +148,7 @@ pub struct JoinedRoom<N = Name> {
     pub room: N,
     /// Whether everything since the last position follows.
     pub recovered: bool,
-    /// How many messages are replayed.
+    /// How many of the replayed messages are new to the application.
     pub replayed: u64,
     /// Why it does not.
     pub reason: Option<JoinReason>,

@@ -82,8 +82,8 @@ pub(crate) struct Resumed {
     pub(crate) gap: Option<LogGap>,
     /// The log is in another epoch than before.
     pub(crate) new_epoch: bool,
-    /// What is replayed is not for the application.
-    pub(crate) silent: bool,
+    /// How many of the replayed messages are new to the application.
+    pub(crate) replayed: u64,
 }
 
 /// How long a replay or an answer may make no progress before it is requested (again).
@@ -219,7 +219,8 @@ impl<P, N> RoomReceiver<P, N> {
             if !asked {
                 self.silent_until = joined.seq;
             }
-            return Resumed { gap: None, new_epoch: true, silent: !asked };
+            let replayed = if asked || mutation!(ReplayMiscounted) { joined.replay } else { 0 };
+            return Resumed { gap: None, new_epoch: true, replayed };
         };
         let same = cursor.epoch == joined.epoch;
         let within = same && cursor.seq <= joined.seq;
@@ -236,7 +237,9 @@ impl<P, N> RoomReceiver<P, N> {
                     cursor.seq.saturating_add(joined.replay)
                 };
             }
-            return Resumed { gap: None, new_epoch: false, silent: false };
+            // A replay by count may begin before what the application has.
+            let replayed = joined.replay.min(joined.seq.saturating_sub(cursor.seq));
+            return Resumed { gap: None, new_epoch: false, replayed };
         }
         let reason = match joined.reason {
             _ if !same => GapReason::EpochChanged,
@@ -263,7 +266,7 @@ impl<P, N> RoomReceiver<P, N> {
         Resumed {
             gap: if mutation!(NewEpochUntold) && !same { None } else { Some(gap) },
             new_epoch: !same,
-            silent: false,
+            replayed: joined.replay,
         }
     }
 }

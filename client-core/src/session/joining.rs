@@ -165,7 +165,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.event(Event::Joined(JoinedRoom {
             room: joined.room,
             recovered: joined.recovered || mutation!(JoinedRecoveredSaid),
-            replayed: if resumed.silent && !mutation!(ReplayMiscounted) { 0 } else { joined.replay },
+            replayed: resumed.replayed,
             reason: joined.reason,
             members: joined.members,
             member_count: joined.member_count,

@@ -52,6 +52,30 @@ fn a_rejoin_goes_on_from_the_last_message_and_what_is_replayed_again_is_dropped(
 }
 
 #[test]
+fn a_join_counts_of_its_replay_only_what_is_new_to_the_application() {
+    // Nothing has come since the first join, so that it is not known by which message to continue.
+    let mut rig = Rig::new(Config::default());
+    rig.command(Command::Join(crate::Name::from("r").into()));
+    rig.command(Command::Connect);
+    rig.open();
+    rig.receive(hello("me"));
+    let reference = rig.join_request("r").reference;
+    rig.receive(ServerMessage::Joined(Box::new(join_answer(reference, "e", 10))));
+    rig.said();
+    rejoin(&mut rig, |answer| Joined { replay: 9, ..answer });
+    for seq in 6..=14 {
+        rig.receive(replayed("e", seq));
+    }
+    let events = rig.events();
+    let told = events.iter().find_map(|event| match event {
+        Event::Joined(joined) => Some(joined.replayed),
+        _ => None,
+    });
+    let shown = events.iter().filter(|event| matches!(event, Event::Message(_))).count();
+    assert_eq!((told, shown), (Some(4), 4));
+}
+
+#[test]
 fn messages_behind_a_gap_wait_until_it_is_fetched() {
     let mut rig = Rig::joined();
     rig.receive(live("e", 13));
