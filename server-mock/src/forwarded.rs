@@ -4,15 +4,14 @@
 use crate::admission::{Cause, Wait};
 use crate::cors;
 use crate::http_connection::HttpConnection;
+use crate::json_refusal::{JsonRefusal, WAIT_AND_TRY_AGAIN};
 use crate::socketio::SocketIo;
 use crate::state::AppState;
-use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::{ORIGIN, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::ORIGIN;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,13 +25,14 @@ pub(crate) struct Forwarded {
 /// Passes a request on, unless its address has used up what one may take.
 pub(crate) async fn admit(State(state): State<Forwarded>, request: Request, next: Next) -> Response {
     let Err(wait) = count(&state, &request) else { return next.run(request).await };
-    let body = Json(json!({
-        "code": "rate_limited",
-        "message": "this address comes too often, or has too many requests under way",
-        "hint": "wait as Retry-After says, then try again",
-    }));
-    let mut refusal = (StatusCode::TOO_MANY_REQUESTS, body).into_response();
-    refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.seconds()));
+    let mut refusal = JsonRefusal {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        code: "rate_limited",
+        message: "this address comes too often, or has too many requests under way",
+        hint: WAIT_AND_TRY_AGAIN,
+        retry_after: Some(wait.seconds()),
+    }
+    .into_response();
     if state.app.allows_origin(&request) {
         let origin = request.headers().get(ORIGIN);
         refusal = cors::readable(refusal, origin, state.app.lists_origin(origin));

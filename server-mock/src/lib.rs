@@ -117,6 +117,7 @@ mod http_client;
 mod http_connection;
 pub mod hub;
 mod json_body;
+mod json_refusal;
 mod limit_log;
 mod limits;
 mod lingering;

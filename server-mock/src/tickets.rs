@@ -4,15 +4,16 @@ use crate::admission::Wait;
 use crate::auth::{NoTicket, TICKET_LIFETIME, Tickets};
 use crate::cors;
 use crate::http_connection::HttpConnection;
+use crate::json_refusal::{JsonRefusal, WAIT_AND_TRY_AGAIN};
 use crate::limit_log::Subject;
 use crate::origin;
 use crate::query::token;
 use crate::state::{AppState, AuthUnavailable};
 use crate::upgrade::BUSY_SECONDS;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -84,48 +85,30 @@ async fn preflight(State(app): State<Arc<AppState>>, request: Request) -> Respon
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (status, code, message, hint) = match self {
-            Self::Origin => (StatusCode::FORBIDDEN, "forbidden_origin", origin::REFUSED, origin::HINT),
+        let overloaded = |message| {
+            (StatusCode::SERVICE_UNAVAILABLE, "overloaded", message, WAIT_AND_TRY_AGAIN, Some(BUSY_SECONDS))
+        };
+        let (status, code, message, hint, retry_after) = match self {
+            Self::Origin => (StatusCode::FORBIDDEN, "forbidden_origin", origin::REFUSED, origin::HINT, None),
             Self::Token => (
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
                 "the token is missing, wrong or has ended",
                 "send a valid token as 'Authorization: Bearer TOKEN'",
+                None,
             ),
-            Self::Often(_) => (
+            Self::Often(wait) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "rate_limited",
                 "this address comes too often, or with too many wrong tokens",
-                "wait as Retry-After says, then try again",
+                WAIT_AND_TRY_AGAIN,
+                Some(wait.seconds()),
             ),
-            Self::Full => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "overloaded",
-                "too many tickets have been given and not used",
-                "wait as Retry-After says, then try again",
-            ),
-            Self::Unavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "overloaded",
-                "no ticket can be given now: what the server has to ask for it does not answer",
-                "wait as Retry-After says, then try again",
-            ),
+            Self::Full => overloaded("too many tickets have been given and not used"),
+            Self::Unavailable => {
+                overloaded("no ticket can be given now: what the server has to ask for it does not answer")
+            }
         };
-        let body = Json(json!({ "code": code, "message": message, "hint": hint }));
-        let mut response = (status, [(CACHE_CONTROL, "no-store")], body).into_response();
-        let headers = response.headers_mut();
-        match self {
-            Self::Token => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Self::Often(wait) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(wait.seconds()));
-            }
-            Self::Full | Self::Unavailable => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(BUSY_SECONDS));
-            }
-            Self::Origin => {}
-        }
-        response
+        JsonRefusal { status, code, message, hint, retry_after }.into_response()
     }
 }

@@ -1,16 +1,15 @@
-//! Refusals of a feed as JSON: `{"code", "message", "hint"}`, what happened and what to do.
+//! Refusals of a feed: for each its status, its words and when to try again.
 
 use super::METHODS;
 use crate::admission::Wait;
+use crate::json_refusal::{JsonRefusal, WAIT_AND_TRY_AGAIN};
 use crate::limits::Limit;
 use crate::origin;
 use crate::upgrade::BUSY_SECONDS;
-use axum::Json;
-use axum::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rejoin::RoomNameError;
-use serde_json::json;
 
 /// When to try again for want of a room of the user's own: none is forgotten sooner.
 const ROOMS_SECONDS: u16 = 60;
@@ -105,16 +104,12 @@ impl Refusal {
                 "the token is missing, wrong or has ended",
                 "send a valid token as 'Authorization: Bearer TOKEN' or as ?token=TOKEN",
             ),
-            Self::AuthUnavailable => (
-                "overloaded",
-                "it cannot be found out now whose the token is",
-                "wait as Retry-After says, then try again",
-            ),
-            Self::Unknown => (
-                "overloaded",
-                "it cannot be found out now whether this is allowed",
-                "wait as Retry-After says, then try again",
-            ),
+            Self::AuthUnavailable => {
+                ("overloaded", "it cannot be found out now whose the token is", WAIT_AND_TRY_AGAIN)
+            }
+            Self::Unknown => {
+                ("overloaded", "it cannot be found out now whether this is allowed", WAIT_AND_TRY_AGAIN)
+            }
             Self::Forbidden => (
                 "forbidden",
                 "no right to join in this room",
@@ -134,36 +129,30 @@ impl Refusal {
                 "read a room that exists, or try again when one of this user's rooms has been silent for a while",
             ),
             Self::Limit(Limit::RoomRate) => {
-                ("rate_limited", "this user makes rooms too fast", "wait as Retry-After says, then try again")
+                ("rate_limited", "this user makes rooms too fast", WAIT_AND_TRY_AGAIN)
             }
             Self::Limit(Limit::Rooms) => (
                 "overloaded",
                 "the server has as many rooms as it can keep",
                 "wait as Retry-After says, then try again, or read a room that exists",
             ),
-            Self::Limit(Limit::MembersOfRoom) => (
-                "room_full",
-                "the room has as many readers as one may have",
-                "wait as Retry-After says, then try again",
-            ),
-            Self::Limit(_) => {
-                ("rate_limited", "this user opens feeds too fast", "wait as Retry-After says, then try again")
+            Self::Limit(Limit::MembersOfRoom) => {
+                ("room_full", "the room has as many readers as one may have", WAIT_AND_TRY_AGAIN)
             }
+            Self::Limit(_) => ("rate_limited", "this user opens feeds too fast", WAIT_AND_TRY_AGAIN),
             Self::Often(_) => (
                 "rate_limited",
                 "this address comes too often, or with too many wrong tokens",
-                "wait as Retry-After says, then try again",
+                WAIT_AND_TRY_AGAIN,
             ),
             Self::Draining | Self::Closed(1012) => (
                 "draining",
                 "the server is going away",
                 "wait as Retry-After says, then try again: another one takes over",
             ),
-            Self::Busy | Self::Closed(_) => (
-                "overloaded",
-                "the server takes no more feeds now",
-                "wait as Retry-After says, then try again",
-            ),
+            Self::Busy | Self::Closed(_) => {
+                ("overloaded", "the server takes no more feeds now", WAIT_AND_TRY_AGAIN)
+            }
             Self::Fault(_) => ("fault", "a fault on purpose", "it ends when it is used up or cleared"),
         }
     }
@@ -173,26 +162,17 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = self.status();
         let (code, message, hint) = self.words();
-        let body = Json(json!({ "code": code, "message": message, "hint": hint }));
-        let mut response = (status, [(CACHE_CONTROL, "no-store")], body).into_response();
-        let headers = response.headers_mut();
-        match status {
-            StatusCode::METHOD_NOT_ALLOWED => {
-                headers.insert(ALLOW, HeaderValue::from_static(METHODS));
-            }
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                let seconds = match self {
-                    Self::Fault(_) => 1,
-                    Self::Often(wait) => wait.seconds(),
-                    Self::Limit(Limit::RoomsOfUser) => ROOMS_SECONDS,
-                    _ => BUSY_SECONDS,
-                };
-                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            _ => {}
+        let seconds = match self {
+            Self::Fault(_) => 1,
+            Self::Often(wait) => wait.seconds(),
+            Self::Limit(Limit::RoomsOfUser) => ROOMS_SECONDS,
+            _ => BUSY_SECONDS,
+        };
+        let for_now = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
+        let retry_after = for_now.then_some(seconds);
+        let mut response = JsonRefusal { status, code, message, hint, retry_after }.into_response();
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
         }
         response
     }
