@@ -12,10 +12,14 @@
 //!                                            Failed
 //! ```
 
+mod action;
+mod activity;
 mod auth;
 #[cfg(feature = "socketio")]
 mod carrier;
 mod config;
+mod dialling;
+mod ending;
 #[cfg(feature = "socketio")]
 mod handshake;
 #[cfg(feature = "native")]
@@ -28,6 +32,7 @@ mod tokens;
 #[cfg(feature = "socketio")]
 mod transports;
 
+pub(crate) use action::Action;
 pub use config::LinkConfig;
 pub use network::Hint;
 pub use state::{ConnId, State, StateChange};
@@ -35,14 +40,12 @@ pub use state::{ConnId, State, StateChange};
 pub use transports::{EngineTransport, Transports};
 
 use crate::backoff::{Backoff, RetryTrigger};
-use crate::cause::{Cause, CauseCode, DialError, DialErrorKind, Disconnect};
+use crate::cause::{Cause, CauseCode, DialError, DialErrorKind};
 use crate::close_code;
 use crate::limiter::DialLimiter;
 use crate::liveness::{Liveness, ProbeResult};
 use crate::mutation::mutation;
 use crate::time::{ClockReading, Nanos, Timestamp};
-use crate::token::Token;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use auth::Auth;
 #[cfg(feature = "socketio")]
@@ -50,48 +53,6 @@ use carrier::Carrier;
 use fastrand::Rng;
 use migration::{OldConnection, Replacement};
 use state::Outage;
-
-/// What the link wants done. The session turns it into its own outputs.
-#[derive(Debug)]
-pub(crate) enum Action {
-    FetchToken {
-        rejected: bool,
-    },
-    Dial {
-        conn: ConnId,
-        endpoint: usize,
-        attempt: u32,
-        token: Option<Token>,
-        extended: bool,
-        url: Option<Box<str>>,
-    },
-    /// A fresh token for the connection in use.
-    Authenticate(Token),
-    Ping(ConnId),
-    /// Begin the close handshake; the end is reported as `closed`, or the link stops waiting.
-    Close {
-        conn: ConnId,
-        code: u16,
-    },
-    /// Close without waiting: nothing more of this connection counts.
-    Abort {
-        conn: ConnId,
-        code: u16,
-    },
-    /// A connection is open.
-    Up {
-        conn: ConnId,
-        offered: bool,
-    },
-    /// The open connection is gone.
-    Down,
-    /// The open connection is another one from now on; answers may still come on the old one.
-    Moved {
-        conn: ConnId,
-        offered: bool,
-    },
-    Changed(StateChange),
-}
 
 /// Named after what is awaited; each holds only what is valid while waiting for it.
 #[derive(Debug)]
@@ -186,11 +147,6 @@ impl Link {
         (!self.actions.is_empty()).then(|| self.actions.remove(0))
     }
 
-    /// The last measured round trip.
-    pub(crate) fn rtt(&self) -> Option<Nanos> {
-        self.rtt
-    }
-
     /// Whether the application ended it, or a terminal code did.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::AwaitingClose { .. } | Phase::Closed | Phase::Failed)
@@ -222,168 +178,9 @@ impl Link {
         }
     }
 
-    /// Dials unless something is under way. Out of `failed` and `closed` it starts anew.
-    pub(crate) fn connect(&mut self, now: Timestamp) {
-        match self.phase {
-            Phase::Idle | Phase::Closed | Phase::Failed => {
-                self.backoff.reset();
-                self.auth.start_anew();
-                self.suspicious_closes = [None; 2];
-                self.misconfigured_since = None;
-                self.outage = None;
-                self.dial(now);
-                #[cfg(feature = "socketio")]
-                let waits = matches!(self.phase, Phase::AwaitingRetry { at: Timestamp::NEVER });
-                #[cfg(not(feature = "socketio"))]
-                let waits = false;
-                if waits || matches!(self.phase, Phase::AwaitingToken { .. } | Phase::AwaitingOpen { .. }) {
-                    self.changed(State::Connecting, None);
-                }
-            }
-            Phase::AwaitingRetry { .. } if mutation!(ConnectUnheard) => {}
-            Phase::AwaitingRetry { .. } => {
-                let said_otherwise = mutation!(AskedSaidNetwork);
-                let cause = if said_otherwise { CauseCode::NetworkChanged } else { CauseCode::Requested };
-                self.retry_soon(now, cause);
-            }
-            _ => {}
-        }
-    }
-
-    /// The user requests a fresh connection.
-    pub(crate) fn reconnect(&mut self, now: Timestamp) {
-        match self.phase {
-            Phase::Open { .. } => self.replace(now, CauseCode::Requested),
-            _ => self.connect(now),
-        }
-    }
-
-    pub(crate) fn close(&mut self, now: Timestamp) {
-        match self.phase {
-            Phase::Open { conn, .. } => {
-                if !mutation!(CloseLeavesOther) {
-                    self.drop_others();
-                }
-                self.refreshing = None;
-                self.phase = Phase::AwaitingClose {
-                    conn,
-                    until: if mutation!(CloseWaitEndless) {
-                        Timestamp::NEVER
-                    } else {
-                        now + self.config.close_timeout
-                    },
-                };
-                self.actions.push(Action::Close { conn, code: close_code::NORMAL });
-                let cause = Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) };
-                self.changed(State::Closing, Some(cause));
-                self.actions.push(Action::Down);
-            }
-            Phase::AwaitingOpen { conn, .. } => {
-                if !mutation!(CloseLeavesDial) {
-                    self.actions.push(Action::Abort { conn, code: close_code::NORMAL });
-                }
-                self.end();
-            }
-            Phase::Idle | Phase::AwaitingToken { .. } | Phase::AwaitingRetry { .. } | Phase::Failed => {
-                self.end();
-            }
-            Phase::AwaitingClose { .. } | Phase::Closed => {}
-        }
-    }
-
-    fn end(&mut self) {
-        self.phase = Phase::Closed;
-        if !mutation!(TimerAfterClose) {
-            self.outage = None;
-        }
-        self.changed(State::Closed, Some(Cause { will_retry: false, ..Cause::bare(CauseCode::Requested) }));
-    }
-
-    pub(crate) fn opened(&mut self, now: Timestamp, opened: ConnId) {
-        match self.phase {
-            Phase::AwaitingOpen { conn, offered, .. } if conn == opened || mutation!(StaleOpenCounts) => {
-                self.backoff.opened();
-                if mutation!(ResetBackoffOnOpen) {
-                    self.backoff.reset();
-                }
-                if !mutation!(LossKept) {
-                    self.outage = None;
-                }
-                self.worked |= self.endpoint_bit();
-                if !mutation!(WrongKept) {
-                    self.misconfigured_since = None;
-                }
-                let liveness = Liveness::new(self.config.liveness, now);
-                self.phase = Phase::Open { conn, since: now, liveness };
-                #[cfg(feature = "native")]
-                self.traffic(now);
-                self.changed(State::Connected, None);
-                self.actions.push(Action::Up { conn, offered });
-                if offered {
-                    self.probe_for_hello(now);
-                }
-            }
-            _ if self.is_replacement(opened) => self.replacement_opened(now, opened),
-            _ if mutation!(LateDialKept) => {}
-            // The late success of a dial that was given up.
-            _ => self.actions.push(Action::Abort { conn: opened, code: close_code::NORMAL }),
-        }
-    }
-
     /// Whether `conn` is the connection in use; anything else about another one is ignored.
     pub(crate) fn is_current(&self, conn: ConnId) -> bool {
         matches!(self.phase, Phase::Open { conn: current, .. } if current == conn)
-    }
-
-    /// Whether a connection ended because a frame of ours was too large for the server.
-    pub(crate) fn is_frame_too_large(&self, how: &Disconnect) -> bool {
-        matches!(how, Disconnect::Closed { .. })
-            && self.config.close_codes.disconnect(how) == close_code::CloseAction::TooLarge
-    }
-
-    /// Something came in on the current connection.
-    pub(crate) fn activity(&mut self, now: Timestamp) {
-        #[cfg(feature = "native")]
-        self.traffic(now);
-        if let Phase::Open { liveness, .. } = &mut self.phase {
-            liveness.activity(now);
-        }
-    }
-
-    pub(crate) fn ponged(&mut self, now: Timestamp) {
-        #[cfg(feature = "native")]
-        self.traffic(now);
-        if let Phase::Open { liveness, .. } = &mut self.phase {
-            let rtt = liveness.pong(now);
-            self.rtt = if mutation!(RttUnmeasured) { self.rtt } else { rtt.or(self.rtt) };
-        }
-    }
-
-    /// Something came in, or is on its way out, on the current connection.
-    #[cfg(feature = "native")]
-    pub(crate) fn traffic(&mut self, now: Timestamp) {
-        self.idle.traffic(now);
-    }
-
-    /// The first frame of an extended server is its `hello`: silence decides the mode only where a pong has shown that
-    /// somebody is there.
-    fn probe_for_hello(&mut self, now: Timestamp) {
-        self.probe(now);
-    }
-
-    /// Probes the server, where that is possible; without an answer in time the connection ends.
-    pub(crate) fn probe(&mut self, now: Timestamp) {
-        #[cfg(feature = "socketio")]
-        if let Phase::Open { conn, .. } = self.phase
-            && self.is_carried()
-        {
-            return self.actions.push(Action::Ping(conn));
-        }
-        if let Phase::Open { conn, liveness, .. } = &mut self.phase
-            && liveness.probe_now(now)
-        {
-            self.actions.push(Action::Ping(*conn));
-        }
     }
 
     /// What an extended server has announced of itself.
@@ -400,173 +197,11 @@ impl Link {
         self.backoff.set_least(least);
     }
 
-    /// An earlier run was connected: the address is right.
-    pub(crate) fn mark_reachable(&mut self) {
-        self.worked = u64::MAX;
-    }
-
-    /// The bit of the URL of the dial under way.
-    fn endpoint_bit(&self) -> u64 {
-        1 << (self.endpoint % 64)
-    }
-
     /// What an earlier run knew of the server.
     #[cfg(feature = "stored")]
     pub(crate) fn restore_timings(&mut self, window: Nanos, recoverable: Nanos) {
         self.backoff.set_window(window);
         self.suspend_after = recoverable;
-    }
-
-    /// The connection in use is given up because the server does not do its work on it.
-    pub(crate) fn give_up(&mut self, now: Timestamp, code: CauseCode) {
-        let Phase::Open { conn, since, .. } = self.phase else { return };
-        self.actions.push(Action::Abort { conn, code: close_code::DEAD_PEER });
-        self.down(now, since);
-        self.retry(now, RetryTrigger::Remote, Cause::bare(code));
-    }
-
-    pub(crate) fn dial_failed(&mut self, now: Timestamp, failed: ConnId, error: DialError) {
-        if self.is_replacement_failure(now, failed) {
-            return;
-        }
-        let Phase::AwaitingOpen { conn, offered, .. } = self.phase else { return };
-        if conn != failed && !mutation!(StaleFailureCounts) {
-            return;
-        }
-        if self.config.extended && matches!(error.kind, DialErrorKind::Http(400 | 404)) {
-            // Some gateways refuse a parameter they do not know.
-            self.offer = !offered && !mutation!(OfferNeverAgain) || mutation!(OfferKept);
-        }
-        #[cfg(feature = "socketio")]
-        self.transports.dial_failed(&error);
-        let worked = self.worked & self.endpoint_bit() != 0;
-        self.next_endpoint();
-        let verdict = self.config.close_codes.dial_error(error.kind);
-        let code = match error.kind {
-            DialErrorKind::Http(204) => CauseCode::Closed(close_code::NORMAL),
-            kind => CauseCode::Dial(kind),
-        };
-        let cause = Cause::new(code, error.text);
-        #[cfg(feature = "native")]
-        let cause = cause.with_remedy(error.remedy);
-        if worked
-            && verdict == close_code::CloseAction::RetryLimited
-            && error.kind != DialErrorKind::Http(410)
-        {
-            return self.unexpected_answer(now, cause);
-        }
-        self.misconfigured_since = None;
-        self.apply_close_action(now, verdict, cause, error.retry_after);
-    }
-
-    pub(crate) fn closed(&mut self, now: Timestamp, closed: ConnId, how: Disconnect) {
-        if self.old_closed(closed) {
-            return;
-        }
-        match self.phase {
-            Phase::Open { conn, since, .. } if conn == closed || mutation!(StaleEndCounts) => {
-                let verdict = self.close_action(&how);
-                self.down(now, since);
-                let cause = retry::cause(how);
-                #[cfg(feature = "native")]
-                let cause = match cause.code {
-                    CauseCode::ConnectionLost => {
-                        Cause { idle_timeout: self.idle.lost(now, conn).map(Nanos::duration), ..cause }
-                    }
-                    _ => cause,
-                };
-                self.apply_close_action(now, verdict, cause, None);
-            }
-            Phase::AwaitingClose { conn, .. } if conn == closed => self.end(),
-            _ => {}
-        }
-    }
-
-    /// What the end of a connection means.
-    fn close_action(&self, how: &Disconnect) -> close_code::CloseAction {
-        #[cfg(feature = "socketio")]
-        if self.is_carried() {
-            // It is the other link that judges it.
-            return close_code::CloseAction::Retry;
-        }
-        self.config.close_codes.disconnect(how)
-    }
-
-    fn down(&mut self, now: Timestamp, since: Timestamp) {
-        if !mutation!(RefreshOutlives) {
-            self.refreshing = None;
-        }
-        if let Some(retiring) = self.old.take() {
-            // Not the end of a stay: the next connection continues with it.
-            let code = if mutation!(OldAsLeaving) { close_code::NORMAL } else { close_code::REPLACED };
-            self.actions.push(Action::Abort { conn: retiring.conn, code });
-        }
-        self.backoff.lost(if mutation!(StabilityUnnoticed) { Nanos::ZERO } else { now.after(since) });
-        self.actions.push(Action::Down);
-    }
-
-    /// Returns the open connection up for a reason on this side and dials again.
-    fn replace(&mut self, now: Timestamp, code: CauseCode) {
-        let Phase::Open { conn, since, .. } = self.phase else { return };
-        let wire_code = if code == CauseCode::DeadPeer {
-            close_code::DEAD_PEER
-        } else if mutation!(ReplacedAsLeaving) {
-            close_code::NORMAL
-        } else {
-            close_code::REPLACED
-        };
-        self.actions.push(Action::Abort { conn, code: wire_code });
-        self.down(now, since);
-        self.retry(now, RetryTrigger::Local, Cause::bare(code));
-    }
-
-    /// Dials now, or as soon as the limiter and the token allow.
-    fn dial(&mut self, now: Timestamp) {
-        #[cfg(feature = "socketio")]
-        if self.carrier == Carrier::Down {
-            self.phase = Phase::AwaitingRetry { at: Timestamp::NEVER };
-            return;
-        }
-        let earliest = if mutation!(NoDialLimit) { now } else { self.limiter.earliest(now) };
-        if earliest > now {
-            self.outage.get_or_insert(Outage::new(now));
-            self.phase = Phase::AwaitingRetry { at: earliest };
-            self.changed(self.state(), Some(Cause::bare(CauseCode::Requested)));
-            return;
-        }
-        if let Some(rejected) = self.auth.needs_token() {
-            self.phase = Phase::AwaitingToken {
-                until: if mutation!(TokenWaitEndless) {
-                    Timestamp::NEVER
-                } else {
-                    now + self.config.token_timeout
-                },
-            };
-            self.actions.push(Action::FetchToken { rejected });
-            return;
-        }
-        if !mutation!(DialsTwice) || self.backoff.attempt() > 0 {
-            self.limiter.count(now);
-        }
-        self.last_conn += 1;
-        #[cfg(feature = "socketio")]
-        self.transports.dial();
-        let conn = ConnId(self.last_conn);
-        let offered = self.offer;
-        self.phase = Phase::AwaitingOpen { conn, until: now + self.config.dial_timeout, offered };
-        if let Phase::AwaitingOpen { until, .. } = &mut self.phase
-            && mutation!(DialTooLong)
-        {
-            *until += self.config.dial_timeout;
-        }
-        self.actions.push(Action::Dial {
-            conn,
-            endpoint: self.endpoint,
-            attempt: self.backoff.attempt(),
-            token: self.auth.token().cloned(),
-            extended: offered,
-            url: None,
-        });
     }
 
     pub(crate) fn tick(&mut self, now: Timestamp) {
