@@ -1,20 +1,16 @@
 //! Applies the server's answers to the sends that they are about (protocol.md §2.3).
 
-use super::room_queue::{QueuedSend, TransientRefusal, Unanswered, Unrecoverable};
-use super::{Outbox, REPLAY_TIMEOUT, Readiness, Unnumbered};
+use super::room_queue::{TransientRefusal, Unanswered, Unrecoverable};
+use super::{Outbox, REPLAY_TIMEOUT, Readiness};
 use crate::backoff::{MIN_SEND_PAUSE, pause};
-use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendReply};
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::{Ack, Code, Nack, ProducerSeq, ServerCode};
 use crate::mutation::mutation;
 use crate::payload::Payload;
-#[cfg(feature = "journal")]
-use crate::persisted::{SavedSend, Transmitted};
 use crate::time::{Nanos, Timestamp};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// The server does not think that this connection is in the room, or that the room is in the epoch that it has named.
@@ -48,95 +44,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             }
         }
         self.resolve_unconfirmed(send_no, status, out);
-    }
-
-    /// The answer to a send that was made before the mode was known.
-    fn resolve_unconfirmed(&mut self, send_no: u64, status: DeliveryStatus, out: &mut Vec<Delivery<P, N>>) {
-        if let Some(sent) = self.take_unconfirmed(send_no) {
-            self.resolve(sent.id, sent.room, sent.size, status, out);
-        }
-    }
-
-    fn take_unconfirmed(&mut self, send_no: u64) -> Option<Unnumbered<P, N>> {
-        match self.unconfirmed.iter().position(|sent| sent.send_no == send_no) {
-            Some(at) => Some(self.unconfirmed.remove(at)),
-            // The answer was faster than the report of the flush.
-            None => self
-                .unflushed_frames
-                .iter_mut()
-                .find_map(|hand| hand.unnumbered.take_if(|sent| sent.send_no == send_no)),
-        }
-    }
-
-    /// A send that was made before the mode was known is refused. That is certain, so it can wait again where its room is
-    /// still to be joined, or where it was refused for now and nothing of its room went out behind it: that would overtake
-    /// it. Elsewhere it has failed.
-    fn unconfirmed_refused(
-        &mut self,
-        now: Timestamp,
-        send_no: u64,
-        nack: &Nack<P>,
-        wanted: impl Fn(&N) -> bool,
-        out: &mut Vec<Delivery<P, N>>,
-    ) -> Option<Rejoin<N>> {
-        let sent = self.take_unconfirmed(send_no)?;
-        let code = nack.code;
-        let unjoined = code == Code::NotJoined;
-        let later = self.has_later(&sent.room, send_no) && !mutation!(FirstContactOvertaken);
-        let may_wait = if unjoined { wanted(&sent.room) } else { nack.retry && !later };
-        match if may_wait && !mutation!(FirstRefusalFinal) { self.requeue(sent) } else { Err(sent) } {
-            Ok(room) if unjoined => Some(Rejoin(room)),
-            Ok(room) => {
-                self.queue_mut(&room)?.pause(now, retry_pause(nack));
-                None
-            }
-            Err(sent) => {
-                let status = DeliveryStatus::Failed(SendFailure::Refused(code));
-                self.resolve(sent.id, sent.room, sent.size, status, out);
-                add_message(out, &nack.message, &nack.server_code);
-                None
-            }
-        }
-    }
-
-    /// Whether a send to the room that is under way was made after this one.
-    fn has_later(&self, room: &N, send_no: u64) -> bool {
-        let unflushed = self.unflushed_frames.iter().filter_map(|frame| frame.unnumbered.as_ref());
-        self.unconfirmed.iter().chain(unflushed).any(|sent| sent.send_no > send_no && sent.room == *room)
-            || self.queues.iter().any(|queue| queue.room == *room && !queue.unanswered.is_empty())
-    }
-
-    /// A send that was made before the mode was known has certainly not been taken: it waits again, if it has been kept for
-    /// that.
-    fn requeue(&mut self, mut sent: Unnumbered<P, N>) -> Result<N, Unnumbered<P, N>> {
-        let Some(again) = sent.requeueable.take() else { return Err(sent) };
-        let until = again.expires_at;
-        #[cfg(feature = "journal")]
-        let saved = SavedSend::waiting(&again.send);
-        if let Some(queue) = self.queue_for(&sent.room) {
-            queue.requeue(again);
-        }
-        record!(self.change_log, Added { key: sent.id, send: saved });
-        self.next_expiry = self.next_expiry.min(until);
-        self.queued += 1;
-        self.changes += 1;
-        Ok(sent.room)
-    }
-
-    /// The connection was refused before it was answered anything: nothing that was sent on it has been taken. What was
-    /// sent on the one before, which has been moved away from, may have been.
-    pub(crate) fn connection_refused(&mut self, conn: ConnId) {
-        self.treat_as_flushed();
-        for sent in core::mem::take(&mut self.unconfirmed) {
-            let refused = if sent.conn == conn || mutation!(RefusalOfNewForOld) {
-                self.requeue(sent)
-            } else {
-                Err(sent)
-            };
-            if let Err(sent) = refused {
-                self.unconfirmed.push(sent);
-            }
-        }
     }
 
     /// The own message came by in its room: as good as an answer.
@@ -271,70 +178,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         None
     }
 
-    /// The server knows nothing of the producer from number `lost` on, as it says of the send there. If that was its only
-    /// transmission, it will never be appended, nor will what follows it: the producer ends, and they are numbered anew.
-    /// Otherwise an earlier transmission may have been taken, or may still fill the numbers up, and each send behind it has
-    /// an answer of its own. So it is with what should have been answered before: the answer is lost.
-    fn unknown_producer(&mut self, now: Timestamp, index: usize, at: usize, lost: u64) {
-        let renumber_all = mutation!(RenumberTransmitted);
-        let Some(queue) = self.queues.get_mut(index) else { return };
-        let is_known_lost = queue.unanswered.get(at).is_some_and(|sent| !sent.earlier_unresolved);
-        if !is_known_lost && !renumber_all {
-            return self.mark_unrecoverable(now, index, at);
-        }
-        let Some((pid, _)) = queue.producer.take() else { return };
-        record!(self.change_log, ProducerEnded { room: queue.room.clone() });
-        queue.pause(now, Nanos::ZERO);
-        let later =
-            if mutation!(MadeAgainLast) { VecDeque::new() } else { core::mem::take(&mut queue.queued) };
-        for sent in queue.take_all_unanswered() {
-            if sent.resolved {
-                continue;
-            }
-            if !sent.earlier_unresolved && sent.pseq >= lost + u64::from(mutation!(LostNotMadeAgain))
-                || renumber_all
-            {
-                let Unanswered { send, send_no, attempts, expires_at: until, expiry_failure: late, .. } =
-                    sent;
-                record!(self.change_log, Requeued { key: send.id });
-                self.next_expiry = self.next_expiry.min(until);
-                self.queued += 1;
-                queue.queued.push_back(QueuedSend {
-                    send,
-                    send_no,
-                    expires_at: until,
-                    expiry_failure: late,
-                    attempts,
-                });
-            } else {
-                queue.unrecoverable.push(sent.into_unrecoverable(pid.clone(), now + REPLAY_TIMEOUT));
-            }
-        }
-        for waiting in later {
-            queue.queued.push_back(waiting);
-        }
-        self.changes += 1;
-    }
-
-    /// The outcome of the send there is not known, and it is not transmitted again.
-    fn mark_unrecoverable(&mut self, now: Timestamp, index: usize, at: usize) {
-        let Some(queue) = self.queues.get_mut(index) else { return };
-        let Some((sent, (pid, _))) = queue.take_unanswered(at).zip(queue.producer.clone()) else { return };
-        if !sent.resolved {
-            #[cfg(feature = "journal")]
-            let given_up =
-                Transmitted { pid: pid.clone(), pseq: sent.pseq, epoch: sent.epoch.clone(), at_ms: 0 };
-            record!(self.change_log, Transmitted { key: sent.send.id, transmitted: given_up });
-            queue.unrecoverable.push(sent.into_unrecoverable(pid, now + REPLAY_TIMEOUT));
-        }
-        if queue.unanswered.is_empty() {
-            // Nothing new is begun on a producer of which the server lacks a number.
-            record!(self.change_log, ProducerEnded { room: queue.room.clone() });
-            queue.producer = None;
-        }
-        self.changes += 1;
-    }
-
     /// A frame of ours was too large for the server (1009): the largest one on its way is to blame.
     pub(crate) fn too_large(&mut self, now: Timestamp, conn: ConnId, out: &mut Vec<Delivery<P, N>>) {
         let mut largest: Option<(usize, usize, usize)> = None;
@@ -411,29 +254,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    /// The producer of a queue ends; what it has transmitted waits for its last chance, but what the server has refused for now
-    /// has failed.
-    pub(super) fn end_producer(&mut self, index: usize, until: Timestamp, out: &mut Vec<Delivery<P, N>>) {
-        self.changes += 1;
-        let Some(queue) = self.queues.get_mut(index) else { return };
-        let Some((pid, _)) = queue.producer.take() else { return };
-        record!(self.change_log, ProducerEnded { room: queue.room.clone() });
-        queue.resume_at = None;
-        let for_now = queue.transient_refusal.clone().filter(|_| !mutation!(RefusedSaidUnknown));
-        for sent in queue.take_all_unanswered() {
-            if sent.resolved {
-                continue;
-            }
-            if let Some(why) = &for_now
-                && sent.is_refused()
-            {
-                self.refused_for_now(sent, why, out);
-            } else if let Some(queue) = self.queues.get_mut(index) {
-                queue.unrecoverable.push(sent.into_unrecoverable(pid.clone(), until));
-            }
-        }
-    }
-
     /// A send that the server has refused for now is not made again.
     pub(super) fn refused_for_now(
         &mut self,
@@ -444,57 +264,17 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.resolve_send(sent.send, DeliveryStatus::Failed(SendFailure::Refused(why.code)), out);
         add_message(out, &why.message, &why.server_code);
     }
-
-    /// The replay of a room has come to its end: what it has not shown is not known.
-    pub(crate) fn caught_up(&mut self, room: &N, out: &mut Vec<Delivery<P, N>>) {
-        if mutation!(CaughtUpAnywhere) {
-            return self.caught_up_where(|_| true, out);
-        }
-        if let Ok(index) = self.queues.binary_search_by(|queue| queue.room.cmp(room)) {
-            self.resolve_unrecoverable(index, Timestamp::NEVER, out);
-        }
-    }
-
-    /// The same of all rooms of which this is said.
-    pub(crate) fn caught_up_where(&mut self, over: impl Fn(&N) -> bool, out: &mut Vec<Delivery<P, N>>) {
-        for index in 0..self.queues.len() {
-            let unrecoverable = self.queues.get(index).filter(|queue| !queue.unrecoverable.is_empty());
-            if unrecoverable.is_some_and(|queue| over(&queue.room)) {
-                self.resolve_unrecoverable(index, Timestamp::NEVER, out);
-            }
-        }
-    }
-
-    /// What is waited for up to `until` is not waited for any more.
-    pub(super) fn resolve_unrecoverable(
-        &mut self,
-        index: usize,
-        until: Timestamp,
-        out: &mut Vec<Delivery<P, N>>,
-    ) {
-        let mut at = 0;
-        while let Some(queue) = self.queues.get_mut(index)
-            && let Some(unrecoverable) = queue.unrecoverable.get(at)
-        {
-            if unrecoverable.until > until {
-                at += 1;
-                continue;
-            }
-            let Unrecoverable { send, .. } = queue.unrecoverable.remove(at);
-            self.resolve_send(send, unknown(), out);
-        }
-    }
 }
 
 /// Puts the server's message of a refusal to the outcome that was found last.
-fn add_message<P: Payload, N>(out: &mut [Delivery<P, N>], words: &P, server_code: &ServerCode) {
+pub(super) fn add_message<P: Payload, N>(out: &mut [Delivery<P, N>], words: &P, server_code: &ServerCode) {
     if let Some(delivery) = out.last_mut().filter(|_| !words.is_empty() && !mutation!(RefusalWordsLost)) {
         let (message, server_code) = (Some(words.clone()), server_code.clone());
         delivery.reply = Some(Box::new(SendReply { answer: None, message, server_code }));
     }
 }
 
-fn unknown() -> DeliveryStatus {
+pub(super) fn unknown() -> DeliveryStatus {
     if mutation!(UnknownSaidFailed) {
         DeliveryStatus::Failed(SendFailure::Expired)
     } else {
@@ -503,7 +283,7 @@ fn unknown() -> DeliveryStatus {
 }
 
 /// How long a room's sends wait at least after one was refused for now.
-fn retry_pause<P>(nack: &Nack<P>) -> Nanos {
+pub(super) fn retry_pause<P>(nack: &Nack<P>) -> Nanos {
     let hint = if mutation!(PauseIgnored) { None } else { nack.retry_after_ms };
     let pause = pause(hint, MIN_SEND_PAUSE);
     if mutation!(HintHalved) { pause.half() } else { pause }

@@ -12,6 +12,8 @@ mod limits;
 mod persist;
 mod room_queue;
 mod transmission;
+mod unnumbered;
+mod unrecoverable;
 
 pub(crate) use acks::Rejoin;
 pub use limits::{OutboxLimits, Overflow};
@@ -22,7 +24,6 @@ pub(crate) use transmission::{OutboundFrame, Readiness, SendWindow};
 use crate::change_log::{ChangeLog, record};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::id::Id;
-use crate::link::ConnId;
 use crate::mutation::mutation;
 use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
@@ -32,41 +33,10 @@ use crate::time::{Nanos, Timestamp};
 use alloc::vec::Vec;
 use expiry::Cancelled;
 use room_queue::{QueuedSend, RoomQueue, Unanswered};
+use unnumbered::{Unflushed, Unnumbered};
 
 /// How long a given-up send waits for the replay that may still show it.
 const REPLAY_TIMEOUT: Nanos = Nanos::from_secs(300);
-/// How long a send that was made before the mode was known waits for its answer.
-const ACK_TIMEOUT: Nanos = Nanos::from_secs(30);
-
-/// Frames in the hands of the connection, whose flush is not reported yet.
-#[derive(Debug)]
-struct Unflushed<P, N> {
-    frame: u64,
-    size: usize,
-    /// A send that the flush may settle; none for one that waits for an answer.
-    unnumbered: Option<Unnumbered<P, N>>,
-}
-
-/// A send made without a number: at most once.
-#[derive(Debug)]
-struct Unnumbered<P, N> {
-    id: SendId,
-    room: N,
-    send_no: u64,
-    size: usize,
-    /// Bytes of its text.
-    #[cfg(feature = "native")]
-    content: usize,
-    /// The connection that it was given to, which may have been moved away from since.
-    conn: ConnId,
-    frame: u64,
-    /// Its answer is not waited for beyond this.
-    answer_deadline: Timestamp,
-    /// When its time is over, if the application has set one.
-    expires_at: Timestamp,
-    /// The send itself, where a server that turns out to be an extended one may refuse it.
-    requeueable: Option<QueuedSend<P, N>>,
-}
 
 #[derive(Debug)]
 pub(crate) struct Outbox<P, N> {
@@ -264,72 +234,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let oldest = queue.queued.pop_front()?;
         self.queued -= usize::from(!mutation!(EvictedUncounted));
         Some(oldest)
-    }
-
-    /// The operating system took every frame up to `through`. What was sent at most once is settled by it, if the
-    /// connection is known to be `plain`; otherwise it waits for the mode, or for its answer.
-    pub(crate) fn flushed(&mut self, through: u64, plain: bool, mut out: impl FnMut(Delivery<P, N>)) {
-        let taken = self
-            .unflushed_frames
-            .partition_point(|hand| hand.frame <= through + u64::from(mutation!(WrittenTooEarly)));
-        for hand in self.unflushed_frames.drain(..taken) {
-            self.unflushed_bytes -= if mutation!(FlushedBytesKept) { 0 } else { hand.size };
-            #[cfg(feature = "frames")]
-            let plain = plain || hand.unnumbered.as_ref().is_some_and(|sent| self.custom.is(&sent.room));
-            match hand.unnumbered {
-                Some(sent) if plain => {
-                    self.len -= 1;
-                    self.bytes -= sent.size;
-                    record!(self.change_log, Resolved { key: sent.id, status: DeliveryStatus::Written });
-                    out(Delivery::new(sent.id, sent.room, DeliveryStatus::Written));
-                }
-                Some(sent) => self.unconfirmed.push(sent),
-                None => {}
-            }
-        }
-    }
-
-    /// The connection turned out to be plain: what is flushed is as settled as it can be.
-    pub(crate) fn confirm_plain(&mut self, out: &mut Vec<Delivery<P, N>>) {
-        let sent = core::mem::take(&mut self.unconfirmed);
-        self.resolve_unnumbered(sent, &DeliveryStatus::Written, out);
-    }
-
-    /// The server at the other end of `conn` takes no content that is longer. What was sent to it before it said so, and is,
-    /// has been refused already or will be.
-    #[cfg(feature = "native")]
-    pub(crate) fn apply_content_limit(
-        &mut self,
-        conn: ConnId,
-        content: usize,
-        out: &mut Vec<Delivery<P, N>>,
-    ) {
-        let is_over = |sent: &mut Unnumbered<P, N>| sent.conn == conn && sent.content > content;
-        let mut over: Vec<_> = self.unconfirmed.extract_if(.., is_over).collect();
-        over.extend(self.unflushed_frames.iter_mut().filter_map(|hand| hand.unnumbered.take_if(is_over)));
-        self.resolve_unnumbered(over, &DeliveryStatus::Failed(SendFailure::TooLarge), out);
-    }
-
-    /// What was sent at most once is no longer the outbox's.
-    fn resolve_unnumbered(
-        &mut self,
-        sent: Vec<Unnumbered<P, N>>,
-        status: &DeliveryStatus,
-        out: &mut Vec<Delivery<P, N>>,
-    ) {
-        for sent in sent {
-            self.resolve(sent.id, sent.room, sent.size, status.clone(), out);
-        }
-    }
-
-    /// What is not flushed counts as flushed from now on: its connection is not the one in use.
-    pub(super) fn treat_as_flushed(&mut self) {
-        for hand in core::mem::take(&mut self.unflushed_frames) {
-            if let Some(sent) = hand.unnumbered {
-                self.unconfirmed.push(sent);
-            }
-        }
-        self.unflushed_bytes = if mutation!(UnflushedOutlivesLoss) { self.unflushed_bytes } else { 0 };
     }
 
     /// The connection is gone: what was sent at most once may or may not have arrived, what is numbered is sent again.

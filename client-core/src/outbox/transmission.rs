@@ -1,7 +1,8 @@
 //! Selects the next send to transmit, and its form.
 
+use super::Outbox;
 use super::room_queue::{QueuedSend, Transmission, Unanswered};
-use super::{ACK_TIMEOUT, Outbox, Unflushed, Unnumbered};
+use super::unnumbered::{ACK_TIMEOUT, Unflushed, Unnumbered};
 use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
