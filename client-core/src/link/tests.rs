@@ -1,5 +1,6 @@
 use super::*;
 use crate::backoff::Policy;
+use crate::cause::Disconnect;
 use crate::close_code::CloseAction;
 use crate::token::Credentials;
 use crate::token::TokenError;
