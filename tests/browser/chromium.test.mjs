@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RejoinServer } from "../interop/processes.mjs";
-import { browser, pages, Tab } from "./page.mjs";
+import { browser, browserWithBackForwardCache, pages, Tab } from "./page.mjs";
 import { Proxy } from "./site.mjs";
 
 /** On a plain connection and on an extended one. */
@@ -13,10 +13,10 @@ function both(name, body) {
   }
 }
 
-async function rig(t, { more = [], context = {} } = {}) {
+async function rig(t, { more = [], start = browser } = {}) {
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*", ...more);
   const proxy = await Proxy.start(t, server.port);
-  const chromium = await browser(t, context);
+  const chromium = await start(t);
   const address = await pages(t);
   return { server, proxy, chromium, address, tab: await Tab.open(t, chromium, address) };
 }
@@ -149,8 +149,7 @@ both("a send can be taken back while there is no connection, and times out by it
 });
 
 both("a page that comes back from the back/forward cache is connected again", async (t, options) => {
-  const context = { ignoreDefaultArgs: ["--disable-back-forward-cache"] };
-  const { server, tab, address } = await rig(t, { context });
+  const { server, tab, address } = await rig(t, { start: browserWithBackForwardCache });
   await tab.start("a", server.url, options("alice"));
   await tab.heard("a", "ready");
   await tab.page.evaluate(() => addEventListener("pageshow", ({ persisted }) => (window.persisted = persisted)));

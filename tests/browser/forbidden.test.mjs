@@ -11,7 +11,7 @@ const SECRET = "s3cret-token";
 /** What a user is asked for when a page from elsewhere dials this machine. */
 const mayDialHere = { permissions: ["local-network-access"] };
 
-/** `context`: how the browser is started. */
+/** `context`: options of the visitor's browser. */
 async function rig(t, headers, context) {
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*");
   const chromium = await browser(t, context);

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after } from "node:test";
 import { chromium } from "playwright-core";
 import { Journal } from "../interop/journal.mjs";
 import { project } from "./package.mjs";
@@ -13,7 +14,22 @@ export const flags = [
   "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ];
 
+const start = { executablePath: process.env.REJOIN_CHROMIUM ?? "/usr/bin/chromium", headless: true, args: flags };
+
+/** The Chromium that the tests of a file share, once one of them needs it: to start one takes longer than most tests. */
+let shared;
+after(async () => (await shared)?.close());
+
+/** A visitor's browser, with storage and cache of its own. `options`: of its context. */
 export async function browser(t, options = {}) {
+  shared ??= chromium.launch(start);
+  const context = await (await shared).newContext(options);
+  t.after(() => context.close());
+  return context;
+}
+
+/** A Chromium of its own, which keeps pages that were left for the way back, with a profile on disk. */
+export async function browserWithBackForwardCache(t) {
   const profile = mkdtempSync(join(tmpdir(), "rejoin-profile-"));
   let context;
   t.after(async () => {
@@ -21,10 +37,8 @@ export async function browser(t, options = {}) {
     rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
   });
   context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.REJOIN_CHROMIUM ?? "/usr/bin/chromium",
-    headless: true,
-    args: flags,
-    ...options,
+    ...start,
+    ignoreDefaultArgs: ["--disable-back-forward-cache"],
   });
   return context;
 }

@@ -4,16 +4,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PlainServer, RejoinServer } from "../interop/processes.mjs";
 import { Freezable } from "./freezable.mjs";
-import { browser, pages, Tab } from "./page.mjs";
+import { browser, browserWithBackForwardCache, pages, Tab } from "./page.mjs";
 import { Proxy } from "./site.mjs";
 
 const options = (more) => ({ token: "alice", rooms: ["lobby"], shareTabs: "alice", ...more });
 
 /** A server, a proxy that counts and cuts connections, and tabs of one origin with a client `a` each. */
-async function rig(t, { context = {}, args = [], server } = {}) {
+async function rig(t, { start = browser, args = [], server } = {}) {
   server ??= await serve(t, ...args);
   const proxy = await Proxy.start(t, server.port);
-  const chromium = await browser(t, context);
+  const chromium = await start(t);
   const address = await pages(t);
   const empty = () => Tab.open(t, chromium, address);
   /** One more tab that is ready. */
@@ -475,7 +475,7 @@ test("tabs of different users of one origin do not share when they say who they 
 });
 
 test("a page in the back/forward cache has let go of everything, and shares again when it is back", async (t) => {
-  const { proxy, address, tab } = await rig(t, { context: { ignoreDefaultArgs: ["--disable-back-forward-cache"] } });
+  const { proxy, address, tab } = await rig(t, { start: browserWithBackForwardCache });
   const { leader, others } = await leading([await tab(), await tab()]);
   await leader.page.evaluate(() => addEventListener("pageshow", ({ persisted }) => (window.persisted = persisted)));
   await leader.page.goto(`${address}/elsewhere.html`);
