@@ -1,4 +1,4 @@
-//! Merges the events of further namespaces into one stream, for commands that only read. Prints nothing.
+//! Merges the events of further namespaces into one stream, for commands that show them. Prints nothing.
 
 use crate::error::Failure;
 use crate::settings::Settings;
@@ -12,7 +12,7 @@ const BATCHES: usize = 4;
 pub(crate) struct OtherNamespaces {
     names: Vec<String>,
     /// They are open as long as these are.
-    _clients: Vec<Client>,
+    clients: Vec<Client>,
     events: Option<mpsc::Receiver<(usize, Vec<Event>)>>,
 }
 
@@ -38,7 +38,12 @@ impl OtherNamespaces {
                 }
             });
         }
-        Ok(Self { names, _clients: clients, events: Some(events) })
+        Ok(Self { names, clients, events: Some(events) })
+    }
+
+    /// Each with its name.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = (&str, &Client)> {
+        self.names.iter().map(String::as_str).zip(&self.clients)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

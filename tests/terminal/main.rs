@@ -23,6 +23,7 @@ mod killed;
 mod lines;
 mod logging;
 mod made_tokens;
+mod namespaces;
 mod notifications;
 mod outages;
 mod outputs;

@@ -97,30 +97,3 @@ fn an_outcome_that_is_told_again_has_the_answer_it_came_with() {
         assert_eq!(pipe.finish().status, Some(0));
     }
 }
-
-#[test]
-fn tail_follows_several_namespaces_and_says_of_each_line_where_it_is_from() {
-    let server = ServerProcess::start_with("127.0.0.1:0", &["--namespace", "/chat"]);
-    let url = url(&server);
-    let named = ["--protocol", "socketio", "--token", "bob", "--namespace", "/", "--namespace", "/chat"];
-    let rooms = ["-r", "lobby", "-r", "/chat,lobby"];
-    let mut tail = Running::start(&[&["tail", &url][..], &named, &rooms].concat());
-    tail.wait_for("joined /chat,lobby");
-    let mut json = Running::start(&[&["tail", &url, "--json"][..], &named, &rooms].concat());
-    json.wait_for(r#""namespace":"/chat""#);
-    json.wait_for(r#""type":"joined""#);
-    for (namespace, content) in [("/", "here"), ("/chat", "there")] {
-        let args = ["send", &url, "-r", "lobby", "--protocol", "socketio", "--token", "ada", content];
-        let sent = Running::start(&[&args[..], &["--namespace", namespace]].concat()).finish();
-        assert_eq!(sent.status, Some(0), "{}", sent.text());
-    }
-    assert_eq!(tail.wait_for("ada: there"), "[/chat,lobby] ada: there\n");
-    let text = tail.wait_signalled("INT").text();
-    assert!(text.contains("[lobby] ada: here\n") && !text.contains("[lobby] ada: there"), "{text}");
-    let line = json.wait_for("there");
-    assert!(line.contains(r#""roomId":"lobby""#) && line.contains(r#""namespace":"/chat""#), "{line}");
-    json.wait_signalled("INT");
-    let mut refused = Running::start(&[&["tail", &url][..], &named, &["--namespace", "/none"]].concat());
-    refused.wait_for("/none is followed no longer: ");
-    assert!(!refused.wait_signalled("INT").text().contains("nothing is left"));
-}

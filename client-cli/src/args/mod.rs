@@ -270,8 +270,9 @@ pub(crate) struct ConnectionArgs {
     /// The protocol to speak; `auto` if not given.
     #[arg(long, value_enum, value_name = "PROTOCOL")]
     pub(crate) protocol: Option<Protocol>,
-    /// Socket.IO: the namespace; `/` if not given. `pipe` and `tail` take it several times: the others are open over the
-    /// connection of the first, and are told the same token. A room in one of them is `-r /NS,ROOM`. Lines of JSON have
+    /// Socket.IO: the namespace; `/` if not given. `chat`, `pipe` and `tail` take it several times: the others are open over
+    /// the connection of the first, and are told the same token. A room in one of them is `-r /NS,ROOM`, in a chat too
+    /// (`/join /NS,ROOM`); `send` is in the namespace of its room, and `doctor` tries each. Lines of JSON have
     /// `"namespace"`, and so have lines of input for them.
     #[arg(long, value_name = "/NS")]
     pub(crate) namespace: Vec<String>,

@@ -1,11 +1,12 @@
 //! Handles each event and each typed line of a chat: output lines, and commands for the client.
 
-use super::pending::{Display, MessageSource, PendingMessages};
+use super::namespaces::Namespaces;
+use super::pending::{Display, MessageSource};
 use crate::clock::Clock;
 use crate::command::{self, COMMANDS, Command};
 use crate::editor::{REDRAW, Shared};
 use crate::error::Exit;
-use crate::event_printer::EventPrinter;
+use crate::event_printer::{EventPrinter, moved};
 use crate::lines::BadText;
 use crate::render::{Layout, plain_name};
 use crate::rooms::Occupants;
@@ -30,8 +31,7 @@ const KEYS: &str = "; Alt-";
 const QUOTED: usize = 40;
 
 pub(super) struct Controller {
-    pub(super) client: Client,
-    pub(super) own: PendingMessages,
+    pub(super) namespaces: Namespaces,
     pub(super) printer: EventPrinter,
     pub(super) exit: Exit,
     pub(super) typing: Typing,
@@ -42,26 +42,23 @@ pub(super) struct Controller {
 
 impl Controller {
     pub(super) fn new(
-        client: Client,
+        namespaces: Namespaces,
         shared: Arc<Shared>,
         layout: Layout,
         clock: Clock,
-        name: Option<String>,
         rooms: &[String],
     ) -> Self {
         let mut printer = EventPrinter::new(layout, clock, rooms);
         printer.shorten_history(SHOWN_HISTORY);
-        let talk = Self {
-            client,
-            own: PendingMessages::new(name),
-            printer,
-            exit: Exit::Success,
-            typing: Typing::default(),
-            shared,
-            title: None,
-        };
+        let talk =
+            Self { namespaces, printer, exit: Exit::Success, typing: Typing::default(), shared, title: None };
         talk.update_shared();
         talk
+    }
+
+    /// The client of the first namespace: the connection is its own.
+    pub(super) fn client(&self) -> &Client {
+        &self.namespaces.first().client
     }
 
     pub(super) fn notice(&mut self, text: &str) {
@@ -122,9 +119,13 @@ impl Controller {
         self.printer.printed.extend_from_slice(alert::KEEP_TITLE.as_bytes());
     }
 
-    pub(super) fn take_events(&mut self, batch: &[Event]) {
+    /// Handles what has happened in a namespace; in the first one without a name.
+    pub(super) fn take_events(&mut self, namespace: Option<&str>, batch: &[Event]) {
         for event in batch {
-            self.event(event);
+            match namespace {
+                None => self.event(None, event, event),
+                Some(name) => self.event(namespace, event, &moved(event.clone(), name)),
+            }
         }
         // Before anything is printed: the prompt is drawn again with it.
         self.refresh();
@@ -137,21 +138,23 @@ impl Controller {
             && self.typing.tell(Instant::now(), room)
         {
             // A room that the user is in has a good name, and whoever cannot be told now is told by the next letter.
-            let _ = self.client.signal(room, typing::KIND, &());
+            let (namespace, room) = self.namespaces.of(room);
+            let _ = namespace.client.signal(room, typing::KIND, &());
         }
     }
 
-    fn event(&mut self, event: &Event) {
-        match event {
+    /// Handles an event; `moved` is the same with the room as it is shown.
+    fn event(&mut self, namespace: Option<&str>, event: &Event, moved: &Event) {
+        match moved {
             Event::Signal(signal)
-                if &*signal.kind == typing::KIND && self.client.user().as_ref() != Some(&signal.user) =>
+                if &*signal.kind == typing::KIND && self.client().user().as_ref() != Some(&signal.user) =>
             {
                 self.typing.began(Instant::now(), &signal.room, &signal.user);
             }
-            Event::Message(message) => match self.own.echo(message) {
+            Event::Message(message) => match self.namespaces.named(namespace).own.echo(message) {
                 MessageSource::Other => {
                     self.typing.ended(&message.room, &message.user);
-                    self.printer.event(event, self.client.now());
+                    self.printer.event(moved, self.client().now());
                 }
                 MessageSource::OtherSession => {
                     let is_replay = message.entry.as_ref().is_some_and(|stamp| stamp.replay);
@@ -168,12 +171,13 @@ impl Controller {
             },
             Event::Delivery(delivery) => {
                 // What has come back has arrived, whether or not anybody answers for it.
-                if !describe::is_success(&delivery.status) && !self.own.is_echoed(delivery.id) {
+                let own = &mut self.namespaces.named(namespace).own;
+                if !describe::is_success(&delivery.status) && !own.is_echoed(delivery.id) {
                     self.exit = self.exit.max(Exit::Incomplete);
                 }
                 let answer = delivery.reply.as_ref().and_then(|reply| reply.answer.as_deref());
                 let said = delivery.reply.as_ref().and_then(|reply| reply.message.as_deref());
-                let outcome = self.own.outcome(Instant::now(), delivery.id, &delivery.status, said);
+                let outcome = own.outcome(Instant::now(), delivery.id, &delivery.status, said);
                 if let Some(show) = outcome {
                     self.show(show);
                 }
@@ -185,7 +189,7 @@ impl Controller {
                 }
             }
             Event::Restored(restored) => {
-                self.own.add(
+                self.namespaces.named(namespace).own.add(
                     Instant::now(),
                     Timestamp::now(),
                     restored.id,
@@ -193,17 +197,21 @@ impl Controller {
                     restored.content.clone(),
                 );
             }
-            event => {
-                if let Event::UserLeft { room, user, .. } = event {
+            moved => {
+                if let Event::UserLeft { room, user, .. } = moved {
                     self.typing.ended(room, user);
                 }
-                self.printer.event(event, self.client.now());
+                let at = self.client().now();
+                match namespace {
+                    None => self.printer.event(event, at),
+                    Some(name) => self.printer.event_in(name, event, at, self.printer.failed.is_some()),
+                }
             }
         }
     }
 
     pub(super) fn show_overdue(&mut self, now: Instant, all: bool) {
-        for show in self.own.overdue(now, all) {
+        for show in self.namespaces.overdue(now, all) {
             self.show(show);
         }
     }
@@ -227,7 +235,7 @@ impl Controller {
     /// How long a message may be, to whom one was too long.
     fn show_size_limit(&mut self, is_too_large: bool) {
         if is_too_large {
-            self.notice(&describe::content_limit(&self.client));
+            self.notice(&describe::content_limit(self.client()));
         }
     }
 
@@ -259,16 +267,28 @@ impl Controller {
                 None => self.notice("you are in no room: /join ROOM first"),
             },
             Command::Message { room, text } => {
-                if let Err(error) = rejoin::check_room_name(&room) {
+                let Some(room) = self.named_room(&room) else { return };
+                if let Err(error) = rejoin::check_room_name(self.namespaces.of(&room).1) {
                     self.notice(&error.to_string());
                 } else {
                     self.send(&room, text);
                 }
             }
-            Command::Join(room) => self.join(&room),
-            Command::Room(room) => self.go_to(&room),
-            Command::Leave(room) => match room.or_else(|| self.printer.rooms.current().map(str::to_owned)) {
-                Some(room) if self.printer.rooms.contains(&room) => self.client.leave(&room),
+            Command::Join(room) => {
+                if let Some(room) = self.named_room(&room) {
+                    self.join(&room);
+                }
+            }
+            Command::Room(room) => {
+                if let Some(room) = self.named_room(&room) {
+                    self.go_to(&room);
+                }
+            }
+            Command::Leave(room) => match self.room_or_current(room) {
+                Some(room) if self.printer.rooms.contains(&room) => {
+                    let (namespace, room) = self.namespaces.of(&room);
+                    namespace.client.leave(room);
+                }
                 Some(room) => self.notice(&format!("you are not in {}", plain_name(&room))),
                 None => self.notice("you are in no room"),
             },
@@ -282,7 +302,8 @@ impl Controller {
             Command::Status => self.status(),
             Command::Reconnect => {
                 self.notice("reconnecting, as you asked");
-                self.client.reconnect();
+                self.client().reconnect();
+                self.namespaces.reopen();
             }
             Command::Help(Some((name, arguments, meaning))) => {
                 self.notice(format!("{name} {arguments}").trim_end());
@@ -310,6 +331,26 @@ impl Controller {
         }
     }
 
+    /// A room as it is shown, from how the user has named it; says what is wrong where it is in no namespace of this chat.
+    fn named_room(&mut self, room: &str) -> Option<String> {
+        match self.namespaces.shown(room) {
+            Ok(room) => Some(room.to_owned()),
+            Err(place) => {
+                let place = plain_name(place);
+                self.notice(&format!("this chat is not in {place}; begin it with --namespace {place}, too"));
+                None
+            }
+        }
+    }
+
+    /// The room that the user has named, or else the current one.
+    fn room_or_current(&self, room: Option<String>) -> Option<String> {
+        match room {
+            Some(room) => Some(self.namespaces.shown(&room).unwrap_or(&room).to_owned()),
+            None => self.printer.rooms.current().map(str::to_owned),
+        }
+    }
+
     fn in_current_room(&mut self, act: impl FnOnce(&mut EventPrinter, &str)) {
         match self.printer.rooms.current().map(str::to_owned) {
             Some(room) => act(&mut self.printer, &room),
@@ -319,12 +360,12 @@ impl Controller {
 
     /// The user's name, as far as it is known.
     fn me(&self) -> Option<String> {
-        self.client.user().map(|name| name.to_string()).or_else(|| self.own.name())
+        self.client().user().map(|name| name.to_string()).or_else(|| self.namespaces.user())
     }
 
     fn join(&mut self, room: &str) {
-        let join = Join::room(room).history(HISTORY);
-        if let Err(error) = self.client.join_with(join) {
+        let (namespace, inside) = self.namespaces.of(room);
+        if let Err(error) = namespace.client.join_with(Join::room(inside).history(HISTORY)) {
             self.notice(&error.to_string());
             return;
         }
@@ -384,8 +425,9 @@ impl Controller {
 
     fn send(&mut self, room: &str, text: String) {
         self.typing.sent();
-        match self.client.submit(room, text.clone()) {
-            Ok(id) => self.own.add(Instant::now(), Timestamp::now(), id, room, text),
+        let (namespace, inside) = self.namespaces.of(room);
+        match namespace.client.submit(inside, text.clone()) {
+            Ok(id) => namespace.own.add(Instant::now(), Timestamp::now(), id, room, text),
             Err(why) => {
                 self.exit = self.exit.max(Exit::Incomplete);
                 self.notice(&format!("not sent: {}", describe::send_failure(why)));
@@ -406,7 +448,7 @@ impl Controller {
     }
 
     fn list_names(&mut self, room: Option<String>) {
-        let Some(room) = room.or_else(|| self.printer.rooms.current().map(str::to_owned)) else {
+        let Some(room) = self.room_or_current(room) else {
             self.notice("you are in no room");
             return;
         };
@@ -434,8 +476,8 @@ impl Controller {
     }
 
     fn status(&mut self) {
-        let snapshot = self.client.status();
-        let diagnostics = self.client.diagnostics();
+        let snapshot = self.client().status();
+        let diagnostics = self.client().diagnostics();
         let mut text = snapshot.state.as_str().to_owned();
         if let Some(mode) = snapshot.ready {
             let _ = write!(text, ", {} protocol", mode.as_str());
@@ -446,7 +488,7 @@ impl Controller {
         if let State::Reconnecting { retry_at: Some(at), .. } | State::Suspended { retry_at: Some(at), .. } =
             snapshot.state
         {
-            let _ = write!(text, "; {}", describe::retry(at, self.client.now()));
+            let _ = write!(text, "; {}", describe::retry(at, self.client().now()));
         }
         let _ = write!(
             text,
@@ -455,10 +497,17 @@ impl Controller {
             diagnostics.connections,
             diagnostics.frames_in,
             diagnostics.frames_out,
-            self.own.pending(),
+            self.namespaces.pending(),
         );
         if let Some(rtt) = diagnostics.rtt {
             let _ = write!(text, "\nround trip {} ms", rtt.as_millis().max(1));
+        }
+        for (name, client) in self.namespaces.others() {
+            let status = client.status();
+            let _ = write!(text, "\n{}: {}", sanitise::line(name), status.state.as_str());
+            if let Some(cause) = &status.cause {
+                let _ = write!(text, ": {}", describe::cause(cause));
+            }
         }
         self.notice(&text);
     }

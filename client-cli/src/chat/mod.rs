@@ -1,9 +1,11 @@
 //! `rejoin chat`: rooms for people. One loop owns all state; [`controller`] handles its events and lines.
 
 mod controller;
+mod namespaces;
 mod pending;
 mod summary;
 mod ui;
+mod unconfirmed;
 
 use crate::alert::Alerts;
 use crate::args::{ChatArgs, Protocol};
@@ -13,6 +15,7 @@ use crate::editor::Shared;
 use crate::embedded::DEFAULT_ROOM;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::hints::Login;
+use crate::other_namespaces::OtherNamespaces;
 use crate::settings::{Settings, Sources, named};
 use crate::signals::{Signal, Signals};
 use crate::stdout_writer::WriteFailure;
@@ -22,13 +25,14 @@ use crate::token::TokenFrom;
 use crate::token_notices::TokenNotices;
 use crate::{describe, embedded, profile};
 use controller::Controller;
-use rejoin::{DeliveryStatus, Event, State};
+use namespaces::Namespaces;
+use rejoin::{Event, State};
 use rejoin_server::ServerHandle;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use ui::{Ui, UiEvent};
 
 /// Bytes to print at which nothing more is read.
@@ -41,8 +45,6 @@ const DRAIN: Duration = Duration::from_secs(30);
 const LEAVING_NOTICE: Duration = Duration::from_secs(1);
 /// So often the status line is looked after: a round trip is measured without an event.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
-/// Time for the outcomes that a chat which is interrupted still has.
-const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Exit, Failure> {
     let (url, connection) = named(arguments.url.as_deref(), &arguments.connection);
@@ -52,7 +54,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let server = own_server(arguments, given.is_some()).await?;
     let url = given.or_else(|| server.as_ref().map(ServerHandle::url)).unwrap_or_default();
     let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
-    if settings.rooms.is_empty() {
+    if settings.rooms.is_empty() && settings.rooms_in.is_empty() {
         settings.rooms.push(DEFAULT_ROOM.to_owned());
     }
     settings.history = Some(controller::HISTORY);
@@ -61,8 +63,8 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let token_notices = TokenNotices::while_connected();
     settings.token_notices = Some(token_notices.clone());
     let invented = generate_name(&mut settings);
-    settings.in_one_namespace()?;
     let (client, events) = settings.connect()?;
+    let elsewhere = OtherNamespaces::open(&client, &settings)?;
     let shared = Arc::new(Shared::default());
     shared.lock().state = Some("connecting");
     let front = Ui::open(&shared, screen.history.unwrap_or(true));
@@ -70,12 +72,11 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
         signals.listen_for_hangup();
     }
     let mut talk = Controller::new(
-        client,
+        namespaces(client, &elsewhere, &settings, invented.clone()),
         Arc::clone(&shared),
         front.layout(),
         Clock::new(arguments.display.utc),
-        invented.clone(),
-        &settings.rooms,
+        &settings.shown_rooms(),
     );
     talk.printer.advice = settings.hints("chat");
     let tells_typing = front.is_terminal() && screen.typing.unwrap_or(true);
@@ -94,6 +95,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     let look_at = Instant::now() + REFRESH_INTERVAL;
     let mut chat = Chat {
         events,
+        elsewhere,
         front,
         talk,
         token_notices,
@@ -110,15 +112,15 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     };
     let end = chat.run(&mut signals).await;
     let has_waited = chat.leaving.is_some_and(|leaving| leaving.is_told);
-    let Chat { front, talk, events, printed, .. } = chat;
+    let Chat { front, talk, events, elsewhere, printed, .. } = chat;
     front.settle(printed).await;
     front.close(has_title, has_waited);
-    if let Some(count) = describe::unreadable(&talk.client) {
+    if let Some(count) = describe::unreadable(talk.client()) {
         eprint_line(&count);
     }
     let exit = match end {
         End::Interrupted => {
-            report_unconfirmed(&talk, events, settings.state.is_some()).await;
+            unconfirmed::report(&talk, events, elsewhere, settings.state.is_some()).await;
             return Ok(Exit::Interrupted);
         }
         End::BrokenPipe => Exit::Success,
@@ -153,30 +155,6 @@ async fn own_server(arguments: &ChatArgs, is_given: bool) -> Result<Option<Serve
     if is_given { Ok(None) } else { embedded::start(arguments.listen).await.map(Some) }
 }
 
-/// How many of the `pending` messages were certainly not sent, and of how many nobody knows: closing gives each of them its
-/// outcome at once.
-async fn abandoned_sends(
-    client: &rejoin::Client,
-    mut events: rejoin::Events,
-    pending: usize,
-) -> (usize, usize) {
-    tokio::spawn(client.close());
-    let until = Instant::now() + LAST_OUTCOMES;
-    let (mut unsent, mut arrived, mut unknown) = (0, 0, 0);
-    while unsent + arrived + unknown < pending {
-        match timeout_at(until, events.next()).await {
-            Ok(Some(Event::Delivery(delivery))) => match delivery.status {
-                DeliveryStatus::Failed(_) => unsent += 1,
-                DeliveryStatus::Unknown => unknown += 1,
-                _ => arrived += 1,
-            },
-            Ok(Some(_)) => {}
-            Ok(None) | Err(_) => break,
-        }
-    }
-    (unsent, pending.saturating_sub(unsent + arrived))
-}
-
 /// Says where this chat is: on its own server, which may have a page for browsers, or on another one. `invented`: the name that
 /// was made up.
 fn print_greeting(
@@ -206,22 +184,6 @@ fn apply_screen(talk: &mut Controller, screen: profile::Screen, has_title: bool)
     talk.printer.focus(alerts, Palette::of_terminal(screen.colours));
     if has_title {
         talk.set_titles();
-    }
-}
-
-/// How many of the messages have certainly not been sent, as the terminal is told at an interruption.
-async fn report_unconfirmed(talk: &Controller, events: rejoin::Events, is_kept: bool) {
-    let count = talk.own.pending();
-    if count > 0 && is_kept {
-        eprint_line(&format!("rejoin: {count} not confirmed: kept in the state file"));
-    } else if count > 0 {
-        let (unsent, unknown) = abandoned_sends(&talk.client, events, count).await;
-        if unsent > 0 {
-            eprint_line(&format!("rejoin: {unsent} not sent"));
-        }
-        if unknown > 0 {
-            eprint_line(&format!("rejoin: {unknown} not confirmed: whether it has arrived is unknown"));
-        }
     }
 }
 
@@ -286,8 +248,25 @@ struct Leaving {
     is_told: bool,
 }
 
+/// The namespaces of this chat, which is by this name where one was made up.
+fn namespaces(
+    client: rejoin::Client,
+    elsewhere: &OtherNamespaces,
+    settings: &Settings,
+    invented: Option<String>,
+) -> Namespaces {
+    let first = settings.socket_io.as_ref().map_or("/", |server| server.namespace.as_str());
+    let mut namespaces = Namespaces::new(client, first, invented);
+    for (name, client) in elsewhere.clients() {
+        namespaces.add(name, client.clone());
+    }
+    namespaces
+}
+
 struct Chat {
     events: rejoin::Events,
+    /// What happens in further namespaces.
+    elsewhere: OtherNamespaces,
     front: Ui,
     talk: Controller,
     token_notices: TokenNotices,
@@ -322,7 +301,7 @@ impl Chat {
             // On a terminal input is read however much is unprinted: the editor shows nothing until the line it has
             // finished is dealt with, so waiting for it here would be waiting for ever.
             let may_read = self.phase == Phase::Open
-                && self.talk.own.pending() < MOST_PENDING
+                && self.talk.namespaces.pending() < MOST_PENDING
                 && (keeps_up || self.front.is_terminal());
             let deadline = self.deadline();
             tokio::select! {
@@ -344,17 +323,16 @@ impl Chat {
                     if batch.is_empty() {
                         self.phase = Phase::Ended;
                     }
-                    self.talk.printer.set_layout(self.front.layout());
                     for event in &batch {
                         if let Event::State(change) = event {
                             self.token_notices.look(change);
                         }
                     }
-                    let pending = self.talk.own.pending();
-                    self.talk.take_events(&batch);
-                    if matches!(self.phase, Phase::Draining(_)) && self.talk.own.pending() < pending {
-                        self.phase = Phase::Draining(Instant::now() + DRAIN);
-                    }
+                    self.take_events(None, &batch);
+                }
+                (namespace, batch) = self.elsewhere.next(), if keeps_up && self.phase != Phase::Ended => {
+                    let namespace = namespace.to_owned();
+                    self.take_events(Some(&namespace), &batch);
                 }
                 heard = self.front.input.next(), if may_read => {
                     self.talk.printer.set_layout(self.front.layout());
@@ -385,6 +363,15 @@ impl Chat {
         }
     }
 
+    fn take_events(&mut self, namespace: Option<&str>, batch: &[Event]) {
+        self.talk.printer.set_layout(self.front.layout());
+        let pending = self.talk.namespaces.pending();
+        self.talk.take_events(namespace, batch);
+        if matches!(self.phase, Phase::Draining(_)) && self.talk.namespaces.pending() < pending {
+            self.phase = Phase::Draining(Instant::now() + DRAIN);
+        }
+    }
+
     /// Nothing more can be printed, for this reason: its reader has gone, or the terminal has, which nobody is left to be told.
     fn unprinted(&self, why: WriteFailure) -> End {
         let failure = if self.front.is_terminal() { None } else { Failure::write_failed(why) };
@@ -394,7 +381,7 @@ impl Chat {
     fn deadline(&self) -> Option<Instant> {
         let drained = self.drained_at();
         let look = self.front.is_terminal().then_some(self.look_at);
-        let due = self.talk.own.next_due().into_iter().chain(self.talk.printer.next_due());
+        let due = self.talk.namespaces.next_due().into_iter().chain(self.talk.printer.next_due());
         let leaving = self.leaving.filter(|leaving| !leaving.is_told).map(|leaving| leaving.notice_at);
         due.chain(drained).chain(leaving).chain(look).chain(self.talk.typing.next_due()).min()
     }
@@ -430,14 +417,14 @@ impl Chat {
         self.phase = Phase::Draining(Instant::now() + DRAIN);
         self.leaving = Some(Leaving { notice_at: Instant::now() + LEAVING_NOTICE, is_told: false });
         self.front.hush();
-        if self.talk.printer.state != State::Connected && self.talk.own.pending() > 0 {
+        if self.talk.printer.state != State::Connected && self.talk.namespaces.pending() > 0 {
             self.tell_wait();
         }
     }
 
     /// Says what holds the user up.
     fn tell_wait(&mut self) {
-        let what = match (self.phase, self.talk.own.pending()) {
+        let what = match (self.phase, self.talk.namespaces.pending()) {
             (Phase::Open | Phase::Ended, _) => return,
             (Phase::Draining(_), 1) => "a message to be sent".to_owned(),
             (Phase::Draining(_), count @ 2..) => format!("{count} messages to be sent"),
@@ -470,11 +457,11 @@ impl Chat {
             self.phase = Phase::Ended;
         }
         if let Some(until) = self.drained_at()
-            && (self.talk.own.is_empty() || now >= until)
+            && (self.talk.namespaces.is_empty() || now >= until)
         {
             self.phase = Phase::Closing;
             // Ends by itself: the library closes within its own time limit.
-            tokio::spawn(self.talk.client.close());
+            tokio::spawn(self.talk.client().close());
         }
     }
 }

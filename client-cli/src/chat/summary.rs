@@ -31,7 +31,7 @@ impl Controller {
             state: describe::state(self.printer.state, self.printer.has_connected),
             rooms: list.collect(),
             people,
-            round_trip: self.client.rtt(),
+            round_trip: self.client().rtt(),
             typing: current.map(|room| self.typing.names(Instant::now(), room)).unwrap_or_default(),
         }
     }

@@ -121,7 +121,6 @@ async fn route(settings: &Settings) -> bool {
 }
 
 async fn examine(settings: &mut Settings, idle: Option<Duration>) -> Result<bool, Failure> {
-    settings.in_one_namespace()?;
     let healthy = connect_and_check(settings).await?;
     if let Err(cause) = &healthy {
         if is_forbidden(cause) && settings.names_origin() {
@@ -329,13 +328,14 @@ async fn check_session(
     if settings.socket_io.as_ref().is_some_and(|server| server.namespace.as_str() != "/") {
         namespace::examine(settings, client, &mut events).await;
     }
+    let healthy = namespace::examine_others(settings, client).await;
     let Some(rtt) = client.rtt() else {
         let hint = "a proxy on the way may swallow pings; connections would be taken for dead";
         report::failed(Step::Ping, "no answer", Some(hint));
         return Ok(false);
     };
     report::ok(Step::Ping, &format!("answered in {} ms", rtt.as_millis().max(1)));
-    Ok(true)
+    Ok(healthy)
 }
 
 /// Whether others can read along; `schemes` are the one without TLS and the one with it.

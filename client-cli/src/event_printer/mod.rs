@@ -17,6 +17,7 @@ use crate::rooms::{Change, RoomList, ScrollbackEntry, Speaker};
 use crate::send_status::SendStatus;
 use crate::{describe, sanitise};
 use focus::Focus;
+pub(crate) use namespaces::moved;
 use rejoin::messages::JoinReason;
 use rejoin::{
     Event, Gap, GapReason, Message, Mode, Name, PERSONAL_ROOM, RoomState, SendId, State, Timestamp,

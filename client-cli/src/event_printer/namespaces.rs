@@ -3,7 +3,12 @@
 
 use super::EventPrinter;
 use crate::{describe, sanitise, socket_io};
-use rejoin::{Event, Name, PERSONAL_ROOM, State, Timestamp};
+use rejoin::{
+    Cause, CauseCode, DialErrorKind, Event, Name, PERSONAL_ROOM, RoomState, State, StateChange, Timestamp,
+};
+
+/// Why a namespace is waited for that has not answered within the connect timeout.
+const NO_ANSWER: CauseCode = CauseCode::Dial(DialErrorKind::Timeout);
 
 impl EventPrinter {
     /// Tells an event of another namespace; with `first_has_failed` it ends because the first one has.
@@ -17,6 +22,12 @@ impl EventPrinter {
             Event::State(change) if change.state == State::Failed => {
                 let why = change.cause.as_ref().map_or_else(|| "it is over".to_owned(), describe::cause);
                 self.notice(&format!("{place} is followed no longer: {why}"));
+                self.leave_rooms_in(namespace);
+            }
+            Event::State(StateChange { cause: Some(Cause { code: NO_ANSWER, .. }), state, .. })
+                if matches!(state, State::Reconnecting { .. }) && self.state == State::Connected =>
+            {
+                self.notice(&format!("{place} has not answered yet; waiting for it"));
             }
             Event::State(_) | Event::Mode(_) | Event::Ready(_) => {}
             Event::Notification(notification) => {
@@ -37,14 +48,30 @@ impl EventPrinter {
     }
 }
 
+impl EventPrinter {
+    /// The user is in no room of a namespace any more.
+    fn leave_rooms_in(&mut self, namespace: &str) {
+        let current = self.rooms.current().map(str::to_owned);
+        let inside = socket_io::room_in(namespace, "");
+        let rooms: Vec<String> = self.rooms.list().map(|(room, _)| room.to_owned()).collect();
+        for room in rooms.iter().filter(|room| room.starts_with(&inside)) {
+            self.rooms.change(room, RoomState::Left);
+        }
+        if current.is_some() && self.rooms.current() != current.as_deref() && self.focus.is_on() {
+            self.show_room();
+        }
+    }
+}
+
 /// An event of a room as one of the room that says its namespace too.
-fn moved(mut event: Event, namespace: &str) -> Event {
+pub(crate) fn moved(mut event: Event, namespace: &str) -> Event {
     let room = match &mut event {
         Event::Room(change) => &mut change.room,
         Event::Joined(joined) => &mut joined.room,
         Event::Message(message) => &mut message.room,
         Event::Presence(presence) => &mut presence.room,
         Event::Gap(gap) => &mut gap.room,
+        Event::Signal(signal) => &mut signal.room,
         Event::JoinReply { room, .. } | Event::UserJoined { room, .. } | Event::UserLeft { room, .. } => room,
         _ => return event,
     };

@@ -70,6 +70,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     let mut settings = described.settings(std::slice::from_ref(&room)).await?;
     settings.keep_in(arguments.state.state.as_ref());
     settings.token_notices = Some(TokenNotices::default());
+    settings.stay_in_one_namespace();
     // Nothing is read here, so nothing counts as read.
     settings.manual_commit = true;
     // It may have been named with its namespace.
@@ -200,7 +201,6 @@ struct Sender {
 
 impl Sender {
     fn new(settings: &Settings, room: String, arguments: &SendArgs) -> Result<Self, Failure> {
-        settings.in_one_namespace()?;
         let (client, events) = settings.connect()?;
         Ok(Self {
             client,

@@ -8,14 +8,14 @@ mod sources;
 pub(crate) use given::{check_room, is_like_url, parse_feed_url, parse_url};
 pub(crate) use sources::{Sources, named};
 
-use crate::error::Failure;
 use crate::hints::{Hints, Login};
 use crate::request_options::ClientCertificate;
+use crate::socket_io::room_in;
 use crate::suggested_options::quoted;
 use crate::token::TokenFrom;
 use crate::token_notices::TokenNotices;
 use crate::{sanitise, suggested_urls};
-use rejoin::socketio::EventKind;
+use rejoin::socketio::{EventKind, Namespace};
 use rejoin::{Config, Endpoint, Headers, SocketIo, Token, TokenLocation};
 use std::fmt;
 use std::path::PathBuf;
@@ -95,13 +95,24 @@ impl Settings {
         self.config.link.liveness.can_ping = false;
     }
 
-    /// For commands that are in one namespace alone.
-    pub(crate) fn in_one_namespace(&self) -> Result<(), Failure> {
-        if self.namespaces.is_empty() {
-            return Ok(());
+    /// The rooms as people read them: those of other namespaces with these.
+    pub(crate) fn shown_rooms(&self) -> Vec<String> {
+        let inside = self.rooms_in.iter().map(|(namespace, room)| room_in(namespace, room));
+        self.rooms.iter().cloned().chain(inside).collect()
+    }
+
+    /// For a command that needs the namespace of its one room and no other: that becomes the first.
+    pub(crate) fn stay_in_one_namespace(&mut self) {
+        if self.rooms.is_empty()
+            && let [(namespace, room)] = &self.rooms_in[..]
+            && let Some(server) = &mut self.socket_io
+            && let Ok(namespace) = Namespace::new(namespace)
+        {
+            server.namespace = namespace;
+            self.rooms.push(room.clone());
         }
-        Err(Failure::usage("namespace", "this command is in one namespace at a time")
-            .hint("give --namespace once; \"rejoin pipe\" and \"rejoin tail\" take it several times"))
+        self.namespaces.clear();
+        self.rooms_in.clear();
     }
 
     /// The address as it was given, without what may be secret. Of a Socket.IO server the endpoint is the engine's.
