@@ -79,6 +79,11 @@ export class CuttingProxy {
     this.#most = most;
   }
 
+  /** New connections go to this port from now on. */
+  leadTo(target) {
+    this.#target = target;
+  }
+
   get origin() {
     return `http://127.0.0.1:${this.port}`;
   }

@@ -2,8 +2,13 @@
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { inTime, Journal } from "./journal.mjs";
+import { freePort } from "./ports.mjs";
+
+/** With the packages of requirements.txt: tests/run installs them. */
+const PYTHON = process.env.REJOIN_PYTHON ?? fileURLToPath(new URL("python_modules/bin/python", import.meta.url));
 
 export class Process {
   /** Lines of stdout, in order. */
@@ -131,6 +136,36 @@ export class SocketIoServer extends Server {
   async opened(user) {
     const { found } = await this.line((line) => line.startsWith(`opened ${user} `), `a connection of ${user}`);
     return found;
+  }
+}
+
+/** The same in Python, on `python-socketio`. */
+export class PythonSocketIoServer extends SocketIoServer {
+  static start(t, ...args) {
+    const script = fileURLToPath(new URL("socketio_server.py", import.meta.url));
+    return Server.start.call(this, t, PYTHON, [script, ...args]);
+  }
+}
+
+/** A program in Python; `script` is beside this file. */
+export class PythonProgram extends Process {
+  constructor(t, script, ...args) {
+    super(t, PYTHON, [fileURLToPath(new URL(script, import.meta.url)), ...args]);
+  }
+}
+
+/** An empty Redis that keeps nothing on disk. */
+export class Redis extends Process {
+  port;
+
+  static async start(t) {
+    const port = await freePort();
+    const redis = new Redis(t, "redis-server", [
+      ...["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", tmpdir()],
+    ]);
+    redis.port = port;
+    await redis.line((line) => line.includes("Ready to accept connections"), "Redis");
+    return redis;
   }
 }
 

@@ -3,6 +3,7 @@
 //
 //   node socketio-server.mjs [--port N] [--tokens a,b] [--recovery] [--no-acks] [--ping INTERVAL,TIMEOUT]
 //                            [--names join=say:join,…] [--numbers] [--polling] [--refuse NAMESPACE]
+//                            [--adapter redis|redis-streams --redis PORT]
 //
 // Prints `listening on http://127.0.0.1:PORT/`, then a line per connection opened or lost. Namespaces: /, /chat and
 // /notifications.
@@ -13,6 +14,7 @@
 // --numbers    users are numbers, messages have the milliseconds since 1970
 // --polling    no WebSocket
 // --refuse     a middleware lets nobody into this namespace
+// --adapter    several such servers are one, by the Redis at this port
 //
 // Lines on stdin, each answered by a line beginning with `done`; USER is in whatever namespace:
 //   drop USER · miss USER ROOM TEXT… · kick USER · say ROOM TEXT · binary ROOM HEX · volatile ROOM WORD
@@ -30,6 +32,9 @@
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { createAdapter as redisAdapter } from "@socket.io/redis-adapter";
+import { createAdapter as redisStreamsAdapter } from "@socket.io/redis-streams-adapter";
+import { createClient } from "redis";
 import { Server } from "socket.io";
 
 const { values: flags } = parseArgs({
@@ -43,6 +48,8 @@ const { values: flags } = parseArgs({
     numbers: { type: "boolean", default: false },
     polling: { type: "boolean", default: false },
     refuse: { type: "string" },
+    adapter: { type: "string" },
+    redis: { type: "string" },
   },
 });
 
@@ -51,12 +58,24 @@ const names = Object.fromEntries(flags.names.split(",").map((pair) => pair.split
 const called = (name) => names[name] ?? name;
 const [pingInterval, pingTimeout] = flags.ping.split(",").map(Number);
 
+async function redisClient() {
+  const client = createClient({ url: `redis://127.0.0.1:${flags.redis}` });
+  client.on("error", () => {});
+  return client.connect();
+}
+
+const adapters = {
+  redis: async () => redisAdapter(await redisClient(), await redisClient()),
+  "redis-streams": async () => redisStreamsAdapter(await redisClient()),
+};
+
 const http = createServer();
 const io = new Server(http, {
   pingInterval,
   pingTimeout,
   ...(flags.polling ? { transports: ["polling"] } : {}),
   ...(flags.recovery ? { connectionStateRecovery: {} } : {}),
+  ...(flags.adapter ? { adapter: await adapters[flags.adapter]() } : {}),
 });
 
 let messages = 0;

@@ -5,7 +5,7 @@ import { byteLength } from "../../util/text.js";
 /** Between two packets: the ASCII record separator. */
 const SEPARATOR = "\x1e";
 /** Most packets in one request: servers bound them. */
-const MAX_PACKETS = 256;
+const MAX_PACKETS = 16;
 
 /** A packet that waits to be sent, as a WebSocket would be given it, and its bytes. */
 export interface QueuedPacket {

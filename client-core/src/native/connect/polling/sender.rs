@@ -15,8 +15,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-/// Most packets in one POST: servers bound them.
-const MAX_PACKETS: usize = 256;
+/// Most packets in one POST: servers bound them, python-engineio at 16.
+const MAX_PACKETS: usize = 16;
 /// Most packets in the queue.
 const MAX_QUEUED: usize = 1 << 17;
 /// What a packet takes in the queue beside its bytes.
