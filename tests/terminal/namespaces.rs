@@ -141,7 +141,9 @@ fn send_goes_into_the_namespace_that_its_room_is_named_with_and_doctor_tries_eac
     }
     let examined = |namespaces: &[&str]| {
         let mut args = vec!["doctor", &url, "--protocol", "socketio", "--token", "ada"];
-        namespaces.iter().for_each(|namespace| args.extend(["--namespace", namespace]));
+        for namespace in namespaces {
+            args.extend(["--namespace", namespace]);
+        }
         run(&args, b"")
     };
     let good = examined(&["/", "/chat", "/inbox"]);
