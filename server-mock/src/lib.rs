@@ -94,12 +94,23 @@
 //! What is kept, is kept in memory: a restart begins new epochs, and clients are told so. Everything is bounded;
 //! [`hub::HubConfig`] has the bounds and says what happens at each.
 
+#![cfg_attr(
+    not(all(feature = "cli", feature = "redis")),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_mut,
+        reason = "what the command line alone or several nodes alone use"
+    )
+)]
+
 mod accept;
 mod accept_policy;
 mod admin;
 mod admission;
 pub mod auth;
 mod authorize;
+#[cfg(feature = "cli")]
 pub mod cli;
 mod close_reason;
 mod config;
@@ -121,6 +132,7 @@ mod json_refusal;
 mod limit_log;
 mod limits;
 mod lingering;
+#[cfg(feature = "cli")]
 pub mod log;
 mod log_throttle;
 mod memory;

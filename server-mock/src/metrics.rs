@@ -1,5 +1,6 @@
 //! The counters of `/metrics`, by the Prometheus project's own library. No label names a room or a user.
 
+#[cfg(feature = "cli")]
 use crate::log;
 use crate::process::Process;
 use prometheus_client::encoding::prometheus_text;
@@ -277,6 +278,7 @@ impl Metrics {
             self.limited.get_or_create(&[("limit", limit)]).inner().store(count, Ordering::Relaxed);
         }
         self.evicted.0.inner().store(kept.evicted, Ordering::Relaxed);
+        #[cfg(feature = "cli")]
         self.log_dropped.0.inner().store(log::dropped(), Ordering::Relaxed);
         let mut text = String::new();
         // Writing to a String does not fail.
