@@ -118,7 +118,7 @@ fn connected(command: Command) -> Result<Exit, Failure> {
             tokio::spawn(Signals::listen().map_err(deaf)?.exit_on_second(token::stop_commands));
         }
         match command {
-            Command::Chat(arguments) => chat::run(&arguments, signals).await,
+            Command::Chat(arguments) => Box::pin(chat::run(&arguments, signals)).await,
             Command::Pipe(arguments) => pipe::run(&arguments, signals).await,
             Command::Send(arguments) => send::run(&arguments, signals).await,
             Command::Tail(arguments) if arguments.sse => tail::sse::run(&arguments, signals).await,

@@ -4,6 +4,7 @@ use crate::args::{AckTextName, ConnectionArgs, Protocol, TransportsName};
 use crate::error::Failure;
 use rejoin::SocketIo;
 use rejoin::socketio::{MAX_NAMESPACES, Namespace};
+use serde_json::{Map, Value};
 
 /// The server as it was described, also by a profile; `None` if it speaks another protocol.
 pub(crate) fn described(
@@ -14,6 +15,7 @@ pub(crate) fn described(
     if arguments.protocol != Some(Protocol::SocketIo) {
         let options = [
             ("--namespace", !arguments.namespace.is_empty()),
+            ("--auth", arguments.auth.is_some()),
             ("--event-map", !arguments.event_map.is_empty()),
             ("--no-acks", arguments.no_acks),
             ("--ack-text", arguments.ack_text.is_some()),
@@ -43,7 +45,18 @@ pub(crate) fn described(
     if let Some(transports) = arguments.transports.or(profile_transports) {
         server.options.transports = transports.into();
     }
+    if let Some(fields) = auth_fields(arguments)? {
+        server = server.auth(&fields).map_err(|error| Failure::usage("auth", error.to_string()))?;
+    }
     Ok(Some(server))
+}
+
+/// The fields of the `auth` object beside the token. What is wrong with them may hold a secret, and is not repeated.
+pub(crate) fn auth_fields(arguments: &ConnectionArgs) -> Result<Option<Map<String, Value>>, Failure> {
+    let Some(text) = &arguments.auth else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|_| {
+        Failure::usage("auth", "--auth is no JSON object").hint("write it like '{\"username\":\"ada\"}'")
+    })
 }
 
 fn named(namespace: &str) -> Result<Namespace, Failure> {
@@ -176,6 +189,9 @@ mod tests {
             (&["--ack-text=error"], "protocol", "--protocol socketio"),
             (&["--transports=polling"], "protocol", "--protocol socketio"),
             (&["--protocol=socketio", "--namespace=n"], "namespace", "/admin"),
+            (&["--auth={}"], "protocol", "--protocol socketio"),
+            (&["--protocol=socketio", "--auth=[1]"], "auth", "username"),
+            (&["--protocol=socketio", "--auth={\"s3cret\":"], "auth", "no JSON object"),
             (&["--protocol=socketio", "--event-map=say"], "event_map", "send_message=chat:send"),
             (&["--protocol=socketio", "--event-map=says=x"], "event_map", "join_room"),
             (&["--protocol=socketio", "--event-map=message=connect"], "event_map", "connect"),

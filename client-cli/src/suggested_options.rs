@@ -16,6 +16,9 @@ pub(crate) fn options(arguments: &ConnectionArgs, token_in_url: bool) -> String 
     } else if token_in_url {
         options.value("--token", Some("TOKEN"));
     }
+    if arguments.auth.is_some() {
+        options.value("--auth", Some("AUTH"));
+    }
     match arguments.token_in {
         Some(TokenIn::Header) => options.value("--token-in", Some("header")),
         Some(TokenIn::Query) => options.value("--token-in", Some("query")),

@@ -229,6 +229,8 @@ pub use messages::Frame;
 pub use messages::{Bytes, FrameError};
 pub use messages::{Gap, GapReason, Message, Position};
 pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_name, is_invisible};
+#[cfg(all(feature = "native", feature = "socketio"))]
+pub use native::{AuthError, NamespaceBuilder, OpenNamespaceError, SocketIo};
 #[cfg(feature = "native")]
 pub use native::{
     BuildError, Client, ClientBuilder, ClosedError, ConnectionStatus, Endpoint, EndpointError, Events,
@@ -238,8 +240,6 @@ pub use native::{
 };
 #[cfg(feature = "sse")]
 pub use native::{FeedBuilder, FeedStream, follow};
-#[cfg(all(feature = "native", feature = "socketio"))]
-pub use native::{NamespaceBuilder, OpenNamespaceError, SocketIo};
 #[cfg(feature = "proxy")]
 pub use native::{Proxy, ProxyError};
 pub use outbox::{OutboxLimits, Overflow};

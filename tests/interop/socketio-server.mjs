@@ -5,8 +5,8 @@
 //                            [--names join=say:join,…] [--numbers] [--polling] [--refuse NAMESPACE]
 //                            [--adapter redis|redis-streams --redis PORT]
 //
-// Prints `listening on http://127.0.0.1:PORT/`, then a line per connection opened or lost. Namespaces: /, /chat and
-// /notifications.
+// Prints `listening on http://127.0.0.1:PORT/`, then a line per connection opened or lost, and one for what is in its `auth` object
+// beside the token. Namespaces: /, /chat and /notifications.
 // --tokens     only these are let in; without it every token is a user's name
 // --recovery   connection state recovery
 // --no-acks    handlers that never call their acks
@@ -138,6 +138,8 @@ for (const namespace of namespaces.map((name) => io.of(name))) {
       else socket.emit("echoed", ...args);
     });
     socket.on("disconnect", (reason) => console.log(`lost ${userId} ${reason}`));
+    const { token, pid, offset, ...auth } = socket.handshake.auth;
+    if (Object.keys(auth).length) console.log(`auth ${userId} ${namespace.name} ${JSON.stringify(auth)}`);
     const query = Object.keys(socket.handshake.query).sort().join();
     const header = socket.handshake.headers.authorization ? "header" : "no header";
     console.log(`opened ${userId} ${namespace.name} ${query} ${header}${socket.recovered ? " recovered" : ""}`);

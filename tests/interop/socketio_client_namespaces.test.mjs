@@ -95,6 +95,28 @@ describe("several namespaces of a Socket.IO server in one pipe", { concurrency: 
     }
   });
 
+  it("fields of the auth object beside the token are told to each, over a loss too", async (t) => {
+    const server = await SocketIoServer.start(t, "--recovery");
+    const fields = { device: { kind: "kitchen" }, username: "Älice" };
+    const alice = await inBoth(t, server, "--auth", JSON.stringify(fields));
+    const told = (namespace) => {
+      const line = `auth alice ${namespace} ${JSON.stringify(fields)}`;
+      return server.line((found) => found === line, line);
+    };
+    await told("/");
+    await told(NOTIFICATIONS);
+    await server.command("say lobby hello");
+    await until(alice, "/", ({ type }) => type === "message");
+    await server.command("drop alice");
+    await until(alice, "/", ({ type, recovered }) => type === "joined" && recovered);
+    await told("/");
+    await told(NOTIFICATIONS);
+    const bad = new Rejoin(t, "send", server.url, "hi", "-r", "lobby", "--protocol", "socketio", "--auth", "s3cret");
+    assert.equal(await bad.exited(), 2);
+    assert.ok(bad.stderr.includes("--auth is no JSON object") && !bad.stderr.includes("s3cret"), bad.stderr);
+    await ends(alice);
+  });
+
   it("a namespace that a middleware refuses has failed with its words and data, and / works", async (t) => {
     const server = await SocketIoServer.start(t, "--refuse", NOTIFICATIONS);
     const alice = new Pipe(t, server.url, "alice", "-r", "lobby", ...TWO);

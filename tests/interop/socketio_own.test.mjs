@@ -106,11 +106,14 @@ describe("events of an application's own on a Socket.IO server", { concurrency: 
   it("that are kept begin each connection, and what was missed is recovered with its place", async (t) => {
     const server = await SocketIoServer.start(t, "--recovery");
     const pipe = await alice(t, server);
+    // In no room, and told all the same whether anything was missed.
+    pipe.put({ type: "join_room", roomId: "@me" });
     pipe.put({ type: "frame", name: "echo", args: ["watch"], keep: "prices" });
     await frame(pipe, "echoed");
     await server.command('emit alice price {"n":1}');
     assert.deepEqual((await frame(pipe, "price")).event.args, [{ n: 1 }]);
     await server.command("drop alice");
+    await pipe.event(({ type, roomId, recovered }) => type === "joined" && roomId === "@me" && recovered, "the recovery");
     await frame(pipe, "echoed");
     await server.command('emit alice price {"n":2}');
     assert.deepEqual((await frame(pipe, "price")).event.args, [{ n: 2 }]);

@@ -171,7 +171,7 @@ async fn what_cannot_be_opened_says_why() {
     }
     drop(kept);
     let no_object = main.namespace("/x").auth(&7).connect().map(drop);
-    assert!(matches!(no_object, Err(OpenNamespaceError::Auth)), "{no_object:?}");
+    assert!(matches!(no_object, Err(OpenNamespaceError::Auth(_))), "{no_object:?}");
     let (plain, _events) = quick(&server.url(), "ada").connect().unwrap();
     let unsupported = plain.namespace("/x").connect().map(drop);
     assert!(matches!(unsupported, Err(OpenNamespaceError::Unsupported)), "{unsupported:?}");

@@ -123,6 +123,12 @@ async fn names_of_the_contract_and_of_the_library_are_refused_before_anything_is
     let untyped = client.send_json(&json!({"no": "type"}));
     assert_eq!(within("the refusal", untyped).await, failed(SendFailure::BadData));
     assert_eq!(within("the receipt", client.emit("mine", &1)).await, Ok(Receipt::Written));
+    // Where messages of rooms are called something else, their name is the application's.
+    let mut renamed = SocketIo::default();
+    renamed.events.set("message", "chat:said").unwrap();
+    let (_liar, client, _events) = hears(&[], renamed);
+    assert_eq!(within("the receipt", client.emit("message", &1)).await, Ok(Receipt::Written));
+    assert_eq!(within("the refusal", client.emit("chat:said", &1)).await, refused);
 }
 
 #[tokio::test]

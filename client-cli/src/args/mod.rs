@@ -24,8 +24,8 @@ Environment: REJOIN_URL, REJOIN_TOKEN and REJOIN_TOKEN_IN stand in for the URL, 
 https_proxy, http_proxy, all_proxy and no_proxy name an HTTP proxy.
 
 Profiles: [profiles.NAME] in the file below sets url, token_file or token_command,
-token_in, headers, subprotocols, rooms, state, protocol, namespace, event_map,
-connect_timeout, ca, cert, key, policy and transports. Without --profile the
+token_in, headers, subprotocols, rooms, state, protocol, namespace, auth,
+event_map, connect_timeout, ca, cert, key, policy and transports. Without --profile the
 one named default is used. The command line wins over the environment, and that
 over a profile, whose token and rooms go to the profile's own URL only.
 [chat] in that file sets how a chat looks: notify (none, bell, osc9, osc777), title
@@ -276,6 +276,10 @@ pub(crate) struct ConnectionArgs {
     /// `"namespace"`, and so have lines of input for them.
     #[arg(long, value_name = "/NS")]
     pub(crate) namespace: Vec<String>,
+    /// Socket.IO: fields of the `auth` object beside the token, as a JSON object: `{"username":"ada"}`. All namespaces are
+    /// told them.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) auth: Option<String>,
     /// Socket.IO: what the server calls an event of ours, `send_message=chat:send,message=chat:said`; any event of its
     /// own as `notification=NAME`.
     #[arg(long, value_name = "NAME=EVENT", value_delimiter = ',')]

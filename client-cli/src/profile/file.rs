@@ -71,7 +71,7 @@ impl Mistake {
     fn failure(&self, path: &Path) -> Failure {
         Failure::usage("config_file", self.in_words(path)).hint(
             "a profile looks like [profiles.work] with url, token_file or token_command, token_in, rooms, state, \
-             protocol, namespace, event_map, policy, headers, subprotocols, connect_timeout, ca, cert, key, \
+             protocol, namespace, auth, event_map, policy, headers, subprotocols, connect_timeout, ca, cert, key, \
              ack_text, transports",
         )
     }

@@ -24,6 +24,9 @@ pub(crate) struct Profile {
     /// One name, or a list of them.
     #[serde(default, deserialize_with = "one_or_more")]
     pub(crate) namespace: Vec<String>,
+    /// Fields of the `auth` object beside the token.
+    #[serde(default)]
+    pub(crate) auth: serde_json::Map<String, serde_json::Value>,
     #[serde(default)]
     pub(crate) event_map: BTreeMap<String, String>,
     pub(crate) state: Option<PathBuf>,

@@ -17,6 +17,7 @@ use crate::token_notices::TokenNotices;
 use crate::{sanitise, suggested_urls};
 use rejoin::socketio::{EventKind, Namespace};
 use rejoin::{Config, Endpoint, Headers, SocketIo, Token, TokenLocation};
+use serde_json::{Map, Value};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) namespaces: Vec<String>,
     /// Rooms in those, each with its namespace.
     pub(crate) rooms_in: Vec<(String, String)>,
+    /// Fields of the `auth` object beside the token, for each namespace.
+    auth: Option<Map<String, Value>>,
     headers: Headers,
     subprotocols: Vec<String>,
     connect_timeout: Option<Duration>,

@@ -5,8 +5,9 @@ use crate::error::Failure;
 use crate::request_options::ClientCertificate;
 use crate::token::TokenFrom;
 use rejoin::{
-    BuildError, Client, ClientBuilder, Events, FeedConfig, FeedStream, Join, Name, SocketIo, TlsError,
+    BuildError, Client, ClientBuilder, Events, FeedConfig, FeedStream, Join, Name, SocketIo, TlsError, Token,
 };
+use serde_json::{Map, Value};
 
 /// A builder with the options that both kinds of builder have.
 macro_rules! with_options {
@@ -51,11 +52,17 @@ impl Settings {
     pub(crate) fn open_namespaces(&self, client: &Client) -> Result<Vec<OpenNamespace>, Failure> {
         let open = |name: &String| {
             let mut builder = client.namespace(name);
-            if let TokenFrom::Given(token) = &self.token {
-                builder = builder.token(token.clone());
+            let fields = self.auth.clone().unwrap_or_default();
+            match &self.token {
+                TokenFrom::Given(token) => builder = builder.auth(&with_token(fields.clone(), token)),
+                _ if !fields.is_empty() => builder = builder.auth(&fields),
+                _ => {}
             }
             if let Some(source) = self.token.source(self.token_notices.clone()) {
-                builder = builder.token_source(source);
+                builder = builder.auth_source(move || {
+                    let (token, fields) = (source(), fields.clone());
+                    async move { Ok(with_token(fields, &token.await?)) }
+                });
             }
             for (_, room) in self.rooms_in.iter().filter(|(namespace, _)| namespace == name) {
                 builder = builder.room(room);
@@ -140,6 +147,12 @@ impl Settings {
         }
         builder
     }
+}
+
+/// The `auth` object of a namespace.
+fn with_token(mut fields: Map<String, Value>, token: &Token) -> Map<String, Value> {
+    fields.insert("token".to_owned(), token.expose().into());
+    fields
 }
 
 fn build_failure(error: &BuildError) -> Failure {

@@ -73,6 +73,9 @@ impl<'a> Sources<'a> {
             if arguments.namespace.is_empty() {
                 arguments.namespace.clone_from(&profile.namespace);
             }
+            if arguments.auth.is_none() && !profile.auth.is_empty() {
+                arguments.auth = serde_json::to_string(&profile.auth).ok();
+            }
             if arguments.event_map.is_empty() {
                 let pairs = profile.event_map.iter().map(|(name, event)| format!("{name}={event}"));
                 arguments.event_map = pairs.collect();
@@ -141,6 +144,7 @@ impl ServerOptions {
         let Self { url, arguments, profile } = self;
         let socket_io = socket_io::described(&arguments, profile.ack_text, profile.transports)?;
         let namespaces = socket_io::others(&arguments)?;
+        let auth = socket_io::auth_fields(&arguments)?;
         let token_in_url = in_url.is_some();
         let variable_in = variable("REJOIN_TOKEN_IN");
         let token_location = request_options::token_location(
@@ -224,6 +228,7 @@ impl ServerOptions {
             is_stream_url: false,
             frames: false,
             history: None,
+            auth,
             headers,
             subprotocols,
             connect_timeout: connect_timeout.map(|seconds| Duration::from_secs(seconds.into())),

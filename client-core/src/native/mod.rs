@@ -32,6 +32,6 @@ pub use events::{Events, Missed, Subscription, Typed, TypedEvents, TypedFrameErr
 pub use feed::{FeedBuilder, FeedStream, follow};
 pub use options::BuildError;
 #[cfg(feature = "socketio")]
-pub use socket_io::SocketIo;
+pub use socket_io::{AuthError, SocketIo};
 pub use status::{ClosedError, ConnectionStatus};
 pub use store::{StateError, StateFile, StateStore};

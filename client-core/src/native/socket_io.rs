@@ -5,7 +5,17 @@ use crate::name::{Name, PERSONAL_ROOM};
 use crate::native::custom::{CUSTOM_ROOM, CustomMessages};
 use crate::socketio::{AckText, EventMap, Manager, Namespace, Options, Transports};
 use crate::token::Token;
+use serde::Serialize;
 use std::sync::Arc;
+
+/// Maximum bytes of an `auth` object.
+const MAX_AUTH_BYTES: usize = 64 << 10;
+
+/// What was to be an `auth` object is none, or is too large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the auth of a namespace must be a JSON object of at most 64 KiB")]
+#[non_exhaustive]
+pub struct AuthError;
 
 /// The options for a Socket.IO server: [`ClientBuilder::socket_io`](crate::ClientBuilder::socket_io). The default is the
 /// main namespace, the contract's own names for the events, and acks.
@@ -36,6 +46,8 @@ pub struct SocketIo {
     /// A custom event that wants an answer waits for [`Client::answer`](crate::Client::answer), 256 of them at most.
     /// By default, and beyond that, it gets an empty answer at once.
     pub manual_acks: bool,
+    /// The fields of the `auth` object beside the token.
+    auth: Option<Token>,
 }
 
 impl SocketIo {
@@ -62,6 +74,26 @@ impl SocketIo {
         self
     }
 
+    /// The same; `object` is written as JSON, and its fields are in `socket.handshake.auth` of the namespace, beside the
+    /// [token](crate::ClientBuilder::token), which is the field `token`. Others have [theirs](crate::NamespaceBuilder::auth).
+    ///
+    /// ```
+    /// let server = rejoin::SocketIo::default().auth(&serde_json::json!({"username": "ada"}))?;
+    /// # Ok::<(), rejoin::AuthError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it is not written as an object, or is larger than 64 KiB.
+    pub fn auth(mut self, object: &(impl Serialize + ?Sized)) -> Result<Self, AuthError> {
+        self.auth = Some(auth_object(object)?);
+        Ok(self)
+    }
+
+    /// Those fields.
+    pub(crate) fn auth_fields(&self) -> Option<Token> {
+        self.auth.clone()
+    }
+
     /// What such a server takes of the application's own.
     pub(crate) fn custom_messages(&self) -> CustomMessages {
         CustomMessages::Events(Arc::new(self.events.clone()))
@@ -77,6 +109,12 @@ impl SocketIo {
         }
         manager
     }
+}
+
+/// An object as the machine takes it.
+pub(crate) fn auth_object(object: &(impl Serialize + ?Sized)) -> Result<Token, AuthError> {
+    let json = super::custom::json(object).map_err(|_| AuthError)?;
+    if json.starts_with('{') && json.len() <= MAX_AUTH_BYTES { Ok(Token::new(json)) } else { Err(AuthError) }
 }
 
 /// The `auth` object that has this token in it.

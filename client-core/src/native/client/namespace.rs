@@ -7,7 +7,7 @@ use crate::native::commands::CommandQueue;
 use crate::native::driver::{NamespaceBuffers, OpenNamespace, OutboxCapacity, Waiters};
 use crate::native::events::{EventQueue, Events, Subscriptions};
 use crate::native::options::{BuildError, TokenSource};
-use crate::native::socket_io::as_auth;
+use crate::native::socket_io::{AuthError, as_auth, auth_object};
 use crate::native::status::ConnectionStatus;
 use crate::session::Join;
 use crate::socketio::{Namespace, NamespaceError, OpenError};
@@ -17,9 +17,6 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
-
-/// Maximum bytes of an `auth` object.
-const MAX_AUTH_BYTES: usize = 64 << 10;
 
 /// Why a namespace cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +32,8 @@ pub enum OpenNamespaceError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// What is said to the namespace is not written as a JSON object, or is larger than 64 KiB.
-    #[error("the auth of a namespace must be a JSON object of at most 64 KiB")]
-    Auth,
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// A room's name is none.
     #[error(transparent)]
     Room(BuildError),
@@ -84,7 +81,7 @@ impl NamespaceBuilder {
     /// What the namespace is reported of the client: a JSON object, `socket.handshake.auth` there. Nothing by default: the token
     /// of the first namespace is not for others.
     pub fn auth(mut self, object: &(impl Serialize + ?Sized)) -> Self {
-        self.auth = Some(object_of(object).ok_or(OpenNamespaceError::Auth));
+        self.auth = Some(auth_object(object).map_err(OpenNamespaceError::from));
         self
     }
 
@@ -99,8 +96,7 @@ impl NamespaceBuilder {
         self.source = Some(Arc::new(move || {
             let fetched = fetch();
             Box::pin(async move {
-                let bad = || TokenError::permanent(OpenNamespaceError::Auth.to_string());
-                object_of(&fetched.await?).ok_or_else(bad)
+                auth_object(&fetched.await?).map_err(|error| TokenError::permanent(error.to_string()))
             })
         }));
         self
@@ -197,12 +193,6 @@ impl NamespaceBuilder {
         };
         if registry.open(space) { Ok((handle, events)) } else { Err(OpenNamespaceError::Closed) }
     }
-}
-
-/// An object as the machine takes it.
-fn object_of(object: &(impl Serialize + ?Sized)) -> Option<Token> {
-    let json = super::custom::json(object).ok()?;
-    (json.starts_with('{') && json.len() <= MAX_AUTH_BYTES).then(|| Token::new(json))
 }
 
 impl fmt::Debug for NamespaceBuilder {

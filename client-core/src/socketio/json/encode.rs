@@ -61,6 +61,11 @@ impl Codec {
     fn write_in(&self, namespace: &Namespace, packet: &ClientPacket, text: &mut String) -> Vec<Vec<u8>> {
         match packet {
             ClientPacket::Pong => EnginePacket::Pong("").encode_into(text),
+            ClientPacket::Connect { token, resume } if self.auth.is_some() => {
+                let own = self.auth.as_ref().map(|fields| with_token(fields.expose(), token.as_ref()));
+                let auth = auth_object(own.as_ref(), resume.as_deref());
+                Self::write(namespace, PacketType::Connect, None, &auth, text);
+            }
             ClientPacket::Connect { token, resume } => {
                 let auth = Auth {
                     pid: resume.as_ref().map(|resume| &*resume.pid),
@@ -152,6 +157,19 @@ fn auth_object(own: Option<&Token>, resume: Option<&Resume>) -> String {
             let resumed = resumed.strip_suffix('}').unwrap_or_default();
             format!("{resumed},{fields}}}")
         }
+    }
+}
+
+/// The application's object with the token as its last field: of two of the same name a server takes that.
+fn with_token(fields: &str, token: Option<&Token>) -> Token {
+    let token = token.map(|token| json(&Auth { pid: None, offset: None, token: Some(token.expose()) }));
+    let inside = fields.trim().strip_suffix('}').map(str::trim_end);
+    match (inside, token) {
+        (Some("{"), Some(token)) => Token::new(token),
+        (Some(inside), Some(token)) => {
+            Token::new(format!("{inside},{}", token.strip_prefix('{').unwrap_or_default()))
+        }
+        _ => Token::new(fields),
     }
 }
 

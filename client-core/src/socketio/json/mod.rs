@@ -13,6 +13,7 @@ pub use objects::{prefix, replace_objects};
 
 use super::{AckText, Attachments, EventMap, Namespace, PacketError};
 use crate::messages::json::{self as rooms, ServerDecoder};
+use crate::token::Token;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::ToString as _;
@@ -64,6 +65,8 @@ pub struct Codec {
     namespace: Namespace,
     events: Arc<EventMap>,
     ack_text: AckText,
+    /// The fields of the `auth` object beside the token, as a JSON object.
+    auth: Option<Token>,
     /// Events that are not of the contract are the application's own.
     #[cfg(feature = "frames")]
     own: bool,
@@ -81,6 +84,7 @@ impl Codec {
             namespace,
             events,
             ack_text: AckText::default(),
+            auth: None,
             #[cfg(feature = "frames")]
             own: false,
             attachments,
@@ -92,6 +96,12 @@ impl Codec {
     /// Reads acks that are nothing but a text so.
     pub fn ack_text(mut self, text: AckText) -> Self {
         self.ack_text = text;
+        self
+    }
+
+    /// Writes these fields, a JSON object, into the `auth` object of the namespace, beside the token.
+    pub fn auth(mut self, fields: Option<Token>) -> Self {
+        self.auth = fields;
         self
     }
 

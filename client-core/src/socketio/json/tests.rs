@@ -93,6 +93,25 @@ fn the_auth_of_another_namespace_is_the_object_itself_with_what_to_recover_befor
 }
 
 #[test]
+fn the_auth_of_the_first_namespace_is_the_applications_fields_and_the_token_as_the_last() {
+    let written = |fields: &str, token: Option<&str>, resume: Option<Box<Resume>>| {
+        let mut text = String::new();
+        let packet = ClientPacket::Connect { token: token.map(Token::new), resume };
+        codec().auth(Some(Token::new(fields))).encode_into(&packet, &mut text);
+        text
+    };
+    let resume = || Some(Box::new(Resume { pid: "p".into(), offset: "1-1".into() }));
+    assert_eq!(written(r#"{"a":{"b":1}}"#, None, None), r#"40{"a":{"b":1}}"#);
+    assert_eq!(written(r#"{"a":1}"#, Some("t\""), None), r#"40{"a":1,"token":"t\""}"#);
+    assert_eq!(written(" { } ", Some("t"), None), r#"40{"token":"t"}"#);
+    assert_eq!(written("{}", None, None), "40{}");
+    assert_eq!(
+        written(r#"{"a":1}"#, Some("t"), resume()),
+        r#"40{"pid":"p","offset":"1-1","a":1,"token":"t"}"#
+    );
+}
+
+#[test]
 fn attachments_of_two_namespaces_cannot_be_mixed() {
     let mut codec = codec_of_two();
     assert_eq!(codec.decode(r#"451-/n,["a",{"_placeholder":true,"num":0}]"#), Ok(None));

@@ -7,6 +7,7 @@ use crate::native::socket_io::SocketIo;
 use crate::session::Input;
 use crate::socketio::json::{self, DecodeError};
 use crate::socketio::{AckText, ClientEvent, ClientPacket, EventMap, Namespace, ServerPacket};
+use crate::token::Token;
 use std::sync::Arc;
 
 /// The packets of one connection.
@@ -16,19 +17,27 @@ pub(crate) struct PacketCodec {
     ack_text: AckText,
     /// Events that are not of the contract are handed out.
     own: bool,
+    auth: Option<Token>,
     codec: json::Codec,
 }
 
 impl PacketCodec {
-    fn new(namespace: Namespace, events: Arc<EventMap>, ack_text: AckText, own: bool) -> Self {
-        let codec =
-            json::Codec::new(namespace.clone(), Arc::clone(&events)).ack_text(ack_text).custom_events(own);
-        Self { namespace, events, ack_text, own, codec }
+    fn new(
+        namespace: Namespace,
+        events: Arc<EventMap>,
+        ack_text: AckText,
+        own: bool,
+        auth: Option<Token>,
+    ) -> Self {
+        let codec = json::Codec::new(namespace.clone(), Arc::clone(&events));
+        let codec = codec.ack_text(ack_text).custom_events(own).auth(auth.clone());
+        Self { namespace, events, ack_text, own, auth, codec }
     }
 
     /// For such a server; `own`: events that are not of the contract are handed out.
     pub(crate) fn of(server: SocketIo, own: bool) -> Self {
-        Self::new(server.namespace, Arc::new(server.events), server.ack_text, own)
+        let auth = server.auth_fields();
+        Self::new(server.namespace, Arc::new(server.events), server.ack_text, own, auth)
     }
 }
 
@@ -37,7 +46,8 @@ impl Codec for PacketCodec {
     type Sent = ClientPacket;
 
     fn for_connection(&self) -> Self {
-        Self::new(self.namespace.clone(), Arc::clone(&self.events), self.ack_text, self.own)
+        let (namespace, events) = (self.namespace.clone(), Arc::clone(&self.events));
+        Self::new(namespace, events, self.ack_text, self.own, self.auth.clone())
     }
 
     fn text(&mut self, conn: ConnId, text: &str) -> InputOf<Self> {
