@@ -1,6 +1,6 @@
 //! `rejoin-server`: the reference room server.
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum};
 use rejoin_server::cli::{ServeArgs, ServeError, runtime, serve};
 use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
@@ -21,9 +21,9 @@ struct Options {
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     log: LogFormat,
 
-    /// Log more
-    #[arg(short, long)]
-    verbose: bool,
+    /// Log more; twice for still more
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -34,7 +34,11 @@ enum LogFormat {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let level = if options.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    let level = match options.verbose {
+        0 => LevelFilter::INFO,
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
     let (stderr, _written) = rejoin_server::log::stderr();
     let log = tracing_subscriber::fmt().with_writer(stderr).with_max_level(level);
     match options.log {

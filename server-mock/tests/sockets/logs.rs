@@ -63,7 +63,7 @@ async fn as_json_every_line_has_time_and_level_and_a_session_has_a_begin_and_an_
 
 #[tokio::test]
 async fn the_log_holds_no_token_no_room_and_nothing_that_was_said_and_tells_a_refusal_with_its_cause() {
-    let Logged { process, url, admin, _folder } = logged(&["-v"]).await;
+    let Logged { process, url, admin, _folder } = logged(&["-vvv"]).await;
     let mut nobody = Client::open(&url, "wrong-canary").await;
     assert_eq!(nobody.close_code().await, 4001);
     let mut grace = Client::in_room(&url, "other-canary", "canary-room").await;
