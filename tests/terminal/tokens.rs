@@ -120,10 +120,10 @@ fn a_token_command_that_fails_is_told_on_stderr_at_once_and_once_for_each_cause(
     let streams = format!("http://{}", reads_streams.address());
     let folder = tempfile::tempdir().unwrap();
     let count = folder.path().join("count");
-    // It fails twice in the same way and then in another one.
+    // It fails twice in the same way and then in another one. Two feeds run it at the same time: each run has its number.
     let command = format!(
-        "echo x >> {0}; case $(wc -l < {0}) in 1|2) echo no network >&2; exit 1;; 3) echo no disk >&2; exit 1;; esac; \
-         echo {CANARY}",
+        "case $(flock {0}.lock sh -c 'echo x >> {0}; wc -l < {0}') in 1|2) echo no network >&2; exit 1;; \
+         3) echo no disk >&2; exit 1;; esac; echo {CANARY}",
         count.display()
     );
     for args in [

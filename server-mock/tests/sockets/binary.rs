@@ -96,7 +96,8 @@ async fn neither_tokens_nor_what_is_said_appear_in_the_log() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "token-canary ada").unwrap();
     let auth = format!("tokens={}", file.path().display());
-    let (mut child, mut lines) = start(&["--listen", "127.0.0.1:0", "--auth", &auth, "-vvv", "--log", "json"]);
+    let (mut child, mut lines) =
+        start(&["--listen", "127.0.0.1:0", "--auth", &auth, "-vvv", "--log", "json"]);
     let first = line(&mut lines).await;
     let url = first.strip_prefix("listening on ").unwrap();
     let mut ada = Client::in_room(url, "token-canary", "lobby").await;
