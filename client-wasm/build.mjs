@@ -11,6 +11,7 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { minify } from "terser";
 import { refresh } from "./demo.mjs";
+import { ShortNames } from "./short_names.mjs";
 import { writeSingleFile } from "./single_file.mjs";
 
 /**
@@ -95,6 +96,8 @@ const withoutTextCache = (glue) =>
     )
     .replace(/ *cachedUint8ArrayMemory0 = null;\n/, "");
 
+/** Of each glue. */
+const names = { rejoin: new ShortNames(), "rejoin-feed": new ShortNames() };
 /** What wasm-opt does while the next machine is compiled. */
 const optimised = [];
 /** The machine that this feature of its crate makes. Its glue is named so; of the same name that of the last one stays. */
@@ -105,9 +108,9 @@ function machine(file, glue, feature) {
     // Its own use of wasm-opt inlines what the next step is told not to.
     "--no-opt", "--no-pack", "--out-dir", "pkg", "--out-name", glue, "--", "--no-default-features", `--features=${feature}`,
   );
-  // Its own copy: the next machine may have the same glue.
+  // A file of its own: the next machine may have the same glue.
   const compiled = `pkg/${feature}.wasm`;
-  cpSync(`pkg/${glue}_bg.wasm`, compiled);
+  writeFileSync(compiled, names[glue].module(readFileSync(`pkg/${glue}_bg.wasm`), readFileSync(`pkg/${glue}.js`, "utf8")));
   // The files it is made of, as cargo names them.
   cpSync(join(process.env.CARGO_TARGET_DIR ?? "../target", "wasm32-unknown-unknown/page/rejoin_wasm.d"), `pkg/${feature}.d`);
   const optimising = begin(
@@ -128,6 +131,7 @@ function machine(file, glue, feature) {
   );
   optimised.push(optimising);
   lazyCoders(`pkg/${glue}.js`);
+  writeFileSync(`pkg/${glue}.js`, names[glue].glue(readFileSync(`pkg/${glue}.js`, "utf8")));
 }
 machine("dist/rejoin-feed.wasm", "rejoin-feed", "feed");
 // These stand for the client's machine, and have its glue.

@@ -54,7 +54,7 @@ function sources() {
     .map((path) => slashes(relative(root, path.replaceAll("\\ ", " "))));
   const wrong = machine.find((path) => path.startsWith(".."));
   if (wrong) throw new Error(`pkg/session.d names ${wrong}, which is in another folder: build the machine here`);
-  return [...scripts, ...machine, "client-wasm/Cargo.toml", "client-wasm/build.mjs", "Cargo.toml [profile.page]"].sort();
+  return [...scripts, ...machine, "client-wasm/Cargo.toml", "client-wasm/build.mjs", "client-wasm/short_names.mjs", "Cargo.toml [profile.page]"].sort();
 }
 
 /** The crates in the module, but ours. */

@@ -276,7 +276,6 @@ pub struct Cause {
     #[cfg(feature = "native")]
     pub remedy: Option<Remedy>,
     /// Of [`CauseCode::GaveUp`]: why the last attempt failed.
-    #[cfg(feature = "native")]
     pub last: Option<CauseCode>,
     /// Whether the machine continues trying by itself.
     pub will_retry: bool,
@@ -293,7 +292,6 @@ impl Cause {
             idle_timeout: None,
             #[cfg(feature = "native")]
             remedy: None,
-            #[cfg(feature = "native")]
             last: None,
             will_retry: true,
         }
@@ -306,12 +304,7 @@ impl Cause {
 
     /// The end of the attempts, the last of which failed for this.
     pub(crate) fn give_up(self) -> Self {
-        Self {
-            code: CauseCode::GaveUp,
-            #[cfg(feature = "native")]
-            last: Some(self.code),
-            ..self
-        }
+        Self { code: CauseCode::GaveUp, last: Some(self.code), ..self }
     }
 
     /// The same, with the `data` of a refusal.

@@ -1,8 +1,9 @@
 // Traces a client or a feed with console.debug, one line per event. Loaded for the option debug, or when localStorage.rejoin is "debug".
 // Never logs a token, a content, or text of a server, which may contain one.
 import type { Client } from "./client/client.js";
+import type { ClientLoader } from "./client/client_loader.js";
 import type { Feed } from "./sse/feed.js";
-import type { Cause, Clock, Events, SendOptions, WebSocketConstructor } from "./types.js";
+import type { Cause, Clock, Events, Options, SendOptions, WebSocketConstructor } from "./types.js";
 
 /** Most characters of a name. */
 const LONGEST_NAME = 60;
@@ -86,10 +87,22 @@ export function debugged(Base: typeof Client): typeof Client {
   class TracedClient extends Base {
     readonly #tracer: Tracer;
 
-    constructor(...[runtime, address, options, ...rest]: ConstructorParameters<typeof Client>) {
+    constructor(...[runtime, address, options, protocol, loader, ...rest]: ConstructorParameters<typeof Client>) {
       const tracer = new Tracer(options.clock ?? globalThis);
-      const real = options.webSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
-      super(runtime, address, { ...options, ...(real && { webSocket: tracer.sockets(real) }) }, ...rest);
+      const traced = (options: Options): Options => {
+        const real = options.webSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
+        return { ...options, ...(real && { webSocket: tracer.sockets(real) }) };
+      };
+      const tracedLoader: ClientLoader = {
+        get isLoaded() {
+          return loader.isLoaded;
+        },
+        get parts() {
+          return loader.parts && { ...loader.parts, options: traced(loader.parts.options) };
+        },
+        try: (from) => loader.try(from),
+      };
+      super(runtime, address, traced(options), protocol, tracedLoader, ...rest);
       this.#tracer = tracer;
       // Emitted before a listener could be added.
       tracer.state(this.status);

@@ -2,7 +2,7 @@
 import type { CauseCode, Code, SendFailure } from "./code_types.js";
 import type { SocketIoCauseCode } from "./socketio/codes.js";
 import type { FeedCauseCode } from "./sse/codes.js";
-
+import type { LoadCode } from "./types.js";
 
 /** Codes of {@link RejoinError}. */
 export type ErrorCode =
@@ -11,12 +11,7 @@ export type ErrorCode =
   | "bad_option"
   | "bad_argument"
   | "no_websocket"
-  | "no_webassembly"
-  | "wasm_failed"
-  | "no_storage"
-  | "tabs_failed"
   | "own_failed"
-  | "store_failed"
   | "connection_lost"
   | "too_many_requests"
   | "closed"
@@ -27,7 +22,7 @@ export type ErrorCode =
   | "lagged";
 
 /** Why a client has failed: the code of its last cause. */
-export type EndCode = CauseCode | SocketIoCauseCode | FeedCauseCode | "blocked" | "wasm_unavailable";
+export type EndCode = CauseCode | SocketIoCauseCode | FeedCauseCode | "blocked" | LoadCode;
 
 /** An error for programs (`code`) and people (`message`, with advice in `hint`). */
 export class RejoinError extends Error {
@@ -45,8 +40,8 @@ export class RejoinError extends Error {
 }
 
 /** The error for waits of a client that is closed or failed with this cause, with the server's message if there is one. */
-export const ended = (cause?: { code: EndCode; text?: string } | false) =>
-  new RejoinError(cause ? cause.code : "closed", cause ? `failed: ${cause.text || cause.code}` : "the client is closed", cause ? "setToken or reconnect leads out of it" : "connect again");
+export const ended = (cause?: { code: EndCode; text?: string; lastCode?: EndCode } | false) =>
+  new RejoinError(cause ? cause.code : "closed", cause ? `failed: ${cause.text || cause.lastCode || cause.code}` : "the client is closed", cause ? "setToken or reconnect leads out of it" : "connect again");
 
 /** A message that was not, or may not have been, delivered. */
 export class SendError extends RejoinError {

@@ -10,7 +10,7 @@ export interface Message {
   user: string;
   /** The text. Untrusted: show it as text only. */
   content: string;
-  /** When the server took it: UTC, ISO 8601. */
+  /** When the server took it: UTC, ISO 8601, also where the server gives a number of seconds or less; empty where it gives none. */
   timestamp: string;
   /** Extended servers: any JSON that was sent beside the text. */
   data?: unknown;
@@ -30,15 +30,20 @@ export interface Position {
   id: string;
 }
 
+/**
+ * Why a client does not run yet. `wasm_unavailable`: the WebAssembly module has not come yet; `store_failed`, `tabs_failed`: nor has
+ * the script for the option `persist`, or for `shareTabs` and `ticketUrl`. The others, as of `connect`, are no matter of time.
+ */
+export type LoadCode = "wasm_unavailable" | "store_failed" | "tabs_failed" | "wasm_failed" | "no_webassembly" | "no_storage";
+
 /** Why the state changed. */
 export interface Cause {
-  /**
-   * `blocked`: the page's own security policy forbids the dial; `text` says what to do. `wasm_unavailable`: the
-   * WebAssembly module has not come yet.
-   */
-  code: CauseCode | "blocked" | "wasm_unavailable";
+  /** `blocked`: the page's own security policy forbids the dial; `text` says what to do. */
+  code: CauseCode | "blocked" | LoadCode;
   /** A close code, if there was one. */
   number?: number;
+  /** Of `gave_up`: why the last attempt failed. */
+  lastCode?: CauseCode;
   /** The message of the server or of the token function. Untrusted: show it as text only. */
   text?: string;
   /** The client goes on trying by itself. */

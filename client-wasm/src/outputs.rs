@@ -35,7 +35,7 @@ kinds!(
     SendAuth,
     // connection, code
     Close, Abort,
-    // state, attempt, when in ms or −1, cause, the cause's number, whether it will retry
+    // state, attempt, when in ms or −1, cause, the cause's number, whether it will retry, the last attempt's cause
     State,
     // mode
     Mode, Ready,
@@ -197,8 +197,10 @@ fn state_of(change: &StateChange, fields: &mut SlotWriter<'_>) -> OutputKind {
     fields.number(codes::state(&change.state)).number(attempt);
     fields.put(retry_at.map_or(-1.0, |at| float(at.millis())));
     if let Some(cause) = &change.cause {
-        fields.number(codes::cause(&cause.code)).number(u32::from(cause.code.number().unwrap_or(0)));
-        fields.flag(cause.will_retry);
+        let last = cause.last.as_ref();
+        let number = last.unwrap_or(&cause.code).number();
+        fields.number(codes::cause(&cause.code)).number(u32::from(number.unwrap_or(0)));
+        fields.flag(cause.will_retry).number(last.map_or(0, codes::cause));
     }
     OutputKind::State
 }

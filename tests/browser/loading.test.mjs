@@ -205,11 +205,48 @@ test("a page whose module is cut off, and its copy too, starts and goes on when 
   assert.equal((await tab.ask("a", "send", "lobby", "here")).status, "acked");
 });
 
-test("a part of the package that does not come is named after a while, and loaded again by the next connect", async (t) => {
+test("a page whose script for an option does not come starts, tells it, and goes on when it comes", async (t) => {
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*");
   const chromium = await browser(t);
   const address = await pages(t);
-  for (const [name, options] of [["store", { persist: "indexeddb" }], ["own", { frames: true }], ["tabs", { shareTabs: "alice" }]]) {
+  for (const [name, options] of [["store", { persist: "indexeddb" }], ["tabs", { shareTabs: "alice" }], ["tabs", { shareTabs: "alice", debug: true }]]) {
+    const tab = await Tab.open(t, chromium, address);
+    let isAway = true;
+    await tab.page.route(`**/${name}.js`, (route) => (isAway ? route.abort("connectionreset") : route.continue()));
+    await tab.start("a", server.url, { token: "alice", rooms: ["lobby"], ...options });
+    const { what } = await tab.state("a", "reconnecting");
+    assert.deepEqual([what.cause.code, what.cause.willRetry], [`${name}_failed`, true]);
+    assert.match(what.cause.text, new RegExp(`^${name}\\.js did not load: `));
+    const sent = tab.ask("a", "send", "lobby", "early");
+    isAway = false;
+    assert.equal((await sent).status, "acked");
+    await tab.ask("a", "close");
+    await tab.page.close();
+  }
+});
+
+test("a client that is closed before its script comes leaves nothing open", async (t) => {
+  const tab = await Tab.open(t, await browser(t), await pages(t));
+  const held = [];
+  await tab.page.route("**/store.js", (route) => void held.push(route));
+  await tab.start("a", "ws://127.0.0.1:9/ws", { token: "alice", persist: "indexeddb" });
+  await tab.ask("a", "close");
+  const loaded = tab.page.waitForResponse(/rejoin-store\.wasm/);
+  for (const route of held) await route.continue();
+  await loaded;
+  await tab.page.waitForFunction(async () => {
+    const { held, pending } = await navigator.locks.query();
+    const isFree = ![...held, ...pending].some(({ name }) => name.startsWith("rejoin "));
+    const has = (await indexedDB.databases()).some(({ name }) => name == "rejoin");
+    return isFree && has;
+  });
+});
+
+test("the part for messages of one's own that does not come is named after a while, and loaded again by the next connect", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*");
+  const chromium = await browser(t);
+  const address = await pages(t);
+  for (const [name, options] of [["own", { frames: true }]]) {
     const tab = await Tab.open(t, chromium, address);
     let held = [];
     await tab.page.route(`**/${name}.js`, (route) => (held ? void held.push(route) : route.continue()));

@@ -491,11 +491,10 @@ test("a deployment without the part for shared tabs is told so, and other client
   const { proxy, empty } = await rig(t);
   const tab = await empty();
   await tab.page.route("**/tabs.js", (route) => route.abort());
-  const refused = await tab.page.evaluate(
-    (url) => window.connect(url, { shareTabs: "alice" }).catch((error) => [error instanceof window.RejoinError, error.code, error.hint]),
-    proxy.url,
-  );
-  assert.deepEqual(refused, [true, "tabs_failed", "connect again to load it again; it has to be beside the script"]);
+  await tab.start("b", proxy.url, options());
+  const { what } = await tab.state("b", "reconnecting");
+  assert.equal(what.cause.code, "tabs_failed");
+  await tab.ask("b", "close");
   await tab.start("a", proxy.url, options({ shareTabs: undefined }));
   await tab.heard("a", "ready");
 });

@@ -8,7 +8,8 @@ import { installed } from "./installed.mjs";
 import { listening } from "./site.mjs";
 
 const { connect, RejoinError } = await installed("node.js");
-const { FakeServer } = await installed("testing.js");
+const { FakeServer, VirtualClock } = await installed("testing.js");
+const { connect: socketIo } = await installed("socketio-node.js");
 const { follow } = await installed("sse-node.js");
 
 /** Every dial fails. */
@@ -161,6 +162,29 @@ test("an iteration that is begun after the end is over at once, and after a fail
   const feed = await follow("http://127.0.0.1:9/", { room: "lobby" });
   feed.close();
   assert.deepEqual(await feed.messages().next(), { done: true, value: undefined });
+});
+
+test("what has given up says why its last attempt failed", { timeout: 20_000 }, async (t) => {
+  const options = () => ({ clock: new VirtualClock(), maxAttempts: 1 });
+  const failed = async (started, { clock }) => {
+    const client = await started;
+    t.after(() => client.close());
+    for (let minutes = 0; client.state != "failed" && minutes < 10; minutes++) {
+      await clock.advance(60_000);
+      // What fetch answers comes by itself.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { code, lastCode, number, willRetry } = client.status.cause;
+    return { code, lastCode, number, willRetry };
+  };
+  const end = { code: "gave_up", number: undefined, willRetry: false };
+  const rooms = options();
+  assert.deepEqual(await failed(connect("ws://127.0.0.1:9/ws", { ...rooms, webSocket: Unreachable }), rooms), { ...end, lastCode: "unreachable" });
+  const socketio = options();
+  assert.deepEqual(await failed(socketIo("http://127.0.0.1:9", { ...socketio, webSocket: Unreachable, transports: "websocket" }), socketio), { ...end, lastCode: "unreachable" });
+  const feed = options();
+  const fetch = async () => new Response("", { status: 503 });
+  assert.deepEqual(await failed(follow("http://127.0.0.1:9/", { ...feed, room: "lobby", fetch }), feed), { ...end, lastCode: "http", number: 503 });
 });
 
 test("an iteration that falls too far behind says so", async (t) => {

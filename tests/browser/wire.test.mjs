@@ -8,14 +8,21 @@ import { build } from "esbuild";
 
 const source = fileURLToPath(new URL("../../client-wasm/js/protocol/frames.ts", import.meta.url));
 const bundle = async (path) => {
-  const contents = `export * from ${JSON.stringify(path)}; export { positionOf } from "./protocol/validate.js"; export { Input, Output } from "./wasm/codes.js";`;
+  const contents = `export * from ${JSON.stringify(path)}; export { decode } from "./protocol/event_decoder.js"; export { positionOf } from "./protocol/validate.js"; export { parseEvent } from "./sse/parse.js"; export { Input, Output } from "./wasm/codes.js";`;
   const stdin = { contents, resolveDir: fileURLToPath(new URL("../../client-wasm/js", import.meta.url)), loader: "ts" };
   const { outputFiles } = await build({ stdin, bundle: true, write: false, format: "esm", target: "es2022" });
   return import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
 };
-const { read, write, positionOf, Input, Output } = await bundle(source);
+const { read, write, decode, positionOf, parseEvent, Input, Output } = await bundle(source);
 
-/** What the machine is told of a text, with the frames that are kept for it. */
+/** What a client tells of a message, but for its data; of another frame its position. */
+function message(frame) {
+  if (frame.type != "message") return positionOf(frame);
+  const { data, ...message } = decode(Output.Message, [], { name: () => "", frame: () => frame })[1];
+  return message;
+}
+
+/** What the machine is told of a text, with the frames that are kept for it, as a client tells them. */
 function told(text) {
   const inputs = [];
   const kept = [];
@@ -25,7 +32,7 @@ function told(text) {
     handles: { find: (name) => (name == undefined ? 0 : 5), number: () => 6, add: keep, hold: keep },
     redirect: (url) => url != undefined,
   });
-  return { inputs, positions: kept.map(positionOf) };
+  return { inputs, messages: kept.map(message) };
 }
 
 for (const name of ["plain", "extended"]) {
@@ -64,6 +71,49 @@ for (const name of ["plain", "extended"]) {
     }
   });
 }
+
+/** The fields of frames, and the kinds of values that each may have: the Rust side reads the same table. */
+const table = JSON.parse(readFileSync(new URL("../wire/fields.json", import.meta.url), "utf8"));
+
+/** The frame with another value at a path, or with none. */
+const withValue = (frame, [name, ...inner], value) => ({ ...frame, [name]: inner.length ? withValue(frame[name], inner, value) : value });
+
+test("a field of a server's frame may have the kinds of values that the table has", () => {
+  const wrong = [];
+  for (const { frame, read } of table.frames) {
+    for (const [path, expected] of Object.entries(read)) {
+      const isRead = ([, value]) => {
+        const [[kind]] = told(JSON.stringify(withValue(frame, path.split("."), value))).inputs.slice(-1);
+        return kind != Input.Malformed && kind != Input.UnknownFrame;
+      };
+      const names = [["missing"], ...table.values].filter(isRead).map(([name]) => name).join(" ");
+      if (names != expected) wrong.push(`${frame.type} ${path}: ${names}, not ${expected}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test("a message in a stream of events may have the kinds of values that one in a frame may have", () => {
+  const { frame, read } = table.frames.find(({ frame }) => frame.type == "message");
+  for (const [path, expected] of Object.entries(read)) {
+    const isRead = ([, value]) => parseEvent("message", JSON.stringify({ ...frame, [path]: value })).what == "message";
+    assert.equal([["missing"], ...table.values].filter(isRead).map(([name]) => name).join(" "), expected, path);
+  }
+  const { server } = JSON.parse(readFileSync(new URL("../wire/plain.json", import.meta.url), "utf8"));
+  for (const { name, text, is } of server.filter(({ is }) => is?.type == "message")) {
+    assert.equal(parseEvent("message", text).timestamp, is.timestamp, name);
+  }
+});
+
+test("data that is null is none, as native clients have it", () => {
+  for (const [output, type] of [[Output.Message, "message"], [Output.Notification, "notification"], [Output.Signal, "signal"]]) {
+    const { frame } = table.frames.find(({ frame }) => frame.type == type);
+    const event = decode(output, [], { name: () => "", frame: () => ({ ...frame, data: null }) })[1];
+    assert.equal(event.data, undefined, type);
+  }
+  const { frame } = table.frames[0];
+  assert.equal(parseEvent("message", JSON.stringify({ ...frame, data: null })).data, undefined);
+});
 
 test("JSON that is no object is refused, whatever it is", () => {
   for (const text of ["null", "1", "true", '"message"', "[]", "[null]", '{"type":null}', '{"type":["message"]}', ""]) {

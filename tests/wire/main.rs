@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod extended;
+mod fields;
 mod references;
 mod snippets;
 mod specification;

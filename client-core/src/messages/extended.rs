@@ -25,6 +25,13 @@ pub(crate) fn int<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u
     Ok(number)
 }
 
+/// For `deserialize_with`, with `default`: a field that may be missing may be `null`.
+pub(crate) fn or_default<'de, T: Default + Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 /// A position in a room's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -109,7 +116,7 @@ pub struct Hello<N = Name> {
     /// Who this connection is.
     pub user_id: N,
     /// The server's wall clock, milliseconds since the Unix epoch.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub server_time: u64,
     /// Silence after which to ping.
     pub heartbeat_ms: u64,
@@ -139,7 +146,7 @@ pub struct Limits {
     /// Maximum messages of a replay or a history answer.
     pub replay: u64,
     /// Sends per second; 0: not limited.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub send_per_sec: u64,
 }
 

@@ -76,24 +76,15 @@ function suggestion(given: unknown, names: readonly string[]): string {
   for (const candidate of names) {
     const letters = lettersOf(candidate);
     const isPart = name.includes(letters) || (name.length > 2 && letters.includes(name));
-    const edits = Math.min(editDistance(name, letters), isPart ? 2 : 3);
+    const edits = Math.min(editDistance(name, letters, 2), isPart ? 2 : 3);
     // For a short name one edit is too much.
     if (edits < least && edits < candidate.length / 2) [found, least] = [candidate, edits];
   }
   return found ? `; did you mean "${found}"?` : "";
 }
 
-/** The edit distance of two names. */
-function editDistance(name: string, known: string): number {
-  let row = Array.from(known, (_, at) => at + 1);
-  for (let i = 0; i < name.length; i++) {
-    let left = i + 1;
-    let corner = i;
-    row = row.map((above, at) => {
-      left = Math.min(above + 1, left + 1, corner + +(name[i] != known[at]));
-      corner = above;
-      return left;
-    });
-  }
-  return row.at(-1)!;
-}
+/** The edit distance of two names; more than `most` is not told apart. */
+const editDistance = (name: string, known: string, most: number): number =>
+  !name || !known || most < 0 ? name.length + known.length
+  : name[0] == known[0] ? editDistance(name.slice(1), known.slice(1), most)
+  : 1 + Math.min(...[[1, 0], [0, 1], [1, 1]].map(([here, there]) => editDistance(name.slice(here), known.slice(there), most - 1)));

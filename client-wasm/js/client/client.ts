@@ -10,7 +10,7 @@ import type { HeadStart } from "./head_start.js";
 import type { Persister } from "../storage/persister.js";
 import { ClientState } from "./client_state.js";
 import type { Runtime } from "./runtime.js";
-import type { Loader } from "../wasm/load_wasm.js";
+import type { ClientLoader, Parts } from "./client_loader.js";
 import type { Machine } from "../wasm/machine.js";
 import { Input, Output } from "../wasm/codes.js";
 import { PendingSends } from "./pending_sends.js";
@@ -19,7 +19,6 @@ import { LoadRetry } from "../wasm/load_retry.js";
 import { awaitJoin, iterateMessages } from "./rooms.js";
 import { joinRules, parseRooms, randomSeed, resolveOptions, roomName } from "./options.js";
 import type { ClientInternals, Protocol } from "../protocol/protocol.js";
-import type { Store } from "../storage/storage_types.js";
 import type { StoringMachine } from "../storage/storing_machine.js";
 import { HandleTable } from "../wasm/handle_table.js";
 import { Timer } from "../util/timer.js";
@@ -72,8 +71,9 @@ export class Client {
   readonly #clock: Clock;
   readonly #timer: Timer;
   readonly #stopWatching: () => void;
-  readonly #credentials: Credentials;
-  readonly #connections: Connections;
+  readonly #credentials = new Credentials();
+  /** Undefined until all is loaded. */
+  #connections: Connections | undefined;
   readonly #handles = new HandleTable();
   readonly #pendingSends = new PendingSends();
   #events: (() => void)[] = [];
@@ -89,7 +89,7 @@ export class Client {
   readonly #current = new ClientState();
   /** Text of the next cause: the machine knows only the cause's number. */
   #causeText = "";
-  readonly #store: Store | undefined;
+  readonly #loader: ClientLoader;
   #persister: Persister | undefined;
   /** A save is in progress: outputs wait for it. */
   #isSaving = false;
@@ -104,58 +104,23 @@ export class Client {
     address: Address,
     options: Options,
     protocol: Protocol,
-    loader: Loader,
-    store?: Store,
+    loader: ClientLoader,
     headStart?: HeadStart,
   ) {
-    const { urls, socket, source } = resolveOptions(address, options);
+    resolveOptions(address, options);
     const rooms = parseRooms(options.rooms, joinRules);
-    this.#store = store;
+    this.#loader = loader;
     this.#protocol = protocol;
-    this.#credentials = new Credentials(source);
     this.#clock = options.clock ?? globalThis;
     this.#timer = new Timer(this.#clock, () => this.#input(Input.Tick, []));
-    this.#connections = new Connections(runtime.Connection, urls, socket, options.allowedHosts ?? [], this.#clock, {
-      opened: (conn) => {
-        this.#unopened = 0;
-        this.#input(Input.Opened, [conn]);
-      },
-      text: (conn, text, moved) => {
-        if (this.#isEnded) return;
-        this.#protocol.read(conn, text, { machine: this.#machine, handles: this.#handles, redirect: moved });
-        this.#settle();
-      },
-      flushed: (conn, frame) => this.#input(Input.Flushed, [conn, frame]),
-      ended: (conn, opened, code, reason) => {
-        this.#causeText = reason;
-        // A page is not told of a 401.
-        if (!opened && ++this.#unopened % ASK_AGAIN_AFTER == (/ 401$/.test(reason) ? 1 : 0)) this.#credentials.renew();
-        this.#input(opened ? Input.Closed : Input.DialFailed, [conn, code]);
-      },
-      // Called while outputs are executed: the loop processes what follows.
-      refused: (conn, causeText) => {
-        this.#causeText = causeText;
-        this.#machine.input(Input.DialFailed, [conn]);
-      },
-    }, headStart);
-    const makeMachine = () =>
-      new runtime.Machine(
-        this.#clock,
-        options.seed ?? randomSeed(),
-        urls.length,
-        source == undefined ? 0 : typeof source == "string" ? 1 : 2,
-        options.protocol == "plain",
-        options.policy == "legacy",
-        options.maxAttempts == Infinity ? 0 : (options.maxAttempts ?? 0),
-        options.sendTtl ?? 0,
-      );
     this.#stopWatching = watchPage(
       this.#clock,
       (hint) => this.#input(Input.Hint, [hint]),
       () => this.#pageHidden(),
     );
+    const build = () => this.#build(address, loader.parts ?? { runtime, options, store: undefined }, headStart);
     const early = loader.isLoaded ? undefined : new EarlyMachine(this.#clock, options.sendTtl, () => this.#loadRetry?.retry());
-    this.#machine = early ?? this.#restore(makeMachine());
+    this.#machine = early ?? build();
     this.#frames = protocol.frames?.({
       emitter: this.#emitter,
       handles: this.#handles,
@@ -178,7 +143,7 @@ export class Client {
           this.#settle();
         },
         () => {
-          const machine = (this.#machine = this.#restore(makeMachine()));
+          const machine = (this.#machine = build());
           early.replay(machine);
           this.#settle();
         },
@@ -347,11 +312,46 @@ export class Client {
     return this.#isEnded ? this.#finalDiagnostics! : this.#machine.diagnostics();
   }
 
-  /** Restores what an earlier page has stored. */
-  #restore(machine: Machine): Machine {
-    if (!this.#store) return machine;
+  /** Makes the machine, and all that is for it alone, of what is loaded. Restores what an earlier page has stored. */
+  #build(address: Address, { runtime, options, store }: Parts, headStart: HeadStart | undefined): Machine {
+    const { urls, socket, source } = resolveOptions(address, options);
+    this.#credentials.source = source;
+    this.#connections = new Connections(runtime.Connection, urls, socket, options.allowedHosts ?? [], this.#clock, {
+      opened: (conn) => {
+        this.#unopened = 0;
+        this.#input(Input.Opened, [conn]);
+      },
+      text: (conn, text, moved) => {
+        if (this.#isEnded) return;
+        this.#protocol.read(conn, text, { machine: this.#machine, handles: this.#handles, redirect: moved });
+        this.#settle();
+      },
+      flushed: (conn, frame) => this.#input(Input.Flushed, [conn, frame]),
+      ended: (conn, opened, code, reason) => {
+        this.#causeText = reason;
+        // A page is not told of a 401.
+        if (!opened && ++this.#unopened % ASK_AGAIN_AFTER == (/ 401$/.test(reason) ? 1 : 0)) this.#credentials.renew();
+        this.#input(opened ? Input.Closed : Input.DialFailed, [conn, code]);
+      },
+      // Called while outputs are executed: the loop processes what follows.
+      refused: (conn, causeText) => {
+        this.#causeText = causeText;
+        this.#machine.input(Input.DialFailed, [conn]);
+      },
+    }, headStart);
+    const machine = new runtime.Machine(
+      this.#clock,
+      options.seed ?? randomSeed(),
+      urls.length,
+      source == undefined ? 0 : typeof source == "string" ? 1 : 2,
+      options.protocol == "plain",
+      options.policy == "legacy",
+      options.maxAttempts == Infinity ? 0 : (options.maxAttempts ?? 0),
+      options.sendTtl ?? 0,
+    );
+    if (!store) return machine;
     this.#machine = machine;
-    this.#persister = new this.#store.Persister(this.#store, machine as StoringMachine, this.#handles, this.#clock, (error) => {
+    this.#persister = new store.Persister(store, machine as StoringMachine, this.#handles, this.#clock, (error) => {
       this.#emit(["error", { message: `what should outlive the page is not stored: ${error}`, code: "storage" }]);
       if (!this.#isEnded) this.#settle();
     });
@@ -426,7 +426,7 @@ export class Client {
           this.#input(Input.Token, [answer]);
         });
       case Output.Dial:
-        this.#connections.dial(a, b, e == 1, c == 1 ? this.#credentials.token : undefined, d == 1);
+        this.#connections!.dial(a, b, e == 1, c == 1 ? this.#credentials.token : undefined, d == 1);
         return;
       case Output.Save:
         if (this.#persister) {
@@ -448,9 +448,9 @@ export class Client {
         return;
       }
       case Output.Close:
-        return this.#connections.get(a)?.close(b);
+        return this.#connections!.get(a)?.close(b);
       case Output.Abort:
-        return this.#connections.abort(a, b);
+        return this.#connections!.abort(a, b);
       case Output.Delivery:
         return void this.#events.push(this.#pendingSends.settle(fields, this.#machine.ids[0] ?? "", this.#handles.frame(fields[5]!), this.diagnostics().contentLimit));
       default: {
@@ -461,7 +461,7 @@ export class Client {
           payload: (value) => this.#handles.payload(value),
           token: () => this.#credentials.token,
         });
-        if (text) this.#connections.get(a)?.write(b, text);
+        if (text) this.#connections!.get(a)?.write(b, text);
       }
     }
   }
@@ -488,7 +488,7 @@ export class Client {
   /** The page goes into the back/forward cache, or for good. Nothing may run any more when it is back. */
   #pageHidden(): void {
     this.#persister?.flush();
-    for (const conn of this.#connections.drop(PAGE_HIDDEN)) {
+    for (const conn of this.#connections?.drop(PAGE_HIDDEN) ?? []) {
       this.#input(Input.Closed, [conn, 1006]);
       this.#input(Input.DialFailed, [conn]);
     }
@@ -496,13 +496,13 @@ export class Client {
 
   #end(): void {
     // A last save: unsent messages are for a later page.
-    void (this.#persister ?? this.#store)?.close();
+    void (this.#persister ?? this.#loader.parts?.store)?.close();
     this.#finalDiagnostics = this.#machine.diagnostics();
     this.#isEnded = true;
     this.#timer.clear();
     this.#loadRetry?.stop();
     this.#stopWatching();
-    this.#connections.drop(1000);
+    this.#connections?.drop(1000);
     this.#machine.free();
   }
 }

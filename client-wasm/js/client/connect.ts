@@ -1,6 +1,7 @@
 // connect(): checks options, loads the module and the optional parts, and constructs the client.
 import { Client } from "./client.js";
 import type { Connection } from "./connection.js";
+import { loadScript, PartsLoader } from "./client_loader.js";
 import { type LoadDebug, loadPart } from "./load_part.js";
 import { parseUrl } from "./url.js";
 import { RejoinError } from "../errors.js";
@@ -26,55 +27,51 @@ export type LoadTabsPart = () => Promise<{
   share(url: Address, options: Options, connection: typeof Connection): Promise<Options>;
 }>;
 
-/** Throws that a part of the package did not load. */
-const missing = (name: "tabs" | "own" | "store") => (cause: unknown) => {
-  throw new RejoinError(`${name}_failed`, `${name}.js did not load`, "connect again to load it again; it has to be beside the script", { cause });
+/** Throws that the part for application frames did not load: without it there is nothing to give `client.frames`. */
+const missing = (cause: unknown) => {
+  throw new RejoinError("own_failed", "own.js did not load", "connect again to load it again; it has to be beside the script", { cause });
+};
+
+const noStorage = (cause: unknown) => {
+  throw new RejoinError("no_storage", "the browser's storage cannot be used", "persist needs IndexedDB, Web Locks and a secure context", { cause });
 };
 
 /** Loading differs between a browser and Node; everything else is the same. */
 export function connector(load: Load, loadStorage: LoadStoragePart, loadTabs: LoadTabsPart, loadAppFrames: LoadStoragePart, loadDebug: LoadDebug, Start?: typeof HeadStart): Connect {
   const loaders = new Map<Runtime, Loader>();
-  const makeLoader = (runtime: Runtime, options: Options) =>
-    new Loader(
-      (from) => load(from, options),
-      (module) => {
-        if (options.persist && !WebAssembly.Module.exports(module).some(({ name }) => name == "machine_save")) {
-          throw new Error("this one cannot store");
-        }
-        runtime.start(module);
-      },
-      `rejoin${options.frames ? "-frames" : options.persist ? "-store" : ""}.wasm`,
-    );
+  const loaderOf = (runtime: Runtime, options: Options) => {
+    const file = `rejoin${options.frames ? "-frames" : options.persist ? "-store" : ""}.wasm`;
+    const loader = loaders.get(runtime) ?? new Loader((from) => load(from, options), runtime.start, file);
+    loaders.set(runtime, loader);
+    return loader;
+  };
 
   return async function connect(url: Address, options: Options = {}): Promise<any> {
     checkOptions(options);
-    const [[first]] = parseAddresses(url, parseUrl) as [[URL, unknown]];
+    const [[address]] = parseAddresses(url, parseUrl) as [[URL, unknown]];
     const connecting = async () => {
-      const noStorage = (cause: unknown) => {
-        const hint = "persist needs IndexedDB, Web Locks and a secure context";
-        throw new RejoinError("no_storage", "the browser's storage cannot be used", hint, { cause });
-      };
-      const { runtime, open } =
-        options.frames ? await loadPart(loadAppFrames).catch(missing("own"))
-        : options.persist ? await loadPart(loadStorage).catch(missing("store"))
-        : { runtime: base, open: undefined };
-      const protocol = runtime.protocol?.(options) ?? roomProtocol;
-      const loader = loaders.get(runtime) ?? makeLoader(runtime, options);
-      loaders.set(runtime, loader);
+      // What is given to `client.frames` is in it.
+      const own = options.frames && (await loadPart(loadAppFrames).catch(missing));
+      const { runtime = base } = own || {};
+      const hasParts = options.persist || options.shareTabs || options.ticketUrl;
+      const loader = hasParts
+        ? new PartsLoader(async (from) => {
+            const { runtime, open } = own || (options.persist ? await loadScript("store", loadStorage) : { runtime: base, open: undefined });
+            await loaderOf(runtime, options).try(from);
+            const shared = options.shareTabs || options.ticketUrl ? await (await loadScript("tabs", loadTabs)).share(url, options, runtime.Connection) : options;
+            return { runtime, options: shared, store: options.persist && (await open!(address.href).catch(noStorage)) };
+          })
+        : loaderOf(runtime, options);
       const resolved = resolveOptions(url, options);
-      // Only if no other part changes the first dial.
+      // Only if nothing else changes the first dial.
       const headStart =
-        Start && !loader.isLoaded && !resolved.urls[1] && typeof resolved.source != "function" && !options.webSocket && !options.shareTabs && !options.ticketUrl && !options.persist ?
+        Start && !hasParts && !loader.isLoaded && !resolved.urls[1] && typeof resolved.source != "function" && !options.webSocket ?
           new Start(resolved, options.protocol != "plain")
         : undefined;
+      const protocol = runtime.protocol?.(options) ?? roomProtocol;
       await startLoading(loader, options.wasm);
-      let shared = options;
-      if (options.shareTabs || options.ticketUrl) {
-        shared = await (await loadPart(loadTabs).catch(missing("tabs"))).share(url, options, runtime.Connection);
-      }
-      const store = options.persist && (await open!(first.href).catch(noStorage));
       const ClientClass = (await loadDebug(options.debug))?.debugged(Client) ?? Client;
-      return () => new ClientClass(runtime, url, shared, protocol, loader, store, headStart);
+      return () => new ClientClass(runtime, url, options, protocol, loader, headStart);
     };
     return (await abortable(connecting(), options.signal))();
   };

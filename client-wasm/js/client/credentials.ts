@@ -12,12 +12,13 @@ export const enum TokenResult {
 /** The token in use; the machine knows only whether there is one. */
 export class Credentials {
   token: string | undefined;
-  readonly #source: TokenSource | undefined;
+  #source: TokenSource | undefined;
   #lastRequest = 0;
 
-  constructor(source: TokenSource | undefined) {
+  /** Where tokens come from; a token that was set stays. */
+  set source(source: TokenSource | undefined) {
     this.#source = source;
-    if (typeof source == "string") this.token = wellFormed(source);
+    if (typeof source == "string") this.token ??= wellFormed(source);
   }
 
   /** Requests another token for the next dial; without one the dials go on as they are. */

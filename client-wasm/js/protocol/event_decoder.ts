@@ -1,4 +1,5 @@
 // Decodes machine outputs into the events of a client.
+import { timestampOf } from "./timestamp.js";
 import { positionOf, type Frame } from "./validate.js";
 import { causeCodes, codes, gapReasons, joinReasons, modes, Output, roomStates, states } from "../wasm/codes.js";
 import type { HandleTable } from "../wasm/handle_table.js";
@@ -20,7 +21,7 @@ export function decode(
   ids: () => string[],
   causeText: () => string,
 ): NamedEvent | undefined {
-  const [a, b, c, d, e, f] = fields as [number, number, number, number, number, number];
+  const [a, b, c, d, e, f, g] = fields as [number, number, number, number, number, number, number];
   const room = handles.name(a);
   switch (kind) {
     case Output.State: {
@@ -30,6 +31,7 @@ export function decode(
       if (d) {
         state.cause = { code: causeCodes[d - 1]!, willRetry: f == 1 };
         if (e) state.cause.number = e;
+        if (g) state.cause.lastCode = causeCodes[g - 1]!;
         const text = causeText();
         if (text) state.cause.text = text;
         if (text == BLOCKED) state.cause.code = "blocked";
@@ -54,7 +56,7 @@ export function decode(
     case Output.Notification: {
       const frame = handles.frame(a);
       const { kind, data, replay } = frame as { kind: string; data?: unknown; replay?: unknown };
-      return ["notification", { room: "@me", kind, data, position: positionOf(frame)!, replay: replay === true }];
+      return ["notification", { room: "@me", kind, data: data ?? undefined, position: positionOf(frame)!, replay: replay === true }];
     }
     case Output.UserJoined:
     case Output.UserLeft: {
@@ -67,7 +69,7 @@ export function decode(
     }
     case Output.Signal: {
       const { userId: user, kind, data } = handles.frame(b) as { userId: string; kind: string; data?: unknown };
-      return ["signal", { room, user, kind, data }];
+      return ["signal", { room, user, kind, data: data ?? undefined }];
     }
     case Output.Gap: {
       const gap: Events["gap"] = { room, reason: gapReasons[b - 1]! };
@@ -97,9 +99,9 @@ function message(frame: Frame): Message {
     room: roomOf(frame),
     user: userId!,
     content: content!,
-    timestamp: timestamp!,
+    timestamp: timestampOf(timestamp),
     replay: replay === true,
-    ...(data !== undefined && { data }),
+    ...(data != undefined && { data }),
     ...(position && { position: position }),
   };
 }

@@ -1,5 +1,6 @@
 // Reads the server's frames into machine inputs and writes the machine's outputs as frames.
 import { isCount, isId, isText, codeNumber, positionOf, refusalOf, wellFormedJson, decodeText, type Frame } from "./validate.js";
+import { isTimestamp } from "./timestamp.js";
 import { codes, Input, joinReasons, Output } from "../wasm/codes.js";
 import type { Machine } from "../wasm/machine.js";
 import type { HandleTable } from "../wasm/handle_table.js";
@@ -12,18 +13,23 @@ export interface ReadContext {
   redirect(url: unknown): boolean;
 }
 
+// A server may write the largest number that it has where it has no limit.
+const isLarge = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 64;
+
 /** Checks by letter. A capital letter: optional. `a`: required only if its object is present. */
 const fieldChecks: { [letter: string]: (value: unknown, within: unknown) => boolean } = {
   t: isText,
   i: isId,
   n: isCount,
+  p: isLarge,
   b: (value) => typeof value == "boolean",
   l: (value) => Array.isArray(value) && value.every(isText),
   h: (value) => Array.isArray(value) && value.every((frame) => frame && matches(frame as Frame, message)),
-  a: (value, within) => within == undefined || isCount(value),
+  s: isTimestamp,
+  a: (value, within) => within == undefined || isLarge(value),
 };
 fieldChecks["r"] = fieldChecks["u"] = fieldChecks["c"] = fieldChecks["j"] = fieldChecks["w"] = fieldChecks["t"]!;
-fieldChecks["m"] = fieldChecks["o"] = fieldChecks["n"]!;
+fieldChecks["m"] = fieldChecks["o"] = fieldChecks["p"]!;
 
 /** Path in the frame, check letter, and whether it is optional. */
 type Field = [path: string[], letter: string, optional: boolean];
@@ -37,7 +43,7 @@ const fields = (list: string): Field[] =>
   });
 
 /** Optional fields of a message are checked one by one. */
-const message = fields("roomId:t userId:t content:t timestamp:t");
+const message = fields("roomId:t userId:t content:t timestamp:s");
 
 /** Frames by type: the machine's input and its fields in the machine's order. */
 const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>([
@@ -50,7 +56,7 @@ const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>(
     [
       Input.Hello,
       fields(
-        "v:n userId:u serverTime:N heartbeatMs:n dedupeWindowMs:n limits.frameBytes:n limits.contentBytes:n limits.rooms:n limits.inFlight:n limits.replay:n limits.sendPerSec:N reconnect.windowMs:n auth.expiresInMs:a",
+        "v:p userId:u serverTime:P heartbeatMs:p dedupeWindowMs:p limits.frameBytes:p limits.contentBytes:p limits.rooms:p limits.inFlight:p limits.replay:p limits.sendPerSec:P reconnect.windowMs:p auth.expiresInMs:a",
       ),
     ],
   ],
@@ -62,10 +68,10 @@ const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>(
   ["presence", [Input.Members, fields("roomId:r members:L memberCount:O :f")]],
   ["signal", [Input.SignalFrame, fields("roomId:r userId:t kind:t :f")]],
   ["notification", [Input.Notification, fields(":k seq:n replay:B id:i epoch:i kind:t")]],
-  ["pong", [Input.Pong, fields("t:n")]],
+  ["pong", [Input.Pong, fields("t:P")]],
   ["auth_expiring", [Input.AuthExpiring, fields("inMs:n")]],
   ["auth_ok", [Input.AuthOk, fields("ref:i expiresInMs:M")]],
-  ["going_away", [Input.GoingAway, fields("windowMs:n url:T")]],
+  ["going_away", [Input.GoingAway, fields("windowMs:p url:T")]],
 ]);
 
 /** Whether the protocol's server sends frames of this type. */
@@ -116,7 +122,7 @@ export function inputFrame(conn: number, frame: Frame, { machine, handles, redir
   for (const [path, letter] of list) {
     const value = valueAt(frame, path);
     if (letter == "i") ids.push(value ?? "");
-    else if (letter == "n") numbers.push(value ?? 0);
+    else if (letter == "n" || letter == "p") numbers.push(value ?? 0);
     else if (letter == "m" || letter == "a") numbers.push(value ?? -1);
     else if (letter == "b") numbers.push(+(value == true));
     else if (letter == "c") numbers.push(codeNumber(codes, value));

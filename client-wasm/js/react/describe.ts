@@ -15,9 +15,10 @@ const reasons: { readonly [code: string]: string } = {
 };
 
 /** Why a client has failed. */
-export function failureOf({ code, text }: Cause): Failure {
+export function failureOf({ code, text, lastCode }: Cause): Failure {
   const reason = reasons[code];
-  const message = reason && text ? `${reason}: ${text}` : text || reason || code.replaceAll("_", " ");
+  const detail = text || (lastCode && (reasons[lastCode] ?? lastCode.replaceAll("_", " ")));
+  const message = reason && detail ? `${reason}: ${detail}` : detail || reason || code.replaceAll("_", " ");
   return { code, message };
 }
 

@@ -1,6 +1,7 @@
 // Validates the arguments of the contract's events.
 import { isText, codeNumber, refusalOf, type Frame } from "../protocol/validate.js";
 import { codes } from "../wasm/codes.js";
+import { timestampOf } from "../protocol/timestamp.js";
 import { isObject } from "./ack_result.js";
 import type { EventNames } from "./event_names.js";
 import { PacketIn } from "./codes.js";
@@ -32,7 +33,7 @@ export function parseEvent(names: EventNames, [wireName, ...given]: readonly unk
   switch (names.eventOf(wireName)) {
     case "message": {
       const room = name(roomId);
-      const message = { roomId: room, userId: name(userId), content: text(content), timestamp: text(time(timestamp)), data };
+      const message = { roomId: room, userId: name(userId), content: text(content), timestamp: text(timestampOf(timestamp)), data };
       return { kind: PacketIn.Message, value: message, detail: room };
     }
     case "user_joined": {
@@ -66,18 +67,6 @@ function notification(wireName: string, given: readonly unknown[]): Frame {
   const { kind, data } = payload;
   const isOwn = Object.keys(payload).every((name) => OWN_FIELDS.includes(name)) && "id" in payload == "epoch" in payload;
   return { kind, data: isOwn && given.length == 1 ? data : all };
-}
-
-/** A timestamp in the contract's form, from a text or a Unix time; empty if there is none. */
-function time(timestamp: unknown): unknown {
-  if (timestamp == undefined) return "";
-  if (typeof timestamp != "number") return timestamp;
-  if (timestamp < 0) return String(timestamp);
-  // Seconds, milliseconds, microseconds or nanoseconds, whichever gives a plausible date.
-  const scale = [1e11, 1e14, 1e17].findIndex((end) => timestamp < end);
-  const millis = Math.floor(timestamp * [1e3, 1, 1e-3, 1e-6].at(scale)! + (Number.isInteger(timestamp) ? 0 : 0.5));
-  const date = new Date(Math.min(millis, Date.UTC(9999, 11, 31, 23, 59, 59, 999)));
-  return Number.isNaN(date.valueOf()) ? String(timestamp) : date.toISOString();
 }
 
 /** Whether the last argument may be a recovery offset: 1 a text, 2 a text after an object, 0 no. */

@@ -36,7 +36,7 @@ export class Feed {
   readonly #room: string;
   readonly #fetch: NonNullable<FollowOptions["fetch"]>;
   readonly #clock: Clock;
-  readonly #credentials: Credentials;
+  readonly #credentials = new Credentials();
   /** Undefined until the module is loaded. */
   #machine: FeedMachine | undefined;
   readonly #loadRetry: LoadRetry | undefined;
@@ -65,7 +65,7 @@ export class Feed {
     this.#fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
     this.#clock = clock;
     this.#lastEventId = since;
-    this.#credentials = new Credentials(source);
+    this.#credentials.source = source;
     const begin = () => {
       const credentials = source == undefined ? 0 : typeof source == "string" ? 1 : 2;
       const attempts = options.maxAttempts == Infinity ? 0 : (options.maxAttempts ?? 0);
@@ -195,7 +195,7 @@ export class Feed {
   }
 
   #perform(kind: FeedOutput, machine: FeedMachine): void {
-    const [a, b, c, d, e, f] = Array.from({ length: 6 }, (_, which) => machine.field(which)) as [number, number, number, number, number, number];
+    const [a, b, c, d, e, f, g] = Array.from({ length: 7 }, (_, which) => machine.field(which)) as [number, number, number, number, number, number, number];
     switch (kind) {
       case FeedOutput.FetchToken:
         return this.#credentials.fetch(a == 1, (answer, words) => {
@@ -217,6 +217,7 @@ export class Feed {
         if (d) {
           state.cause = { code: feedCauseCodes[d - 1]!, willRetry: f == 1 };
           if (e) state.cause.number = e;
+          if (g) state.cause.lastCode = feedCauseCodes[g - 1]!;
           if (this.#causeText) state.cause.text = this.#causeText;
           this.#causeText = "";
         }

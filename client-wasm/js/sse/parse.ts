@@ -1,5 +1,6 @@
 // Parses the events of a stream. Nothing received is trusted before it passed here.
-import { wellFormedJson } from "../protocol/validate.js";
+import { isTimestamp, timestampOf } from "../protocol/timestamp.js";
+import { isCount, wellFormedJson } from "../protocol/validate.js";
 
 /** A parsed event. */
 export type ParsedEvent =
@@ -20,14 +21,14 @@ export function parseEvent(kind: string, data: string): ParsedEvent {
   if (typeof frame?.["type"] == "string" && frame["type"] != "message") return other(false);
   const { roomId, userId: user, content, timestamp, data: more } = frame ?? {};
   const isText = (value: unknown): value is string => typeof value == "string";
-  if (!isText(roomId) || !isText(user) || !isText(content) || !isText(timestamp)) return other(true);
-  return { what: "message", user, content, timestamp, ...(more !== undefined && { data: more }) };
+  if (!isText(roomId) || !isText(user) || !isText(content) || !isTimestamp(timestamp)) return other(true);
+  return { what: "message", user, content, timestamp: timestampOf(timestamp), ...(more != undefined && { data: more }) };
 }
 
 /** A gap is a gap whatever its data are. */
 function gap({ epoch, after, before, reason }: Fields): ParsedEvent {
   const text = (value: unknown) => (typeof value == "string" ? value : "");
-  const number = (value: unknown) => (typeof value == "number" && value >= 0 ? value : -1);
+  const number = (value: unknown) => (isCount(value) ? value : -1);
   return { what: "gap", epoch: text(epoch), after: number(after), before: number(before), reason: text(reason) };
 }
 

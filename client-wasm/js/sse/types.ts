@@ -1,5 +1,5 @@
 // Public types of `rejoin/sse`. Types only.
-import type { AbortSignalLike, Cause, Clock, Message, TokenSource, UrlLike, WasmSource } from "../types.js";
+import type { AbortSignalLike, Cause, Clock, LoadCode, Message, TokenSource, UrlLike, WasmSource } from "../types.js";
 import type { GapReason, State } from "../code_types.js";
 import type * as codes from "./codes.js";
 
@@ -39,8 +39,8 @@ export interface FeedEvents {
     attempt?: number;
     /** When the next attempt is: milliseconds since 1970. */
     retryAt?: number;
-    /** `number` is an HTTP status; `wasm_unavailable`: the WebAssembly module has not come yet. */
-    cause?: Omit<Cause, "code"> & { code: FeedCauseCode | "wasm_unavailable" };
+    /** `number` is an HTTP status. */
+    cause?: Omit<Cause, "code" | "lastCode"> & { code: FeedCauseCode | LoadCode; lastCode?: FeedCauseCode };
   };
   /** The server has said where it begins: there is a `lastEventId` to go on from, before any message has come. */
   began: { lastEventId: string };

@@ -5,7 +5,14 @@ import type { Durability, Item, Store } from "./storage_types.js";
 import { StoringMachine } from "./storing_machine.js";
 
 /** The runtime of a client that stores its state. */
-export const runtime: Runtime = { ...base, Machine: StoringMachine };
+export const runtime: Runtime = {
+  ...base,
+  Machine: StoringMachine,
+  start(module) {
+    if (!WebAssembly.Module.exports(module).some(({ name }) => name == "machine_save")) throw new Error("this one cannot store");
+    base.start(module);
+  },
+};
 
 const DATABASE = "rejoin";
 const STATES = "states";

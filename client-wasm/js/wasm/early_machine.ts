@@ -1,5 +1,6 @@
 // Stands in for the state machine until its module is loaded: queues inputs, and expires or cancels queued sends.
 import { Input, Output, sendFailures, states, type SendFailure, type State } from "./codes.js";
+import { diagnosticsOf } from "./machine.js";
 import type { Clock, Diagnostics } from "../types.js";
 
 /** The same limits that the machine has. */
@@ -123,8 +124,7 @@ export class EarlyMachine {
   }
 
   diagnostics(): Diagnostics {
-    const counts = { dials: 0, connections: 0, framesIn: 0, framesOut: 0, unknownFrames: 0, garbledFrames: 0 };
-    return { ...counts, outboxLength: this.#sends.size, outboxBytes: this.#bytes };
+    return diagnosticsOf([0, 0, 0, 0, 0, 0, this.#sends.size, this.#bytes]);
   }
 
   free(): void {}

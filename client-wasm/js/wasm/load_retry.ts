@@ -1,15 +1,15 @@
 // Retries loading the module with the delays of a dial, and reports the progress as connection states.
-import type { Loader } from "./load_wasm.js";
+import type { ClientLoader } from "../client/client_loader.js";
 import { START_TIMEOUT, Unreachable, withTimeout } from "./load_wasm.js";
 import { Timer } from "../util/timer.js";
-import type { Clock, WasmSource } from "../types.js";
+import type { Clock, LoadCode, WasmSource } from "../types.js";
 
 /** The states that a client and a feed share while loading. */
 export interface LoadState {
   state: "connecting" | "reconnecting" | "suspended" | "failed";
   attempt?: number;
   retryAt?: number;
-  cause?: { code: "wasm_unavailable"; text: string; willRetry: boolean };
+  cause?: { code: LoadCode; text: string; willRetry: boolean };
 }
 
 /** Backoff: the first delay, and the largest. */
@@ -19,7 +19,7 @@ const MAX_DELAY = 30_000;
 const SUSPENDED_AFTER = 120_000;
 
 /** Resolves when the module is loaded or still loading. Rejects when it can never be loaded. */
-export const startLoading = (loader: Loader, from: WasmSource | undefined): Promise<void> =>
+export const startLoading = (loader: ClientLoader, from: WasmSource | undefined): Promise<void> =>
   withTimeout(loader.try(from), START_TIMEOUT).catch((error) => {
     if (!(error instanceof Unreachable)) throw error;
   });
@@ -30,7 +30,7 @@ export class LoadRetry {
   readonly #emitState: (state: LoadState) => void;
   readonly #clock: Clock;
   readonly #from: WasmSource | undefined;
-  readonly #loader: Loader;
+  readonly #loader: ClientLoader;
   readonly #timer: Timer;
   readonly #since: number;
   #attempt = 0;
@@ -38,7 +38,7 @@ export class LoadRetry {
   #isOver = false;
 
   constructor(
-    loader: Loader,
+    loader: ClientLoader,
     from: WasmSource | undefined,
     clock: Clock,
     emitState: (state: LoadState) => void,
@@ -62,7 +62,12 @@ export class LoadRetry {
     this.#isTrying = true;
     this.#timer.clear();
     this.#loader.try(this.#from).then(
-      () => !this.#isOver && (this.stop(), this.#loaded()),
+      () => {
+        // Nobody else closes a store that comes after the end.
+        if (this.#isOver) return this.#loader.parts?.store?.close();
+        this.stop();
+        this.#loaded();
+      },
       (error: Error) => {
         this.#isTrying = false;
         if (!this.#isOver) this.#failed(error);
@@ -77,7 +82,7 @@ export class LoadRetry {
 
   #failed(error: Error): void {
     const willRetry = error instanceof Unreachable;
-    const cause = { code: "wasm_unavailable", text: error.message, willRetry } as const;
+    const cause = { code: (error as Unreachable).code, text: error.message, willRetry };
     if (!willRetry) return this.#emitState({ state: "failed", cause });
     const longest = Math.min(FIRST_DELAY * 2 ** this.#attempt++, MAX_DELAY);
     const delay = longest * (0.25 + 0.75 * Math.random());

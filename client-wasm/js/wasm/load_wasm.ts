@@ -1,12 +1,19 @@
 // Loads and compiles the WebAssembly module, and separates temporary failures from permanent ones.
 import { RejoinError } from "../errors.js";
-import type { UrlLike, WasmSource } from "../types.js";
+import type { LoadCode, UrlLike, WasmSource } from "../types.js";
 
 /** Loads the compiled module. */
 export type Load = (from: string | UrlLike | undefined) => Promise<WebAssembly.Module>;
 
-/** The module is temporarily unavailable: a network or server failure. */
-export class Unreachable extends Error {}
+/** The module, or another part of the package, is temporarily unavailable: a network or server failure. */
+export class Unreachable extends Error {
+  constructor(
+    message: string,
+    readonly code: LoadCode = "wasm_unavailable",
+  ) {
+    super(message);
+  }
+}
 
 /** Loading that takes longer has hung, as for a dial. */
 const LOAD_TIMEOUT = 10_000;
@@ -82,26 +89,26 @@ export class Loader {
   #trying: Promise<void> | undefined;
 
   constructor(
-    readonly load: Load,
-    readonly start: (module: WebAssembly.Module) => void,
-    readonly file: string,
+    readonly load?: Load,
+    readonly start?: (module: WebAssembly.Module) => void,
+    readonly file = "",
   ) {}
 
   /** One attempt, shared by concurrent callers. Rejects with `Unreachable` if a later attempt may succeed. */
   try(from: WasmSource | undefined): Promise<void> {
-    return (this.#trying ??= this.#run(from).finally(() => (this.#trying = undefined)));
+    return (this.#trying ??= this.run(from).finally(() => (this.#trying = undefined)));
   }
 
-  async #run(from: WasmSource | undefined): Promise<void> {
+  async run(from: WasmSource | undefined): Promise<void> {
     if (this.isLoaded) return;
     if (typeof WebAssembly == "undefined") {
-      const hint = "React Native's engine has none: use a runtime that has, or run this in a WebView";
+      const hint = "React Native's engine has none: run this in a WebView";
       throw new RejoinError("no_webassembly", "this runtime has no WebAssembly", hint);
     }
     try {
-      this.start(
+      this.start!(
         from instanceof WebAssembly.Module ? from
-        : from == undefined || typeof from == "string" || "href" in from ? await this.load(from)
+        : from == undefined || typeof from == "string" || "href" in from ? await this.load!(from)
         : await WebAssembly.compile(from as BufferSource),
       );
       this.isLoaded = true;

@@ -5,6 +5,12 @@ import type { Clock, Diagnostics } from "../types.js";
 
 let memory: WebAssembly.Memory;
 
+/** The counters, in the order of `Machine::count`. */
+export const diagnosticsOf = ([dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes, contentLimit, rtt]: any[]): Diagnostics => ({
+  dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes, contentLimit,
+  rtt: rtt < 0 ? undefined : rtt,
+});
+
 /** Instantiates the module for all machines; a second call has no effect. */
 export function start(module: WebAssembly.Module): void {
   memory ??= initSync({ module }).memory;
@@ -66,14 +72,8 @@ export class Machine {
     return this.wasm.deadline();
   }
 
-  /** The counters, in the order of `Machine::count`. */
   diagnostics(): Diagnostics {
-    const [dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes, contentLimit, rtt] =
-      Array.from({ length: 10 }, (_, which) => this.wasm.count(which)) as any;
-    return {
-      dials, connections, framesIn, framesOut, unknownFrames, garbledFrames, outboxLength, outboxBytes, contentLimit,
-      rtt: rtt < 0 ? undefined : rtt,
-    };
+    return diagnosticsOf(Array.from({ length: 10 }, (_, which) => this.wasm.count(which)));
   }
 
   free(): void {

@@ -48,7 +48,7 @@ kinds!(
     Dial,
     // connection
     Abort,
-    // state, attempt, when in ms or −1, cause, the cause's number, whether it will retry
+    // state, attempt, when in ms or −1, cause, the cause's number, whether it will retry, the last attempt's cause
     State,
     Began,
     // seq or −1; epoch, id
@@ -61,7 +61,7 @@ kinds!(
 );
 
 /// The largest number of fields of an output.
-const SLOTS: usize = 6;
+const SLOTS: usize = 7;
 
 /// Default limit of an event's size in bytes.
 const LARGEST: usize = 1 << 20;
@@ -340,8 +340,10 @@ fn state(change: &StateChange) -> [f64; SLOTS] {
         }
         _ => (0, None),
     };
-    let (cause, number, will_retry) = change.cause.as_ref().map_or((0, 0, false), |cause| {
-        (codes::cause(&cause.code), cause.code.number().unwrap_or(0), cause.will_retry)
+    let (cause, number, will_retry, last) = change.cause.as_ref().map_or((0, 0, false, 0), |cause| {
+        let last = cause.last.as_ref();
+        let number = last.unwrap_or(&cause.code).number().unwrap_or(0);
+        (codes::cause(&cause.code), number, cause.will_retry, last.map_or(0, codes::cause))
     });
     [
         f64::from(crate::codes::state(&change.state)),
@@ -350,6 +352,7 @@ fn state(change: &StateChange) -> [f64; SLOTS] {
         f64::from(cause),
         f64::from(number),
         f64::from(u8::from(will_retry)),
+        f64::from(last),
     ]
 }
 

@@ -5,7 +5,7 @@ use super::optional::{OptionalField, lenient};
 use super::timestamp::any_timestamp;
 use super::validate::well_formed;
 use crate::id::Id;
-use crate::messages::extended::int;
+use crate::messages::extended::{int, or_default};
 use crate::messages::{
     Ack, Code, EntryMeta, ErrorDetail, History, JoinRequest, Left, Message, Nack, Notification, Position,
     ProducerSeq, ProducerTag, Ref, SendTag, ServerCode, Signal,
@@ -127,15 +127,15 @@ pub(super) struct NackFields {
     #[serde(rename = "ref", default)]
     reference: Option<Id>,
     code: WrittenCode,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     retry: bool,
     #[serde(default)]
     retry_after_ms: Option<u64>,
     #[serde(default)]
     expected: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     dup: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     message: String,
 }
 
@@ -219,7 +219,7 @@ pub(super) struct AckFields<'a> {
     seq: u64,
     #[serde(default)]
     timestamp: Option<Box<str>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     dup: bool,
 }
 
@@ -292,7 +292,7 @@ pub(super) struct NotificationFields<'a> {
     epoch: Id,
     #[serde(deserialize_with = "int")]
     seq: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     replay: bool,
     #[serde(borrow)]
     kind: Cow<'a, str>,
@@ -422,7 +422,7 @@ pub fn envelope(text: &str) -> (Option<Ref>, Option<Name>) {
 
 #[derive(Deserialize)]
 pub(super) struct PingFields {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) t: u64,
 }
 

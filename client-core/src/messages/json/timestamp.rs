@@ -22,11 +22,8 @@ pub(crate) fn timestamp(json: &RawValue) -> Result<String, serde_json::Error> {
     if !is_number(json) {
         return serde_json::from_str(json);
     }
-    let since_epoch = json.parse().ok().map(since_epoch).or_else(|| {
-        // Half a millisecond, so that what cannot be written exactly in base 2 is rounded.
-        let seconds = json.parse().ok().filter(|seconds| *seconds < 1e11)?;
-        Duration::try_from_secs_f64(seconds).ok()?.checked_add(Duration::from_micros(500))
-    });
+    let since_epoch =
+        json.parse().ok().map(since_epoch).or_else(|| json.parse().ok().and_then(since_epoch_of_fraction));
     // What is no time is shown as it was written.
     Ok(since_epoch.map_or_else(|| json.to_owned(), utc))
 }
@@ -39,6 +36,19 @@ fn since_epoch(number: u64) -> Duration {
         100_000_000_000_000..100_000_000_000_000_000 => Duration::from_micros(number),
         _ => Duration::from_nanos(number),
     }
+}
+
+/// The same of what is no whole number, or is not written as one.
+fn since_epoch_of_fraction(number: f64) -> Option<Duration> {
+    let in_a_second = match number {
+        ..1e11 => 1.0,
+        1e11..1e14 => 1e3,
+        1e14..1e17 => 1e6,
+        1e17..18_446_744_073_709_551_616.0 => 1e9,
+        _ => return None,
+    };
+    // Half a millisecond, so that what cannot be written exactly in base 2 is rounded.
+    Duration::try_from_secs_f64(number / in_a_second).ok()?.checked_add(Duration::from_micros(500))
 }
 
 /// For `deserialize_with`, with `default`: a timestamp that may be missing.
@@ -59,6 +69,8 @@ mod tests {
             ("1795852800", "2026-11-28T08:00:00.000Z"),
             ("1795852800123", "2026-11-28T08:00:00.123Z"),
             ("1795852800.123", "2026-11-28T08:00:00.123Z"),
+            ("1795852800123.5", "2026-11-28T08:00:00.124Z"),
+            ("1.795852800e9", "2026-11-28T08:00:00.000Z"),
             ("1795852800123456", "2026-11-28T08:00:00.123Z"),
             ("1795852800123456789", "2026-11-28T08:00:00.123Z"),
             ("0", "1970-01-01T00:00:00.000Z"),
