@@ -68,7 +68,7 @@ const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>(
   ["presence", [Input.Members, fields("roomId:r members:L memberCount:O :f")]],
   ["signal", [Input.SignalFrame, fields("roomId:r userId:t kind:t :f")]],
   ["notification", [Input.Notification, fields(":k seq:n replay:B id:i epoch:i kind:t")]],
-  ["pong", [Input.Pong, fields("t:P")]],
+  ["pong", [Input.Pong, fields("t:p")]],
   ["auth_expiring", [Input.AuthExpiring, fields("inMs:n")]],
   ["auth_ok", [Input.AuthOk, fields("ref:i expiresInMs:M")]],
   ["going_away", [Input.GoingAway, fields("windowMs:p url:T")]],

@@ -426,6 +426,12 @@ pub(super) struct PingFields {
     pub(super) t: u64,
 }
 
+/// Without its `t` it answers nothing: it is a frame of the application's that is called so.
+#[derive(Deserialize)]
+pub(super) struct PongFields {
+    pub(super) t: u64,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ExpiringFields {

@@ -2,7 +2,7 @@
 
 use super::frames::{
     AckFields, ErrorFields, ExpiringFields, HistoryFields, LeftFields, MessageFields, NackFields,
-    NotificationFields, Out, PingFields, RoomUserFields, SignalFields, as_raw,
+    NotificationFields, Out, PongFields, RoomUserFields, SignalFields, as_raw,
 };
 use super::interner::Interner;
 use super::tagged::{TaggedEnum, decode, repairing};
@@ -21,7 +21,7 @@ enum ServerFrame<'a> {
     History(HistoryFields<'a>),
     Signal(SignalFields<'a>),
     Notification(NotificationFields<'a>),
-    Pong(PingFields),
+    Pong(PongFields),
     Expiring(ExpiringFields),
     /// Read as it is.
     Complete(ServerMessage),
@@ -58,7 +58,7 @@ impl<'de> TaggedEnum<'de> for ServerFrame<'de> {
             "signal" => SignalFields::deserialize(rest).map(Self::Signal),
             "history" => HistoryFields::deserialize(rest).map(Self::History),
             "notification" => NotificationFields::deserialize(rest).map(Self::Notification),
-            "pong" => PingFields::deserialize(rest).map(Self::Pong),
+            "pong" => PongFields::deserialize(rest).map(Self::Pong),
             "auth_expiring" => ExpiringFields::deserialize(rest).map(Self::Expiring),
             "presence" => Presence::deserialize(rest).map(M::Presence).map(Self::Complete),
             "joined" => Joined::deserialize(rest).map(|it| Self::Complete(M::Joined(Box::new(it)))),
