@@ -55,7 +55,7 @@ fn tail_says_of_each_line_where_it_is_from() {
 fn chat_is_in_rooms_of_each_and_says_what_is_typed_in_the_one_that_is_shown() {
     let (_server, url) = start();
     let rooms = ["-r", "lobby", "-r", "/chat,lobby"];
-    let mut ada = command("pipe", &url, "ada", &["/", "/chat"], &rooms);
+    let mut ada = command("pipe", &url, "ada", &["/", "/chat"], &[&rooms[..], &["--frames"]].concat());
     ada.wait_for("\"joined\"");
     ada.wait_for("\"joined\"");
     let mut bob = command("chat", &url, "bob", &["/", "/chat"], &rooms);
@@ -73,6 +73,14 @@ fn chat_is_in_rooms_of_each_and_says_what_is_typed_in_the_one_that_is_shown() {
     // Both namespaces number their sends from the same number on: each outcome is that of its own message.
     ada.type_line(r#"{"type":"send_message","roomId":"lobby","content":"back","namespace":"/chat"}"#);
     assert_eq!(bob.wait_for("ada: back"), "[/chat,lobby] ada: back\n");
+    // What is an event of an application's own to a client of rooms, from the namespaces beside the first.
+    let sketch = json!({"roomId": "lobby", "kind": "sketch", "data": [1.5]});
+    for namespace in ["/", "/chat"] {
+        let frame = json!({"type": "frame", "name": "signal", "args": [sketch], "namespace": namespace});
+        ada.type_line(&frame.to_string());
+    }
+    let shown = bob.wait_for("event in /chat: signal ");
+    assert!(shown.contains("\"sketch\"") && shown.contains("[1.5]"), "{shown}");
     bob.type_line("/msg /,lobby there again");
     assert_eq!(of(ada.wait_for("there again")).get("namespace"), None);
     bob.type_line("/join /chat,kitchen");
@@ -85,6 +93,7 @@ fn chat_is_in_rooms_of_each_and_says_what_is_typed_in_the_one_that_is_shown() {
     bob.wait_for("/chat: connected");
     let ended = bob.finish();
     assert_eq!(ended.status, Some(0), "{}", ended.text());
+    assert!(!ended.text().contains("event in /:"), "{}", ended.text());
 }
 
 #[test]

@@ -36,6 +36,13 @@ impl EventPrinter {
                 self.alert(&kind, data);
                 self.notice(&format!("notification in {place}: {kind} {}", sanitise::line(data)));
             }
+            Event::Frame(frame) => {
+                let name = sanitise::line(frame.kind().unwrap_or_default());
+                self.notice(&format!(
+                    "event in {place}: {name} {}",
+                    sanitise::line(frame.text().unwrap_or_default())
+                ));
+            }
             Event::Joined(joined) if *joined.room == *PERSONAL_ROOM => {}
             Event::Gap(gap) if *gap.room == *PERSONAL_ROOM => {
                 self.notice(&format!("in {place} notifications may be missing"));

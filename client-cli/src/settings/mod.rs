@@ -98,6 +98,11 @@ impl Settings {
         self.config.link.liveness.can_ping = false;
     }
 
+    /// Events of the application's own are handed out where other namespaces are open, which may have nothing else.
+    pub(crate) fn show_events_elsewhere(&mut self) {
+        self.frames = !self.namespaces.is_empty();
+    }
+
     /// The rooms as people read them: those of other namespaces with these.
     pub(crate) fn shown_rooms(&self) -> Vec<String> {
         let inside = self.rooms_in.iter().map(|(namespace, room)| room_in(namespace, room));

@@ -59,6 +59,9 @@ async fn settings(arguments: &TailArgs, token_notices: &TokenNotices) -> Result<
     let mut settings = settings.map_err(|failure| or_stream(failure, &url))?;
     settings.history = arguments.history;
     settings.notifications = arguments.display.notifications.unwrap_or(false);
+    if !arguments.json {
+        settings.show_events_elsewhere();
+    }
     settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;
     settings.token_notices = Some(token_notices.clone());
