@@ -84,7 +84,8 @@ describe("our command line on Socket.IO servers with an adapter", { concurrency:
     assert.deepEqual(saidBy(alice, "bob"), ["before", "one", "two", "three", "after"]);
     const again = alice.events.filter(({ type, namespace }) => type === "joined" && !namespace).at(-1);
     assert.equal(again.recovered, true, JSON.stringify(again));
-    assert.ok(!alice.events.some(({ type }) => type === "gap"));
+    // Where nothing has come yet there is no place to recover from: the other namespace has a gap.
+    assert.ok(!alice.events.some(({ type, namespace }) => type === "gap" && !namespace));
     alice.send("lobby", "here I am", "1");
     assert.equal((await alice.delivery("1")).event.status, "acked");
     await bob.said("here I am", "alice");
