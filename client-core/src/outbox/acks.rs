@@ -1,21 +1,16 @@
 //! Applies the server's answers to the sends that they are about (protocol.md §2.3).
 
+use super::refusal::{Rejoin, add_message, retry_pause, unknown};
 use super::room_queue::{TransientRefusal, Unanswered, Unrecoverable};
 use super::{Outbox, REPLAY_TIMEOUT, Readiness};
-use crate::backoff::{MIN_SEND_PAUSE, pause};
-use crate::event::{Delivery, DeliveryStatus, SendFailure, SendReply};
+use crate::event::{Delivery, DeliveryStatus, SendFailure};
 use crate::id::Id;
 use crate::link::ConnId;
-use crate::messages::{Ack, Code, Nack, ProducerSeq, ServerCode};
+use crate::messages::{Ack, Code, Nack, ProducerSeq};
 use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::time::{Nanos, Timestamp};
-use alloc::boxed::Box;
 use alloc::vec::Vec;
-
-/// The server does not think that this connection is in the room, or that the room is in the epoch that it has named.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Rejoin<N>(pub(crate) N);
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// An answer always counts, whichever transmission it is for.
@@ -264,27 +259,4 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.resolve_send(sent.send, DeliveryStatus::Failed(SendFailure::Refused(why.code)), out);
         add_message(out, &why.message, &why.server_code);
     }
-}
-
-/// Puts the server's message of a refusal to the outcome that was found last.
-pub(super) fn add_message<P: Payload, N>(out: &mut [Delivery<P, N>], words: &P, server_code: &ServerCode) {
-    if let Some(delivery) = out.last_mut().filter(|_| !words.is_empty() && !mutation!(RefusalWordsLost)) {
-        let (message, server_code) = (Some(words.clone()), server_code.clone());
-        delivery.reply = Some(Box::new(SendReply { answer: None, message, server_code }));
-    }
-}
-
-pub(super) fn unknown() -> DeliveryStatus {
-    if mutation!(UnknownSaidFailed) {
-        DeliveryStatus::Failed(SendFailure::Expired)
-    } else {
-        DeliveryStatus::Unknown
-    }
-}
-
-/// How long a room's sends wait at least after one was refused for now.
-pub(super) fn retry_pause<P>(nack: &Nack<P>) -> Nanos {
-    let hint = if mutation!(PauseIgnored) { None } else { nack.retry_after_ms };
-    let pause = pause(hint, MIN_SEND_PAUSE);
-    if mutation!(HintHalved) { pause.half() } else { pause }
 }

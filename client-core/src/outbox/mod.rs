@@ -10,15 +10,16 @@ mod expiry;
 mod limits;
 #[cfg(feature = "stored")]
 mod persist;
+mod refusal;
 mod room_queue;
 mod transmission;
 mod unnumbered;
 mod unrecoverable;
 
-pub(crate) use acks::Rejoin;
 pub use limits::{OutboxLimits, Overflow};
 #[cfg(feature = "stored")]
 pub(crate) use persist::RESTORED;
+pub(crate) use refusal::Rejoin;
 pub(crate) use transmission::{OutboundFrame, Readiness, SendWindow};
 
 use crate::change_log::{ChangeLog, record};

@@ -2,7 +2,7 @@
 //! was not known yet.
 
 use super::Outbox;
-use super::acks::{Rejoin, add_message, retry_pause};
+use super::refusal::{Rejoin, add_message, retry_pause};
 use super::room_queue::QueuedSend;
 use crate::change_log::record;
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};

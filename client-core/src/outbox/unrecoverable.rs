@@ -1,7 +1,7 @@
 //! Sends whose producer has ended: they are numbered anew if the server surely has none of them, and else wait for the replay
 //! that may still show them.
 
-use super::acks::unknown;
+use super::refusal::unknown;
 use super::room_queue::{QueuedSend, Unanswered, Unrecoverable};
 use super::{Outbox, REPLAY_TIMEOUT};
 use crate::change_log::record;
