@@ -52,13 +52,10 @@ impl Checker {
         self.presences.gone.insert((place, user.clone()), self.now);
     }
 
-    /// A user is back in a room, or has left it with a word.
-    pub fn member_settled(&mut self, place: LogId, user: &Name, back: bool) {
-        let known = (place, user.clone());
-        // A connection that leaves does not end the grace of another one.
-        let gone =
-            if back { self.presences.gone.remove(&known) } else { self.presences.gone.get(&known).copied() };
-        if back && gone.is_some_and(|gone| self.now - gone < 10 * SECOND) {
+    /// A user is back in a room.
+    pub fn member_back(&mut self, place: LogId, user: &Name) {
+        let gone = self.presences.gone.remove(&(place, user.clone()));
+        if gone.is_some_and(|gone| self.now - gone < 10 * SECOND) {
             self.cover.reach(Sometimes::Returned);
         }
     }

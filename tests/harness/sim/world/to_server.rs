@@ -115,12 +115,10 @@ impl World {
     }
 
     fn leaves(&mut self, index: usize, text: &str) {
-        let user = self.conns[index].name.clone();
         for room in 0..self.plan.rooms {
             let name = Self::room(room);
             if text.contains(name.as_str()) && self.conns[index].rooms.remove(&room) {
                 self.checker.list_ends(index, place(&name, 0));
-                self.checker.member_settled(place(&name, 0), &user, false);
             }
         }
     }
@@ -132,7 +130,7 @@ impl World {
             let name = Self::room(room);
             if text.contains(name.as_str()) {
                 self.conns[index].rooms.insert(room);
-                self.checker.member_settled(place(&name, 0), &user, true);
+                self.checker.member_back(place(&name, 0), &user);
             }
         }
     }
@@ -147,11 +145,9 @@ impl World {
     pub(super) fn members_change(&mut self, index: usize, clean: bool) {
         let user = self.conns[index].name.clone();
         for room in std::mem::take(&mut self.conns[index].rooms) {
-            let at = place(&Self::room(room), 0);
-            if clean {
-                self.checker.member_settled(at, &user, false);
-            } else {
-                self.checker.member_lost(at, &user);
+            // Who goes in peace has no grace.
+            if !clean {
+                self.checker.member_lost(place(&Self::room(room), 0), &user);
             }
         }
     }

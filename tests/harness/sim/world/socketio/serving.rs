@@ -134,9 +134,7 @@ impl World {
         for room in 0..self.plan.rooms {
             let room = Self::room(room);
             let is_in = self.nodes[0].hub.members(&room).any(|(conn, _)| conn.0 == FIRST + index as u64);
-            if is_in && for_good {
-                self.checker.member_settled(place(&room, 0), &name, false);
-            } else if is_in {
+            if is_in && !for_good {
                 self.checker.member_lost(place(&room, 0), &name);
             }
         }
@@ -298,7 +296,7 @@ impl World {
         let client = self.sio_conns[index].client;
         let name = self.sios[client].name.clone();
         for position in rooms {
-            self.checker.member_settled(place(&position.room, FIRST_USER + client), &name, true);
+            self.checker.member_back(place(&position.room, FIRST_USER + client), &name);
         }
         self.checker.cover.reach(Sometimes::SioRestored);
         // All that was missed comes before the consent.
@@ -374,8 +372,6 @@ impl World {
             }
             ClientEvent::Leave { room } => {
                 seat.leaves(&room);
-                let user = self.sios[client].name.clone();
-                self.checker.member_settled(place(&room, 0), &user, false);
                 encode_client(&rejoin::machine::ClientMessage::LeaveRoom { room, reference: None })
             }
             ClientEvent::Send { room, content, data } => {
@@ -557,7 +553,7 @@ impl World {
         self.observe();
         self.checker.sio_enters(client, at);
         let name = self.sios[client].name.clone();
-        self.checker.member_settled(at, &name, true);
+        self.checker.member_back(at, &name);
         if !own {
             self.sios[client].listed.entry(room).or_default().push(joined.members.clone());
         }
