@@ -348,7 +348,8 @@ impl World {
     /// deadline shows itself so.
     fn tick_early(&mut self, at: Micros) {
         let turn = usize::try_from(self.happenings / 8).unwrap_or(0);
-        let client = turn % self.clients.len();
+        // Every other turn, of all clients in turn.
+        let client = turn / 2 % self.clients.len();
         let moment = self.clients[client].moment(at);
         let runs = self.clients[client].is_running() && turn.is_multiple_of(2);
         if let Some(session) = self.clients[client].session.as_mut().filter(|_| runs) {
