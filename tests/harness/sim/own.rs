@@ -4,7 +4,8 @@ use super::SECOND;
 use super::action::{Action, Step};
 use super::plan::Plan;
 use fastrand::Rng;
-use rejoin::{DeliveryStatus, MAX_KEPT_FRAMES, SendFailure};
+use rejoin::machine::OutboundMessage;
+use rejoin::{DeliveryStatus, MAX_KEPT_FRAMES, Name, SendFailure};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[allow(missing_docs, reason = "count, padding and key say what they are")]
@@ -26,9 +27,7 @@ pub enum AppFrameAction {
 /// Draws what the users of a seed do, from numbers of its own, so that everything else of the seed stays what it is.
 pub(super) fn draw(plan: &Plan, steps: &mut Vec<Step>) {
     let mut rng = Rng::with_seed(plan.chaos ^ steps.len() as u64);
-    // A small outbox is for messages alone: who is refused because it is full is counted there.
-    // And where a round trip takes as long as a server's heartbeat, connections end all the time, whatever is sent.
-    if plan.outbox < 1000 || plan.outbox_bytes < 1 << 20 || plan.latency.1 > SECOND || rng.u8(..3) == 0 {
+    if !is_possible(plan) || rng.u8(..3) == 0 {
         return;
     }
     for _ in 0..rng.usize(1..30) {
@@ -45,6 +44,13 @@ pub(super) fn draw(plan: &Plan, steps: &mut Vec<Step>) {
         let client = rng.usize(..plan.clients.len());
         steps.push(Step { at: rng.u64(..plan.chaos), act: Action::Own { client, what } });
     }
+}
+
+/// Whether there may be frames of the application's own. A small outbox is for messages alone: who is refused because it is
+/// full is counted there. And where a round trip takes as long as a server's heartbeat, connections end all the time,
+/// whatever is sent.
+pub(super) fn is_possible(plan: &Plan) -> bool {
+    plan.outbox >= 1000 && plan.outbox_bytes >= 1 << 20 && plan.latency.1 <= SECOND
 }
 
 /// Below this are the numbers of messages.
@@ -121,9 +127,15 @@ impl Own {
     }
 
     /// The same of an event of Socket.IO, whose text is made elsewhere.
-    pub(super) fn sends_as(&mut self, client: usize, id: u64, asks: bool, idempotent: bool, timed: bool) {
-        let sent = Sent { asks, idempotent, timed, id, ..Sent::default() };
-        self.clients.entry(client).or_default().sends.insert(id, sent);
+    pub(super) fn sends_as(&mut self, client: usize, send: &OutboundMessage<String, Name>) {
+        let sent = Sent {
+            asks: send.data.is_some(),
+            idempotent: send.idempotent,
+            timed: send.timeout.is_some(),
+            id: send.id.0,
+            ..Sent::default()
+        };
+        self.clients.entry(client).or_default().sends.insert(sent.id, sent);
     }
 
     /// Whether a send that is about to be given to a connection was given to another one before, and may come twice.
@@ -208,20 +220,19 @@ impl Own {
         self.has_all_kept(client, conn)?;
         let own = self.clients.entry(client).or_default();
         let is_first = own.first_written.insert(content.to_owned());
-        let mut again = false;
         if is_own {
             let sent = number(content).and_then(|n| own.sends.get_mut(&n));
             let Some(sent) = sent else { return Err(format!("{} was never sent", short(content))) };
             if sent.resolved {
                 return Err(format!("{} is written and has its outcome already", short(content)));
             }
-            again = std::mem::replace(&mut sent.written, true);
+            let again = std::mem::replace(&mut sent.written, true);
             if again && (!sent.idempotent || sent.conn == conn) {
                 return Err(format!("{} is written twice", short(content)));
             }
             sent.conn = conn;
         }
-        let Some(at) = own.order.get(content).copied().filter(|_| is_first || again) else { return Ok(()) };
+        let Some(at) = own.order.get(content).copied().filter(|_| is_first || is_own) else { return Ok(()) };
         let seen = self.conns.entry(conn).or_default();
         if is_own && at < seen.own || plain && at < seen.any {
             return Err(format!("{} is overtaken on connection {conn}", short(content)));

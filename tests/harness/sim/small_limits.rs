@@ -1,7 +1,7 @@
 //! Small limits of clients and server, so that they are reached. Drawn apart: a seed without them stays as it is.
 
-use super::SECOND;
 use super::plan::{Fleet, Plan};
+use super::{SECOND, own};
 use fastrand::Rng;
 
 const APART: u64 = 0x6c69_6d69_7473_2121;
@@ -34,15 +34,14 @@ impl SmallLimits {
         let alone = all_understand && plan.readers.is_empty();
         let spare = rng.usize(..2);
         let of_user = plan.clients.iter().filter(|client| client.shares_user).count() + 1;
-        // Frames of an application's own are larger.
-        let no_own = plan.outbox < 1000 || plan.outbox_bytes < 1 << 20 || plan.latency.1 > SECOND;
         Self {
             history_bytes: (rng.u8(..4) == 0 && plan.readers.is_empty()).then(|| rng.usize(1_000..9_000)),
             sockets: (rng.u8(..3) == 0 && alone).then_some(of_user + spare),
             members: (rng.u8(..2) == 0 && alone).then_some(plan.clients.len()),
             rooms: (rng.u8(..3) == 0 && all_understand && plan.rooms > 1 && plan.server.rate.is_none())
                 .then_some(1),
-            content: (rng.u8(..4) == 0 && no_own).then(|| rng.usize(600..2_000)),
+            // Frames of an application's own are larger.
+            content: (rng.u8(..4) == 0 && !own::is_possible(plan)).then(|| rng.usize(600..2_000)),
         }
     }
 

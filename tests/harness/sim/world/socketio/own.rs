@@ -94,7 +94,6 @@ impl World {
         let id = self.own.next();
         let text = format!(r#"["own_send",{{"n":{id},"pad":"{}"}}]"#, " ".repeat(padding.into()));
         let idempotent = asks && !is_volatile && self.sios[client].plan.idempotent && id.is_multiple_of(2);
-        self.own.sends_as(who(client), id, asks, idempotent, timeout.is_some());
         self.own.asked(who(client), &text);
         let data = asks.then(|| String::from("true"));
         let timeout = timeout.map(Duration::from_micros);
@@ -104,6 +103,7 @@ impl World {
             idempotent,
             ..OutboundMessage::new(SendId(id), LANE.into(), text)
         };
+        self.own.sends_as(who(client), &send);
         self.sio_command(client, if is_volatile { Command::SendVolatile(send) } else { Command::Send(send) });
         if is_volatile && !self.own.is_decided(who(client), id) {
             self.checker.violated(format!("own: sio{client} waits with {id}, which is volatile"));
