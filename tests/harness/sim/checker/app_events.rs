@@ -91,11 +91,7 @@ impl Checker {
                 return self.violated(format!("4: {key:?} stands in the log of place {place} as {words:?}"));
             }
         }
-        if place < super::PERSONAL
-            && key.0 != usize::MAX
-            && key.0 >= super::FIRST_USER
-            && key.0 != super::POSTER
-        {
+        if super::is_sio(place, key) {
             self.sio_words(key, &words);
         }
         if key.0 == super::POSTER && (*words.user != *"poster" || words.data.is_some()) {

@@ -126,6 +126,16 @@ pub fn place(room: &str, user: usize) -> LogId {
     }
 }
 
+/// The place of a log, by its name at the hub.
+pub(super) fn log_id(name: &str) -> LogId {
+    place(name, name.strip_prefix("@u").and_then(|user| user.parse().ok()).unwrap_or(0))
+}
+
+/// Whether a message of a place is of a client that speaks Socket.IO.
+fn is_sio(place: LogId, key: Key) -> bool {
+    place < PERSONAL && key.0 >= FIRST_USER && key.0 != usize::MAX && key.0 != POSTER
+}
+
 impl Checker {
     /// An observer of a server that remembers lines for so long, and of clients that may follow the legacy rule, by
     /// which attempts are counted anew with every connection.
@@ -259,10 +269,9 @@ impl Checker {
         if here {
             self.violated(format!("1: {key:?} was appended twice"));
         }
-        let is_posted = key.0 == POSTER;
-        if place < PERSONAL && key.0 != usize::MAX && key.0 >= FIRST_USER && !is_posted {
+        if is_sio(place, key) {
             self.sio_appended(place, key);
-        } else if place < PERSONAL && !is_posted {
+        } else if place < PERSONAL && key.0 != POSTER {
             match self.sends.all.get(&key) {
                 None => self.violated(format!("4: {key:?} was appended and never sent")),
                 Some(sent) if sent.place != place => {

@@ -179,7 +179,7 @@ impl World {
                 let since = request.since.as_ref().map(|since| (since.epoch.clone(), since.seq));
                 self.checker.counts_join(client, place(room, user), since);
                 let past = self.clients[client].plan.history.unwrap_or(1);
-                let is_wanted = self.clients[client].wanted.iter().any(|wanted| Self::room(*wanted) == *room);
+                let is_wanted = self.clients[client].wanted.contains(&(place(room, user) as usize));
                 if request.since.is_none()
                     && is_wanted
                     && request
@@ -289,7 +289,7 @@ impl World {
             Event::Ready(mode) => self.told_ready(client, *mode),
             Event::Room(change) => {
                 if matches!(change.state, RoomState::Failed(_) | RoomState::Removed(_) | RoomState::Refused) {
-                    self.clients[client].wanted.retain(|room| *Self::room(*room) != *change.room);
+                    self.clients[client].wanted.remove(&(place(&change.room, 0) as usize));
                     self.clients[client].plan.personal &= *change.room != *"@me";
                 }
                 self.told_of_room(client, &change.room, change.state);

@@ -4,7 +4,7 @@ use super::dials::micros;
 use super::{SimEvent, World};
 use crate::sim::SECOND;
 use crate::sim::action::{Action, LogOwner};
-use crate::sim::checker::{PERSONAL, place};
+use crate::sim::checker::{PERSONAL, log_id, place};
 use crate::sim::client::Death;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Conn, Packet, Way};
@@ -253,11 +253,7 @@ impl World {
                 if self.nodes[node].hub.members(&name).next().is_some() {
                     self.checker.cover.reach(Sometimes::EpochEndedLive);
                 }
-                let at = match name.strip_prefix("@u") {
-                    Some(user) => PERSONAL + user.parse::<u32>().unwrap_or(0),
-                    None => place(&name, 0),
-                };
-                self.checker.epoch_ends(at);
+                self.checker.epoch_ends(log_id(&name));
                 self.nodes[node].hub.store_mut().begin_epoch(&name, epoch);
                 self.observe();
             }

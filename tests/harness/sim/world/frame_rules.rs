@@ -29,10 +29,14 @@ impl World {
         }
     }
 
+    /// The room that a frame is about.
+    pub(super) fn room_of(&self, text: &str) -> Option<usize> {
+        (0..self.plan.rooms).find(|room| text.contains(&format!("\"roomId\":\"room{room}\"")))
+    }
+
     /// A message goes to members only, and says to its sender which send it was.
     fn message_is_right(&mut self, index: usize, text: &str) -> Option<&'static str> {
-        let conn = &self.conns[index];
-        let room = (0..self.plan.rooms).find(|room| text.contains(&format!("\"roomId\":\"room{room}\"")))?;
+        let (conn, room) = (&self.conns[index], self.room_of(text)?);
         if !conn.rooms.contains(&room) && self.shared.is_none() && self.asking.is_none() {
             return Some("is of a room that it is not in");
         }

@@ -9,7 +9,7 @@ use crate::sim::server::Process;
 use crate::sim::{Micros, SECOND};
 use rejoin::{Id, Name};
 use rejoin_server::hub;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What operator and backend have done.
@@ -102,10 +102,7 @@ impl World {
             self.operator.posts.push(Post { room, key, content, at: self.now, published: None });
             number
         });
-        let post = &mut self.operator.posts[number];
-        if old.is_none() {
-            post.at = self.now;
-        }
+        let post = &self.operator.posts[number];
         let (room, content, key) = (Self::room(post.room), post.content.clone(), post.key.clone());
         self.operator.asked = Some((number, old.is_some()));
         let user = Name::from("poster");
@@ -165,11 +162,12 @@ impl World {
             wrong = wrong.or(many.map(|(user, _)| format!("{user} has more than {most} connections")));
         }
         if limits.rooms.is_some() {
-            let mut conns: Vec<u64> = (0..self.plan.rooms)
-                .flat_map(|room| hub.members(&Self::room(room)).map(|(conn, _)| conn.0).collect::<Vec<_>>())
-                .collect();
-            conns.sort_unstable();
-            let twice = conns.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+            let mut seen = BTreeSet::new();
+            let mut twice = None;
+            for room in (0..self.plan.rooms).map(Self::room) {
+                let mut conns = hub.members(&room).map(|(conn, _)| conn.0);
+                twice = twice.or(conns.find(|conn| !seen.insert(*conn)));
+            }
             wrong = wrong.or(twice.map(|conn| format!("connection {conn} is in more than one room")));
         }
         if let Some(what) = wrong {

@@ -4,7 +4,7 @@ use super::dials::micros;
 use super::to_server::shortened;
 use super::{SimEvent, World};
 use crate::sim::action::{Fate, Forgotten, Trigger, TriggerSource};
-use crate::sim::checker::{Checker, Key, LogId, PERSONAL, Stored, Words, key, place};
+use crate::sim::checker::{Checker, Key, LogId, Stored, Words, key, log_id, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::{Packet, Way};
 use crate::sim::server::{Crash, Process, Server};
@@ -23,6 +23,11 @@ impl World {
     pub(super) fn hub_at(&mut self, node: usize, input: hub::Input<'_>) {
         let appends =
             matches!(input, hub::Input::Frame { .. } | hub::Input::Notify { .. } | hub::Input::Post { .. });
+        // Nothing else lets anybody in.
+        let may_let_in = matches!(
+            input,
+            hub::Input::Connected { .. } | hub::Input::Frame { .. } | hub::Input::Restore { .. }
+        );
         self.nodes[node].hub.handle(Server::moment(self.now), input);
         if appends && self.shared.is_none() {
             let new = self.observe();
@@ -52,7 +57,9 @@ impl World {
         if lines > most {
             self.checker.violated(format!("8: the server remembers {lines} lines, {most} are allowed"));
         }
-        self.keeps_small_limits();
+        if may_let_in {
+            self.keeps_small_limits();
+        }
         self.nodes[node].look_at_deadline();
     }
 
@@ -193,14 +200,11 @@ impl World {
             // Whoever never says hello is no extended server, and whoever is removed unsaid is a member for ever.
             Forgotten::Any => !matches!(kind, "hello" | "left"),
         };
-        let conn = &mut self.conns[index];
-        let user = conn.user;
+        let user = self.conns[index].user;
         let at = match kind {
             // That a replay is not whole is seen by its end.
             "message" if said.contains("\"replay\":true") => None,
-            "message" => (0..self.plan.rooms)
-                .map(|room| place(&Self::room(room), 0))
-                .find(|room| said.contains(&format!("\"roomId\":\"room{room}\""))),
+            "message" => self.room_of(&said).map(|room| place(&Self::room(room), 0)),
             "notification" => Some(place("@me", user)),
             _ => None,
         };
@@ -336,17 +340,15 @@ impl World {
             Some(shared) => {
                 for (name, log) in shared.logs() {
                     let view = View::new(name, log.epoch(), log.head(), log.first());
-                    last = look_at(&mut self.checker, &view, log.entries(), &mut seen).or(last);
+                    last = look_at(&mut self.checker, &view, || log.entries(), &mut seen).or(last);
                 }
             }
             None => {
                 for (name, log) in self.nodes[0].hub.store().rooms() {
                     let oldest = log.messages().next().map(|entry| entry.seq);
                     let mut view = View::new(name, log.epoch(), log.head(), oldest);
-                    if self.plan.limits.history_bytes.is_some() && log.messages().len() > 1 {
-                        view.bytes = log.messages().map(weight).sum();
-                    }
-                    last = look_at(&mut self.checker, &view, log.messages(), &mut seen).or(last);
+                    view.is_weighed = self.plan.limits.history_bytes.is_some();
+                    last = look_at(&mut self.checker, &view, || log.messages(), &mut seen).or(last);
                 }
             }
         }
@@ -445,13 +447,13 @@ struct View<'a> {
     head: u64,
     /// The number of the oldest entry kept, or of the one to come.
     oldest: u64,
-    /// What it weighs, if that is limited.
-    bytes: usize,
+    /// What it weighs is limited.
+    is_weighed: bool,
 }
 
 impl<'a> View<'a> {
     fn new(name: &'a str, epoch: &'a Id, head: u64, oldest: Option<u64>) -> Self {
-        Self { name, epoch, head, oldest: oldest.unwrap_or(head + 1), bytes: 0 }
+        Self { name, epoch, head, oldest: oldest.unwrap_or(head + 1), is_weighed: false }
     }
 }
 
@@ -462,23 +464,23 @@ fn weight(entry: &LogEntry) -> usize {
 }
 
 /// Shows a log to the checker. Gives the last message that is new, and adds what was said in all that are.
-fn look_at<'a>(
+fn look_at<'a, I: DoubleEndedIterator<Item = &'a LogEntry> + ExactSizeIterator>(
     checker: &mut Checker,
     view: &View<'_>,
-    entries: impl DoubleEndedIterator<Item = &'a LogEntry> + ExactSizeIterator,
+    entries: impl Fn() -> I,
     seen: &mut Vec<(LogId, Key, Words)>,
 ) -> Option<Key> {
-    let at: LogId = match view.name.strip_prefix("@u") {
-        Some(user) => PERSONAL + user.parse::<LogId>().unwrap_or(0),
-        None => place(view.name, 0),
-    };
+    let at = log_id(view.name);
     let known = checker.known_head(at, view.epoch);
     if known == Some(view.head) && !checker.is_news(at, view.oldest) {
         return None;
     }
     let from = known.map_or(0, |known| known.min(view.head));
-    let count = entries.len();
-    let new: Vec<Stored> = entries
+    let count = entries().len();
+    // One message is kept, whatever it weighs.
+    let is_weighed = view.is_weighed && count > 1;
+    let bytes = if is_weighed { entries().map(weight).sum() } else { 0 };
+    let new: Vec<Stored> = entries()
         .rev()
         .take_while(|entry| entry.seq > from)
         .map(|entry| {
@@ -495,7 +497,7 @@ fn look_at<'a>(
         })
         .collect();
     seen.extend(new.iter().filter_map(|stored| Some((at, stored.key, stored.words.clone()?))));
-    checker.holds(at, count, view.bytes);
+    checker.holds(at, count, bytes);
     let last = new.first().map(|stored| stored.key);
     checker.observe(at, view.epoch, view.head, view.oldest, new.into_iter().rev());
     last

@@ -1,4 +1,5 @@
-//! What happens to readers.
+//! Acts of a schedule on readers: faults of their network, their process, their application and their server. When, `readers/draw`
+//! has drawn; what must hold of it, the checker knows.
 
 use super::ReaderEvent;
 use crate::sim::Micros;

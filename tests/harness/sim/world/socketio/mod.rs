@@ -1,5 +1,5 @@
 //! Clients that speak Socket.IO: what their driver does, and nothing more. Their server is in `serving`, what happens to
-//! them in `acts`.
+//! them in `actions`.
 
 mod actions;
 mod driver_rules;
