@@ -1,4 +1,5 @@
-//! What really happened at the server, as its store shows it after each step: which messages were appended where, and which were lost.
+//! Records of every message that a store has had, beside the store itself: appended where, and whether it was lost again. Judges
+//! nothing; the other checks compare with it what clients were told.
 
 use rejoin::Id;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

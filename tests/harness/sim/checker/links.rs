@@ -78,9 +78,9 @@ impl Checker {
     /// A move begins so much later than it may, at the latest then.
     fn is_move_spread(&mut self, client: usize, at: Micros, latest: Micros) {
         let (least, of) = (2_000, (latest / 2_000).max(1));
-        let unlikely = if at < least || at + least > latest && at < latest + least { of } else { 0 };
+        let is_at_an_end = at < least || at + least > latest && at < latest + least;
         let link = self.link(client);
-        link.unspread = if unlikely == 0 { 1 } else { link.unspread.max(1).saturating_mul(unlikely) };
+        link.unspread = if is_at_an_end { link.unspread.max(1).saturating_mul(of) } else { 1 };
         if link.unspread > 1_000_000 {
             self.violated(format!("2.2: u{client} moves at an end of the time for it, again and again"));
         }

@@ -1,4 +1,5 @@
-//! What a seed decides about readers.
+//! Draws the readers of a seed, and the acts on them, from a random stream of their own, so that the rest of the seed stays as
+//! it is.
 
 use crate::sim::action::{Action, Step};
 use crate::sim::plan::Plan;

@@ -1,4 +1,5 @@
-//! How other servers, and what lies between, write what ours says: other ends of lines, no ids, damage.
+//! Rewrites the bytes of a stream as other servers and proxies do: other ends of lines, no ids, damage. The text itself is the
+//! hub's.
 
 use rejoin_server::hub::Text;
 

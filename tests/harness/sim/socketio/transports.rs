@@ -11,9 +11,9 @@ const BLOCKED: u32 = 3;
 /// What is between a client and its server.
 #[derive(Debug, Clone, Copy)]
 pub struct Blockade {
-    /// WebSockets get through neither before nor after this.
+    /// WebSockets get through until this,
     pub from: Micros,
-    /// Nor do they get through before this.
+    /// and again from this on.
     pub until: Micros,
     /// How their dials fail.
     pub how: DialErrorKind,

@@ -24,19 +24,15 @@ impl Watch {
         self.did.asks = true;
         let (now, is_timed) = (self.now, !self.did.heard);
         let hinted = self.is_hinted;
-        if let Some(open) = &mut self.open {
-            let again = open.asked.is_some() && hinted && open.is_doubted;
-            open.is_doubted = hinted;
-            if again {
-                return self
-                    .wrong("a server that is asked already is given its time anew by a hint".to_owned());
-            }
+        let Some(open) = &mut self.open else { return };
+        let again = open.asked.is_some() && hinted && open.is_doubted;
+        open.is_doubted = hinted;
+        if again {
+            return self.wrong("a server that is asked already is given its time anew by a hint".to_owned());
         }
-        if let Some(open) = &mut self.open {
-            open.is_timed = is_timed;
-            open.asked = Some(now);
-            open.asked_last = now;
-        }
+        open.is_timed = is_timed;
+        open.asked = Some(now);
+        open.asked_last = now;
     }
 
     /// A connection is given up because nothing came: it was asked, there was time to answer, and the timer was not late.
