@@ -1,19 +1,12 @@
 //! A real Redis cluster of processes on free ports. Owns how it is formed and how a slot is moved; a test kills and freezes what
 //! it wants.
 
-use crate::redis_process::{RedisProcess, free_port};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use crate::redis_process::{RedisProcess, free_port, wait};
 
 const SLOTS: usize = 16_384;
 
 /// A node that does not answer for so long has failed.
 const NODE_TIMEOUT: &str = "2000";
-
-/// A cluster agrees within seconds; on a busy machine it needs more.
-const DEADLINE: Duration = Duration::from_secs(60);
-
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// The processes of a cluster: the first primary of each shard, then a replica of each if there are replicas.
 #[derive(Debug)]
@@ -115,18 +108,15 @@ impl RedisCluster {
     }
 }
 
+/// A node, and the port of its bus.
 fn start_node() -> (RedisProcess, u16) {
-    let bus = free_port();
-    let bus_port = bus.to_string();
-    let args =
-        ["--cluster-enabled", "yes", "--cluster-port", &bus_port, "--cluster-node-timeout", NODE_TIMEOUT];
-    (RedisProcess::start_with(&[&args[..], &["--repl-diskless-sync-delay", "0"]].concat()), bus)
-}
-
-fn wait(what: &str, mut wanted: impl FnMut() -> bool) {
-    let end = Instant::now() + DEADLINE;
-    while !wanted() {
-        assert!(Instant::now() < end, "waited {DEADLINE:?} until {what}");
-        sleep(PAUSE);
-    }
+    let mut bus = 0;
+    let node = RedisProcess::start_anew(|| {
+        bus = free_port();
+        let port = bus.to_string();
+        let args =
+            ["--cluster-enabled", "yes", "--cluster-port", &port, "--cluster-node-timeout", NODE_TIMEOUT];
+        [&args[..], &["--repl-diskless-sync-delay", "0"]].concat().into_iter().map(str::to_owned).collect()
+    });
+    (node, bus)
 }

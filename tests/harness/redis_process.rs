@@ -3,8 +3,23 @@
 use crate::freeze::{freeze, thaw};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// Redis answers, fails over and agrees within seconds; on a busy machine it needs more.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Looks again and again until it is so.
+pub(crate) fn wait(what: &str, mut wanted: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !wanted() {
+        assert!(Instant::now() < end, "waited {DEADLINE:?} until {what}");
+        sleep(PAUSE);
+    }
+}
 
 /// A running `redis-server`. Dropping it kills it.
 #[derive(Debug)]
@@ -29,16 +44,20 @@ impl RedisProcess {
 
     /// Starts one with more options, and waits until it answers.
     pub fn start_with(args: &[&str]) -> Self {
-        let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        Self::start_anew(|| args.iter().map(|&arg| arg.to_owned()).collect())
+    }
+
+    /// The same with options that are made for each try: other ports among them may be taken too.
+    pub fn start_anew(mut args: impl FnMut() -> Vec<String>) -> Self {
         for _ in 0..5 {
-            let (folder, port) = (TempDir::new().unwrap(), free_port());
+            let (folder, port, args) = (TempDir::new().unwrap(), free_port(), args());
             let mut started = Self { child: spawn(&folder, port, &args), folder, port, args: args.clone() };
             // Somebody else may have taken the port.
             if started.answers() {
                 return started;
             }
         }
-        panic!("redis-server does not start: {args:?}");
+        panic!("redis-server does not start: {:?}", args());
     }
 
     /// `redis://127.0.0.1:PORT`
@@ -99,17 +118,12 @@ impl RedisProcess {
 
     /// Waits until it answers; `false` if it ends instead.
     fn answers(&mut self) -> bool {
-        let end = Instant::now() + Duration::from_secs(30);
-        while Instant::now() < end {
-            if self.child.try_wait().unwrap().is_some() {
-                return false;
-            }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() && self.cli(&["ping"]) == "PONG" {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("redis-server does not answer");
+        let mut has_ended = false;
+        wait("redis-server answers", || {
+            has_ended = self.child.try_wait().unwrap().is_some();
+            has_ended || TcpStream::connect(("127.0.0.1", self.port)).is_ok() && self.cli(&["ping"]) == "PONG"
+        });
+        !has_ended
     }
 }
 

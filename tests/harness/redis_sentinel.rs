@@ -1,12 +1,11 @@
 //! Real sentinels as processes on free ports, with a primary and replicas that they watch. Owns how the set is started and how
 //! it is found out who the primary is; a test kills and freezes what it wants.
 
-use crate::redis_process::{RedisProcess, free_port};
+use crate::redis_process::{RedisProcess, free_port, wait};
 use std::fmt::Write as _;
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The name by which sentinels know the primary.
@@ -14,11 +13,6 @@ pub const PRIMARY: &str = "main";
 
 /// A primary that does not answer for so long is down.
 const DOWN_AFTER: Duration = Duration::from_secs(2);
-
-/// Sentinels need seconds for a failover; a busy machine needs more.
-const DEADLINE: Duration = Duration::from_secs(60);
-
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Running sentinels. Dropping them kills them.
 #[derive(Debug)]
@@ -84,14 +78,6 @@ impl Sentinels {
     }
 }
 
-fn wait(what: &str, mut wanted: impl FnMut() -> bool) {
-    let end = Instant::now() + DEADLINE;
-    while !wanted() {
-        assert!(Instant::now() < end, "waited {DEADLINE:?} until {what}");
-        sleep(PAUSE);
-    }
-}
-
 impl Sentinel {
     fn start(count: usize, primary: u16, more: &str) -> Self {
         for _ in 0..5 {
@@ -118,17 +104,12 @@ impl Sentinel {
     }
 
     fn answers(&mut self) -> bool {
-        let end = Instant::now() + DEADLINE;
-        while Instant::now() < end {
-            if self.child.try_wait().unwrap().is_some() {
-                return false;
-            }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() && self.cli(&["ping"]) == "PONG" {
-                return true;
-            }
-            sleep(PAUSE);
-        }
-        panic!("a sentinel does not answer");
+        let mut has_ended = false;
+        wait("a sentinel answers", || {
+            has_ended = self.child.try_wait().unwrap().is_some();
+            has_ended || TcpStream::connect(("127.0.0.1", self.port)).is_ok() && self.cli(&["ping"]) == "PONG"
+        });
+        !has_ended
     }
 
     fn cli(&self, args: &[&str]) -> String {
@@ -167,12 +148,9 @@ impl Replicated {
         let args = [&quick[..], &["--replicaof", "127.0.0.1", &port]].concat();
         let mut members = vec![primary];
         members.extend((0..replicas).map(|_| RedisProcess::start_with(&args)));
-        let end = Instant::now() + DEADLINE;
-        let online = || members[0].cli(&["info", "replication"]).matches("state=online").count();
-        while online() < replicas {
-            assert!(Instant::now() < end, "the replicas do not come");
-            sleep(PAUSE);
-        }
+        wait("the replicas have come", || {
+            members[0].cli(&["info", "replication"]).matches("state=online").count() == replicas
+        });
         let sentinels = Sentinels::start(3, members[0].port, "");
         sentinels.know_replicas(replicas);
         Self { members, sentinels }

@@ -1,26 +1,17 @@
 //! A cluster: each room is on one shard, and the servers go on when a slot is moved or a primary dies.
 
-use crate::load::{AFTERWARDS, last_words, talkers, under_load};
-use crate::node::{Node, id};
-use crate::servers::server_with;
+use crate::load::{AFTERWARDS, last_words, under_load};
+use crate::node::{Node, connect};
+use crate::servers::{NOTIFY, keys, server_with, talkers};
 use crate::within;
 use harness::delivery_oracle::{Allowed, check_accounts};
 use harness::redis_cluster::RedisCluster;
 use harness::redis_process::RedisProcess;
 use rejoin::{Event, Name};
-use rejoin_server::hub::HubConfig;
 use rejoin_server::hub::shared::{Control, StoreNotice, StoreRequest};
-use rejoin_server::redis::{Redis, RedisConfig, StoreError};
+use rejoin_server::redis::StoreError;
 use std::collections::BTreeSet;
-use std::process::Command;
 use tokio::task::block_in_place;
-
-/// `printf %s lobby | sha256sum | cut -c1-32`
-const LOBBY: &str = "rejoin:{4b5dc076e7b9c122b3c89121a9710fc7}:room";
-
-async fn connect(url: &str) -> Result<Redis, StoreError> {
-    Redis::connect(&RedisConfig::new(url).unwrap(), id("a"), &HubConfig::default()).await
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rooms_of_all_shards_are_read_appended_and_noticed() {
@@ -56,10 +47,11 @@ async fn when_the_slot_of_a_room_is_moved_under_load_nothing_is_lost() {
     let cluster = block_in_place(|| RedisCluster::start(3, false));
     let url = cluster.url();
     let servers = [server_with(&url, &[]), server_with(&url, &[]), server_with(&url, &[])];
-    let mut talkers = talkers([&servers[0].url, &servers[1].url, &servers[2].url]).await;
-    let home = cluster.shard_of(LOBBY);
+    let mut talkers = talkers(&servers).await;
+    let [lobby, _] = keys("lobby");
+    let home = cluster.shard_of(&lobby);
     for (round, (from, to)) in [(home, (home + 1) % 3), ((home + 1) % 3, home)].into_iter().enumerate() {
-        talkers = under_load(talkers, round, || cluster.move_slot(LOBBY, from, to)).await;
+        talkers = under_load(talkers, round, || cluster.move_slot(&lobby, from, to)).await;
     }
     let accounts = last_words(talkers).await;
     let log = check_accounts(&accounts, Allowed::Nothing);
@@ -72,8 +64,8 @@ async fn when_the_primary_of_a_shard_dies_its_replica_is_found_and_no_confirmed_
     let url = cluster.url();
     let server = || server_with(&url, &["--durability", "wait=1"]);
     let servers = [server(), server(), server()];
-    let talkers = talkers([&servers[0].url, &servers[1].url, &servers[2].url]).await;
-    let shard = cluster.shard_of(LOBBY);
+    let talkers = talkers(&servers).await;
+    let shard = cluster.shard_of(&keys("lobby")[0]);
     let talkers = under_load(talkers, 0, || {
         cluster.nodes[shard].kill();
         cluster.fail_over(shard);
@@ -91,26 +83,12 @@ async fn a_notification_from_redis_cli_reaches_its_user_on_a_cluster() {
     let server = server_with(&cluster.url(), &[]);
     let (client, mut events) = crate::servers::client(&server.url, "ada").notifications().connect().unwrap();
     within("ready", client.ready()).await.unwrap();
-    // printf %s @ada | sha256sum | cut -c1-32
-    let keys = ["room", "log"].map(|key| format!("rejoin:{{057f37d77acd9e1e073d9bcb8a195125}}:{key}"));
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../server-mock/src/redis/scripts/notify.lua");
-    let port = cluster.nodes[cluster.shard_of(&keys[0])].port.to_string();
-    let mut cli = Command::new("redis-cli");
-    cli.args([
-        "-p",
-        &port,
-        "--eval",
-        script,
-        &keys[0],
-        &keys[1],
-        ",",
-        "ada",
-        "invoice",
-        "{\"total\":12}",
-        "n1",
-    ]);
-    let output = block_in_place(|| cli.output()).unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "1", "{output:?}");
+    let [room, log] = keys("@ada");
+    let shard = &cluster.nodes[cluster.shard_of(&room)];
+    let data = "{\"total\":12}";
+    let told =
+        block_in_place(|| shard.cli(&["--eval", NOTIFY, &room, &log, ",", "ada", "invoice", data, "n1"]));
+    assert_eq!(told, "1");
     let notified = async {
         while let Some(event) = events.next().await {
             if let Event::Notification(notification) = event {

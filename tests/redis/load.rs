@@ -61,11 +61,3 @@ pub(crate) async fn last_words(mut talkers: Vec<Talker>) -> Vec<Account> {
     }
     talkers.into_iter().map(|talker| talker.account).collect()
 }
-
-pub(crate) async fn talkers(urls: [&str; 3]) -> Vec<Talker> {
-    let mut talkers = Vec::new();
-    for (number, url) in urls.into_iter().enumerate() {
-        talkers.push(Talker::start(url, &format!("u{number}")).await);
-    }
-    talkers
-}

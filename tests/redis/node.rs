@@ -8,7 +8,7 @@ use rejoin_server::hub::shared::{
     Decision, KnownHead, RequestId, RoomState, SendKey, StoreNotice, StoreRequest, StoreResponse,
 };
 use rejoin_server::hub::{HubConfig, LogEntry};
-use rejoin_server::redis::{Redis, RedisConfig, StoreListener};
+use rejoin_server::redis::{Redis, RedisConfig, StoreError, StoreListener};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -48,6 +48,15 @@ pub(crate) fn id(text: &str) -> Id {
 
 pub(crate) fn entry(id: &str, content: &str) -> LogEntry {
     LogEntry::new(self::id(id), Name::from("ada"), content.to_owned())
+}
+
+/// The adapter with the Redis at a URL, or why there is none.
+pub(crate) async fn connect(url: &str) -> Result<Redis, StoreError> {
+    connect_with(&RedisConfig::new(url).unwrap()).await
+}
+
+pub(crate) async fn connect_with(config: &RedisConfig) -> Result<Redis, StoreError> {
+    Redis::connect(config, id("a"), &HubConfig::default()).await
 }
 
 impl Node {

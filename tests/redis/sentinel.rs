@@ -1,27 +1,22 @@
 //! A primary with replicas and sentinels: the servers find whoever is the primary, and go on after a failover by themselves.
 
-use crate::load::{AFTERWARDS, last_words, talkers, under_load};
-use crate::node::id;
-use crate::servers::server_with;
+use crate::load::{AFTERWARDS, last_words, under_load};
+use crate::node::connect;
+use crate::servers::{server_with, talkers};
 use harness::delivery_oracle::{Allowed, check_accounts};
 use harness::redis_process::{RedisProcess, free_port};
 use harness::redis_sentinel::{Replicated, Sentinels};
 use rejoin::DeliveryStatus;
-use rejoin_server::hub::HubConfig;
-use rejoin_server::redis::{Redis, RedisConfig, StoreError};
+use rejoin_server::redis::StoreError;
 use std::collections::BTreeSet;
 use tokio::task::block_in_place;
-
-async fn connect(url: &str) -> Result<Redis, StoreError> {
-    Redis::connect(&RedisConfig::new(url).unwrap(), id("a"), &HubConfig::default()).await
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_failovers_under_load_servers_go_on_by_themselves_and_what_redis_lost_is_announced() {
     let mut redis = block_in_place(|| Replicated::start(2));
     let url = redis.sentinels.url("");
     let servers = [server_with(&url, &[]), server_with(&url, &[]), server_with(&url, &[])];
-    let talkers = talkers([&servers[0].url, &servers[1].url, &servers[2].url]).await;
+    let talkers = talkers(&servers).await;
     let first = redis.members[0].port;
     let mut second = first;
     let talkers = under_load(talkers, 0, || {
@@ -46,7 +41,7 @@ async fn with_wait_no_acknowledged_message_is_lost_in_a_failover() {
     let url = redis.sentinels.url("");
     let server = || server_with(&url, &["--durability", "wait=1"]);
     let servers = [server(), server(), server()];
-    let talkers = talkers([&servers[0].url, &servers[1].url, &servers[2].url]).await;
+    let talkers = talkers(&servers).await;
     let first = redis.members[0].port;
     let talkers = under_load(talkers, 0, || {
         redis.on_port(first).kill();

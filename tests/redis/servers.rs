@@ -10,6 +10,10 @@ use std::time::Duration;
 /// Sends without an outcome at any time, of each client.
 pub(crate) const WINDOW: usize = 20;
 
+/// What a backend has redis-cli run.
+pub(crate) const NOTIFY: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../server-mock/src/redis/scripts/notify.lua");
+
 fn server(redis: &RedisProcess) -> ServerProcess {
     server_with(&redis.url(), &[])
 }
@@ -54,15 +58,21 @@ impl Talker {
     }
 }
 
+/// One on each server.
+pub(crate) async fn talkers(servers: &[ServerProcess; 3]) -> Vec<Talker> {
+    let mut talkers = Vec::new();
+    for (number, server) in servers.iter().enumerate() {
+        talkers.push(Talker::start(&server.url, &format!("u{number}")).await);
+    }
+    talkers
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_on_one_server_is_heard_on_the_others_in_order() {
     const COUNT: usize = 300;
     let redis = RedisProcess::start();
     let servers = [server(&redis), server(&redis), server(&redis)];
-    let mut talkers = Vec::new();
-    for (number, server) in servers.iter().enumerate() {
-        talkers.push(Talker::start(&server.url, &format!("u{number}")).await);
-    }
+    let mut talkers = talkers(&servers).await;
     for number in 0..COUNT {
         let talker = &mut talkers[number % 3];
         talker.listen("room in the window", |account| account.unresolved() < WINDOW).await;
@@ -85,12 +95,10 @@ async fn a_notification_from_redis_cli_reaches_the_user_on_any_server() {
         let (client, mut events) = client(&server.url, name).notifications().connect().unwrap();
         within("ready", client.ready()).await.unwrap();
         for number in 0..2 {
-            let hash = sha256(&format!("@{name}"));
-            let (room, log) = (format!("rejoin:{{{hash}}}:room"), format!("rejoin:{{{hash}}}:log"));
-            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../server-mock/src/redis/scripts/notify.lua");
+            let [room, log] = keys(&format!("@{name}"));
             let id = format!("{name}-{number}");
             let data = format!("{{\"total\":{number}}}");
-            let told = redis.cli(&["--eval", script, &room, &log, ",", name, "invoice", &data, &id]);
+            let told = redis.cli(&["--eval", NOTIFY, &room, &log, ",", name, "invoice", &data, &id]);
             assert_eq!(told, (number + 1).to_string());
             let data = within("the notification", async {
                 loop {
@@ -103,6 +111,12 @@ async fn a_notification_from_redis_cli_reaches_the_user_on_any_server() {
             assert_eq!(data.await, format!("{{\"total\":{number}}}"));
         }
     }
+}
+
+/// The keys of a room in Redis: what it is, and its log.
+pub(crate) fn keys(room: &str) -> [String; 2] {
+    let hash = sha256(room);
+    ["room", "log"].map(|key| format!("rejoin:{{{hash}}}:{key}"))
 }
 
 /// As `printf %s … | sha256sum | cut -c1-32` says it.

@@ -1,17 +1,15 @@
 //! What a server says of a Redis that it cannot use.
 
 use crate::http::http;
-use crate::node::id;
+use crate::node::{connect, connect_with};
 use crate::servers::{Talker, server_with};
 use crate::within;
 use harness::redis_process::RedisProcess;
-use rejoin_server::hub::HubConfig;
-use rejoin_server::redis::{Redis, RedisConfig, StoreError};
+use rejoin_server::redis::{RedisConfig, StoreError};
 use tokio::net::TcpListener;
 
 async fn refusal(url: &str) -> StoreError {
-    let config = RedisConfig::new(url).unwrap();
-    Redis::connect(&config, id("a"), &HubConfig::default()).await.unwrap_err()
+    connect(url).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -47,7 +45,7 @@ async fn a_password_that_is_missing_or_wrong_is_told_and_not_shown() {
         assert!(!format!("{error} {error:?}").contains("canary"));
     }
     let config = RedisConfig::new(&format!("redis://:right@{at}")).unwrap();
-    let connected = Redis::connect(&config, id("a"), &HubConfig::default()).await.unwrap();
+    let connected = connect_with(&config).await.unwrap();
     assert!(!format!("{config:?} {connected:?}").contains("right"));
 }
 
@@ -123,6 +121,5 @@ async fn a_database_that_is_not_there_is_told() {
     let redis = RedisProcess::start();
     let error = refusal(&format!("{}/99", redis.url())).await;
     assert!(matches!(error, StoreError::Database { .. }), "{error:?}");
-    let config = RedisConfig::new(&format!("{}/3", redis.url())).unwrap();
-    Redis::connect(&config, id("a"), &HubConfig::default()).await.unwrap();
+    connect(&format!("{}/3", redis.url())).await.unwrap();
 }

@@ -1,11 +1,10 @@
 //! TLS to Redis: the servers use it, and say what is wrong with a certificate.
 
-use crate::node::id;
+use crate::node::connect_with;
 use crate::servers::{Talker, server_with};
 use harness::process::binary;
 use harness::redis_process::{RedisProcess, free_port};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rejoin_server::hub::HubConfig;
 use rejoin_server::redis::{Redis, RedisConfig, StoreError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,28 +50,22 @@ impl Authority {
 
     /// A Redis with such a certificate, beside its port without TLS; `auth`: whether clients have to show one of theirs.
     fn redis(&self, (certificate, key): &(PathBuf, PathBuf), auth: &str) -> (RedisProcess, String) {
-        let port = free_port();
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         let (certificate, key, ca) = (text(certificate), text(key), text(&self.ca()));
-        let redis = RedisProcess::start_with(&[
-            "--tls-port",
-            &port.to_string(),
-            "--tls-cert-file",
-            &certificate,
-            "--tls-key-file",
-            &key,
-            "--tls-ca-cert-file",
-            &ca,
-            "--tls-auth-clients",
-            auth,
-        ]);
+        let mut port = 0;
+        let redis = RedisProcess::start_anew(|| {
+            port = free_port();
+            let files = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &ca];
+            let others = ["--tls-auth-clients", auth, "--tls-port", &port.to_string()];
+            files.into_iter().chain(others).map(str::to_owned).collect()
+        });
         (redis, format!("rediss://127.0.0.1:{port}"))
     }
 }
 
 async fn connect(url: &str, ca: Option<&Path>, own: Option<(&Path, &Path)>) -> Result<Redis, StoreError> {
     let config = RedisConfig::new(url).unwrap().with_tls_files(ca, own).unwrap();
-    Redis::connect(&config, id("a"), &HubConfig::default()).await
+    connect_with(&config).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,7 +123,7 @@ async fn a_port_without_tls_and_one_with_it_are_not_taken_for_each_other() {
     assert!(matches!(error, StoreError::Tls { .. }), "{error:?}");
     assert!(error.to_string().contains("use redis://"), "{error}");
     let config = RedisConfig::new(&url.replace("rediss:", "redis:")).unwrap();
-    let error = Redis::connect(&config, id("a"), &HubConfig::default()).await.unwrap_err();
+    let error = connect_with(&config).await.unwrap_err();
     assert!(error.to_string().contains("use rediss://"), "{error}");
 }
 

@@ -1,4 +1,5 @@
-//! What processes use, and whether it has stayed where it was.
+//! Measures memory, descriptors, threads and tasks of processes, and judges whether they stay where they were. Starts and ends
+//! nothing.
 
 use std::fmt;
 use std::fs;
@@ -34,17 +35,31 @@ impl Sample {
         Self { at, processes, tasks: u64::try_from(tasks).unwrap() }
     }
 
-    /// Each figure with its name, and how much it may move beside a tenth.
-    fn figures(&self) -> Vec<(String, u64, u64)> {
-        let names = ["server 1", "server 2", "clients"];
-        let mut figures = vec![(String::from("tasks of the clients"), self.tasks, COUNT_SLACK)];
-        for (name, process) in names.iter().zip(&self.processes) {
-            figures.push((format!("memory of {name} in KiB"), process.memory_kib, MEMORY_SLACK_KIB));
-            figures.push((format!("descriptors of {name}"), process.descriptors, COUNT_SLACK));
-            figures.push((format!("threads of {name}"), process.threads, COUNT_SLACK));
-        }
-        figures
+    /// Each figure, in the order of [`names`].
+    fn figures(&self) -> Vec<u64> {
+        let of = |process: &Process| [process.memory_kib, process.descriptors, process.threads];
+        [self.tasks].into_iter().chain(self.processes.iter().flat_map(of)).collect()
     }
+}
+
+/// The figures of a sample: what each is, and how much it may move beside a tenth.
+fn names() -> Vec<(String, u64)> {
+    let of = |process: &str| {
+        [
+            (format!("memory of {process} in KiB"), MEMORY_SLACK_KIB),
+            (format!("descriptors of {process}"), COUNT_SLACK),
+            (format!("threads of {process}"), COUNT_SLACK),
+        ]
+    };
+    let tasks = (String::from("tasks of the clients"), COUNT_SLACK);
+    [tasks].into_iter().chain(["server 1", "server 2", "clients"].into_iter().flat_map(of)).collect()
+}
+
+/// The middle of one figure in some samples.
+fn median(samples: &[Sample], figure: usize) -> u64 {
+    let mut values: Vec<u64> = samples.iter().map(|sample| sample.figures()[figure]).collect();
+    values.sort_unstable();
+    values[values.len() / 2]
 }
 
 impl fmt::Display for Sample {
@@ -80,26 +95,10 @@ pub(crate) fn judge(samples: &[Sample]) -> Result<String, String> {
     if quarter < 3 {
         return Err(String::from("too few samples: at least a minute is needed"));
     }
-    let medians = |part: &[Sample]| -> Vec<(String, u64, u64)> {
-        let mut columns: Vec<Vec<(String, u64, u64)>> = Vec::new();
-        for sample in part {
-            for (column, figure) in sample.figures().into_iter().enumerate() {
-                if columns.len() <= column {
-                    columns.push(Vec::new());
-                }
-                columns[column].push(figure);
-            }
-        }
-        let median = |mut column: Vec<(String, u64, u64)>| {
-            column.sort_by_key(|figure| figure.1);
-            column.swap_remove(column.len() / 2)
-        };
-        columns.into_iter().map(median).collect()
-    };
-    let (before, after) =
-        (medians(&samples[quarter..2 * quarter]), medians(&samples[samples.len() - quarter..]));
+    let (second, last) = (&samples[quarter..2 * quarter], &samples[samples.len() - quarter..]);
     let (mut words, mut is_flat) = (Vec::new(), true);
-    for ((name, before, slack), (_, after, _)) in before.into_iter().zip(after) {
+    for (figure, (name, slack)) in names().into_iter().enumerate() {
+        let (before, after) = (median(second, figure), median(last, figure));
         is_flat &= after <= before + before / 10 + slack;
         words.push(format!("{name}: {before} -> {after}"));
     }
