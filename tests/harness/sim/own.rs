@@ -1,8 +1,8 @@
 //! Frames of the application's own: what users ask for, and what must hold of it. Shares no code with the machine.
 
-use super::SECOND;
 use super::action::{Action, Step};
 use super::plan::Plan;
+use super::{Micros, SECOND};
 use fastrand::Rng;
 use rejoin::machine::OutboundMessage;
 use rejoin::{DeliveryStatus, MAX_KEPT_FRAMES, Name, SendFailure};
@@ -53,6 +53,9 @@ pub(super) fn is_possible(plan: &Plan) -> bool {
     plan.outbox >= 1000 && plan.outbox_bytes >= 1 << 20 && plan.latency.1 <= SECOND
 }
 
+/// So long a send waits for a connection.
+const TTL: Micros = 600 * SECOND;
+
 /// Below this are the numbers of messages.
 const FIRST: u64 = 1 << 40;
 
@@ -67,6 +70,8 @@ struct Sent {
     idempotent: bool,
     /// It has a time of its own.
     timed: bool,
+    /// When it was made.
+    made_at: Micros,
     /// The connection that it was given to last.
     conn: usize,
     /// Its name in the present run.
@@ -127,8 +132,9 @@ impl Own {
     }
 
     /// The same of an event of Socket.IO, whose text is made elsewhere.
-    pub(super) fn sends_as(&mut self, client: usize, send: &OutboundMessage<String, Name>) {
+    pub(super) fn sends_as(&mut self, client: usize, now: Micros, send: &OutboundMessage<String, Name>) {
         let sent = Sent {
+            made_at: now,
             asks: send.data.is_some(),
             idempotent: send.idempotent,
             timed: send.timeout.is_some(),
@@ -145,10 +151,18 @@ impl Own {
         sent.is_some_and(|sent| sent.idempotent && sent.written)
     }
 
-    /// Whether a send is not waited for though nobody could answer it, and the next connection would make it again.
-    pub(super) fn is_given_up(&self, client: usize, id: u64, is_open: impl Fn(usize) -> bool) -> bool {
+    /// Whether a send is not waited for though nobody could answer it, and the next connection would make it again. One that
+    /// was made long ago is given up without it.
+    pub(super) fn is_given_up(
+        &self,
+        client: usize,
+        now: Micros,
+        id: u64,
+        is_open: impl Fn(usize) -> bool,
+    ) -> bool {
         let mut sends = self.clients.get(&client).into_iter().flat_map(|own| own.sends.values());
         let sent = sends.find(|sent| sent.id == id);
+        let sent = sent.filter(|sent| now < sent.made_at + TTL);
         sent.is_some_and(|sent| sent.idempotent && !sent.timed && sent.written && !is_open(sent.conn))
     }
 

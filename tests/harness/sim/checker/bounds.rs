@@ -148,10 +148,6 @@ impl Counts {
     }
 
     /// Since when the oldest of what flies on a connection does, on its client's clock.
-    pub(super) fn oldest_on(&self, conn: usize) -> Option<Micros> {
-        self.flying.get(&conn)?.iter().map(|one| one.own_at).min()
-    }
-
     /// Whether a send was refused there, or given up.
     pub(super) fn is_clouded_on(&self, conn: usize) -> bool {
         self.clouded.contains(&conn)
@@ -280,8 +276,7 @@ impl Checker {
     pub(super) fn flies(&mut self, key: Key, conn: usize, reference: &Id, line: &(Id, u64), limit: usize) {
         let now = self.now;
         self.counts.tags.insert((conn, reference.clone()), line.clone());
-        let horizon = self.watched(key.0).map_or(0, |watch| watch.dedupe / 2);
-        let lived = self.watched(key.0).map_or(0, |watch| watch.lived);
+        let (lived, horizon) = self.watched(key.0).map_or((0, 0), |watch| (watch.lived, watch.dedupe / 2));
         let own_at = self.watched(key.0).map_or(0, |watch| watch.now);
         let place = |key: &Key| self.sends.all.get(key).map(|sent| sent.place);
         let flying = self.counts.flying.entry(conn).or_default();
@@ -320,20 +315,33 @@ impl Checker {
         }
     }
 
+    /// Whether a send is too old to be made again: it is given up, and its answer is not waited for.
+    fn is_too_old(&self, client: usize, one: &Flying) -> bool {
+        let watch = self.watched(client);
+        watch.is_some_and(|watch| self.reasons.is_old(&one.pid, one.pseq, watch.lived, watch.dedupe / 2))
+    }
+
+    /// When the oldest of the sends that are waited for was given to a connection, by its client's clock.
+    pub(super) fn oldest_on(&self, client: usize, conn: usize) -> Option<Micros> {
+        let flying = self.counts.flying.get(&conn)?.iter();
+        flying.filter(|one| !self.is_too_old(client, one)).map(|one| one.own_at).min()
+    }
+
     /// The largest of the sends that fly on the connection of a client, if it is one alone.
     pub(super) fn largest_in_flight(&self, client: usize) -> Option<Key> {
         let conn = self.conns.get(&client)?;
         let flying = self.counts.flying.get(conn)?;
-        let mut keys: Vec<(usize, Key)> = flying
+        let mut keys: Vec<(usize, Key, bool)> = flying
             .iter()
             .filter_map(|one| {
                 let key = one.key;
                 let sent = self.sends.all.get(&key).filter(|sent| sent.alive && sent.outcome.is_none())?;
-                Some((weight(&sent.content, sent.data.as_ref()), key))
+                Some((weight(&sent.content, sent.data.as_ref()), key, self.is_too_old(client, one)))
             })
             .collect();
         keys.sort_unstable();
-        let (size, key) = keys.pop()?;
+        // One that is given up may be the one, and is not blamed.
+        let (size, key, _) = keys.pop().filter(|(_, _, given_up)| !given_up)?;
         // One that was given up without an answer is still on its way, and may be the one.
         let is_rival = |sent: &Sent| {
             sent.outcome == Some(DeliveryStatus::Unknown)
@@ -341,7 +349,7 @@ impl Checker {
                 && weight(&sent.content, sent.data.as_ref()) >= size
         };
         let rivals = self.sends.all.range((client, 0)..(client + 1, 0)).any(|(_, sent)| is_rival(sent));
-        let alone = !rivals && keys.last().is_none_or(|(other, _)| *other < size);
+        let alone = !rivals && keys.last().is_none_or(|(other, ..)| *other < size);
         (alone && self.sends.all.get(&key).is_some_and(|sent| !sent.disowned)).then_some(key)
     }
 
@@ -363,7 +371,10 @@ impl Checker {
         let Some(before) = self.counts.before.get(&client).copied() else { return };
         let mut sends = self.sends.all.range((client, 0)..(client + 1, 0));
         let flying = self.counts.flying.get(&before);
-        let flies = |key: &Key| flying.is_some_and(|flying| flying.iter().any(|one| one.key == *key));
+        let flies = |key: &Key| {
+            let mut flying = flying.into_iter().flatten();
+            flying.any(|one| one.key == *key && !self.is_too_old(client, one))
+        };
         // A line that has ended, since one of its sends was given up, is not waited for.
         let has_ended = |key: &Key, sent: &Sent| {
             let mut later = self.sends.all.range((client, key.1 + 1)..(client + 1, 0));

@@ -255,7 +255,7 @@ impl Checker {
             return;
         }
         let Some(watch) = self.watched(client) else { return };
-        let Some(oldest) = self.counts.oldest_on(conn) else { return };
+        let Some(oldest) = self.oldest_on(client, conn) else { return };
         if watch.ticks
             && watch.now > oldest + QUIET + 2 * MS
             && !watch.has_asked_since(oldest.min(watch.now.saturating_sub(ASKED)))

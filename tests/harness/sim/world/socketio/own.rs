@@ -103,7 +103,7 @@ impl World {
             idempotent,
             ..OutboundMessage::new(SendId(id), LANE.into(), text)
         };
-        self.own.sends_as(who(client), &send);
+        self.own.sends_as(who(client), self.now, &send);
         self.sio_command(client, if is_volatile { Command::SendVolatile(send) } else { Command::Send(send) });
         if is_volatile && !self.own.is_decided(who(client), id) {
             self.checker.violated(format!("own: sio{client} waits with {id}, which is volatile"));
@@ -223,7 +223,7 @@ impl World {
                 let is_open = |conn: usize| conns.get(conn - APART).is_some_and(|conn| conn.client_open);
                 if delivery.status == DeliveryStatus::Unknown
                     && !self.checker.sio_is_ending(client)
-                    && self.own.is_given_up(who(client), delivery.id.0, is_open)
+                    && self.own.is_given_up(who(client), self.now, delivery.id.0, is_open)
                 {
                     let id = delivery.id.0;
                     self.checker.violated(format!("own: sio{client} does not make {id:#x} again"));
