@@ -133,7 +133,7 @@ impl Own {
 
     /// The same of an event of Socket.IO, whose text is made elsewhere.
     pub(super) fn sends_as(&mut self, client: usize, now: Micros, send: &OutboundMessage<String, Name>) {
-        let sent = Sent {
+        let made = Sent {
             made_at: now,
             asks: send.data.is_some(),
             idempotent: send.idempotent,
@@ -141,7 +141,7 @@ impl Own {
             id: send.id.0,
             ..Sent::default()
         };
-        self.clients.entry(client).or_default().sends.insert(sent.id, sent);
+        self.clients.entry(client).or_default().sends.insert(made.id, made);
     }
 
     /// Whether a send that is about to be given to a connection was given to another one before, and may come twice.
