@@ -51,6 +51,8 @@ struct Cursor {
 struct Fetch {
     /// Its number, and that of its frame. `None`: the server asked to wait before the next one.
     request: Option<(u64, u64)>,
+    /// After which message.
+    after: u64,
     until: Timestamp,
 }
 
@@ -409,7 +411,8 @@ impl<P: Payload, N> RoomReceiver<P, N> {
     /// A request has been written. Returns what it has to say: the epoch, and after which message.
     pub(crate) fn fetch_started(&mut self, now: Timestamp, request: u64, frame: u64) -> Option<(Epoch, u64)> {
         let cursor = self.cursor.as_ref()?;
-        self.fetch = Some(Fetch { request: Some((request, frame)), until: now + PROGRESS_TIMEOUT });
+        let (after, until) = (cursor.seq, now + PROGRESS_TIMEOUT);
+        self.fetch = Some(Fetch { request: Some((request, frame)), after, until });
         Some((cursor.epoch.clone(), cursor.seq + u64::from(mutation!(FetchesTooLate))))
     }
 
@@ -430,7 +433,7 @@ impl<P: Payload, N> RoomReceiver<P, N> {
 
     /// The server will answer a request only after a while.
     pub(crate) fn fetch_later(&mut self, now: Timestamp, least: Nanos) {
-        self.fetch = Some(Fetch { request: None, until: now + retry_delay(self.refusals, least) });
+        self.fetch = Some(Fetch { request: None, after: 0, until: now + retry_delay(self.refusals, least) });
         self.refusals = self.refusals.saturating_add(1);
     }
 
@@ -470,9 +473,11 @@ impl<P: Payload, N> RoomReceiver<P, N> {
         self.tries >= if mutation!(GivesUpEarly) { 1 } else { MAX_FETCHES }
     }
 
-    /// Ends the wait for an answer that is over; whether one was requested and did not come.
+    /// Ends the wait for an answer that is over; whether one was requested and did not come. What has come otherwise meanwhile
+    /// has made the request useless, so that it says nothing about the next one.
     pub(crate) fn is_overdue(&mut self, now: Timestamp) -> bool {
-        self.fetch.take_if(|fetch| fetch.until <= now).is_some_and(|fetch| fetch.request.is_some())
+        let over = self.fetch.take_if(|fetch| fetch.until <= now);
+        over.is_some_and(|fetch| fetch.request.is_some() && self.seq() == Some(fetch.after))
     }
 
     pub(crate) fn deadline(&self, busy: bool) -> Timestamp {

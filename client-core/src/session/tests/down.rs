@@ -110,6 +110,21 @@ fn a_history_that_never_comes_is_asked_for_twice_and_then_given_up() {
 }
 
 #[test]
+fn a_history_that_is_late_for_what_has_come_meanwhile_does_not_count_against_the_next() {
+    let mut rig = Rig::joined();
+    rejoin(&mut rig, |answer| Joined { recovered: true, replay: 4, ..answer });
+    rig.receive(replayed("e", 11));
+    rig.said();
+    rig.pass(Duration::from_secs(10));
+    assert_eq!(fetch(&mut rig).map(|request| request.after), Some(11));
+    rig.receive(replayed("e", 12));
+    rig.pass(Duration::from_secs(10));
+    assert_eq!(fetch(&mut rig).map(|request| request.after), Some(12));
+    rig.pass(Duration::from_secs(10));
+    assert_eq!(fetch(&mut rig).map(|request| request.after), Some(12), "once more");
+}
+
+#[test]
 fn a_long_absence_is_paged_from_where_the_replay_ends() {
     let mut rig = Rig::joined();
     rejoin(&mut rig, |answer| Joined { recovered: true, replay: 2, ..answer });
