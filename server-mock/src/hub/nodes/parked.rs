@@ -128,7 +128,15 @@ impl Hub {
         };
         let Ok(key) = resolve_room(&state.user, room.clone()) else { return Some(message) };
         let Some(join) = parked.joins.get_mut(&key) else { return Some(message) };
-        if parked.frames >= MAX_FRAMES || parked.bytes + bytes > MAX_FRAME_BYTES {
+        // A plain leave is never said again, and whoever stays a member would be one for as long as it is connected. What comes
+        // behind it is refused as well, so that there is one at most.
+        let is_last =
+            |message: &ClientMessage| matches!(message, ClientMessage::LeaveRoom { reference: None, .. });
+        let is_left = is_last(&message);
+        if is_left && join.frames.back().is_some_and(|(last, _)| is_last(last)) {
+            return None;
+        }
+        if !is_left && (parked.frames >= MAX_FRAMES || parked.bytes + bytes > MAX_FRAME_BYTES) {
             self.refusal_counts.record(Limit::ParkedFrames);
             self.refuse_frame(conn, message);
             return None;

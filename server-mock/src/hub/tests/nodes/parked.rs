@@ -67,6 +67,24 @@ fn more_than_may_wait_is_refused_for_now() {
 }
 
 #[test]
+fn a_plain_leave_is_kept_even_if_nothing_else_may_wait() {
+    let mut world = World::node(|_| {});
+    world.connect(BOB, "bob");
+    let request_id = read(&world.join(BOB, "lobby"));
+    for number in 0..64 {
+        assert_eq!(world.send(BOB, "lobby", &number.to_string()), []);
+    }
+    assert_eq!(types(&world.send(BOB, "lobby", "one more"), BOB), ["error"]);
+    let leave = json!({"type": "leave_room", "roomId": "lobby"});
+    for _ in 0..3 {
+        assert_eq!(world.frame(BOB, &leave), []);
+        assert_eq!(types(&world.send(BOB, "lobby", "behind it"), BOB), ["error"]);
+    }
+    world.answer(request_id, StoreResponse::Opened(room(Vec::new())));
+    assert_eq!(world.hub.members("lobby").count(), 0);
+}
+
+#[test]
 fn whoever_loses_the_right_while_a_join_waits_does_not_come_in() {
     let mut world = World::node(|_| {});
     world.extend(ADA, "ada");
