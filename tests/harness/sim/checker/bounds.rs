@@ -7,7 +7,7 @@ use super::{Checker, Micros};
 use crate::sim::SECOND;
 use rejoin::machine::ConnId;
 use rejoin::{DeliveryStatus, Id, SendFailure, SendId};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What clients were told to keep to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -282,7 +282,12 @@ impl Checker {
         let flying = self.counts.flying.entry(conn).or_default();
         // A room has one line at a time, and what is too old is not waited for.
         let reasons = &self.reasons;
-        flying.retain(|one| !reasons.is_old(&one.pid, one.pseq, lived, horizon));
+        let ended: BTreeSet<Id> = flying
+            .iter()
+            .filter(|one| reasons.is_old(&one.pid, one.pseq, lived, horizon))
+            .map(|one| one.pid.clone())
+            .collect();
+        flying.retain(|one| !ended.contains(&one.pid));
         // A line whose oldest is made again was quiet until now.
         let mut oldest: BTreeMap<Id, Micros> = BTreeMap::new();
         for one in flying.iter() {
@@ -315,16 +320,17 @@ impl Checker {
         }
     }
 
-    /// Whether a send is too old to be made again: it is given up, and its answer is not waited for.
-    fn is_too_old(&self, client: usize, one: &Flying) -> bool {
-        let watch = self.watched(client);
-        watch.is_some_and(|watch| self.reasons.is_old(&one.pid, one.pseq, watch.lived, watch.dedupe / 2))
+    /// Whether a send or one before it in its line is too old to be made again: the line has ended, and no answer is waited for.
+    fn is_too_old(&self, client: usize, one: &Flying, flying: &[Flying]) -> bool {
+        let Some(watch) = self.watched(client) else { return false };
+        let mut line = flying.iter().filter(|other| other.pid == one.pid && other.pseq <= one.pseq);
+        line.any(|other| self.reasons.is_old(&other.pid, other.pseq, watch.lived, watch.dedupe / 2))
     }
 
     /// When the oldest of the sends that are waited for was given to a connection, by its client's clock.
     pub(super) fn oldest_on(&self, client: usize, conn: usize) -> Option<Micros> {
-        let flying = self.counts.flying.get(&conn)?.iter();
-        flying.filter(|one| !self.is_too_old(client, one)).map(|one| one.own_at).min()
+        let all = self.counts.flying.get(&conn)?;
+        all.iter().filter(|one| !self.is_too_old(client, one, all)).map(|one| one.own_at).min()
     }
 
     /// The largest of the sends that fly on the connection of a client, if it is one alone.
@@ -336,12 +342,12 @@ impl Checker {
             .filter_map(|one| {
                 let key = one.key;
                 let sent = self.sends.all.get(&key).filter(|sent| sent.alive && sent.outcome.is_none())?;
-                Some((weight(&sent.content, sent.data.as_ref()), key, self.is_too_old(client, one)))
+                Some((weight(&sent.content, sent.data.as_ref()), key, self.is_too_old(client, one, flying)))
             })
             .collect();
         keys.sort_unstable();
-        // One that is given up may be the one, and is not blamed.
-        let (size, key, _) = keys.pop().filter(|(_, _, given_up)| !given_up)?;
+        // One that is given up, or is about to be made again, may be the one, and is not blamed.
+        let (size, key, _) = keys.pop().filter(|(_, key, given_up)| !given_up && !self.may_be_due(*key))?;
         // One that was given up without an answer is still on its way, and may be the one.
         let is_rival = |sent: &Sent| {
             sent.outcome == Some(DeliveryStatus::Unknown)
@@ -370,11 +376,9 @@ impl Checker {
     pub(super) fn is_answered(&mut self, client: usize, old: ConnId) {
         let Some(before) = self.counts.before.get(&client).copied() else { return };
         let mut sends = self.sends.all.range((client, 0)..(client + 1, 0));
-        let flying = self.counts.flying.get(&before);
-        let flies = |key: &Key| {
-            let mut flying = flying.into_iter().flatten();
-            flying.any(|one| one.key == *key && !self.is_too_old(client, one))
-        };
+        let flying = self.counts.flying.get(&before).map_or(&[][..], Vec::as_slice);
+        let flies =
+            |key: &Key| flying.iter().any(|one| one.key == *key && !self.is_too_old(client, one, flying));
         // A line that has ended, since one of its sends was given up, is not waited for.
         let has_ended = |key: &Key, sent: &Sent| {
             let mut later = self.sends.all.range((client, key.1 + 1)..(client + 1, 0));

@@ -158,11 +158,16 @@ impl GroundTruth {
         (record.ordinal < before).then_some(record.key)
     }
 
-    /// The numbers through all epochs of what the room's log still has.
+    /// The numbers through all epochs of what the room's log still has, but for those that stand where something stood that is
+    /// lost: who still has that cannot tell by the number that it is another one.
     pub(super) fn kept_ordinals(&self, place: LogId) -> BTreeSet<u64> {
         let (records, oldest) = self.logs.get(&place).map_or((&[][..], 0), |log| (&log.records, log.oldest));
         let records = records.iter().map(|index| &self.records[*index]);
-        records.filter(|record| record.seq >= oldest).map(|record| record.ordinal).collect()
+        let alone = |record: &&Record| {
+            record.epoch.as_ref().is_none_or(|epoch| self.ever(place, epoch, record.seq).len() < 2)
+        };
+        let kept = records.filter(|record| record.seq >= oldest).filter(alone);
+        kept.map(|record| record.ordinal).collect()
     }
 
     /// How many lives the room's log has had.

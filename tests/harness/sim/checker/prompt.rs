@@ -77,7 +77,12 @@ impl Checker {
     /// long, and its room is not joined yet. When that was decided cannot be seen from outside.
     pub(super) fn may_be_due(&self, key: Key) -> bool {
         let at = self.sends.all.get(&key).map_or(0, |sent| sent.place);
-        !self.is_joined(key.0, at) || self.prompt.asked.contains(&(key.0, at))
+        !self.is_joined(key.0, at) || self.is_asking_for(key.0, at)
+    }
+
+    /// Whether a client has asked for a room and is not told yet that it is there.
+    pub(super) fn is_asking_for(&self, client: usize, at: LogId) -> bool {
+        self.prompt.asked.contains(&(client, at))
     }
 
     /// A client asks for a room, once more or for the first time.

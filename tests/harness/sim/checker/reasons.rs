@@ -213,8 +213,8 @@ impl Checker {
         if name.starts_with('j') && latest == Some(false) {
             return;
         }
-        if name.starts_with('h') && !self.is_joined(client, at) {
-            // The page was for a stay that is over.
+        if name.starts_with('h') && (!self.is_joined(client, at) || self.is_asking_for(client, at)) {
+            // The page was for a stay that is over: the room is left, or is asked for anew.
             return;
         }
         let until = self.now + pause(refusal.retry_after_ms, 100);

@@ -171,7 +171,10 @@ impl World {
     /// A connection signals to a room that it is not in.
     fn strays(&mut self, index: usize, room: usize) {
         self.stray_request(index, room);
-        if !self.conns[index].rooms.contains(&room) {
+        let hub = &self.nodes[self.conns[index].node].hub;
+        // A removal that no other node has heard of leaves it in.
+        let is_in = hub.members(&Self::room(room)).any(|(conn, _)| conn.0 == index as u64);
+        if !is_in && !self.conns[index].rooms.contains(&room) {
             let text = format!("{{\"type\":\"signal\",\"roomId\":\"room{room}\",\"kind\":\"{STRAY}\"}}");
             self.write(index, Way::Up, Packet::Text(text.into()));
         }

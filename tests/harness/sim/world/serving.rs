@@ -271,7 +271,10 @@ impl World {
             Ok(ServerMessage::Ack(ack)) => self.checker.acked_by_server(index, &ack),
             Ok(ServerMessage::Nack(nack)) => self.checker.refused_by_server(index, &nack),
             Ok(ServerMessage::UserLeft { room, user }) => {
-                if self.nodes_know_each_other() {
+                // One that stood still tells what has happened meanwhile.
+                let thawed = self.nodes[self.conns[index].node].thawed;
+                let stood_still = self.shared.is_some() && self.now < thawed + 2 * SECOND;
+                if self.nodes_know_each_other() && !stood_still {
                     self.checker.member_said_gone(place(&room, 0), &user);
                 }
                 self.is_gone_with_its_node(&room, &user);
