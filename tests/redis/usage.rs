@@ -10,9 +10,9 @@ use std::time::Duration;
 
 /// What ada uses on a node: connections, sends and joins. Nothing is free again while a test lasts.
 fn usage(connections: u32, sends: u32, joins: u32) -> UsageReport {
-    let used = |used| Consumption { used, refill_milli: 1 };
+    let spent = |count| Consumption { used: count, refill_milli: 1 };
     let (user, expires_in) = (Name::from("ada"), Duration::from_secs(90));
-    UsageReport { user, connections, expires_in, sends: used(sends), joins: used(joins) }
+    UsageReport { user, connections, expires_in, sends: spent(sends), joins: spent(joins) }
 }
 
 /// What the node is told after a report: connections elsewhere, and whole sends and joins.
