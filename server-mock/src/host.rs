@@ -70,15 +70,14 @@ impl Hosts {
     }
 
     /// Whether a request with this `Host` is answered. Without one it does not come from a browser. What a trusted proxy
-    /// says was asked for goes before: `Host` is then the proxy's own word.
+    /// says was asked for has to be allowed too, and excuses no foreign `Host`: a page of another site may add that header
+    /// where the browser's own address is trusted.
     pub(crate) fn allow(&self, headers: &HeaderMap, forwarded_host: Option<&str>) -> bool {
-        if let Some(host) = forwarded_host {
-            return self.any || host.parse::<Authority>().is_ok() && self.allows(host);
-        }
+        let is_allowed = |host: &str| host.parse::<Authority>().is_ok() && self.allows(host);
         let mut hosts = headers.get_all(HOST).iter();
-        let Some(host) = hosts.next() else { return true };
-        let host = host.to_str().ok().filter(|host| host.parse::<Authority>().is_ok());
-        self.any || hosts.next().is_none() && host.is_some_and(|host| self.allows(host))
+        let host = hosts.next().map(|host| host.to_str().is_ok_and(is_allowed));
+        let forwarded = forwarded_host.is_none_or(is_allowed);
+        self.any || forwarded && host.is_none_or(|is_allowed| is_allowed && hosts.next().is_none())
     }
 
     fn allows(&self, host: &str) -> bool {
@@ -188,8 +187,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_trusted_proxy_says_was_asked_for_goes_before_its_own_host() {
-        let hosts = Hosts::new(&[String::from("chat.example")], &[]);
+    fn what_a_trusted_proxy_says_was_asked_for_has_to_be_allowed_beside_its_own_host() {
+        let hosts = Hosts::new(&[String::from("chat.example"), String::from("upstream")], &[]);
         let allowed = |host: &str, forwarded: &str| {
             let headers = HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
             hosts.allow(&headers, Some(forwarded))
@@ -197,6 +196,9 @@ mod tests {
         assert!(allowed("upstream", "chat.example"));
         assert!(!allowed("127.0.0.1:8080", "evil.example"));
         assert!(!allowed("127.0.0.1:8080", ""));
+        for host in ["evil.example", "", "a b"] {
+            assert!(!allowed(host, "localhost") && !allowed(host, "chat.example"), "{host}");
+        }
     }
 
     #[test]

@@ -66,6 +66,8 @@ kinds! {
         EarlyPackets = "early_packets",
         /// A Socket.IO session that was closed because no CONNECT came in time.
         ConnectDeadline = "connect_deadline",
+        /// A Socket.IO session that was closed because it asked for its namespaces again and again.
+        Connects = "connects",
         /// A Socket.IO session that was closed because too many of its CONNECTs were refused.
         RefusedConnects = "refused_connects",
         /// Something that needs the shared store, because too many requests wait for it.

@@ -65,10 +65,10 @@ async fn remove(
     State(recovery): State<Recovery>,
     Path((room, user)): Path<(String, String)>,
 ) -> Response {
-    let user = Name::from(user);
+    let (room, user) = (Name::from(room), Name::from(user));
     // Whoever comes back is not to be in the room again by itself.
-    recovery.forget_user(&user);
-    if app.hub.remove(Name::from(room), user) {
+    let was_to_be_back = recovery.forget_room(&user, &room);
+    if app.hub.remove(room, user) || was_to_be_back {
         StatusCode::NO_CONTENT.into_response()
     } else {
         problem(StatusCode::NOT_FOUND, "the user is not in this room")

@@ -53,11 +53,13 @@ impl Proxies {
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         let mut client = Client { address: peer.to_canonical(), forwarded: false };
         let named = if headers.contains_key(X_FORWARDED_FOR) { X_FORWARDED_FOR } else { FORWARDED };
-        let values = headers.get_all(&named).iter().rev().filter_map(|value| value.to_str().ok());
-        for hop in values.flat_map(|value| value.rsplit(',')).take(HOPS) {
+        let values = headers.get_all(&named).iter().rev();
+        for hop in values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b',')).take(HOPS) {
             if !self.trusts(client.address) {
                 break;
             }
+            // A proxy appends to what a client has sent: what is no text there must not hide what the proxy says.
+            let Ok(hop) = std::str::from_utf8(hop) else { break };
             let address = if named == FORWARDED { forwarded(hop, "for") } else { Some(hop.trim()) };
             let address = address.and_then(address_of);
             // An unknown or hidden one is behind the proxy that says so.
@@ -72,7 +74,7 @@ impl Proxies {
     pub(crate) fn host<'a>(&self, peer: IpAddr, headers: &'a HeaderMap) -> Option<&'a str> {
         let named = if headers.contains_key(X_FORWARDED_HOST) { X_FORWARDED_HOST } else { FORWARDED };
         let hop = headers.get_all(&named).iter().next_back().filter(|_| self.trusts(peer))?;
-        let hop = hop.to_str().ok()?.rsplit(',').next()?;
+        let hop = std::str::from_utf8(hop.as_bytes().rsplit(|byte| *byte == b',').next()?).ok()?;
         if named == FORWARDED { forwarded(hop, "host") } else { Some(hop.trim()) }
     }
 }
@@ -106,6 +108,7 @@ fn forwarded<'a>(element: &'a str, field: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     fn client(trusted: &[&str], peer: &str, fields: &[(&'static str, &str)]) -> (String, bool) {
         let proxies = Proxies::new(trusted.iter().map(|net| net.parse().unwrap()).collect(), false);
@@ -144,7 +147,16 @@ mod tests {
     fn a_stranger_cannot_name_somebody_else() {
         let lies = [(XFF, "192.0.2.7"), ("forwarded", "for=192.0.2.7")];
         assert_eq!(client(&["10.0.0.0/8"], "198.51.100.1", &lies), ("198.51.100.1".into(), false));
-        // What a stranger had written is left of what the proxy adds.
+        // What a stranger had written is left of what the proxy adds, though it is no text.
+        for named in [XFF, "forwarded"] {
+            let mut headers = HeaderMap::new();
+            let added = if named == XFF { "198.51.100.1" } else { "for=198.51.100.1" };
+            let value = [b"\xe9, ", added.as_bytes()].concat();
+            headers.append(named, HeaderValue::from_bytes(&value).unwrap());
+            let proxies = Proxies::new(vec!["10.0.0.0/8".parse().unwrap()], false);
+            let found = proxies.client("10.0.0.1".parse().unwrap(), &headers);
+            assert_eq!(found, Client { address: "198.51.100.1".parse().unwrap(), forwarded: true });
+        }
         let lie = [(XFF, "192.0.2.7, 198.51.100.1")];
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &lie), ("198.51.100.1".into(), true));
         let lie = [(XFF, "192.0.2.7"), (XFF, "198.51.100.1")];

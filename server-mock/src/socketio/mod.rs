@@ -27,6 +27,7 @@ mod recovery;
 mod refusal;
 mod session;
 mod sessions;
+mod short_text;
 mod transport;
 mod write_queue;
 

@@ -174,6 +174,19 @@ impl Recovery {
         }
     }
 
+    /// What this user has lost is recovered without this room. Gives whether it was part of it.
+    pub(crate) fn forget_room(&self, user: &Name, room: &Name) -> bool {
+        let table = self.lock();
+        let lost = table.lost_of.get(user).into_iter().flatten().filter_map(|loss| table.lost.get(loss));
+        let mut was_in = false;
+        for entry in lost.filter_map(|lost| table.by_pid.get(&lost.pid)) {
+            let mut deliveries = lock(&entry.deliveries);
+            was_in |= deliveries.is_in(room);
+            deliveries.left(room);
+        }
+        was_in
+    }
+
     /// Nothing that was lost can be recovered any more.
     pub(crate) fn forget_all(&self) {
         let mut table = self.lock();
@@ -373,6 +386,36 @@ mod tests {
         assert_eq!(recovery.backlog().0, 1);
         recovery.forget_all();
         assert_eq!(recovery.backlog(), (0, 0));
+    }
+
+    #[test]
+    fn who_is_removed_from_a_room_comes_back_into_the_others() {
+        use rejoin::messages::{Joined, Ref};
+        let recovery = Recovery::new(LONGEST, 10, 10);
+        let deliveries = Arc::new(Mutex::new(Deliveries::new(recovery.number())));
+        for room in ["a", "b"] {
+            let joined = Joined {
+                reference: Ref::new("0").unwrap(),
+                room: Name::from(room),
+                epoch: rejoin::Id::new("e").unwrap(),
+                seq: 0,
+                replay: 0,
+                recovered: false,
+                reason: None,
+                members: None,
+                member_count: None,
+            };
+            lock(&deliveries).joined(Name::from(room), &joined);
+        }
+        let hub_conn = (ConnId(1), Arc::new(ConnectionPermit::for_a_test()));
+        let address = Ipv4Addr::LOCALHOST.into();
+        recovery.open("p".into(), "s".into(), owner("ada"), hub_conn, address, deliveries).lose();
+        let (ada, bob, room) = (Name::from("ada"), Name::from("bob"), Name::from("a"));
+        assert!(!recovery.forget_room(&bob, &room) && !recovery.forget_room(&ada, &Name::from("c")));
+        assert!(recovery.forget_room(&ada, &room) && !recovery.forget_room(&ada, &room));
+        let found = recovery.find("p", None, &owner("ada"), Instant::now()).unwrap();
+        let rooms: Vec<_> = found.rooms.iter().map(|place| &*place.room).collect();
+        assert_eq!(rooms, ["b"]);
     }
 
     #[test]

@@ -554,9 +554,19 @@ async fn a_page_whose_own_name_points_here_is_refused_on_the_admin_listener_and_
     let server = server(|config| {
         config.admin = Some("127.0.0.1:0".parse().unwrap());
         config.allow_host = vec![String::from("ops.example")];
+        config.trusted_proxy = vec!["127.0.0.0/8".parse().unwrap()];
     })
     .await;
     let admin = server.admin_url().unwrap();
+    // Such a page may add any header, and comes from the address of a proxy of this machine.
+    for forwarded in
+        ["X-Forwarded-Host: localhost", "X-Forwarded-Host: ops.example", "Forwarded: host=localhost"]
+    {
+        let fields = format!("Host: evil.example\n{forwarded}");
+        assert_eq!(call_with(&admin, "DELETE", "/users/ada", &fields, "").await.0, 403, "{forwarded}");
+        let tickets = call_with(&server.url(), "POST", "/tickets", &fields, "").await;
+        assert_eq!(tickets.0, 403, "{forwarded}");
+    }
     for (url, path) in
         [(&admin, "/faults"), (&admin, "/healthz"), (&server.url(), "/rooms/a/events?token=ada")]
     {
@@ -568,7 +578,7 @@ async fn a_page_whose_own_name_points_here_is_refused_on_the_admin_listener_and_
     assert!(Client::try_open(&format!("{}?token=ada", server.url()), &upgrade).await.is_err());
     assert_eq!(call_with(&admin, "GET", "/faults", "Host: OPS.example:9090", "").await.0, 200);
     let (_, metrics) = call(&admin, "GET", "/metrics", "").await;
-    assert!(metrics.contains("rejoin_refused_total{cause=\"host\"} 4\n"), "{metrics}");
+    assert!(metrics.contains("rejoin_refused_total{cause=\"host\"} 10\n"), "{metrics}");
 }
 
 #[tokio::test]

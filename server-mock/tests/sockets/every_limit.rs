@@ -530,6 +530,14 @@ async fn every_limit_of_users_rooms_and_sessions_is_counted_and_told_once() {
             let mut nobody = target.socket_io().await;
             while nobody.next().await.is_ok() {}
         }),
+        row!("connects", NOBODY, |_config| (), |target| {
+            let mut restless = target.socket_io().await;
+            for _ in 0..17 {
+                let _ = restless.0.send(Message::text(r#"40{"token":"ada"}"#)).await;
+                let _ = restless.0.send(Message::text("41")).await;
+            }
+            while restless.next().await.is_ok() {}
+        }),
         row!("refused_connects", NOBODY, |config| staff(config), |target| {
             let mut nobody = target.socket_io().await;
             for _ in 0..3 {

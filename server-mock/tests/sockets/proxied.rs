@@ -38,7 +38,7 @@ async fn a_proxy_that_speaks_http_1_0_is_told_what_to_set() {
 async fn a_page_of_the_host_that_a_trusted_proxy_was_asked_for_connects_by_every_way() {
     let trusted = server(|config| {
         config.trusted_proxy = vec!["127.0.0.0/8".parse().unwrap()];
-        config.allow_host = vec![String::from("chat.example")];
+        config.allow_host = vec![String::from("chat.example"), String::from("upstream")];
     })
     .await;
     let stranger = server(|config| config.allow_host = vec![String::from("*")]).await;

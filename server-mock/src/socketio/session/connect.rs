@@ -12,19 +12,23 @@ use crate::socketio::member::{Admission, PendingMember};
 use crate::socketio::namespaces::Namespace;
 use crate::socketio::packet;
 use crate::socketio::recovery::Owner;
+use crate::socketio::short_text::ShortText;
 use crate::socketio::transport::EngineTransport;
 use crate::state::AuthUnavailable;
 use futures_util::future::BoxFuture;
 use rejoin::Name;
 use rejoin::socketio::INVALID_NAMESPACE;
 use serde::Deserialize;
-use serde_json::Value;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// CONNECTs that may be refused for each namespace there is; with the last of them the session ends.
 const REFUSALS: usize = 3;
+
+/// CONNECTs between two pings for each namespace there is: whoever goes in and out again and again costs an authentication
+/// and two lines of the log each time.
+const CONNECTS: usize = 16;
 
 /// What a CONNECT says of itself.
 #[derive(Deserialize, Default)]
@@ -34,9 +38,9 @@ pub(super) struct Auth {
     positions: bool,
     /// The session to go on with, and the last position received in it.
     #[serde(default)]
-    pid: Value,
+    pid: ShortText,
     #[serde(default)]
-    offset: Value,
+    offset: ShortText,
 }
 
 /// A CONNECT that is not answered yet. What comes behind it waits.
@@ -44,22 +48,27 @@ pub(super) enum Entering {
     /// It is being found out who it is.
     Asking(BoxFuture<'static, Result<Option<Identity>, AuthUnavailable>>, Namespace, Auth),
     /// The client is let in, and waits for its rooms.
-    PendingMember(PendingMember),
+    PendingMember(Box<PendingMember>),
 }
 
 impl Session {
     /// Registers with the hub in a namespace, if there is such and the client may have one.
-    pub(super) fn connect(&mut self, namespace: &str, auth: &str) {
+    pub(super) fn connect(&mut self, namespace: &str, auth: &str) -> Result<(), CloseReason> {
+        self.connects += 1;
+        if self.connects > CONNECTS * self.socket_io.namespaces.len() {
+            return Err(CloseReason::Over(Limit::Connects, 4008, "Rate limited"));
+        }
         let Some(namespace) = self.socket_io.namespaces.find(namespace).cloned() else {
             let error = acks::connect_error(INVALID_NAMESPACE, None);
             self.write_queue.push(packet::refused(namespace, &error));
-            return;
+            return Ok(());
         };
         let mut auth: Auth = serde_json::from_str(auth).unwrap_or_default();
         let (app, client, origin, token) =
             (Arc::clone(&self.app), self.client, self.origin.clone(), auth.token.take());
         let asked = async move { app.identify(client, token.as_deref(), origin.as_ref()).await };
         self.entering = Some(Entering::Asking(Box::pin(asked), namespace, auth));
+        Ok(())
     }
 
     /// Goes on when it is known who the client is.
@@ -109,7 +118,7 @@ impl Session {
         // Only now that it is known who it is: a session is its user's.
         let recovery = &self.socket_io.recovery;
         let claimed =
-            pid.as_str().and_then(|pid| recovery.find(pid, offset.as_str(), &owner, Instant::now()));
+            pid.as_deref().and_then(|pid| recovery.find(pid, offset.as_deref(), &owner, Instant::now()));
         let open = claimed.as_ref().and_then(|claimed| claimed.open.clone());
         let permit = match &open {
             Some((_, own)) if !self.app.draining() => Some(Arc::clone(own)),
@@ -134,7 +143,7 @@ impl Session {
             Admission { number, namespace: namespace.clone(), identity, positions, permit, claimed };
         match PendingMember::begin(&self.app, admission, self.client.address, transport, &self.fault_state) {
             Ok(pending) => {
-                self.entering = Some(Entering::PendingMember(pending));
+                self.entering = Some(Entering::PendingMember(Box::new(pending)));
                 Ok(())
             }
             Err(Shutdown::Close { code: 4003, reason }) => self.refuse(namespace, reason, "forbidden", false),

@@ -82,6 +82,8 @@ pub(super) struct Session {
     /// A packet whose attachments are still to come.
     gathering: Option<Gathering>,
     refusals: usize,
+    /// CONNECTs since the last ping.
+    connects: usize,
     /// How the connection has ended, while what was sent before waits for the hub.
     ended: Option<CloseReason>,
     due: Option<(Instant, Due)>,
@@ -130,6 +132,7 @@ impl Session {
             last_number: 0,
             gathering: None,
             refusals: 0,
+            connects: 0,
             ended: None,
             due: None,
             heartbeat: Heartbeat::new(interval, timeout, Instant::now()),
@@ -373,6 +376,7 @@ impl Session {
             match self.heartbeat.next_action(now) {
                 HeartbeatAction::Nothing => {}
                 HeartbeatAction::Ask => {
+                    self.connects = 0;
                     self.members.iter().for_each(Member::pinged);
                     self.write_queue.push(packet::PING);
                 }

@@ -144,7 +144,7 @@ impl Session {
             Packet::Connect { .. } | Packet::Disconnect { .. } if self.pending() > 0 => return Ok(false),
             Packet::Connect { namespace, auth } => {
                 if self.member(namespace).is_none() {
-                    self.connect(namespace, auth);
+                    self.connect(namespace, auth)?;
                 }
             }
             // Only CONNECT is for somebody who has not said who it is.
