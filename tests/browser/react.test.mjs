@@ -387,6 +387,9 @@ test("a connection that cannot be begun, or is given up, says why and is tried a
   await tab.page.evaluate(() => window.connection.reconnect());
   await tab.page.waitForFunction(() => window.connects() == 2);
   await tab.page.reload();
+  await tab.start("ws://127.0.0.1:9/ws", [{ id: "a", room: "lobby" }], { maxAttempts: 1 });
+  await tab.status(/^Not connected: gave up after the last attempt allowed: the server cannot be reached$/);
+  await tab.page.reload();
   await tab.start(server.url, [{ id: "a", room: "lobby" }], { token: "wrong" });
   await tab.status(/^Not connected: the server refused the token/);
   await tab.page.evaluate(() => window.client.setToken("secret"));
