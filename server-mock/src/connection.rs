@@ -38,6 +38,9 @@ use tower_service::Service as _;
 const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 16 << 10;
 
+/// How long a connection of a session that is over may take for its last answer.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+
 /// What a connection goes on with after a request.
 enum Upgrade {
     Rooms(RoomsUpgrade),
@@ -91,10 +94,16 @@ pub(crate) async fn serve(
     }
     let mut handshake = Box::pin(handshake(&app, router, tls, stream, &http));
     let (mut permit, mut deadline) = (Some(permit), Instant::now() + app.limits.handshake);
+    let mut session_over = false;
     let accepted = loop {
         tokio::select! {
             accepted = &mut handshake => break accepted,
             () = sleep_until(deadline.into()) => {
+                if std::mem::take(&mut session_over) && http.is_busy() {
+                    // Through a proxy the next request may be of somebody else.
+                    deadline = Instant::now() + app.limits.handshake;
+                    continue;
+                }
                 // One that is kept between two requests has no deadline of a request.
                 if !http.is_idle() {
                     let cause = if http.is_secure() { Cause::RequestDeadline } else { Cause::TlsDeadline };
@@ -104,6 +113,7 @@ pub(crate) async fn serve(
             }
             () = http.feeds() => {
                 drop(permit);
+                http.release();
                 // The handler's answer lasts until the feed ends or the peer is gone.
                 tokio::select! {
                     _ = handshake => {}
@@ -115,8 +125,13 @@ pub(crate) async fn serve(
             () = until_evicted(permit.as_ref()) => return,
             () = app.drain_ended(), if !http.is_busy() => return,
             () = app.drain_ended_with_grace() => return,
+            () = http.session_over() => {
+                // Its last answer may be on its way.
+                (session_over, deadline) = (true, deadline.min(Instant::now() + LAST_ANSWER));
+            }
             () = http.polls() => {
-                permit = None;
+                session_over = false;
+                permit = permit.filter(|_| !http.is_kept());
                 // There is something to say once in an interval. Then the next request may come.
                 let (interval, timeout) = app.engine_pings();
                 deadline = Instant::now() + interval + timeout + app.limits.handshake;
@@ -124,11 +139,14 @@ pub(crate) async fn serve(
         }
     };
     drop(handshake);
-    let (identity, extended, client, place, stream) = match accepted {
-        Some((Upgrade::Rooms(RoomsUpgrade { identity, extended, client, place }), Some(stream))) => {
-            (identity, extended, client, place, stream)
+    let (known, extended, client, stream) = match accepted {
+        Some((Upgrade::Rooms(RoomsUpgrade { known, extended, client }), Some(stream))) => {
+            (known, extended, client, stream)
         }
         Some((Upgrade::SocketIo(opening), stream)) => {
+            if !opening.is_brief() {
+                http.release();
+            }
             let permit = permit.filter(|_| opening.is_brief());
             // Boxed too: what a session needs is not to lie in the task of every WebSocket.
             Box::pin(opening.serve(app, stream, fault_state, permit)).await;
@@ -136,8 +154,9 @@ pub(crate) async fn serve(
         }
         Some((Upgrade::Rooms(_), None)) | None => return,
     };
-    drop(permit);
-    if let Some(identity) = identity {
+    if let Some((identity, place)) = known {
+        drop(permit);
+        http.release();
         let user = identity.user.clone();
         let send_queue = SendQueue::new(app.limits.queue_frames, app.limits.queue_bytes);
         let send_queue = Arc::new(if extended { send_queue } else { send_queue.for_plain_peer() });
@@ -150,11 +169,18 @@ pub(crate) async fn serve(
         let hit = app.faults.register(user, Arc::clone(&fault_state), Arc::clone(&send_queue));
         Socket::new(stream, send_queue, fault_state).serve(hub_conn, &app.metrics).await;
         drop(hit);
+        drop(place);
     } else {
         app.metrics.unauthorized.one_more();
-        close(stream, 4001, "Unauthorized").await;
+        // It stays one of the handshakes until it has heard so.
+        if let Some(permit) = &permit {
+            permit.reference().is_refused();
+        }
+        tokio::select! {
+            () = Box::pin(close(stream, 4001, "Unauthorized")) => {}
+            () = until_evicted(permit.as_ref()) => {}
+        }
     }
-    drop(place);
 }
 
 /// Waits for the first byte, after the header of the PROXY protocol where there is one, and gives the client's address.

@@ -60,7 +60,7 @@ pub struct PerAddress {
     pub connects: Option<u32>,
     /// Of [`Limits::early_sessions`]; beyond, HTTP 503.
     pub early_sessions: Option<usize>,
-    /// Wrong tokens that cost nothing. Each one more makes the address wait for twice as long, from a second to a minute,
+    /// Wrong and missing tokens that cost nothing. Each one more makes the address wait for twice as long, from a second to a minute,
     /// in which HTTP 429 answers whatever token comes; one is forgiven in 30 s.
     pub failed_tokens: Option<u32>,
 }

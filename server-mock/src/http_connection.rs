@@ -3,11 +3,12 @@
 
 use crate::admission::{Client, HandshakeRef, Network, Proxies};
 use crate::faults::FaultState;
+use crate::kept_connections::{Kept, KeptConnections};
 use axum::http::HeaderMap;
 use hyper::upgrade::OnUpgrade;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// A TCP connection over which HTTP comes, for its task and for the handlers of its requests.
@@ -23,6 +24,10 @@ struct Shared {
     handshake: Option<HandshakeRef>,
     /// The connection stays after the next answer.
     keeps: AtomicBool,
+    /// The session among whose connections it is.
+    kept: Mutex<Option<Kept>>,
+    /// That session is over.
+    session_over: Arc<Notify>,
     /// Bytes of HTTP come: TLS is done, or there is none.
     secure: AtomicBool,
     /// Requests whose header has come.
@@ -131,12 +136,44 @@ impl HttpConnection {
         self.0.feeds.notified().await;
     }
 
-    /// The handler has understood a poll, or a POST beside one.
-    pub(crate) fn poll(&self) {
+    /// The handler has understood a poll, or a POST beside one, of this session. From now on the connection is one of the
+    /// session's, unless that has as many as one may have: then it stays what it was, for each is counted somewhere.
+    pub(crate) fn poll(&self, session: &KeptConnections) {
+        if !self.is_one_of(session)
+            && let Some(kept) = session.begin(&self.0.session_over)
+        {
+            let before = self.kept().replace(kept);
+            drop(before);
+        }
         self.0.polls.notify_one();
     }
 
-    /// Until a handler has.
+    /// Whether it is among the connections of some session.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept().is_some()
+    }
+
+    /// Whether it is among those of this one.
+    pub(crate) fn is_one_of(&self, session: &KeptConnections) -> bool {
+        self.kept().as_ref().is_some_and(|kept| kept.is_of(session))
+    }
+
+    /// It is something else from now on, which is counted elsewhere.
+    pub(crate) fn release(&self) {
+        let kept = self.kept().take();
+        drop(kept);
+    }
+
+    /// Until the session is over among whose connections it is.
+    pub(crate) async fn session_over(&self) {
+        self.0.session_over.notified().await;
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until a handler has understood one.
     pub(crate) async fn polls(&self) {
         self.0.polls.notified().await;
     }

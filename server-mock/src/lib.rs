@@ -129,6 +129,7 @@ mod http_connection;
 pub mod hub;
 mod json_body;
 mod json_refusal;
+mod kept_connections;
 mod limit_log;
 mod limits;
 mod lingering;

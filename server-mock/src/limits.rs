@@ -78,6 +78,8 @@ kinds! {
         ParkedFrames = "parked_frames",
         /// A WebSocket that did not take over from the polling of its Socket.IO session in time.
         ProbeDeadline = "probe_deadline",
+        /// An HTTP connection that is not kept after its answer, because its Socket.IO session has as many as one may have.
+        KeptConnections = "kept_connections",
     }
 }
 

@@ -199,7 +199,7 @@ impl AppState {
         None
     }
 
-    /// A place for one more connection of a client, unless there is none, which is counted.
+    /// A place for one more connection of a client who is known, unless there is none, which is counted.
     pub(crate) fn admit(&self, client: &Client) -> Result<ConnectionPermit, AdmissionError> {
         self.check_admission(client)?;
         self.try_permit().ok_or_else(|| self.busy(client))
@@ -268,6 +268,8 @@ impl AppState {
     ) -> Result<Option<Identity>, AuthUnavailable> {
         self.may_show_token(&client).map_err(AuthUnavailable::RateLimited)?;
         let Some(token) = token else {
+            // As cheap to try as a wrong one, and as dear to answer.
+            self.gate.rates.failed_token(client.network(), Instant::now());
             self.gate.refusals.note(Cause::NoToken, client.address);
             return Ok(None);
         };

@@ -22,13 +22,12 @@ pub(crate) const BUSY_SECONDS: u16 = 5;
 
 /// A WebSocket of the plain or the extended protocol, with which its connection's task goes on.
 pub(crate) struct RoomsUpgrade {
-    /// Nobody's token is accepted too: a browser can read a close code, not an HTTP status.
-    pub(crate) identity: Option<Identity>,
+    /// Who it is, with a place. Nobody is accepted too, without one: a browser can read a close code, not an HTTP status.
+    pub(crate) known: Option<(Identity, ConnectionPermit)>,
     /// It offered the extended protocol.
     pub(crate) extended: bool,
     /// Whose request it was.
     pub(crate) client: IpAddr,
-    pub(crate) place: ConnectionPermit,
 }
 
 /// `GET` on the WebSocket path.
@@ -45,7 +44,7 @@ async fn accept(app: &Arc<AppState>, request: &mut Request) -> Result<Response, 
     let http = request.extensions().get::<HttpConnection>().ok_or(Refusal::NotWebSocket)?;
     let slot = request.extensions().get::<UpgradeSlot<RoomsUpgrade>>().ok_or(Refusal::NotWebSocket)?.clone();
     let client = http.client(&app.gate.proxies, headers);
-    let place = app.admit(&client)?;
+    app.check_admission(&client)?;
     if !app.allows_origin(request) {
         return Err(Refusal::Origin);
     }
@@ -56,11 +55,16 @@ async fn accept(app: &Arc<AppState>, request: &mut Request) -> Result<Response, 
     if let Some(status) = app.faults.refusal(identity.as_ref().map(|identity| &identity.user)) {
         return Err(Refusal::Fault(status));
     }
+    // Only now: while it is asked whose a token is, and while nobody is told so, it takes no place from those who are known.
+    let known = match identity {
+        Some(identity) => Some((identity, app.admit(&client)?)),
+        None => None,
+    };
     let on_upgrade = Some(hyper::upgrade::on(request));
     app.metrics.upgrades.one_more();
     slot.put(AcceptedUpgrade {
         on_upgrade,
-        upgrade: RoomsUpgrade { identity, extended, client: client.address, place },
+        upgrade: RoomsUpgrade { known, extended, client: client.address },
     });
     Ok(switch(accept))
 }

@@ -51,6 +51,8 @@ enum Stage {
     Partial,
     /// The server, which answers.
     Complete,
+    /// Nobody: it has been told that it is nobody's, and what is left are farewells.
+    Refused,
 }
 
 /// Why there is no place.
@@ -145,14 +147,17 @@ impl Table {
         }
     }
 
-    /// Ends the oldest silent connection of these, or else the oldest slow one; `None` if there is none that is old enough.
+    /// Ends the oldest refused connection of these, or else the oldest silent one, or the oldest slow one; `None` if there is
+    /// none that is old enough.
     fn evict(&mut self, now: Instant, of: impl Fn(&Open) -> bool) -> Option<()> {
         let oldest = |stage, least: Duration| {
             // In the order in which they came.
             let (number, open) = self.open.iter().find(|(_, open)| open.stage == stage && of(open))?;
             (now.saturating_duration_since(open.since) >= least).then_some(*number)
         };
-        let number = oldest(Stage::Silent, GRACE).or_else(|| oldest(Stage::Partial, SLOW))?;
+        let refused = oldest(Stage::Refused, Duration::ZERO);
+        let number =
+            refused.or_else(|| oldest(Stage::Silent, GRACE)).or_else(|| oldest(Stage::Partial, SLOW))?;
         self.remove(number)?.evicted.notify_one();
         Some(())
     }
@@ -223,6 +228,11 @@ impl HandshakeRef {
         self.shared.lock().set_stage(self.number, Stage::Partial);
     }
 
+    /// The answer is that it is nobody's: it gives way to whoever comes.
+    pub(crate) fn is_refused(&self) {
+        self.shared.lock().set_stage(self.number, Stage::Refused);
+    }
+
     /// All of it is here, and the server answers: it does not give way.
     pub(crate) fn is_complete(&self) {
         self.shared.lock().set_stage(self.number, Stage::Complete);
@@ -235,7 +245,10 @@ impl HandshakeRef {
         if table.open.get(&self.number).is_none_or(|open| open.network == Some(network)) {
             return true;
         }
-        let fits = !self.shared.is_used_up(&table, network);
+        // Who has been refused gives way here too.
+        let is_refused = |open: &Open| open.stage == Stage::Refused && open.network == Some(network);
+        let fits =
+            !self.shared.is_used_up(&table, network) || table.evict(Instant::now(), is_refused).is_some();
         if fits {
             table.assign(self.number, Some(network));
         }
@@ -311,6 +324,17 @@ mod tests {
     }
 
     #[test]
+    fn who_has_been_refused_gives_way_at_once_and_before_those_who_are_silent() {
+        let places = Handshakes::new(2, None);
+        let (silent, _) = begin(&places, 1).unwrap();
+        let (refused, _) = begin(&places, 2).unwrap();
+        refused.speaks();
+        refused.reference().is_refused();
+        let (_newcomer, given) = at(&places, 3, 600).unwrap();
+        assert!(given == Given::Evicted && is_evicted(&refused) && !is_evicted(&silent));
+    }
+
+    #[test]
     fn the_network_with_the_most_gives_way_to_one_with_fewer_however_young_its_connections_are() {
         let places = Handshakes::new(6, None);
         let mut heavy: Vec<_> = (0..4).map(|_| begin(&places, 1).unwrap().0).collect();
@@ -365,6 +389,17 @@ mod tests {
         assert!(other.reference().belongs_to(network(2)));
         drop(one);
         assert!(begin(&places, 1).is_ok());
+    }
+
+    #[test]
+    fn in_the_share_of_whom_a_proxy_names_those_who_have_been_refused_give_way() {
+        let places = Handshakes::new(10, Some(1));
+        let (refused, _) = places.begin(None, Instant::now()).unwrap();
+        assert!(refused.reference().belongs_to(network(1)));
+        refused.reference().is_refused();
+        let (next, _) = places.begin(None, Instant::now()).unwrap();
+        assert!(next.reference().belongs_to(network(1)));
+        assert!(is_evicted(&refused) && !is_evicted(&next));
     }
 
     #[test]

@@ -146,7 +146,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N|none", value_parser = parse_share)]
     pub address_sessions: Option<AddressLimit>,
 
-    /// Wrong tokens of one address that cost nothing; after each further one it waits for longer, up to a minute
+    /// Wrong and missing tokens of one address that cost nothing; after each further one it waits for longer, up to a minute
     /// [default: none on loopback, 20 elsewhere]
     #[arg(long, value_name = "N|none", value_parser = parse_share)]
     pub address_tokens: Option<AddressLimit>,

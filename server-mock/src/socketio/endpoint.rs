@@ -3,7 +3,7 @@
 use super::payload::{NoPayload, Payload};
 use super::refusal::Refusal;
 use super::session::{Newcomer, Session};
-use super::sessions::{Command, Commands, Registration, UpgradeClaim};
+use super::sessions::{Command, Commands, FoundSession, Registration, UpgradeClaim};
 use super::transport::{EngineTransport, Polling};
 use super::{SocketIo, packet, probe};
 use crate::admission::{Cause, Client, Handshake, until_evicted};
@@ -156,20 +156,19 @@ async fn dispatch(state: &EndpointState, request: Request) -> Result<Response, R
         None => None,
     };
     let http = request.extensions().get::<HttpConnection>().cloned().ok_or(Refusal::Request)?;
-    let member = field(query, "sid").is_some_and(|sid| socket_io.sessions.is_seated(sid));
+    let member = session.as_ref().is_some_and(|session| session.is_member);
+    let client = http.client(&app.gate.proxies, request.headers());
     let limit = if member { app.limits.frame_bytes } else { app.limits.frame_bytes.min(EARLY_BODY) };
+    let connections = session.as_ref().map(|session| session.connections.clone());
     let answer = match (request.method(), polling, session) {
         (&Method::GET, true, None) => begin(state, &http, &request),
         (&Method::GET, true, Some(session)) => poll(&http, session).await,
         (&Method::POST, true, Some(session)) => {
-            let (parts, body) = request.into_parts();
-            let headers = parts.headers;
-            let body = axum::body::to_bytes(body, limit.max(1));
+            let body = axum::body::to_bytes(request.into_body(), limit.max(1));
             // The first request of a connection has its own, shorter time.
             let longest = app.limits.handshake.saturating_mul(2);
             http.reads_body(true);
             let body = timeout(longest, body).await.map_err(|_| {
-                let client = http.client(&app.gate.proxies, &headers);
                 app.gate.refusals.note(Cause::RequestDeadline, client.address);
                 Refusal::Request
             })?;
@@ -183,7 +182,12 @@ async fn dispatch(state: &EndpointState, request: Request) -> Result<Response, R
     if member && polling {
         // Strangers have a connection for each request, which the gate counts. So has who asks for what there is not: a
         // refusal is counted by no rate of a user.
-        http.keep_alive();
+        if connections.is_some_and(|connections| http.is_one_of(&connections)) {
+            http.keep_alive();
+        } else {
+            let whom = Subject { user: None, address: Some(client.address) };
+            app.hub.limited.note(Limit::KeptConnections, whom);
+        }
     }
     Ok(answer)
 }
@@ -230,20 +234,21 @@ fn begin(state: &EndpointState, http: &HttpConnection, request: &Request) -> Res
     Ok(text(body))
 }
 
-async fn poll(http: &HttpConnection, session: Commands) -> Result<Response, Refusal> {
-    http.poll();
+async fn poll(http: &HttpConnection, session: FoundSession) -> Result<Response, Refusal> {
+    http.poll(&session.connections);
     let (answer, answered) = oneshot::channel();
-    session.send(Command::Poll(answer)).await.map_err(|_| Refusal::Session)?;
+    session.commands.send(Command::Poll(answer)).await.map_err(|_| Refusal::Session)?;
     answered.await.map(text).map_err(|_| Refusal::Session)
 }
 
 /// `limit`: most bytes that the body may have; without a body it had more.
 async fn post(
     http: &HttpConnection,
-    session: Commands,
+    session: FoundSession,
     body: Option<Bytes>,
     limit: usize,
 ) -> Result<Response, Refusal> {
+    let FoundSession { commands: session, connections, .. } = session;
     let Some(body) = body else {
         let _ = session.send(Command::Over(Limit::FrameBytes, 1009, "Frame too large")).await;
         return Err(Refusal::TooLarge);
@@ -261,7 +266,7 @@ async fn post(
         }
     };
     // From here on it waits for the hub, and not for the peer.
-    http.poll();
+    http.poll(&connections);
     let (done, handled) = oneshot::channel();
     session.send(Command::Post(packets, done)).await.map_err(|_| Refusal::Session)?;
     handled.await.map(|()| text(String::from("ok"))).map_err(|_| Refusal::Session)
@@ -270,7 +275,7 @@ async fn post(
 fn websocket(
     state: &EndpointState,
     http: &HttpConnection,
-    session: Option<Commands>,
+    session: Option<FoundSession>,
     mut request: Request,
 ) -> Result<Response, Refusal> {
     let EndpointState { app, socket_io } = state;
@@ -280,7 +285,7 @@ fn websocket(
         let sid = field(request.uri().query(), "sid").unwrap_or_default();
         let claim = socket_io.sessions.claim_upgrade(sid).ok_or(Refusal::Request)?;
         let client = http.client(&app.gate.proxies, request.headers());
-        Opening::Upgrade { session, claim, client }
+        Opening::Upgrade { session: session.commands, claim, client }
     } else {
         let newcomer = admit(state, http, &request)?;
         Opening::WebSocket { socket_io: Arc::clone(socket_io), newcomer }

@@ -2,6 +2,7 @@
 
 use super::payload::Payload;
 use crate::faults::FaultState;
+use crate::kept_connections::KeptConnections;
 use crate::limits::Limit;
 use crate::transport::Transport;
 use std::collections::BTreeMap;
@@ -51,6 +52,16 @@ struct Entry {
     member: Member,
     /// A WebSocket is about to take over, or has.
     upgrading: Arc<AtomicBool>,
+    connections: KeptConnections,
+}
+
+/// A session as a request finds it.
+pub(super) struct FoundSession {
+    pub(super) commands: Commands,
+    /// The connections that its requests hold.
+    pub(super) connections: KeptConnections,
+    /// Whether it is known who it is.
+    pub(super) is_member: bool,
 }
 
 /// Whether it is known who a session is.
@@ -81,18 +92,23 @@ impl Sessions {
         let (commands, received) = mpsc::channel(REQUESTS);
         let sid = self.sid();
         let member = Member::default();
-        self.lock()
-            .insert(sid.clone(), Entry { commands, member: Arc::clone(&member), upgrading: Arc::default() });
-        (Registration { sessions: self.clone(), sid, member }, received)
+        let connections = KeptConnections::default();
+        let entry = Entry {
+            commands,
+            member: Arc::clone(&member),
+            upgrading: Arc::default(),
+            connections: connections.clone(),
+        };
+        self.lock().insert(sid.clone(), entry);
+        (Registration { sessions: self.clone(), sid, member, connections }, received)
     }
 
-    pub(super) fn find(&self, sid: &str) -> Option<Commands> {
-        self.lock().get(sid).map(|entry| entry.commands.clone())
-    }
-
-    /// Whether it is known who a session is.
-    pub(super) fn is_seated(&self, sid: &str) -> bool {
-        self.lock().get(sid).is_some_and(|entry| entry.member.load(Ordering::Relaxed))
+    pub(super) fn find(&self, sid: &str) -> Option<FoundSession> {
+        self.lock().get(sid).map(|entry| FoundSession {
+            commands: entry.commands.clone(),
+            connections: entry.connections.clone(),
+            is_member: entry.member.load(Ordering::Relaxed),
+        })
     }
 
     /// Whether it is known who a session is, and polls carry it.
@@ -124,11 +140,13 @@ pub(crate) struct Registration {
     sessions: Sessions,
     pub(super) sid: String,
     pub(super) member: Member,
+    connections: KeptConnections,
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         self.sessions.lock().remove(&self.sid);
+        self.connections.end();
     }
 }
 

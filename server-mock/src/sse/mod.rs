@@ -78,11 +78,12 @@ async fn open(
     let history = history(query).ok_or(Refusal::History)?;
     let http = request.extensions.get::<HttpConnection>().ok_or(Refusal::Busy)?;
     let client = http.client(&app.gate.proxies, headers);
-    let permit = app.admit(&client).map_err(|denied| match denied {
+    let full = |denied| match denied {
         AdmissionError::Busy if app.draining() => Refusal::Draining,
         AdmissionError::Busy => Refusal::Busy,
         AdmissionError::RateLimited(wait) => Refusal::Often(wait),
-    })?;
+    };
+    app.check_admission(&client).map_err(full)?;
     let shown = token(headers, query);
     let identity =
         app.identify(client, shown.as_deref(), headers.get(ORIGIN)).await.map_err(|why| match why {
@@ -104,6 +105,8 @@ async fn open(
         // Of unknown length, as the feed itself would be.
         return Ok(stream(Body::from_stream(pending::<Result<Bytes, Infallible>>())));
     }
+    // Only now: while it is asked who it is, and what it may do, it takes no place from those who are known.
+    let permit = app.admit(&client).map_err(full)?;
     let (since, history) = match since(headers, query) {
         since if reads_history && identity.rights.allows(Right::History, &room) => (since, history),
         Since::Nothing => (Since::Nothing, 0),

@@ -555,6 +555,17 @@ async fn every_limit_of_users_rooms_and_sessions_is_counted_and_told_once() {
                 while probing.next().await.is_ok() {}
             }
         ),
+        row!("kept_connections", NOBODY, |_config| (), |target| {
+            let session = session_of(target).await;
+            let path = format!("/socket.io/?EIO=4&transport=polling&sid={}", session.sid);
+            let pong = format!("POST {path} HTTP/1.1\nHost: localhost\nContent-Length: 1\n\n3");
+            let mut kept = Vec::new();
+            for _ in 0..7 {
+                let mut stream = target.begin(&pong).await;
+                soon(stream.read(&mut [0; 64])).await.unwrap();
+                kept.push(stream);
+            }
+        }),
         row!("store_requests", ADA, |config| one_of_several(config).store_requests = 0, |target| {
             assert_eq!(target.extended().await.answer(&ask_room("canary")).await["code"], "overloaded");
         }),
