@@ -147,7 +147,7 @@ impl Hub {
         let again = self.conns.get(&conn).is_some_and(|state| state.rooms.contains(key));
         let arrival = if again { None } else { self.add_member(now, conn, key) };
         if let Some(request) = request {
-            self.answer_join(conn, key, request);
+            self.answer_join(now, conn, key, request);
         }
         if let Some(arrival) = arrival {
             self.announce(key, conn, arrival);
@@ -204,7 +204,7 @@ impl Hub {
         Id::random(&mut self.rng)
     }
 
-    fn answer_join(&mut self, conn: ConnId, key: &Name, request: JoinRequest) {
+    fn answer_join(&mut self, now: Timestamp, conn: ConnId, key: &Name, request: JoinRequest) {
         let Some(log) = self.store.room(key) else { return };
         let (epoch, head) = (log.epoch().clone(), log.head());
         let request =
@@ -232,6 +232,7 @@ impl Hub {
             member_count,
         }));
         self.send_frame(conn, &joined);
+        self.count_replay(now, conn, key, start, until);
         let resume = head + 1 + u64::from(mutation!(ResumesTooLate));
         self.begin_replay(conn, Replay { room: key.clone(), next: start, until, resume, by_time: false });
     }

@@ -32,6 +32,12 @@ impl TokenBucket {
         true
     }
 
+    /// Takes so many, whether there are so many or not. What is missing may be one burst at most.
+    pub(super) fn take_with_debt(&mut self, now: Timestamp, rate: f64, burst: f64, count: f64) {
+        self.fill(now, rate, burst);
+        self.tokens = self.tokens.min((self.tokens - count).max(-burst));
+    }
+
     /// Leaves no more than this; it may be less than nothing, by one burst at most, for what was taken elsewhere.
     pub(super) fn reduce_to(&mut self, now: Timestamp, rate: f64, burst: f64, left: f64) {
         self.fill(now, rate, burst);
@@ -81,6 +87,16 @@ mod tests {
         bucket.reduce_to(Timestamp::ZERO, 2.0, 4.0, 9.0);
         assert!(bucket.try_take(Timestamp::ZERO, 2.0, 4.0), "more than a burst is not given");
         bucket.reduce_to(Timestamp::ZERO, 2.0, 4.0, -100.0);
+        assert!(!bucket.try_take(Timestamp::from_millis(2_499), 2.0, 4.0));
+        assert!(bucket.try_take(Timestamp::from_millis(2_501), 2.0, 4.0));
+    }
+
+    #[test]
+    fn what_was_taken_beyond_what_there_was_is_missing_later_but_for_more_than_a_burst() {
+        let mut bucket = TokenBucket::full(4.0, Timestamp::ZERO);
+        bucket.take_with_debt(Timestamp::ZERO, 2.0, 4.0, 3.0);
+        assert!(bucket.try_take(Timestamp::ZERO, 2.0, 4.0));
+        bucket.take_with_debt(Timestamp::ZERO, 2.0, 4.0, 1e9);
         assert!(!bucket.try_take(Timestamp::from_millis(2_499), 2.0, 4.0));
         assert!(bucket.try_take(Timestamp::from_millis(2_501), 2.0, 4.0));
     }

@@ -9,7 +9,7 @@ use super::log::{Log, LogEntry};
 use super::mutation::mutation;
 use super::names::wire_name;
 use super::{ConnId, Hub, Output};
-use rejoin::Name;
+use rejoin::{Name, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
 /// A cursor.
@@ -123,6 +123,16 @@ impl Hub {
             (extended.replays.awaiting_drain, extended.replays.sent) = (true, usize::MAX);
             self.outputs.push_back(Output::NotifyQueueDrained { conn });
         }
+    }
+
+    /// Counts what is about to be replayed against the rate of the connection's user, as the pages of `history` that it would
+    /// have taken.
+    pub(super) fn count_replay(&mut self, now: Timestamp, conn: ConnId, room: &Name, from: u64, until: u64) {
+        let Self { conns, users, store, config, .. } = self;
+        let user = conns.get(&conn).and_then(|state| users.get_mut(&state.user));
+        let (Some(user), Some(log)) = (user, store.room(room)) else { return };
+        let entries = log.from(from).take_while(|entry| entry.seq <= until);
+        user.replayed(now, entries.map(LogEntry::bytes).sum(), config.frame_bytes);
     }
 
     pub(super) fn queue_drained(&mut self, conn: ConnId) {

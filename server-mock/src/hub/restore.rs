@@ -33,6 +33,7 @@ impl Hub {
                 resume: head + 1,
                 by_time: true,
             };
+            self.count_replay(now, conn, room, replay.next, replay.until);
             self.begin_replay(conn, replay);
             if let Some(arrival) = arrival.filter(|_| !mutation!(RestoreUnannounced)) {
                 self.announce(room, conn, arrival);

@@ -72,6 +72,11 @@ impl Cursor {
         Self { epoch: log.epoch().clone(), next, gap }
     }
 
+    /// The number of the next message.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
     /// A message was appended under this number. If the cursor has passed it, there was another one before.
     pub(super) fn appended(&mut self, epoch: &Epoch, seq: u64) {
         if seq < self.next && *epoch == self.epoch && !mutation!(FeedLiveForkUnseen) {

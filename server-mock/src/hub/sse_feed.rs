@@ -110,7 +110,7 @@ impl Hub {
             return self.park_feed(at, conn, user, request);
         }
         match self.ensure_room(at, room, Some(user)) {
-            Ok(()) => self.start_feed(conn, request),
+            Ok(()) => self.start_feed(at, conn, request),
             Err(why) => self.reject_feed(at, conn, why),
         }
     }
@@ -125,7 +125,7 @@ impl Hub {
     }
 
     /// Begins the feed of a room that has a log.
-    pub(super) fn start_feed(&mut self, conn: ConnId, request: FeedRequest) {
+    pub(super) fn start_feed(&mut self, now: Timestamp, conn: ConnId, request: FeedRequest) {
         let FeedRequest { room, since, history } = request;
         self.store.occupy(&room);
         if self.nodes.is_some() {
@@ -140,11 +140,19 @@ impl Hub {
             rooms.entry(room.clone()).or_default().add_reader(conn);
         }
         let cursor = Cursor::new(log, since, history);
+        let next = cursor.next();
         outputs.push_back(Output::Send { conn, text: cursor.begin(log, retry) });
-        let reader =
-            Reader { room, cursor, sent: 0, sent_bytes: 0, awaiting_drain: false, skipped_comments: 0 };
+        let reader = Reader {
+            room: room.clone(),
+            cursor,
+            sent: 0,
+            sent_bytes: 0,
+            awaiting_drain: false,
+            skipped_comments: 0,
+        };
         let reader = state.reader.insert(Box::new(reader));
         reader.send_next(conn, log, &mut EventCache::default(), config, outputs);
+        self.count_replay(now, conn, &room, next, u64::MAX);
     }
 
     /// The newest entry of a room's log goes to its readers.

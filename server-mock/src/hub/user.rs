@@ -111,6 +111,15 @@ impl User {
         }
     }
 
+    /// Counts bytes of a replay as if pages of `history` had been asked for. What is sent already may leave less than
+    /// nothing: the next join or feed waits for longer.
+    pub(super) fn replayed(&mut self, now: Timestamp, bytes: usize, page_bytes: usize) {
+        let Some(limits) = &mut self.limits else { return };
+        let pages = u32::try_from(bytes / page_bytes.max(1)).unwrap_or(u32::MAX);
+        limits.joins.take_with_debt(now, limits.join_rate, limits.join_burst, f64::from(pages));
+        self.unreported.joins = self.unreported.joins.saturating_add(pages);
+    }
+
     /// Whether the user may make one more room now.
     pub(super) fn make_room(&mut self, now: Timestamp) -> bool {
         self.limits

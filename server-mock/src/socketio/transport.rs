@@ -192,6 +192,11 @@ impl Polling {
         true
     }
 
+    /// Whether a GET that comes now is no answer to something: it is sent away at once, or the last one was given up.
+    pub(super) fn is_idle(&self) -> bool {
+        self.probing || self.waiting.is_some() || self.undelivered.is_some()
+    }
+
     /// Whether a GET waits whose peer is still there.
     fn is_waiting(&self) -> bool {
         self.waiting.as_ref().is_some_and(|answer| !answer.is_closed())

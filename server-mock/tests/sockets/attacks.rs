@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-const ATTACKER: &str = "127.0.0.1";
-const BYSTANDER: &str = "127.0.0.2";
+pub(crate) const ATTACKER: &str = "127.0.0.1";
+pub(crate) const BYSTANDER: &str = "127.0.0.2";
 
-async fn guarded(change: impl FnOnce(&mut Config)) -> ServerHandle {
+pub(crate) async fn guarded(change: impl FnOnce(&mut Config)) -> ServerHandle {
     server(|config| {
         config.admin = Some("127.0.0.1:0".parse().unwrap());
         config.auth = Auth::Tokens(Tokens::parse("s3cret ada").unwrap());
@@ -23,14 +23,14 @@ async fn guarded(change: impl FnOnce(&mut Config)) -> ServerHandle {
     .await
 }
 
-async fn connect(server: &ServerHandle, from: &str) -> TcpStream {
+pub(crate) async fn connect(server: &ServerHandle, from: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
     soon(socket.connect(address(&server.url()))).await.unwrap()
 }
 
 /// Says it, and gives all that comes until the server ends.
-async fn exchange(server: &ServerHandle, from: &str, text: &str) -> String {
+pub(crate) async fn exchange(server: &ServerHandle, from: &str, text: &str) -> String {
     let mut stream = connect(server, from).await;
     // A server that has refused already may have ended its side.
     let _ = stream.write_all(text.replace('\n', "\r\n").as_bytes()).await;
@@ -43,15 +43,15 @@ async fn rest(mut stream: TcpStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn upgrade(token: &str) -> String {
+pub(crate) fn upgrade(token: &str) -> String {
     format!("GET /ws?token={token} HTTP/1.1\nHost: localhost\n{UPGRADE}\n")
 }
 
-const UPGRADE: &str = "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\n\
+pub(crate) const UPGRADE: &str = "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n";
 
 /// The status of an upgrade, whose connection is given up at once.
-async fn status(server: &ServerHandle, from: &str, request: &str) -> u16 {
+pub(crate) async fn status(server: &ServerHandle, from: &str, request: &str) -> u16 {
     let mut stream = connect(server, from).await;
     let _ = stream.write_all(request.replace('\n', "\r\n").as_bytes()).await;
     let mut head = [0; 12];
@@ -60,14 +60,14 @@ async fn status(server: &ServerHandle, from: &str, request: &str) -> u16 {
 }
 
 /// How many were refused for this cause.
-async fn refused(server: &ServerHandle, cause: &str) -> u64 {
+pub(crate) async fn refused(server: &ServerHandle, cause: &str) -> u64 {
     let metrics =
         http(&server.admin_url().unwrap(), "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n")
             .await;
     number(&metrics, &format!("rejoin_refused_total{{cause=\"{cause}\"}}"))
 }
 
-fn number(metrics: &str, name: &str) -> u64 {
+pub(crate) fn number(metrics: &str, name: &str) -> u64 {
     let line =
         metrics.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {metrics}"));
     line.rsplit(' ').next().unwrap().trim().parse().unwrap()

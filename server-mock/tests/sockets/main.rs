@@ -36,6 +36,7 @@ mod memory;
 #[cfg(target_os = "linux")]
 mod memory_budget;
 mod namespaces;
+mod places;
 mod process;
 mod proxied;
 mod rejections;

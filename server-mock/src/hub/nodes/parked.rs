@@ -313,7 +313,7 @@ impl Hub {
             if let Some(nodes) = &mut self.nodes {
                 nodes.parked.remove(&conn);
             }
-            return self.start_feed(conn, ready);
+            return self.start_feed(now.monotonic, conn, ready);
         }
         let Some(restore) = parked.restore.as_mut().filter(|restore| restore.serial == serial) else {
             return;

@@ -323,10 +323,17 @@ impl Session {
                     return Some(CloseReason::Over(limit, code, reason));
                 }
                 (Command::Poll(answer), EngineTransport::Polling(polling)) => {
+                    if polling.is_idle()
+                        && let Some(member) = self.members.first()
+                    {
+                        // What others say, and the engine's pings, pace those that wait. These come as fast as they like.
+                        member.activity();
+                    }
                     if !polling.poll(answer) {
                         return Some(CloseReason::Violation(1008, "Two polls at a time"));
                     }
-                    if polling.probing {
+                    // One that is over has something else to say.
+                    if polling.probing && !is_over {
                         polling.send_away(packet::NOOP);
                     }
                 }
