@@ -172,14 +172,18 @@ pub(crate) async fn serve(
         drop(place);
     } else {
         app.metrics.unauthorized.one_more();
-        // It stays one of the handshakes until it has heard so.
-        if let Some(permit) = &permit {
-            permit.reference().is_refused();
-        }
-        tokio::select! {
-            () = Box::pin(close(stream, 4001, "Unauthorized")) => {}
-            () = until_evicted(permit.as_ref()) => {}
-        }
+        Box::pin(dismiss(stream, permit)).await;
+    }
+}
+
+/// Tells somebody that it is nobody. It stays one of the handshakes until it has heard so.
+async fn dismiss(stream: WebSocketStream<Transport>, permit: Option<Handshake>) {
+    if let Some(permit) = &permit {
+        permit.reference().is_refused();
+    }
+    tokio::select! {
+        () = close(stream, 4001, "Unauthorized") => {}
+        () = until_evicted(permit.as_ref()) => {}
     }
 }
 

@@ -29,8 +29,11 @@ pub(crate) async fn admit(State(state): State<Forwarded>, request: Request, next
         Ok(Some(unserved)) => {
             let answer = next.run(request).await;
             // Its session has counted what it was served.
-            let counted = if answer.status().is_success() { unserved.forgive() } else { unserved.count() };
-            let Err(wait) = counted else { return answer };
+            if answer.status().is_success() {
+                unserved.forgive();
+                return answer;
+            }
+            let Err(wait) = unserved.count() else { return answer };
             let origin = answer.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN);
             let credentials = answer.headers().contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS);
             match origin {
@@ -90,9 +93,8 @@ impl Unserved {
         self.count_once()
     }
 
-    fn forgive(mut self) -> Result<(), Wait> {
+    fn forgive(mut self) {
         self.is_counted = true;
-        Ok(())
     }
 
     fn count_once(&mut self) -> Result<(), Wait> {
