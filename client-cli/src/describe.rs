@@ -120,7 +120,12 @@ pub(crate) fn is_informative_join(answer: &str) -> bool {
 fn has_more(answer: &str, known: &[&str]) -> bool {
     match serde_json::from_str(answer) {
         Ok(Value::Null | Value::Bool(_)) => false,
-        Ok(Value::Object(fields)) => fields.keys().any(|name| !known.contains(&&**name)),
+        Ok(Value::Object(fields)) => {
+            // A status of words may say more than yes, such as "queued".
+            let usual = ["ok", "success", "sent", "delivered"];
+            let is_more = |value: &Value| value.as_str().is_some_and(|said| !usual.contains(&said));
+            fields.iter().any(|(name, value)| !known.contains(&&**name) || name == "status" && is_more(value))
+        }
         _ => true,
     }
 }

@@ -1,6 +1,6 @@
 //! Hints about failures, as far as they depend on the server that the command line describes. Does no I/O.
 
-use crate::describe::{cause, is_uninformative, malformed};
+use crate::describe::{self, cause, is_uninformative, malformed};
 use crate::error::{Exit, Failure};
 use crate::sanitise;
 use rejoin::socketio::json::BARE_TEXT;
@@ -149,6 +149,10 @@ impl Hints {
             return None;
         }
         let words = sanitise::line(&refused.text);
+        let words = match &refused.data {
+            Some(data) => format!("{words} ({})", describe::json(data)).trim_start().to_owned(),
+            None => words,
+        };
         let message = match (self.login, is_uninformative(&words) || words.is_empty()) {
             (Login::Token, _) => return None,
             (Login::Ticket, true) => SPENT_TICKET.to_owned(),
@@ -238,6 +242,10 @@ mod tests {
         );
         assert!(told.ends_with("[unauthorized]\n"), "{told}");
         assert!(refused("no guests\u{1b}", Login::Nothing).contains("refused the connection: no guests^["));
+        let data = Some("{\"plan\":\"free\"}".into());
+        let with_data = Cause::new(CauseCode::Unauthorized(4001), "not here").with_data(data);
+        let told = of(with_data.without_retry(), Login::Nothing);
+        assert!(told.contains("not here ({\"plan\":\"free\"})"), "{told}");
         let basic =
             Cause::new(CauseCode::Unauthorized(401), "it wants a user and a password").without_retry();
         let basic = of(basic.with_remedy(Some(Remedy::InMessage)), Login::Nothing);

@@ -28,6 +28,8 @@ pub(crate) struct Line {
 pub(crate) enum BadText {
     TooLong,
     NotUtf8,
+    /// Nothing can be read any more: the last one.
+    Unreadable(ErrorKind),
 }
 
 /// Starts reading stdin. The channel closes at its end; the thread is left alone when the program ends, since
@@ -58,21 +60,27 @@ pub(crate) fn stdin() -> mpsc::Receiver<Vec<Line>> {
 #[derive(Debug, Default)]
 struct Lines {
     number: u64,
+    has_failed: bool,
 }
 
 impl Lines {
-    /// The next line; `None` at the end, or when reading fails for good, which is the end too.
+    /// The next line; `None` at the end. When reading fails, that is the last one, in place of a line of which only the
+    /// beginning is known.
     fn next(&mut self, reader: &mut impl BufRead) -> Option<Line> {
         let mut bytes = Vec::new();
         let mut too_long = false;
         let mut any = false;
+        if self.has_failed {
+            return None;
+        }
         loop {
             let chunk = match reader.fill_buf() {
                 Ok(chunk) => chunk,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    tracing::warn!(%error, "stdin cannot be read any more");
-                    &[]
+                    self.has_failed = true;
+                    self.number += 1;
+                    return Some(Line { number: self.number, text: Err(BadText::Unreadable(error.kind())) });
                 }
             };
             if chunk.is_empty() && !any {
@@ -144,6 +152,20 @@ mod tests {
         let expected: Vec<_> = ["one", "\u{feff}two"].iter().map(|line| Ok((*line).to_owned())).collect();
         assert_eq!(all("\u{feff}one\n\u{feff}two\n".as_bytes()), expected);
         assert_eq!(all("\u{feff}".as_bytes()), [Ok(String::new())]);
+    }
+
+    #[test]
+    fn a_read_that_fails_is_told_once_and_is_the_end() {
+        struct Failing;
+        impl std::io::Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(ErrorKind::IsADirectory.into())
+            }
+        }
+        let mut reader = BufReader::new(std::io::Read::chain(&b"one\ntw"[..], Failing));
+        let mut lines = Lines::default();
+        let read: Vec<_> = std::iter::from_fn(|| lines.next(&mut reader)).map(|line| line.text).collect();
+        assert_eq!(read, [Ok("one".to_owned()), Err(BadText::Unreadable(ErrorKind::IsADirectory))]);
     }
 
     #[test]

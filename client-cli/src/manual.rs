@@ -10,7 +10,7 @@ const EXIT_STATUS: [(&str, &str); 5] = [
     ("0", "Done. Every message was delivered (on a plain server: written)."),
     (
         "1",
-        "A message was not delivered for certain, a line of the input was refused, a room of pipe was refused for good, stdout cannot be written, or a step \
+        "A message was not delivered for certain, a line of the input was refused, a room of pipe was refused for good, stdin cannot be read, stdout cannot be written, or a step \
          of doctor or a check of conformance failed.",
     ),
     (

@@ -93,9 +93,17 @@ pub(crate) fn client_certificate(
         },
     };
     let chain = read("cert", "the client certificate", cert)?;
+    let has_key = chain.windows(KEY_MARK.len()).any(|part| part == KEY_MARK);
+    if key.is_none() && !has_key {
+        let failure = Failure::usage("cert", format!("there is no key in {}", cert.display()));
+        return Err(failure.hint("add --key FILE, with the key of this certificate"));
+    }
     let key = read("key", "the key of the client certificate", key.unwrap_or(cert))?;
     Ok(Some(ClientCertificate { chain, key }))
 }
+
+/// Stands in the first line of each kind of private key.
+const KEY_MARK: &[u8] = b"PRIVATE KEY-----";
 
 fn read(code: &'static str, what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     files::read(path, files::MOST)

@@ -65,9 +65,7 @@ impl TokenNotices {
         let mut told = self.lock();
         if !told.is_silent() && !std::mem::replace(&mut told.is_slow, true) {
             let seconds = SLOW.as_secs();
-            write_line(&format!(
-                "rejoin: the token command has printed nothing for {seconds} s; waiting for it"
-            ));
+            write_line(&format!("rejoin: the token command has not ended after {seconds} s; waiting for it"));
         }
     }
 

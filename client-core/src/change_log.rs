@@ -41,6 +41,10 @@ impl<P, N> ChangeLog<P, N> {
         self.changes.get_or_insert_default();
     }
 
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.changes.is_some()
+    }
+
     /// How many there are, for [`ChangeLog::truncate`].
     pub(crate) fn len(&self) -> usize {
         self.changes.as_ref().map_or(0, Vec::len)

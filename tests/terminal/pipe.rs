@@ -5,6 +5,7 @@ use harness::process::ServerProcess;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Output, Stdio};
+use tokio_tungstenite::tungstenite::{self, Message};
 
 fn lines(output: &Output) -> Vec<Value> {
     text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -88,6 +89,99 @@ fn a_bad_line_is_answered_with_its_number_and_the_good_ones_around_it_are_sent()
     );
     let acked = of_type(&lines, "delivery").iter().filter(|line| line["status"] == "acked").count();
     assert_eq!(acked, bad.len());
+}
+
+#[test]
+fn a_line_behind_the_one_that_closes_is_answered_and_so_is_one_that_leaves_a_room() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let send = |own: &str| {
+        let line = json!({"type": "send_message", "roomId": "lobby", "content": own, "ref": own});
+        format!("{line}\n")
+    };
+    let leave = "{\"type\":\"leave_room\",\"roomId\":\"other\",\"ref\":\"l1\"}\n";
+    let join = "{\"type\":\"join_room\",\"roomId\":\"third\",\"ref\":\"j1\"}\n";
+    let late: String = (0..3000).map(|number| send(&format!("late{number}"))).collect();
+    let input = format!("{}{leave}{{\"type\":\"close\"}}\n{join}{late}", send("early"));
+    let args = ["pipe", &server.url, "-r", "lobby", "-r", "other", "--token", "ada"];
+    let output = run(&args, input.as_bytes());
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let lines = lines(&output);
+    let outcomes = of_type(&lines, "delivery");
+    let early: Vec<_> = outcomes.iter().filter(|line| line["ref"] == "early").collect();
+    assert_eq!((early.len(), &early[0]["status"]), (1, &json!("acked")));
+    let late: Vec<_> = outcomes.iter().filter(|line| line["ref"] != "early").collect();
+    assert_eq!(late.len(), 3000);
+    assert!(late.iter().all(|line| line["status"] == "failed" && line["code"] == "closed"), "{}", late[0]);
+    let joined: Vec<_> = of_type(&lines, "error").into_iter().filter(|line| line["ref"] == "j1").collect();
+    assert_eq!((joined.len(), &joined[0]["code"]), (1, &json!("closed")));
+    let left = of_type(&lines, "left");
+    assert_eq!((left.len(), &left[0]["roomId"], &left[0]["ref"]), (1, &json!("other"), &json!("l1")));
+}
+
+#[test]
+fn what_is_closed_by_a_line_ends_though_its_input_stays_open() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let child = command(&["pipe", &server.url, "-r", "lobby", "--token", "ada"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn();
+    let mut child = child.unwrap();
+    let mut held = child.stdin.take().unwrap();
+    held.write_all(b"{\"type\":\"close\"}\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    drop(held);
+}
+
+#[test]
+fn an_input_that_cannot_be_read_is_a_failure() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    for args in [
+        &["pipe", &server.url, "-r", "lobby", "--token", "ada"][..],
+        &["send", &server.url, "-r", "lobby", "--token", "ada"],
+    ] {
+        let folder = std::fs::File::open("/").unwrap();
+        let output = command(args).stdin(folder).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        let told = text(&output.stdout) + &said;
+        assert!(
+            told.contains("stdin cannot be read: is a directory") && said.starts_with("rejoin: "),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn with_a_state_file_nothing_is_sent_before_the_server_has_said_what_it_is() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    for face in ["pipe", "send"] {
+        let state = folder.path().join(face).display().to_string();
+        let mut child = command(&[face, &url, "-r", "lobby", "--token", "ada", "--state", &state])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let line = json!({"type": "send_message", "roomId": "lobby", "content": "x", "ref": "x"});
+        child.stdin.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+        let mut socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+        let mut read = Vec::new();
+        loop {
+            match socket.read().unwrap() {
+                Message::Text(frame) if frame.contains("join_room") => {
+                    socket.send(Message::Ping("asked".into())).unwrap();
+                }
+                Message::Text(frame) => read.push(frame),
+                Message::Pong(payload) if &*payload == b"asked" => break,
+                _ => {}
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!read.iter().any(|frame| frame.contains("send_message")), "{face}: {read:?}");
+    }
 }
 
 #[test]

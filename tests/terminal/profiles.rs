@@ -64,6 +64,33 @@ fn the_token_and_the_rooms_of_a_profile_go_to_its_own_url_only() {
 }
 
 #[test]
+fn the_environments_token_wins_over_one_in_a_profiles_url_and_not_over_one_in_a_url_given_by_hand() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let url = format!("{}?token=ada", server.url);
+    let home = configured(&format!("[profiles.default]\nurl = \"{url}\"\nrooms = [\"lobby\"]\n"));
+    let bob = [("REJOIN_TOKEN", "bob")];
+    for (args, variables, user) in
+        [(&["pipe"][..], &bob[..], "bob"), (&["pipe"], &[], "ada"), (&["pipe", &url], &bob, "ada")]
+    {
+        let joined = members(start(&home, args, variables));
+        assert!(joined.contains(&format!("\"members\":[\"{user}\"]")), "{args:?}: {joined}");
+    }
+}
+
+#[test]
+fn the_state_file_of_a_profile_is_not_used_for_a_url_that_is_only_like_its_own() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let home = configured(&format!(
+        "[profiles.default]\nurl = \"{}\"\ntoken_file = \"~/token\"\nrooms = [\"lobby\"]\nstate = \"~/state\"\n",
+        server.url
+    ));
+    members(start(&home, &["pipe"], &[]));
+    let like = format!("{}?x=1", server.url);
+    let joined = members(start(&home, &["pipe", &like, "-r", "lobby", "--token", "bob"], &[]));
+    assert!(joined.contains("\"members\":[\"bob\"]"), "{joined}");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_stops_only_who_needs_it_and_the_others_are_told_once() {
     let server = ServerProcess::start("127.0.0.1:0");
     let url = &server.url;

@@ -188,7 +188,7 @@ fn a_damaged_a_foreign_and_a_used_state_file_are_refused_with_2_and_what_to_do()
     let whole = std::fs::read(&state).unwrap();
     for (content, what) in [
         (&whole[..whole.len() - 1], "damaged or cut short"),
-        (&whole[..0], "damaged or cut short"),
+        (&whole[..1], "damaged or cut short"),
         (b"dear diary".as_slice(), "no state file"),
     ] {
         std::fs::write(&state, content).unwrap();
@@ -198,6 +198,13 @@ fn a_damaged_a_foreign_and_a_used_state_file_are_refused_with_2_and_what_to_do()
         assert_eq!(std::fs::read(&state).unwrap(), content, "it is left as it was");
         assert_eq!(refused.stdout, b"");
     }
+    // What `mktemp` makes is a new one.
+    std::fs::write(&state, "").unwrap();
+    assert_eq!(pipe(&server.url, "ada", &state, &[]).finish().status, Some(0));
+    let missing = state.with_file_name("missing").join("state");
+    let refused = pipe(&server.url, "ada", &missing, &[]).wait();
+    assert_eq!(refused.status, Some(2), "{}", refused.text());
+    assert!(refused.text().contains("does not exist: create "), "{}", refused.text());
     std::fs::write(&state, &whole).unwrap();
     let elsewhere = server.url.replace("/ws", "/other");
     let refused = pipe(&elsewhere, "ada", &state, &[]).wait();

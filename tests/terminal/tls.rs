@@ -2,7 +2,7 @@
 
 use harness::command::Running;
 use harness::process::ServerProcess;
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rejoin_server::{Config, Server, ServerHandle};
 use std::io::Read as _;
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, ServerConnection, Stream};
 use tokio_tungstenite::tungstenite;
 
 /// An authority, as `openssl req -x509` makes one.
@@ -93,7 +93,67 @@ fn the_client_certificate_of_the_command_line_is_shown_to_a_server_that_asks_for
     // Without its key, which is not in the same file.
     let wrong = with(&["--cert", &cert]);
     assert_eq!(wrong.status, Some(2), "{}", wrong.text());
-    assert!(wrong.text().contains("[cert]"), "{}", wrong.text());
+    assert!(wrong.text().contains("[cert]") && wrong.text().contains("add --key"), "{}", wrong.text());
+}
+
+#[test]
+fn a_server_that_ends_the_connection_after_the_handshake_is_told_in_words() {
+    let (params, key) = authority(&["localhost"]);
+    let own = params.self_signed(&key).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("own.pem");
+    std::fs::write(&ca, own.pem()).unwrap();
+    let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let tls = tls.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let tls = Arc::new(tls.with_single_cert(vec![own.der().clone()], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut tls = ServerConnection::new(Arc::clone(&tls)).unwrap();
+            while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
+            // Its request; then the end comes without a word of TLS.
+            let _ = Stream::new(&mut tls, &mut stream).read(&mut [0; 4096]);
+        }
+    });
+    let (url, ca) = (format!("wss://localhost:{port}/ws"), ca.display().to_string());
+    let args = ["send", &url, "-r", "lobby", "--token", "ada", "--ca", &ca, "--timeout", "2", "hi"];
+    let ended = Running::start(&args).finish();
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    let said = ended.text();
+    assert!(said.contains("right after the TLS handshake") && !said.contains("docs.rs"), "{said}");
+}
+
+#[test]
+fn a_servers_own_certificate_is_trusted_as_such_whoever_has_signed_it() {
+    let (mut authority, authority_key) = authority(&[]);
+    authority.distinguished_name.push(DnType::CommonName, "an authority of our own");
+    let issuer = Issuer::new(authority, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("own.pem");
+    std::fs::write(&ca, own.pem()).unwrap();
+    let other = folder.path().join("other.pem");
+    let other_key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(&other, params.signed_by(&other_key, &issuer).unwrap().pem()).unwrap();
+    let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let tls = tls.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let mut config = Config::default();
+    config.tls = Some(Arc::new(tls.with_single_cert(vec![own.der().clone()], key).unwrap()));
+    let runtime = Runtime::new().unwrap();
+    let server = runtime.block_on(async { Server::bind(config).await.unwrap().spawn() });
+    let url = server.url().replace("127.0.0.1", "localhost");
+    for (ca, url, is_trusted) in [(&ca, &url, true), (&other, &url, false), (&ca, &server.url(), false)] {
+        let ca = ca.display().to_string();
+        let args = ["send", url, "-r", "lobby", "--token", "ada", "--ca", &ca, "--timeout", "2", "hi"];
+        let ended = Running::start(&args).finish();
+        assert_eq!(ended.status == Some(0), is_trusted, "{ca} {url}: {}", ended.text());
+    }
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn a_token_command_that_takes_long_is_told_before_it_is_given_up() {
     let args = ["send", &server.url, "-r", "lobby", "hi", "--token-command", "sleep 4; echo canary-7f3a9c51"];
     let ended = ended(&args, &[], &[]);
     assert_eq!(ended.status, Some(0), "{}", ended.text());
-    assert!(ended.text().contains("the token command has printed nothing for 3 s"), "{}", ended.text());
+    assert!(ended.text().contains("the token command has not ended after 3 s"), "{}", ended.text());
 }
 
 /// An extended server that says that the token is about to expire, each time it is told to.

@@ -240,10 +240,11 @@ impl Controller {
     }
 
     pub(super) fn bad_line(&mut self, bad: BadText) {
-        self.notice(match bad {
-            BadText::TooLong => "that line is longer than 1 MiB and was not sent",
-            BadText::NotUtf8 => "that line is not UTF-8 and was not sent",
-        });
+        match bad {
+            BadText::TooLong => self.notice("that line is longer than 1 MiB and was not sent"),
+            BadText::NotUtf8 => self.notice("that line is not UTF-8 and was not sent"),
+            BadText::Unreadable(why) => self.notice(&format!("stdin cannot be read: {why}")),
+        }
     }
 
     /// Does what a typed line asks for. `true`: the user wants to leave.

@@ -31,6 +31,12 @@ impl BadLine {
         Self { reference, ..Self::new("bad_namespace", message) }
     }
 
+    /// Of a line behind the one that closes the connection.
+    pub(super) fn behind_close(reference: Option<String>) -> Self {
+        let message = "the connection is closed by an earlier line; nothing is done";
+        Self { reference, ..Self::new("closed", message) }
+    }
+
     /// Of an answer that cannot be given.
     pub(super) fn not_answered(why: SendFailure) -> Self {
         Self::new(why.as_str(), format!("the event is not answered: {why}"))
@@ -51,6 +57,7 @@ impl From<BadText> for BadLine {
                 format!("the line is longer than {LONGEST_LINE} bytes; split the message"),
             ),
             BadText::NotUtf8 => Self::new("not_utf8", "the line is not UTF-8"),
+            BadText::Unreadable(why) => Self::new("stdin", format!("stdin cannot be read: {why}")),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Turns the client's events into output lines and outcomes of sends, and tracks the connection state. Writes to no stream.
 
-use super::Pipe;
 use super::input::{Frame, Request};
 use super::output::{self, Outcome, Repetition};
 use super::phase::Phase;
 use super::refs::{ContentHash, Refs, Resolved};
 use super::restored_outcomes::RestoredOutcomes;
+use super::{LAST_LINES, Pipe};
 use crate::commits;
 use crate::describe::{content_limit, is_success};
 use crate::error::{Exit, eprint_line};
@@ -13,11 +13,7 @@ use rejoin::{
     Delivery, DeliveryStatus, Event, Mode, RestoredOutcome, RoomChange, RoomState, SOCKET_IO_DETECTED,
     SendFailure, SendReply, State, StateChange,
 };
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// For how long lines are answered in all after the connection has failed for good.
-const LAST_LINES: Duration = Duration::from_secs(5);
 
 impl Pipe {
     pub(super) fn take_events(&mut self, batch: &[Event]) {
@@ -119,6 +115,9 @@ impl Pipe {
                     self.join_given_up(&room, &join.reference);
                 }
             }
+            for (room, reference) in self.leaves.at_the_end() {
+                output::left(&mut self.printed, &room, &reference);
+            }
         }
     }
 
@@ -139,6 +138,11 @@ impl Pipe {
                 return None;
             }
             RoomState::Failed(_) | RoomState::Refused => self.exit = self.exit.max(Exit::Incomplete),
+            RoomState::Left => {
+                self.unanswered.remove(room);
+                self.joins.remove(room);
+                return self.leaves.left(room);
+            }
             _ => {}
         }
         self.unanswered.remove(room);
@@ -172,9 +176,12 @@ impl Pipe {
                 refs.earlier(&reference, Resolved { room, status, reply }, digest.map(ContentHash));
             }
         }
+        // They were given before the line that closes, if there was one.
+        let closed_by = self.closed_by.take();
         for (request, number) in asked {
             self.act(request, number);
         }
+        self.closed_by = self.closed_by.or(closed_by);
     }
 
     /// The end has come before anybody knew who we are: what was asked for is in the state file, and not for us to tell.

@@ -8,7 +8,7 @@ use super::refs::{ContentHash, RefLookup, Resolved};
 use super::restored_outcomes::RestoredOutcomes;
 use super::{AskedJoin, MOST_UNPRINTED, Pipe};
 use crate::error::{Exit, eprint_line};
-use crate::lines::Line;
+use crate::lines::{BadText, Line};
 use rejoin::{DeliveryStatus, Join, PERSONAL_ROOM, SendFailure, SendId};
 use serde_json::value::RawValue;
 
@@ -26,14 +26,15 @@ impl Pipe {
             && self.earlier.as_ref().is_none_or(RestoredOutcomes::has_room)
         {
             let Some(Line { number, text }) = self.lines.pop_front() else { return };
+            if let Err(BadText::Unreadable(why)) = text {
+                // Whoever started this is to know, too.
+                eprint_line(&format!("rejoin: stdin cannot be read: {why} [stdin]"));
+            }
             let request = text.map_err(BadLine::from).and_then(|text| input::parse(&text));
             match request {
                 Ok(None) => {}
                 Ok(Some(request)) => self.act(request, number),
-                Err(bad) => {
-                    self.exit = self.exit.max(Exit::Incomplete);
-                    output::bad_line(&mut self.printed, number, &bad);
-                }
+                Err(bad) => self.bad_line(number, &bad),
             }
         }
     }
@@ -46,6 +47,12 @@ impl Pipe {
     }
 
     pub(super) fn act(&mut self, request: Request, number: u64) {
+        let is_send = matches!(request.frame, Frame::Send { .. } | Frame::Own { .. });
+        if self.is_closed() && !is_send {
+            return if request.frame != Frame::Close {
+                self.bad_line(number, &BadLine::behind_close(request.reference));
+            };
+        }
         if self.is_for_later(&request)
             && let Some(earlier) = &mut self.earlier
         {
@@ -76,7 +83,12 @@ impl Pipe {
                     self.joins.insert(room, AskedJoin { reference, is_member: false });
                 }
             }
-            Frame::Leave { room } => self.client.leave(&room),
+            Frame::Leave { room } => {
+                self.client.leave(&room);
+                if let Some(reference) = reference {
+                    self.leaves.asked(room, reference);
+                }
+            }
             Frame::Signal { room, kind, data } => {
                 // Room and data have been checked with the rest of the line.
                 let signalled = self.client.signal(&room, &kind, &data.as_deref().and_then(as_raw));
@@ -109,10 +121,7 @@ impl Pipe {
                     self.bad_line(number, &BadLine::not_answered(why));
                 }
             }
-            Frame::Close => {
-                self.input = None;
-                self.lines.clear();
-            }
+            Frame::Close => self.closed_by = Some(number),
         }
     }
 
@@ -189,7 +198,7 @@ impl Pipe {
             }
         }
         self.has_sent = true;
-        match submit(self) {
+        match if self.is_closed() { Err(SendFailure::Closed) } else { submit(self) } {
             Ok(id) => {
                 if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
                     refs.sent(reference, room, what);

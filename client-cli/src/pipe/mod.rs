@@ -9,6 +9,7 @@ mod events;
 mod execute;
 mod in_flight;
 mod input;
+mod leaves;
 mod misspelt_fields;
 mod namespaces;
 pub(crate) mod output;
@@ -29,6 +30,7 @@ use crate::stdout_writer::{StdoutWriter, WriteFailure};
 use crate::termination::Termination;
 use crate::token_notices::TokenNotices;
 use in_flight::InFlight;
+use leaves::Leaves;
 use misspelt_fields::MisspeltField;
 use namespaces::Namespaces;
 use output::JoinAnswers;
@@ -39,13 +41,17 @@ use restored_outcomes::RestoredOutcomes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// Bytes to print at which nothing more is read.
 const MOST_UNPRINTED: usize = 64 << 10;
 /// After the connection has failed for good, lines are still answered while another one comes within this time: whoever
 /// wrote them learns that nothing came of them.
 const NEXT_LINE: Duration = Duration::from_millis(500);
+/// For how long lines are answered in all after the connection has ended.
+const LAST_LINES: Duration = Duration::from_secs(5);
+/// After the end, a line that is in the pipe already comes within this time.
+const LATE_LINE: Duration = Duration::from_millis(50);
 /// Time for the outcomes of a pipe that is interrupted.
 const LAST_OUTCOMES: Duration = Duration::from_secs(1);
 
@@ -76,6 +82,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         lines: VecDeque::new(),
         flight: InFlight::default(),
         joins: BTreeMap::new(),
+        leaves: Leaves::default(),
         join_answers: JoinAnswers::default(),
         unanswered: settings.rooms.iter().cloned().collect(),
         slips: BTreeSet::new(),
@@ -101,6 +108,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         exit: Exit::Success,
         drain_timeout: Duration::from_secs(arguments.drain_timeout.into()),
         linger: Duration::from_secs(arguments.linger.into()),
+        closed_by: None,
     };
     if pipe.run(&stdout, &mut signals).await == End::Abandoned {
         return Ok(Exit::Interrupted);
@@ -148,6 +156,7 @@ struct Pipe {
     flight: InFlight,
     /// The last join of each room that has a `ref`.
     joins: BTreeMap<String, AskedJoin>,
+    leaves: Leaves,
     join_answers: JoinAnswers,
     /// The rooms of `-r` that the server has said nothing about yet.
     unanswered: BTreeSet<String>,
@@ -187,10 +196,14 @@ struct Pipe {
     exit: Exit,
     drain_timeout: Duration,
     linger: Duration,
+    /// The line that has closed the connection: those behind it are told that nothing comes of them.
+    closed_by: Option<u64>,
 }
 
 impl Pipe {
     async fn run(&mut self, stdout: &StdoutWriter, signals: &mut Signals) -> End {
+        // For how long lines behind the one that closes are answered after the end.
+        let mut late_until = Instant::now();
         loop {
             self.take_lines();
             if self.unprinted.is_some() {
@@ -202,7 +215,15 @@ impl Pipe {
             let unprinted = !self.printed.is_empty();
             let keeps_up = self.printed.len() < MOST_UNPRINTED;
             if self.phase == Phase::Ended && !unprinted {
-                return End::Done;
+                self.input = self.input.take().filter(|_| self.is_closed() && Instant::now() < late_until);
+                match timeout(LATE_LINE, next_lines(&mut self.input)).await {
+                    Ok(Some(late)) => self.lines.extend(late),
+                    _ => return End::Done,
+                }
+                continue;
+            }
+            if self.phase != Phase::Ended {
+                late_until = Instant::now() + LAST_LINES;
             }
             let awaited = self.commits.as_ref().and_then(Commits::pending_chunk);
             let listens = keeps_up
@@ -257,6 +278,10 @@ impl Pipe {
                 () = sleep_until(self.interrupted), if self.interrupted.is_some() => return End::Abandoned,
             }
         }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed_by.is_some()
     }
 
     /// SIGTERM: what has been read is still dealt with.

@@ -4,6 +4,7 @@
 use super::bad_line::BadLine;
 use super::execute::as_raw;
 use super::input::{Frame, OwnMessage, Request};
+use super::leaves::Leaves;
 use super::output::{self, JoinAnswers, Outcome, Repetition};
 use super::phase::Phase;
 use super::{AskedJoin, Pipe};
@@ -25,6 +26,7 @@ pub(super) struct OtherNamespace {
     name: String,
     client: Client,
     joins: BTreeMap<String, AskedJoin>,
+    leaves: Leaves,
     join_answers: JoinAnswers,
     /// It has failed or is being left: what resolves from here on resolves because of that.
     pub(super) has_ended: bool,
@@ -75,6 +77,7 @@ impl Namespaces {
                 name,
                 client,
                 joins,
+                leaves: Leaves::default(),
                 join_answers,
                 has_ended: false,
                 is_over: false,
@@ -159,6 +162,9 @@ impl Pipe {
                             output::join_given_up(&mut line, &room, &join.reference);
                         }
                     }
+                    for (room, reference) in elsewhere.leaves.at_the_end() {
+                        output::left(&mut line, &room, &reference);
+                    }
                 }
             }
             // It names its namespace already.
@@ -211,6 +217,11 @@ impl Pipe {
         let Request { frame, reference, .. } = request;
         elsewhere.is_over = false;
         match frame {
+            // Nothing else comes here by then.
+            frame if self.closed_by.is_some() => {
+                let room = if let Frame::Send { room, .. } = &frame { &**room } else { "" };
+                self.submitted_in(at, room, 0, reference, Err(SendFailure::Closed));
+            }
             Frame::Join { room, since, history } => {
                 if elsewhere.has_ended {
                     if let Some(reference) = reference {
@@ -230,7 +241,12 @@ impl Pipe {
                     elsewhere.joins.insert(room, AskedJoin { reference, is_member: false });
                 }
             }
-            Frame::Leave { room } => client.leave(&room),
+            Frame::Leave { room } => {
+                client.leave(&room);
+                if let Some(reference) = reference {
+                    elsewhere.leaves.asked(room, reference);
+                }
+            }
             // Such a server has none.
             Frame::Signal { .. } => {}
             Frame::Send { room, content, data } => {
@@ -324,6 +340,10 @@ impl OtherNamespace {
                     join.is_member = true;
                 }
                 None
+            }
+            RoomState::Left => {
+                self.joins.remove(room);
+                self.leaves.left(room)
             }
             _ => self.joins.remove(room).map(|join| join.reference),
         }

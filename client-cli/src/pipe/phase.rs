@@ -41,7 +41,7 @@ impl Pipe {
         let are_joined = are_joined && self.namespaces.are_joined();
         let is_idle = self.flight.is_empty() && self.lines.is_empty() && are_joined && !has_earlier;
         match self.phase {
-            Phase::Open if self.input.is_none() && self.has_begun => {
+            Phase::Open if (self.input.is_none() || self.is_closed()) && self.has_begun => {
                 self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
                 self.move_on();
             }

@@ -88,9 +88,12 @@ impl Profile {
     }
 }
 
-/// The part of a URL that names a server, the same however it is written.
+/// A URL without the credentials in it, the same however it is written. A state file is for this much of it.
 fn address(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let (url, query) = url.split('#').next().unwrap_or_default().split_once('?').unwrap_or((url, ""));
+    let url = url.split('#').next().unwrap_or_default();
+    let fields = query.split('&').filter(|field| !field.is_empty() && !field.starts_with("token="));
+    let query: String = fields.flat_map(|field| ["?", field]).collect();
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let authority = authority.rsplit('@').next().unwrap_or_default();
@@ -100,7 +103,7 @@ fn address(url: &str) -> String {
         _ => ":443",
     };
     let authority = authority.strip_suffix(port).unwrap_or(&authority);
-    format!("{scheme}://{authority}/{}", path.trim_end_matches('/'))
+    format!("{scheme}://{authority}/{path}{query}")
 }
 
 /// The name of the profile that is used without `--profile`, if it exists.
@@ -219,13 +222,17 @@ mod tests {
                     state = \"/s\"\nprotocol = \"socketio\"\nnamespace = \"/n\"\nca = \"/ca\"\n\
                     [profiles.a.event_map]\nmessage = \"said\"\n";
         let chosen = || chosen(text, Some("a")).unwrap();
-        for same in ["wss://a.example/ws", "WSS://a.example:443/ws?token=t", "wss://a.example/ws/#x"] {
+        for same in ["wss://a.example/ws/", "WSS://a.example:443/ws/?token=t", "wss://a.example/ws/#x"] {
             assert_eq!(chosen().at(same, true), chosen(), "{same}");
         }
         let elsewhere = Profile { ca: Some("/ca".into()), ..Profile::default() };
         for other in
-            ["wss://b.example/ws", "ws://a.example/ws", "wss://a.example:444/ws", "wss://a.example/WS"]
+            ["wss://b.example/ws/", "ws://a.example/ws/", "wss://a.example:444/ws/", "wss://a.example/WS/"]
         {
+            assert_eq!(chosen().at(other, true), elsewhere, "{other}");
+        }
+        // Its state file is for none of these.
+        for other in ["wss://a.example/ws", "wss://a.example/ws/?x=1", "wss://a.example/ws/?token=t&x=1#y"] {
             assert_eq!(chosen().at(other, true), elsewhere, "{other}");
         }
         let without = || Profile { url: None, ..chosen() };

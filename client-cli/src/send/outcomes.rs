@@ -185,6 +185,10 @@ impl Sender {
 
     pub(super) fn no_message(&mut self, number: u64, bad: BadText) {
         let (what, code) = match bad {
+            // No line of it, and nothing comes behind it.
+            BadText::Unreadable(why) => {
+                return self.print_failure(None, &format!("stdin cannot be read: {why}"), "stdin");
+            }
             BadText::TooLong => ("longer than 1 MiB", "line_too_long"),
             BadText::NotUtf8 => ("not UTF-8", "not_utf8"),
         };

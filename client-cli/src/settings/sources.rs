@@ -11,6 +11,7 @@ use crate::token::{self, TokenFrom};
 use crate::{files, request_options, sanitise, socket_io, suggested_options};
 use rejoin::backoff::Policy;
 use rejoin::{Config, Endpoint, Token};
+use std::cell::Cell;
 use std::time::Duration;
 
 /// The settings that do not need a URL yet.
@@ -19,6 +20,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) profile: Profile,
     /// What is wrong with the profile that is used when none is named. It stops who needs it.
     profile_failure: Option<Failure>,
+    /// The URL is the profile's, and so is a token in it: the environment goes before both.
+    is_profile_url: Cell<bool>,
 }
 
 /// What stands in the place of the URL, and the options. One word that is no URL and names a profile stands for `--profile`.
@@ -44,12 +47,14 @@ impl<'a> Sources<'a> {
             Err(failure) if arguments.profile.is_none() => (Profile::default(), Some(failure)),
             Err(failure) => return Err(failure),
         };
-        Ok(Self { arguments, profile, profile_failure })
+        Ok(Self { arguments, profile, profile_failure, is_profile_url: Cell::new(false) })
     }
 
     /// The URL given, the environment's, or the profile's.
     pub(crate) fn url(&self, given: Option<&str>) -> Result<Option<String>, Failure> {
-        match (given.map(str::to_owned).or_else(|| variable("REJOIN_URL")), &self.profile_failure) {
+        let url = given.map(str::to_owned).or_else(|| variable("REJOIN_URL"));
+        self.is_profile_url.set(url.is_none());
+        match (url, &self.profile_failure) {
             (Some(url), _) => Ok(Some(url)),
             (None, Some(profile_failure)) => Err(profile_failure.clone()),
             (None, None) => Ok(self.profile.url.clone()),
@@ -81,7 +86,8 @@ impl<'a> Sources<'a> {
                 arguments.event_map = pairs.collect();
             }
         }
-        ServerOptions { url: url.to_owned(), arguments, profile }
+        let is_profile_url = self.is_profile_url.get();
+        ServerOptions { url: url.to_owned(), arguments, profile, is_profile_url }
     }
 
     /// As [`Sources::url`], for commands that cannot do without one.
@@ -111,6 +117,7 @@ pub(crate) struct ServerOptions {
     url: String,
     arguments: ConnectionArgs,
     profile: Profile,
+    is_profile_url: bool,
 }
 
 impl ServerOptions {
@@ -141,7 +148,7 @@ impl ServerOptions {
         rooms: &[String],
     ) -> Result<Settings, Failure> {
         let protocol = self.protocol();
-        let Self { url, arguments, profile } = self;
+        let Self { url, arguments, profile, is_profile_url } = self;
         let socket_io = socket_io::described(&arguments, profile.ack_text, profile.transports)?;
         let namespaces = socket_io::others(&arguments)?;
         let auth = socket_io::auth_fields(&arguments)?;
@@ -171,7 +178,7 @@ impl ServerOptions {
             TokenFrom::File(file.clone())
         } else if let Some(command) = &arguments.token_command {
             TokenFrom::Command(command.clone())
-        } else if let Some(token) = in_url {
+        } else if let Some(token) = in_url.filter(|_| !is_profile_url || variable("REJOIN_TOKEN").is_none()) {
             TokenFrom::Given(token)
         } else if let Some(token) = variable("REJOIN_TOKEN") {
             TokenFrom::Given(token.into())

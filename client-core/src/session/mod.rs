@@ -66,6 +66,9 @@ pub struct Session<P = String, N = Name> {
     leaving: bool,
     /// The application takes nothing now.
     backpressured: bool,
+    /// A connection of this run was plain.
+    #[cfg(feature = "journal")]
+    was_plain: bool,
     settings: Settings,
     outputs: VecDeque<Output<P, N>>,
     outcomes: Vec<Delivery<P, N>>,
@@ -162,6 +165,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             requests: 0,
             leaving: false,
             backpressured: false,
+            #[cfg(feature = "journal")]
+            was_plain: false,
             settings,
             outputs: VecDeque::new(),
             outcomes: Vec::new(),

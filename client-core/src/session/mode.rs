@@ -14,7 +14,7 @@ use crate::rooms::DesiredMembership;
 use crate::time::{Nanos, Timestamp};
 
 /// How long the `hello` of an extended server may take, where none has been received before and pings are answered. What
-/// is sent meanwhile is sent all the same; only its outcome waits.
+/// is sent meanwhile is sent all the same, but with a store; only its outcome waits.
 const HELLO_TIMEOUT: Nanos = Nanos::from_secs(1);
 
 /// How long it may take elsewhere, unless a whole dial may not take that long. The limit of a dial is larger for servers
@@ -86,6 +86,16 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
+    /// With a store a send is worth a wait: without a number it cannot be sent again, and a later run finds it without an
+    /// outcome. Once a connection of this run was plain, the next ones are taken to be, too.
+    pub(super) fn waits_for_mode(&self) -> bool {
+        #[cfg(feature = "journal")]
+        let waits = self.outbox.change_log.is_enabled() && !self.was_plain;
+        #[cfg(not(feature = "journal"))]
+        let waits = false;
+        waits
+    }
+
     pub(super) fn ponged(&mut self, now: Timestamp) {
         let Some(connection) = &mut self.connection else { return };
         if connection.mode.is_some() {
@@ -115,6 +125,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn set_plain_mode(&mut self) {
         let Some(connection) = &mut self.connection else { return };
         connection.mode = Some(Mode::Plain);
+        #[cfg(feature = "journal")]
+        {
+            self.was_plain = true;
+        }
         self.event(Event::Mode(Mode::Plain));
         for at in 0..self.rooms.len() {
             let Some(room) = self.rooms.at_mut(at) else { break };

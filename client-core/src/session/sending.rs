@@ -83,7 +83,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.transmit_plain(now, &gate, false);
             }
             // Where a `hello` has been received before, it is waited for.
-            None if self.server.extended => {}
+            None if self.server.extended || self.waits_for_mode() => {}
             None => self.transmit_plain(now, &gate, true),
         }
     }

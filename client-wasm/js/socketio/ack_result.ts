@@ -22,12 +22,15 @@ const SUCCESS = wordList("ok okay success successful succeeded sent delivered do
 const FAILURE = wordList(
   "error err fail failed failure rejected refused denied forbidden unauthorized unauthenticated invalid not_found timeout nack nok no false exception aborted",
 );
-const ERRORS = wordList("error err errors exception");
+const ERRORS = wordList("error err errors exception errorMessage errorCode isError hasError");
+/** What refuses with `false`, and with `true`. */
+const YES = wordList("status accepted delivered");
+const NO = wordList("rejected denied failed");
 const VERDICTS = wordList("status statusCode code type result");
 const IDS = wordList("id _id messageId message_id");
 const NESTED = wordList("data result message payload");
-const MESSAGES = wordList("message msg reason detail description error err errors exception statusText");
-const CODES = wordList("code status statusCode error err exception type result");
+const MESSAGES = wordList("message msg reason detail description error err errors exception statusText errorMessage");
+const CODES = wordList("code status statusCode error err exception type result errorCode");
 
 /** Reads the arguments of an ack; `textIsError`: one that is nothing but a text is a refusal. */
 export function parseAck(given: readonly unknown[], textIsError = false): AckResult {
@@ -92,6 +95,8 @@ function isRefusal(value: unknown): boolean {
   if (ERRORS.some((name) => !isEmpty(ownField(value, name)))) return true;
   const flag = okFlag(value);
   if (flag != undefined) return !flag;
+  const is = (names: readonly string[], said: boolean) => names.some((name) => ownField(value, name) === said);
+  if (is(YES, false) || is(NO, true)) return true;
   const name = ownField(value, "name");
   return (typeof name == "string" && /(Error|Exception)$/.test(name)) || VERDICTS.some((name) => isFailure(ownField(value, name)));
 }
@@ -116,8 +121,11 @@ function isFailure(value: unknown): boolean {
   if (typeof value == "number") return value < 0 || (value >= 400 && value < 600);
   if (typeof value != "string") return false;
   const text = value.trim().toLowerCase();
-  return knownCode(text) > 0 || FAILURE.includes(text) || (httpStatus(text) ?? 0) >= 400;
+  return PREFIX.test(text) || knownCode(text) > 0 || FAILURE.includes(text) || (httpStatus(text) ?? 0) >= 400;
 }
+
+/** What often stands before a code. */
+const PREFIX = /^e(rr)?_/;
 
 /** A string that is an HTTP status, from 200 on. */
 const httpStatus = (text: string): number | undefined => (/^[2-5]\d\d$/.test(text) ? Number(text) : undefined);
@@ -152,7 +160,7 @@ const knownCode = (text: string): number => codeNumber(codes, text) % codes.leng
 /** The number of the contract's code, from a code or an HTTP status; 0 if there is none. */
 function codeOf(value: unknown, depth: number): number {
   if (typeof value == "string") {
-    const known = knownCode(value.toLowerCase());
+    const known = knownCode(value.toLowerCase().replace(PREFIX, ""));
     const status = httpStatus(value);
     return known || (status ? codeOf(status, depth) : 0);
   }

@@ -194,6 +194,7 @@ pub(crate) fn room(out: &mut Vec<u8>, change: &RoomChange, reference: Option<&st
             },
             None => return,
         },
+        RoomState::Left => return reference.into_iter().for_each(|own| left(out, &change.room, own)),
         _ => return,
     };
     // What the server says of it is worth more than what can be said here.
@@ -467,6 +468,7 @@ fn hint(why: SendFailure) -> &'static str {
         SendFailure::Refused(code) if code.is_temporary() => {
             "the server refused it for now; send it again later (its ref, too)"
         }
+        SendFailure::Refused(Code::Other) => "the server refused it and gave no reason that is known here",
         SendFailure::Refused(_) => "the server refused it for good; sending it again changes nothing",
         SendFailure::UserChanged => "the token is another user's than the message was written by",
         SendFailure::NotStored => "the state file could not be written, and nothing is sent before it is",
@@ -478,6 +480,11 @@ fn hint(why: SendFailure) -> &'static str {
 pub(super) fn join_given_up(out: &mut Vec<u8>, room: &str, reference: &str) {
     let message = "the connection has ended before the room was joined";
     write_line(out, &OutputLine { room_id: Some(room), r#ref: Some(reference), ..error("closed", message) });
+}
+
+/// Answers a line that leaves a room.
+pub(super) fn left(out: &mut Vec<u8>, room: &str, reference: &str) {
+    write_line(out, &OutputLine { r#ref: Some(reference), ..room_line("left", room) });
 }
 
 /// Answers a line that is no frame.

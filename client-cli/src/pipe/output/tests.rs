@@ -162,9 +162,11 @@ fn a_refusal_without_words_says_whether_sending_it_again_is_of_use() {
     for code in [Code::Internal, Code::Overloaded, Code::RateLimited, Code::RoomFull] {
         assert!(told(code).contains("refused it for now; send it again later"), "{}", told(code));
     }
-    for code in [Code::Forbidden, Code::BadRequest, Code::Other] {
+    for code in [Code::Forbidden, Code::BadRequest] {
         assert!(told(code).contains("refused it for good"), "{}", told(code));
     }
+    // A bare `callback(false)` says nothing about the next time.
+    assert!(told(Code::Other).contains("gave no reason"), "{}", told(Code::Other));
 }
 
 #[test]

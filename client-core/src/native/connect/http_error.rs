@@ -24,6 +24,9 @@ const BODY_TIMEOUT: Duration = Duration::from_millis(500);
 /// Characters of an explanation, and of a redirect's target.
 const MAX_LINE: usize = 200;
 
+/// What follows where the URL has a password already.
+const WRONG_PASSWORD: &str = ": the user name or the password in the URL is wrong";
+
 /// The error that an answer means. `hint` is what its status means where it was asked, `""` if that is the
 /// same everywhere.
 pub(crate) async fn http_error(
@@ -51,7 +54,12 @@ pub(crate) async fn http_error(
         if hint.is_empty() {
             // A server that gives another reason does not speak TLS there.
             let may_want_tls = !endpoint.is_secure() && explanation.as_deref().is_none_or(is_about_tls);
-            let meaning = status_hint(status, answer.response.headers(), may_want_tls);
+            let has_password = endpoint.basic().is_some() && status == StatusCode::UNAUTHORIZED;
+            let meaning = if has_password && wants_password(answer.response.headers()) {
+                WRONG_PASSWORD
+            } else {
+                status_hint(status, answer.response.headers(), may_want_tls)
+            };
             // What the server has too much of is better known to the server.
             let is_known = matches!(status.as_u16(), 429 | 503) && explanation.is_some();
             text.push_str(if is_known { "" } else { meaning });

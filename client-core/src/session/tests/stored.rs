@@ -151,6 +151,44 @@ fn another_run_knows_that_the_address_of_a_plain_server_is_right() {
 }
 
 #[test]
+fn with_a_store_nothing_is_sent_without_a_number_before_the_mode_is_known() {
+    let mut rig = Rig::new(Config::default());
+    rig.session.track_changes();
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.command(Command::Connect);
+    rig.send(1, "x");
+    rig.open();
+    let request = rig.join_request("r");
+    assert!(rig.sends().is_empty());
+    rig.receive(hello("me"));
+    rig.receive(ServerMessage::Joined(Box::new(join_answer(request.reference, "e", 10))));
+    let sends = rig.sends();
+    assert_eq!(sends.len(), 1);
+    assert!(sends[0].1.producer.is_some());
+}
+
+#[test]
+fn with_a_store_a_plain_server_gets_what_waited_for_the_mode_and_the_next_connection_waits_no_more() {
+    let mut rig = Rig::new(Config::default());
+    rig.session.track_changes();
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.command(Command::Connect);
+    rig.send(1, "x");
+    rig.open();
+    let written = |rig: &mut Rig| {
+        let said = rig.said();
+        let is_send = |output: &&Output| {
+            matches!(output, Output::Send { message: ClientMessage::SendMessage { .. }, .. })
+        };
+        said.iter().filter(is_send).count()
+    };
+    assert_eq!(written(&mut rig), 0);
+    rig.input(Input::Pong(rig.conn));
+    rig.pass(core::time::Duration::from_secs(1));
+    assert_eq!(written(&mut rig), 1);
+}
+
+#[test]
 fn what_gives_way_in_a_full_outbox_is_gone_from_the_store_before_the_next_is_there() {
     let outbox =
         crate::OutboxLimits { count: 1, overflow: crate::Overflow::DropOldest, ..Default::default() };

@@ -5,9 +5,10 @@
 //! |---|---|
 //! | none, `null`, `true`, a number, a text, a list | yes; a text is a no with [`AckText::Error`], unless it is a word of success |
 //! | `false` | no |
-//! | an object with `error`, `err`, `errors` or `exception` that is not `null`, `false`, `0` or empty | no |
+//! | an object with `error`, `err`, `errors`, `exception`, `errorMessage`, `errorCode`, `isError` or `hasError` that is not `null`, `false`, `0` or empty | no |
 //! | an object with `ok` or `success` | what that says |
-//! | an object whose `status`, `statusCode`, `code`, `type` or `result` is a word of failure, a code of the contract, 400–599 or negative, or whose `name` ends in `Error` | no |
+//! | an object whose `status`, `accepted` or `delivered` is `false`, or whose `rejected`, `denied` or `failed` is `true` | no |
+//! | an object whose `status`, `statusCode`, `code`, `type` or `result` is a word of failure, a code of the contract or one that begins with `E_` or `ERR_`, 400–599 or negative, or whose `name` ends in `Error` | no |
 //! | any other object | yes |
 //! | two and more, the first `null`, `0`, empty, `true`, 2xx or a word of success | what the second says, if it is an object; else yes |
 //! | two and more, the first anything else | no: the error comes first; but for an object that says yes, or `false` before one |
@@ -79,11 +80,15 @@ const FAILURE: [&str; 20] = [
     "exception",
     "aborted",
 ];
-const ERROR_FIELDS: [&str; 4] = ["error", "err", "errors", "exception"];
+const ERROR_FIELDS: [&str; 8] =
+    ["error", "err", "errors", "exception", "errorMessage", "errorCode", "isError", "hasError"];
+/// What says no with `false`, and with `true`.
+const YES_FIELDS: [&str; 3] = ["status", "accepted", "delivered"];
+const NO_FIELDS: [&str; 3] = ["rejected", "denied", "failed"];
 const STATUS_FIELDS: [&str; 5] = ["status", "statusCode", "code", "type", "result"];
 const ID_FIELDS: [&str; 4] = ["id", "_id", "messageId", "message_id"];
 const NESTED_FIELDS: [&str; 4] = ["data", "result", "message", "payload"];
-const MESSAGE_FIELDS: [&str; 10] = [
+const MESSAGE_FIELDS: [&str; 11] = [
     "message",
     "msg",
     "reason",
@@ -94,6 +99,7 @@ const MESSAGE_FIELDS: [&str; 10] = [
     "errors",
     "exception",
     "statusText",
+    "errorMessage",
 ];
 
 /// What an ack with these arguments says.
@@ -196,6 +202,10 @@ fn says_no(value: &Value) -> bool {
     if let Some(said) = flag(fields) {
         return !said;
     }
+    let is = |name: &&str, said: bool| fields.get(*name) == Some(&Value::Bool(said));
+    if YES_FIELDS.iter().any(|name| is(name, false)) || NO_FIELDS.iter().any(|name| is(name, true)) {
+        return true;
+    }
     let named = fields.get("name").and_then(Value::as_str).unwrap_or_default();
     named.ends_with("Error")
         || named.ends_with("Exception")
@@ -227,11 +237,16 @@ fn is_failure(value: &Value) -> bool {
         }
         Value::String(text) => {
             let text = text.trim().to_ascii_lowercase();
-            let is_code = Code::from_wire(&text) != Code::Other;
+            let is_code = bare_code(&text) != text || Code::from_wire(&text) != Code::Other;
             is_code || FAILURE.contains(&&*text) || http_status(&text).is_some_and(|status| status >= 400)
         }
         _ => false,
     }
+}
+
+/// A code without what often stands before it.
+fn bare_code(text: &str) -> &str {
+    text.strip_prefix("err_").or_else(|| text.strip_prefix("e_")).unwrap_or(text)
 }
 
 /// A text that is the number of an HTTP status, from 200 on.
@@ -281,13 +296,14 @@ fn words(value: &Value, depth: usize) -> Option<&str> {
 /// Why, as far as that is a code of the contract or an HTTP status.
 fn code(value: &Value, depth: usize) -> Code {
     match value {
-        Value::String(text) => match Code::from_wire(&text.to_ascii_lowercase()) {
+        Value::String(text) => match Code::from_wire(bare_code(&text.to_ascii_lowercase())) {
             Code::Other => http_status(text).map_or(Code::Other, |status| by_status(status.into())),
             known => known,
         },
         Value::Number(number) => number.as_u64().map_or(Code::Other, by_status),
         Value::Object(fields) if depth < MAX_DEPTH => {
-            let places = ["code", "status", "statusCode", "error", "err", "exception", "type", "result"];
+            let places =
+                ["code", "status", "statusCode", "error", "err", "exception", "type", "result", "errorCode"];
             let found = places
                 .iter()
                 .map(|name| fields.get(*name).map_or(Code::Other, |value| code(value, depth + 1)));

@@ -27,6 +27,10 @@ impl FileLocation {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(StateError::Io(path, error)),
         }
+        if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
+            let text = format!("its folder does not exist: create {}", parent.display());
+            return Err(StateError::Io(path.clone(), io::Error::new(io::ErrorKind::NotFound, text)));
+        }
         let lock_path = beside(&path, ".lock");
         let lock = private(OpenOptions::new().write(true).create(true).truncate(false))
             .open(&lock_path)

@@ -108,6 +108,10 @@ impl Journal {
         };
         let mut bytes = Vec::new();
         (&file).take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.is_empty() {
+            // Made by `mktemp`, or whoever wants it to be there already.
+            return Ok(None);
+        }
         let Content { url: belongs_to, state, tail } = format::read(&bytes).map_err(|bad| match bad {
             Unreadable::Foreign => StateError::Foreign(path.clone()),
             Unreadable::Version(version) => StateError::Version(path.clone(), version),

@@ -56,5 +56,7 @@ impl Tls {
 /// on the client's side.
 pub(crate) fn broken(error: &io::Error) -> Option<DialError> {
     let is_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
-    is_tls.then(|| failure::tls_failure(error, "this host"))
+    // rustls has no type for that.
+    let is_cut = error.kind() == io::ErrorKind::UnexpectedEof && error.to_string().contains("close_notify");
+    is_tls.then(|| failure::tls_failure(error, "this host")).or_else(|| is_cut.then(failure::cut_off))
 }

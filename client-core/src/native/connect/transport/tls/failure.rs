@@ -28,6 +28,14 @@ pub(super) fn tls_failure(error: &io::Error, host: &str) -> DialError {
     DialError::new(kind, text)
 }
 
+/// The server has ended the connection right after the handshake, which is over for a client before the server has looked at
+/// the client's certificate.
+pub(super) fn cut_off() -> DialError {
+    DialError::new(DialErrorKind::Tls, CUT_OFF)
+}
+
+const CUT_OFF: &str = "the server ended the connection right after the TLS handshake, and before an answer: if it asks for client \
+                       certificates, it has refused this one or misses one (--cert FILE, client_certificate in Rust)";
 const NO_TLS: &str =
     "the server does not speak TLS on this port: use ws:// or http://, or the port that has TLS";
 const CLOSED_IN_HANDSHAKE: &str = "the server closed the connection in the TLS handshake: it may have no room for one more now; if it \

@@ -1,5 +1,5 @@
 //! Accepts pinned server certificates as they are, even one that claims to be an authority (what `openssl req -x509`
-//! makes) or names no host.
+//! makes), is signed by one that is not known, or names no host.
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -10,7 +10,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use std::sync::Arc;
 
 /// The usual verification, and after it, for exactly these certificates, without the rule that an authority cannot be a
-/// server.
+/// server, and whoever has signed them.
 #[derive(Debug)]
 pub(super) struct PinnedVerifier {
     usual: Arc<WebPkiServerVerifier>,
@@ -27,6 +27,11 @@ impl PinnedVerifier {
 fn is_authority(error: &Error) -> bool {
     // The type behind it belongs to a crate of rustls's own.
     matches!(error, Error::InvalidCertificate(CertificateError::Other(other)) if other.0.to_string() == "CaUsedAsEndEntity")
+}
+
+/// Whether a certificate failed because nobody known has signed it.
+fn has_unknown_issuer(error: &Error) -> bool {
+    matches!(error, Error::InvalidCertificate(CertificateError::UnknownIssuer))
 }
 
 /// Whether a certificate failed because it names no host. One that names another host is not meant for this one.
@@ -52,7 +57,8 @@ impl ServerCertVerifier for PinnedVerifier {
             Err(error) if self.pinned.iter().any(|pinned| pinned == end_entity) => error,
             usual => return usual,
         };
-        let name = if is_authority(&error) {
+        // Both are found after its dates were found right.
+        let name = if is_authority(&error) || has_unknown_issuer(&error) {
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)
         } else {
             Err(error)
