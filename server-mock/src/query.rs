@@ -1,18 +1,23 @@
 //! The fields of a request's query, and the token that a request shows there or in its header. Verifies none.
 
 use crate::auth::Tickets;
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
 
-/// The token of the `Authorization` header or, without one, the token or the ticket of the query.
+/// The token of `Authorization: Bearer` or, without one, the token or the ticket of the query. Another scheme is not for
+/// us: a proxy that asks for Basic passes it on.
 pub(crate) fn token(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
-    if let Some(value) = headers.get(AUTHORIZATION) {
-        let (scheme, token) = std::str::from_utf8(value.as_bytes()).ok()?.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then(|| String::from(token.trim()));
+    if let Some(token) = headers.get_all(AUTHORIZATION).iter().find_map(bearer) {
+        return Some(token);
     }
     let token = field(query, "token").and_then(percent_decode);
     // Where a log of URLs leaves tokens out by this name, tickets have one of their own.
     token.or_else(|| field(query, "ticket").and_then(percent_decode).filter(|ticket| Tickets::is_one(ticket)))
+}
+
+fn bearer(value: &HeaderValue) -> Option<String> {
+    let (scheme, token) = std::str::from_utf8(value.as_bytes()).ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| String::from(token.trim()))
 }
 
 /// The value of a field of the query, as it is written there.
@@ -70,6 +75,18 @@ mod tests {
         ] {
             assert_eq!(token(&none, query), None, "{query:?}");
         }
-        assert_eq!(token(&headers(&[("authorization", "Basic eDp5")]), Some("token=x")), None);
+    }
+
+    #[test]
+    fn credentials_of_another_scheme_are_a_proxys_and_leave_the_token_to_the_query() {
+        for foreign in ["Basic eDp5", "Digest a=b", "Negotiate YQ==", "s3cret"] {
+            let foreign = ("authorization", foreign);
+            assert_eq!(token(&headers(&[foreign]), Some("token=x")).as_deref(), Some("x"), "{foreign:?}");
+            assert_eq!(token(&headers(&[foreign]), None), None, "{foreign:?}");
+        }
+        let mut both = headers(&[("authorization", "Basic eDp5")]);
+        both.append(AUTHORIZATION, HeaderValue::from_static("Bearer s3cret"));
+        assert_eq!(token(&both, Some("token=x")).as_deref(), Some("s3cret"));
+        assert_eq!(token(&headers(&[("authorization", "Bearer ")]), Some("token=x")).as_deref(), Some(""));
     }
 }

@@ -199,7 +199,7 @@ test("another server's ids are passed back, its events come as they are, and eac
   const { open } = await rig(t);
   const { url, requests } = await stranger(t, (response, origin, count) => {
     response.writeHead(200, { ...origin, "content-type": "text/event-stream;charset=utf-8" });
-    if (count == 1) response.end(`id: é17\n${frame("one")}data: {"half":\n\ndata: ["x"]\ndata: y\n\nevent: other\nid: é18\ndata: {}\n\ndata:\n\n`);
+    if (count == 1) response.end(`id: é17\n${frame("one")}data: {"half":\n\ndata: ["x"]\ndata: y\n\nevent: gap\ndata: {"road":"A7"}\n\nid: orders:0:17\ndata: 1\n\nid: orders:1:3\ndata: 2\n\nevent: other\nid: é18\ndata: {}\n\ndata:\n\n`);
     else response.write(frame("two"));
   });
   const tab = await open();
@@ -211,6 +211,9 @@ test("another server's ids are passed back, its events come as they are, and eac
       ["message", "one"],
       ["event", { name: "message", data: '{"half":' }],
       ["event", { name: "message", data: '["x"]\ny' }],
+      ["event", { name: "gap", data: '{"road":"A7"}' }],
+      ["event", { name: "message", data: "1", id: "orders:0:17" }],
+      ["event", { name: "message", data: "2", id: "orders:1:3" }],
       ["event", { name: "other", data: "{}", id: "é18" }],
       ["event", { name: "message", data: "" }],
       ["gap", "reconnected"],

@@ -423,17 +423,7 @@ async fn events_of_another_make_come_as_what_they_are_without_an_error_or_a_gap(
          event: message\nid: 3\ndata: {SAID}\n\n"
     );
     let (_, _tcp) = stranger.answer(&stream).await;
-    let mut told = Vec::new();
-    let content = until(&mut events, "the message", |event| match event {
-        FeedEvent::Event { name, data, id } => {
-            told.push((name.to_string(), data, id.map(String::from)));
-            None
-        }
-        FeedEvent::Message(message) => Some(message.content),
-        FeedEvent::State(change) if change.cause.is_none() => None,
-        other => panic!("{other:?}"),
-    })
-    .await;
+    let (told, content) = events_before_a_message(&mut events).await;
     let event =
         |name: &str, data: &str, id: Option<&str>| (name.to_owned(), data.to_owned(), id.map(str::to_owned));
     assert_eq!(
@@ -446,6 +436,37 @@ async fn events_of_another_make_come_as_what_they_are_without_an_error_or_a_gap(
         ]
     );
     assert_eq!((content.as_str(), events.last_event_id()), ("hi", Some("3")));
+}
+
+#[tokio::test]
+async fn neither_an_id_of_our_form_nor_the_name_gap_makes_an_event_of_another_make_one_of_ours() {
+    let stranger = Stranger::new().await;
+    let mut events = follow(stranger.url(), "lobby").connect().unwrap();
+    let stream = format!(
+        "{STREAM}id: orders:0:17\ndata: {{\"sku\":\"a\"}}\n\nid: orders:1:3\ndata: {{\"sku\":\"b\"}}\n\n\
+         event: gap\ndata: {{\"road\":\"A7\"}}\n\nevent: gap\ndata: mind it\n\ndata: {SAID}\n\n"
+    );
+    let (_, _tcp) = stranger.answer(&stream).await;
+    let (told, _) = events_before_a_message(&mut events).await;
+    let data: Vec<&str> = told.iter().map(|(_, data, _)| data.as_str()).collect();
+    assert_eq!(data, ["{\"sku\":\"a\"}", "{\"sku\":\"b\"}", "{\"road\":\"A7\"}", "mind it"]);
+    assert_eq!(events.last_event_id(), Some("orders:1:3"));
+}
+
+/// Name, data and id of the events of another make, and the content of the message behind them.
+async fn events_before_a_message(events: &mut FeedStream) -> (Vec<(String, String, Option<String>)>, String) {
+    let mut told = Vec::new();
+    let content = until(events, "the message", |event| match event {
+        FeedEvent::Event { name, data, id } => {
+            told.push((name.to_string(), data, id.map(String::from)));
+            None
+        }
+        FeedEvent::Message(message) => Some(message.content),
+        FeedEvent::State(change) if change.cause.is_none() => None,
+        other => panic!("{other:?}"),
+    })
+    .await;
+    (told, content)
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! repetition or behind a gap.
 //!
 //! The ids are the server's `epoch:seq:id`. One of another form is passed back as it is, and nothing is concluded
-//! from it.
+//! from it. So is one of this form on another event, while nothing that only a server of the contract says has come.
 
 use crate::id::Id;
 use crate::messages::{Gap, GapReason};
@@ -101,6 +101,10 @@ pub(super) struct Cursor {
     seen: u64,
     /// The stream has been open before.
     was_open: bool,
+    /// A message with a position, or a gap, has come: the server speaks the contract.
+    is_proven: bool,
+    /// Why something may be missing if it turns out that the position is none.
+    in_doubt: Option<GapReason>,
 }
 
 impl Cursor {
@@ -131,14 +135,24 @@ impl Cursor {
             self.announced = None;
         }
         let again = core::mem::replace(&mut self.was_open, true);
+        if again {
+            self.doubt(GapReason::Reconnected);
+        }
         (again && self.position.is_none() && !mutation!(AbsenceUntold))
             .then(|| LogGap::unknown(GapReason::Reconnected))
     }
 
     /// An event was left out that cannot be told from any other.
-    pub(super) fn event_dropped(&self) -> Option<LogGap> {
+    pub(super) fn event_dropped(&mut self) -> Option<LogGap> {
+        self.doubt(GapReason::Unavailable);
         // Where there are numbers, the next one shows it.
         self.position.is_none().then(|| LogGap::unknown(GapReason::Unavailable))
+    }
+
+    fn doubt(&mut self, why: GapReason) {
+        if self.position.is_some() && !self.is_proven {
+            self.in_doubt = Some(why);
+        }
     }
 
     /// A message has come, with this id of its own.
@@ -153,6 +167,7 @@ impl Cursor {
             self.move_to(id.into());
             return Step { gap, is_new: true, moves: true };
         };
+        self.prove();
         let step = self.classify(&now);
         if step.moves {
             self.announced = None;
@@ -200,6 +215,7 @@ impl Cursor {
 
     /// The server reports that something is missing; gives it in this side's own words, unless it has been reported.
     pub(super) fn gap<N>(&mut self, gap: Gap<N>, id: Option<&str>) -> Option<LogGap> {
+        self.prove();
         let Gap { room: _, epoch, after, before, reason } = gap;
         let gap = match &self.position {
             Some(at) => {
@@ -238,12 +254,22 @@ impl Cursor {
     }
 
     /// An event that is no message of the log has this id: it says nothing about the position of one that has a position.
-    pub(super) fn skip_event(&mut self, id: &str) {
-        if let Some(now) = Position::from_event_id(id).filter(|_| mutation!(FeedStrayMoves)) {
-            self.arrive(now, id.into());
-        } else if self.position.is_none() || Position::from_event_id(id).is_none() {
-            self.move_to_id(id);
+    /// Returns what that leaves unknown: if the server has none, it may not have gone on where this reader was.
+    pub(super) fn skip_event(&mut self, id: &str) -> Option<LogGap> {
+        match Position::from_event_id(id) {
+            Some(now) if mutation!(FeedStrayMoves) => self.arrive(now, id.into()),
+            Some(_) if self.position.is_some() && self.is_proven => {}
+            _ => {
+                self.leave_log(id.into());
+                return self.in_doubt.take().map(LogGap::unknown);
+            }
         }
+        None
+    }
+
+    fn prove(&mut self) {
+        self.is_proven = true;
+        self.in_doubt = None;
     }
 
     fn arrive(&mut self, now: Position, id: Arc<str>) {
@@ -262,6 +288,10 @@ impl Cursor {
         if let Some(now) = Position::from_event_id(&id) {
             return self.arrive(now, id);
         }
+        self.leave_log(id);
+    }
+
+    fn leave_log(&mut self, id: Arc<str>) {
         self.position = None;
         self.reported = None;
         self.last_id = (!id.is_empty()).then_some(id);

@@ -95,7 +95,7 @@ pub enum FeedItem<P = String, N = Name> {
         name: N,
         /// Its data.
         data: P,
-        /// Why it is no message, where its name says that it is one.
+        /// Why it is no message or no gap, where its name says that it is one.
         error: Option<Box<str>>,
     },
     /// An id without an event.

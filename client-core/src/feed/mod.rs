@@ -7,8 +7,9 @@
 //!
 //! Where the ids of the events are the server's `epoch:seq:id`, messages are delivered in order, each once, and a gap
 //! is reported before what comes behind it, whether announced or inferred from sequence numbers. Ids of another form are passed back to the
-//! server as they are, and after each reconnect a gap of unknown size reports what cannot be known. An event that is no message
-//! of the contract is reported with its name, its data and its id.
+//! server as they are, and after each reconnect a gap of unknown size reports what cannot be known. So are ids of that form until a
+//! message or a gap of the contract has come: other servers have such ids too (`topic:partition:offset`). An event that is no
+//! message of the contract is reported with its name, its data and its id.
 
 mod cursor;
 mod event_stream;
@@ -131,11 +132,13 @@ impl<P, N: Clone> Feed<P, N> {
                 self.emit_gap(gap, last_event_id);
             }
             FeedItem::Event { id, name, data, error } => {
+                if let Some(id) = &id {
+                    let before = self.last();
+                    let gap = self.cursor.skip_event(id);
+                    self.emit_gap(gap, before);
+                }
                 // Where ids are places in a log, each message is one of the contract.
                 let damaged = error.filter(|_| self.cursor.has_position() && !mutation!(DamageUntold));
-                if let Some(id) = &id {
-                    self.cursor.skip_event(id);
-                }
                 self.event(match damaged {
                     Some(error) => FeedEvent::Malformed { error },
                     None => FeedEvent::Event { name, data, id },

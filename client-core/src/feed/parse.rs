@@ -8,8 +8,8 @@ use alloc::string::{String, ToString as _};
 use core::time::Duration;
 
 impl FeedItem {
-    /// Reads an item of a stream of `room`. An event is a message when its data is one of the contract; any other event
-    /// is reported as it is.
+    /// Reads an item of a stream of `room`. An event is a message or a gap when its data is one of the contract; any
+    /// other event is reported as it is.
     pub fn read(item: StreamItem, room: &Name, decoder: &mut ServerDecoder) -> Self {
         let event = match item {
             StreamItem::Event(event) => event,
@@ -22,7 +22,10 @@ impl FeedItem {
         let StreamEvent { kind, data, id } = event;
         let id = id.map(String::into_boxed_str);
         let error = match &*kind {
-            "gap" => return Self::Gap { id, gap: decoder.decode_gap(room.clone(), &data) },
+            "gap" => match decoder.decode_gap(room.clone(), &data) {
+                Some(gap) => return Self::Gap { id, gap },
+                None => Some(Box::from("a gap without `roomId` and `reason`")),
+            },
             "message" => match decoder.decode_message(&data) {
                 Ok(Some(message)) => return Self::Message { id, message },
                 Ok(None) => None,

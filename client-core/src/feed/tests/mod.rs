@@ -271,6 +271,47 @@ fn an_event_of_another_name_among_places_is_told_and_moves_none() {
 }
 
 #[test]
+fn ids_like_places_on_events_of_another_make_are_passed_back_and_leave_neither_errors_nor_a_gap() {
+    let mut rig = Rig::connected();
+    rig.says("id: orders:0:17\ndata: unreadable\n\nid: orders:1:3\ndata: unreadable\n\n");
+    rig.says("id: orders:0:18\nevent: order\ndata: one\n\nid: orders:1:4\ndata: unreadable\n\n");
+    let events = [
+        "event message \"unreadable\" orders:0:17",
+        "event message \"unreadable\" orders:1:3",
+        "event order \"one\" orders:0:18",
+        "event message \"unreadable\" orders:1:4",
+    ];
+    assert_eq!(rig.told(), events);
+    assert_eq!(rig.reconnect(Disconnect::Lost).last_event_id.as_deref(), Some("orders:1:4"));
+    rig.says("id: orders:1:5\ndata: unreadable\n\n");
+    assert_eq!(rig.told(), ["gap ? reconnected", "event message \"unreadable\" orders:1:5"]);
+    // One large event more or less cannot be told from the ids.
+    let long = "x".repeat(rig::MOST);
+    rig.says(&format!("id: orders:1:6\ndata: {long}\n\n"));
+    assert_eq!(rig.told(), ["garbled", "gap ? unavailable"]);
+}
+
+#[test]
+fn a_reader_that_was_given_such_an_id_goes_on_and_learns_once_that_nobody_knows_what_it_missed() {
+    for begun in ["", "id: orders:1:3\n\n"] {
+        let since = Some("orders:1:3".into());
+        let mut rig = Rig::new(FeedConfig { since, ..FeedConfig::default() });
+        let asked = rig.dial();
+        rig.open(asked.conn);
+        rig.says(begun);
+        rig.says("id: orders:1:4\nevent: order\ndata: one\n\nid: orders:1:9\ndata: unreadable\n\n");
+        let told = [
+            "gap ? reconnected",
+            "event order \"one\" orders:1:4",
+            "event message \"unreadable\" orders:1:9",
+        ];
+        assert_eq!(rig.told(), told);
+        let ids = [Some("orders:1:3"), Some("orders:1:4"), Some("orders:1:9")];
+        assert_eq!(rig.ids(), ids.map(|id| id.map(str::to_owned)));
+    }
+}
+
+#[test]
 fn behind_a_gap_without_a_place_neither_a_damaged_message_nor_another_event_moves_the_reader() {
     for event in ["id: e:9:m9\ndata: unreadable\n\n", "event: weather\nid: e:9:x\ndata: rain\n\n"] {
         let mut rig = Rig::connected();

@@ -1,4 +1,5 @@
-//! The data of server-sent events (protocol.md §4): messages, whose type may be in the event's name, and gaps.
+//! The data of server-sent events (protocol.md §4): messages, whose type may be in the event's name, and gaps. Decides
+//! whether they are of this contract: the same names are used by others.
 
 use super::DecodeError;
 use super::frames::MessageFields;
@@ -15,6 +16,9 @@ use serde::Deserialize;
 
 #[derive(Deserialize, Default)]
 struct GapFields {
+    #[serde(default, deserialize_with = "lenient")]
+    #[serde(rename = "roomId")]
+    room: Option<Name>,
     #[serde(default, deserialize_with = "lenient")]
     epoch: Option<Id>,
     #[serde(default, deserialize_with = "lenient")]
@@ -46,10 +50,12 @@ impl ServerDecoder {
         }
     }
 
-    /// Reads a gap in `room`. That something is missing is said by the event alone, so there is nothing to fail.
-    pub fn decode_gap(&mut self, room: Name, text: &str) -> Gap {
-        let GapFields { epoch, after, before, reason } = serde_json::from_str(text).unwrap_or_default();
-        Gap { room, epoch, after, before, reason: reason.unwrap_or(GapReason::Unavailable) }
+    /// Reads a gap in `room`; `None` if it does not say of a room that something is missing there: an event of the same
+    /// name of another make.
+    pub fn decode_gap(&mut self, room: Name, text: &str) -> Option<Gap> {
+        let GapFields { room: named, epoch, after, before, reason } =
+            serde_json::from_str(text).unwrap_or_default();
+        named.and(reason).map(|reason| Gap { room, epoch, after, before, reason })
     }
 }
 
@@ -74,15 +80,19 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_says_what_it_knows_and_is_one_in_any_case() {
+    fn a_gap_says_what_it_knows_and_names_a_room_and_a_reason() {
         let mut decoder = ServerDecoder::default();
         let text = r#"{"roomId":"x","epoch":"e","after":3,"before":9,"reason":"trimmed"}"#;
-        let gap = decoder.decode_gap("r".into(), text);
+        let gap = decoder.decode_gap("r".into(), text).unwrap();
         assert_eq!((&*gap.room, gap.after, gap.before), ("r", Some(3), Some(9)));
         assert_eq!((gap.epoch, gap.reason), (Id::new("e").ok(), GapReason::Trimmed));
-        for text in ["", "[1]", r#"{"epoch":"not an id","after":"3","before":-1,"reason":7}"#] {
-            let gap = decoder.decode_gap("r".into(), text);
-            assert_eq!(gap, Gap::unknown("r".into(), GapReason::Unavailable), "{text}");
+        let text = r#"{"roomId":"x","epoch":"not an id","after":"3","before":-1,"reason":"another"}"#;
+        let gap = decoder.decode_gap("r".into(), text);
+        assert_eq!(gap, Some(Gap::unknown("r".into(), GapReason::Unavailable)));
+        for text in
+            ["", "[1]", "mind it", r#"{"road":"A7"}"#, r#"{"reason":"x"}"#, r#"{"roomId":"r","reason":7}"#]
+        {
+            assert_eq!(decoder.decode_gap("r".into(), text), None, "{text}");
         }
     }
 }
