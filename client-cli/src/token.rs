@@ -104,6 +104,9 @@ pub(crate) async fn from_file(path: &Path) -> Result<Token, TokenError> {
         .map_err(io::Error::other)
         .flatten()
         .map_err(|error| failed(format!("cannot be read: {error}")))?;
+    if is_utf16(&bytes) {
+        return Err(failed("is UTF-16, as PowerShell's '>' writes it, and has to be UTF-8".to_owned()));
+    }
     let token = first_line(&bytes).ok_or_else(|| failed("has no token on its first line".to_owned()))?;
     match unsendable(token.expose()) {
         Some(what) => Err(failed(format!("is of no use: the token {what}"))),
@@ -145,6 +148,9 @@ async fn from_command(command: &str) -> Result<Token, TokenError> {
         });
     }
     let output = output.map_err(|error| TokenError::temporary(format!("the token command: {error}")))?;
+    if is_utf16(&output) {
+        return Err(TokenError::permanent("the token command prints UTF-16, and it has to be UTF-8"));
+    }
     let token = first_line(&output)
         .ok_or_else(|| TokenError::temporary("the token command printed no token on its first line"))?;
     match unsendable(token.expose()) {
@@ -239,6 +245,11 @@ async fn bounded(mut from: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Whether it begins with the byte-order mark of UTF-16, which no UTF-8 begins with.
+fn is_utf16(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+}
+
 fn first_line(bytes: &[u8]) -> Option<Token> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes.split(|byte| *byte == b'\n').next()?).ok()?.trim();
@@ -289,6 +300,20 @@ mod tests {
     fn a_byte_order_mark_is_no_part_of_the_token() {
         assert_eq!(first_line("\u{feff}abc\r\n".as_bytes()).unwrap().expose(), "abc");
         assert!(first_line("\u{feff}\n".as_bytes()).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_token_in_utf_16_is_said_to_have_to_be_utf_8() {
+        for bytes in [&b"\xff\xfea\0b\0"[..], b"\xfe\xff\0a\0b"] {
+            let file = std::env::temp_dir().join(format!("rejoin-token-{}", std::process::id()));
+            std::fs::write(&file, bytes).unwrap();
+            let error = from_file(&file).await.unwrap_err();
+            std::fs::remove_file(&file).unwrap();
+            let told = "is UTF-16, as PowerShell's '>' writes it, and has to be UTF-8";
+            assert!(error.text.ends_with(told) && !error.temporary, "{}", error.text);
+        }
+        let error = from_command("printf '\\377\\376a\\000'").await.unwrap_err();
+        assert_eq!(&*error.text, "the token command prints UTF-16, and it has to be UTF-8");
     }
 
     #[tokio::test]

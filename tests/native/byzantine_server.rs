@@ -143,6 +143,22 @@ async fn json_in_binary_frames_is_read_as_json() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_in_front_of_a_frame_is_skipped_and_a_user_may_have_a_number() {
+    let text = "\u{feff}{\"type\":\"message\",\"roomId\":\"lobby\",\"userId\":42,\"content\":\"welcome\"}";
+    for start in [ScriptedServer::start, ScriptedServer::start_in_bytes] {
+        let scripted = start(vec![text.to_owned()]);
+        let (client, mut events) = hears(&scripted);
+        let user = until(&mut events, "the message", |event| match event {
+            Event::Message(message) => Some(message.user),
+            Event::Malformed { error, .. } => panic!("{error}"),
+            _ => None,
+        })
+        .await;
+        assert_eq!((&*user, client.diagnostics().malformed_frames), ("42", 0));
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_json_is_told_once_for_each_connection_and_then_counted() {
     let mut texts = vec![hello(&[]), joined()];
     texts.extend(["ping"; 5].map(String::from));

@@ -61,7 +61,7 @@ export function decode(
     case Output.UserJoined:
     case Output.UserLeft: {
       const { userId: user } = handles.frame(b) as { userId: string };
-      return [kind == Output.UserJoined ? "user_joined" : "user_left", { room: roomOf(handles.frame(b)), user }];
+      return [kind == Output.UserJoined ? "user_joined" : "user_left", { room: roomOf(handles.frame(b)), user: `${user}` }];
     }
     case Output.Members: {
       const { members, memberCount } = handles.frame(b) as Events["presence"] & Frame;
@@ -97,7 +97,7 @@ function message(frame: Frame): Message {
   const position = positionOf(frame);
   return {
     room: roomOf(frame),
-    user: userId!,
+    user: `${userId}`,
     content: content!,
     timestamp: timestampOf(timestamp),
     replay: replay === true,

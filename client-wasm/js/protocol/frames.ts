@@ -1,5 +1,5 @@
 // Reads the server's frames into machine inputs and writes the machine's outputs as frames.
-import { isCount, isId, isText, codeNumber, positionOf, refusalOf, wellFormedJson, decodeText, type Frame } from "./validate.js";
+import { isCount, isId, isText, isUser, codeNumber, positionOf, refusalOf, wellFormedJson, decodeText, type Frame } from "./validate.js";
 import { isTimestamp } from "./timestamp.js";
 import { codes, Input, joinReasons, Output } from "../wasm/codes.js";
 import type { Machine } from "../wasm/machine.js";
@@ -26,6 +26,8 @@ const fieldChecks: { [letter: string]: (value: unknown, within: unknown) => bool
   l: (value) => Array.isArray(value) && value.every(isText),
   h: (value) => Array.isArray(value) && value.every((frame) => frame && matches(frame as Frame, message)),
   s: isTimestamp,
+  // Servers of others have numbers for users.
+  d: isUser,
   a: (value, within) => within == undefined || isLarge(value),
 };
 fieldChecks["r"] = fieldChecks["u"] = fieldChecks["c"] = fieldChecks["j"] = fieldChecks["w"] = fieldChecks["t"]!;
@@ -43,13 +45,13 @@ const fields = (list: string): Field[] =>
   });
 
 /** Optional fields of a message are checked one by one. */
-const message = fields("roomId:t userId:t content:t timestamp:s");
+const message = fields("roomId:t userId:d content:t timestamp:s");
 
 /** Frames by type: the machine's input and its fields in the machine's order. */
 const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>([
   ["message", [Input.Message, message]],
-  ["user_joined", [Input.UserJoined, fields("roomId:r userId:t :f")]],
-  ["user_left", [Input.UserLeft, fields("roomId:r userId:t :f")]],
+  ["user_joined", [Input.UserJoined, fields("roomId:r userId:d :f")]],
+  ["user_left", [Input.UserLeft, fields("roomId:r userId:d :f")]],
   ["error", [Input.Error, fields("message:w")]],
   [
     "hello",
@@ -89,7 +91,7 @@ const matches = (frame: Frame, fields: Field[]): boolean =>
 export function read(conn: number, text: unknown, reader: ReadContext): void {
   let frame: Frame;
   try {
-    frame = JSON.parse(wellFormedJson(decodeText(text))) as Frame;
+    frame = JSON.parse(wellFormedJson(decodeText(text).trim())) as Frame;
   } catch {
     return reader.machine.input(Input.Malformed, [conn]);
   }

@@ -15,6 +15,7 @@ export const decodeText = (data: unknown): string => (typeof data == "string" ? 
 
 // A lone surrogate cannot be encoded as UTF-8.
 export const isText = (value: unknown): value is string => typeof value == "string" && !/\p{Surrogate}/u.test(value);
+export const isUser = (value: unknown): boolean => isText(value) || Number.isSafeInteger(value);
 export const isId = (value: unknown): value is string => typeof value == "string" && /^[\w-]{1,64}$/.test(value);
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 

@@ -1,6 +1,6 @@
 // Parses the events of a stream. Nothing received is trusted before it passed here.
 import { isTimestamp, timestampOf } from "../protocol/timestamp.js";
-import { isCount, wellFormedJson } from "../protocol/validate.js";
+import { isCount, isUser, wellFormedJson } from "../protocol/validate.js";
 
 /** A parsed event. */
 export type ParsedEvent =
@@ -20,8 +20,8 @@ export function parseEvent(kind: string, data: string): ParsedEvent {
   // Without a type the event name decides.
   if (typeof frame?.["type"] == "string" && frame["type"] != "message") return other(false);
   const { roomId, userId: user, content, timestamp, data: more } = frame ?? {};
-  if (!isText(roomId) || !isText(user) || !isText(content) || !isTimestamp(timestamp)) return other(true);
-  return { what: "message", user, content, timestamp: timestampOf(timestamp), ...(more != undefined && { data: more }) };
+  if (!isText(roomId) || !isUser(user) || !isText(content) || !isTimestamp(timestamp)) return other(true);
+  return { what: "message", user: `${user}`, content, timestamp: timestampOf(timestamp), ...(more != undefined && { data: more }) };
 }
 
 const isText = (value: unknown): value is string => typeof value == "string";

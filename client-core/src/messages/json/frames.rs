@@ -3,6 +3,7 @@
 use super::interner::Interner;
 use super::optional::{OptionalField, lenient};
 use super::timestamp::any_timestamp;
+use super::user_id::text_or_integer;
 use super::validate::well_formed;
 use crate::id::Id;
 use crate::messages::extended::{int, or_default};
@@ -33,7 +34,7 @@ pub(super) fn as_raw(text: Option<&String>) -> Option<&RawValue> {
 pub(super) struct MessageFields<'a> {
     #[serde(borrow)]
     room_id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text_or_integer")]
     user_id: Cow<'a, str>,
     content: String,
     #[serde(default, deserialize_with = "any_timestamp")]
@@ -83,7 +84,7 @@ impl MessageFields<'_> {
 pub(super) struct RoomUserFields<'a> {
     #[serde(borrow)]
     pub(super) room_id: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text_or_integer")]
     pub(super) user_id: Cow<'a, str>,
 }
 

@@ -12,6 +12,7 @@ mod server;
 mod stream;
 mod tagged;
 mod timestamp;
+mod user_id;
 mod validate;
 mod writer;
 

@@ -233,7 +233,8 @@ mod tests {
         ] {
             assert_eq!(timestamp(fields), Ok(expected.into()), "{fields}");
         }
-        for fields in [r#""userId":7,"timestamp":"T""#, r#""userId":"u","timestamp":{}"#, r#""timestamp":1"#]
+        for fields in
+            [r#""userId":7.5,"timestamp":"T""#, r#""userId":"u","timestamp":{}"#, r#""timestamp":1"#]
         {
             let error = timestamp(fields);
             assert!(matches!(error, Err(DecodeError::Field { frame: "message", .. })), "{fields}: {error:?}");

@@ -50,6 +50,8 @@ impl Codec for FrameCodec {
     }
 
     fn text(&mut self, conn: ConnId, text: &str) -> Input {
+        // Encoders on some platforms write a byte-order mark by themselves; JSON itself has none.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let decoded = self.decoder.decode(text);
         if matches!(decoded, Ok(ServerMessage::Unknown) | Err(DecodeError::NoType))
             && let Some(input) = self.other(conn, text)
@@ -99,5 +101,6 @@ fn own_bytes(conn: ConnId, bytes: &[u8]) -> Input {
 }
 
 fn is_json(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
