@@ -101,7 +101,7 @@ pub(super) struct Cursor {
     seen: u64,
     /// The stream has been open before.
     was_open: bool,
-    /// A message with a position, or a gap, has come: the server speaks the contract.
+    /// A message with a position, a gap or a position alone has come: the server speaks the contract.
     is_proven: bool,
     /// Why something may be missing if it turns out that the position is none.
     in_doubt: Option<GapReason>,
@@ -240,6 +240,9 @@ impl Cursor {
 
     /// The server names a position without saying anything else.
     pub(super) fn move_to_id(&mut self, id: &str) {
+        if Position::from_event_id(id).is_some() {
+            self.prove();
+        }
         match (Position::from_event_id(id), &self.position) {
             // A position to begin at, or behind a gap that has been reported.
             (Some(now), None) => self.arrive(now, id.into()),

@@ -8,7 +8,7 @@
 //! Where the ids of the events are the server's `epoch:seq:id`, messages are delivered in order, each once, and a gap
 //! is reported before what comes behind it, whether announced or inferred from sequence numbers. Ids of another form are passed back to the
 //! server as they are, and after each reconnect a gap of unknown size reports what cannot be known. So are ids of that form until a
-//! message or a gap of the contract has come: other servers have such ids too (`topic:partition:offset`). An event that is no
+//! message, a gap or a position alone has come, as the contract has them: other servers have such ids too (`topic:partition:offset`). An event that is no
 //! message of the contract is reported with its name, its data and its id.
 
 mod cursor;

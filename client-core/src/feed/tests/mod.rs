@@ -293,22 +293,25 @@ fn ids_like_places_on_events_of_another_make_are_passed_back_and_leave_neither_e
 
 #[test]
 fn a_reader_that_was_given_such_an_id_goes_on_and_learns_once_that_nobody_knows_what_it_missed() {
-    for begun in ["", "id: orders:1:3\n\n"] {
-        let since = Some("orders:1:3".into());
-        let mut rig = Rig::new(FeedConfig { since, ..FeedConfig::default() });
-        let asked = rig.dial();
-        rig.open(asked.conn);
-        rig.says(begun);
-        rig.says("id: orders:1:4\nevent: order\ndata: one\n\nid: orders:1:9\ndata: unreadable\n\n");
-        let told = [
-            "gap ? reconnected",
-            "event order \"one\" orders:1:4",
-            "event message \"unreadable\" orders:1:9",
-        ];
-        assert_eq!(rig.told(), told);
-        let ids = [Some("orders:1:3"), Some("orders:1:4"), Some("orders:1:9")];
-        assert_eq!(rig.ids(), ids.map(|id| id.map(str::to_owned)));
-    }
+    let since = Some("orders:1:3".into());
+    let mut rig = Rig::new(FeedConfig { since, ..FeedConfig::default() });
+    let asked = rig.dial();
+    rig.open(asked.conn);
+    rig.says("id: orders:1:4\nevent: order\ndata: one\n\nid: orders:1:9\ndata: unreadable\n\n");
+    let told =
+        ["gap ? reconnected", "event order \"one\" orders:1:4", "event message \"unreadable\" orders:1:9"];
+    assert_eq!(rig.told(), told);
+    let ids = [Some("orders:1:3"), Some("orders:1:4"), Some("orders:1:9")];
+    assert_eq!(rig.ids(), ids.map(|id| id.map(str::to_owned)));
+}
+
+#[test]
+fn a_position_that_is_named_alone_shows_that_the_server_has_a_log() {
+    let mut rig = Rig::connected();
+    rig.says("retry: 1000\nid: e:0:0\n\n");
+    rig.says("id: e:1:m1\ndata: unreadable\n\n");
+    rig.says(&message("e", 2));
+    assert_eq!(rig.told(), ["began", "garbled", "gap e 0..2 unavailable", "e:2"]);
 }
 
 #[test]
