@@ -120,3 +120,8 @@ test("JSON that is no object is refused, whatever it is", () => {
     assert.deepEqual(told(text).inputs, [[Input.Malformed, 1, ""]], text);
   }
 });
+
+test("a byte-order mark in front of a frame is skipped, in a text and in bytes", () => {
+  const text = '\ufeff{"type":"user_joined","roomId":"lobby","userId":42}';
+  for (const frame of [text, new TextEncoder().encode(text).buffer]) assert.equal(told(frame).inputs[0][0], Input.UserJoined);
+});
