@@ -24,6 +24,6 @@ pub use crate::persisted::digest;
 pub use crate::persisted::{
     Saved, SavedOutcome, SavedPosition, SavedProducer, SavedSend, SavedStatus, Transmitted,
 };
-pub use crate::session::{Command, Input, Output, Session};
+pub use crate::session::{Command, Input, Output, ProtocolSession, RejoinProtocol, Session};
 pub use crate::time::ClockReading;
 pub use crate::token::Credentials;

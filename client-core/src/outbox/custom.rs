@@ -1,10 +1,9 @@
 //! The queue of custom frames. They have no room and no number: each is given to one connection, and resolved when the
 //! operating system has taken it, on every kind of server.
 
-use super::expiry::Cancelled;
 use super::transmission::{OutboundFrame, Readiness, SendWindow};
 use super::{Outbox, Unflushed};
-use crate::event::{Delivery, DeliveryStatus, SendId};
+use crate::event::{Delivery, DeliveryStatus};
 use crate::mutation::mutation;
 #[cfg(feature = "native")]
 use crate::outbound::OutboundMessage;
@@ -83,10 +82,5 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// Whether another send would fit without driving one out.
     pub(crate) fn has_space(&self, size: usize) -> bool {
         self.fits(size)
-    }
-
-    /// A send that still waits is dropped.
-    pub(crate) fn drop_queued(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
-        self.cancel_matching(Cancelled::Volatile(id), out);
     }
 }

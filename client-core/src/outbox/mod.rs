@@ -12,6 +12,7 @@ mod limits;
 mod persist;
 mod refusal;
 mod room_queue;
+mod send_queue;
 mod transmission;
 mod unnumbered;
 mod unrecoverable;
@@ -20,6 +21,7 @@ pub use limits::{OutboxLimits, Overflow};
 #[cfg(feature = "stored")]
 pub(crate) use persist::RESTORED;
 pub(crate) use refusal::Rejoin;
+pub(crate) use send_queue::SendQueue;
 pub(crate) use transmission::{OutboundFrame, Readiness, SendWindow};
 
 use crate::change_log::{ChangeLog, record};
@@ -28,8 +30,8 @@ use crate::id::Id;
 use crate::mutation::mutation;
 use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
-#[cfg(feature = "journal")]
-use crate::persisted::SavedSend;
+#[cfg(feature = "stored")]
+use crate::persisted::{SavedProducer, SavedSend};
 use crate::time::{Nanos, Timestamp};
 use alloc::vec::Vec;
 use expiry::Cancelled;
@@ -64,6 +66,101 @@ pub(crate) struct Outbox<P, N> {
     pub(crate) change_log: ChangeLog<P, N>,
 }
 
+impl<P: Payload, N: Clone + Ord> SendQueue<P, N> for Outbox<P, N> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn last_send_no(&self) -> u64 {
+        self.last_send_no
+    }
+
+    fn push(&mut self, now: Timestamp, send: OutboundMessage<P, N>, out: &mut Vec<Delivery<P, N>>) {
+        let size = send.queued_len();
+        while !self.fits(size) {
+            let oldest = if !self.may_evict(size) {
+                None
+            } else if mutation!(NewestGivesWay) {
+                let newest = self.queues.iter_mut().find_map(|queue| queue.queued.pop_back());
+                self.queued -= usize::from(newest.is_some());
+                newest
+            } else {
+                self.pop_oldest()
+            };
+            let Some(oldest) = oldest else {
+                out.push(failed(send.id, send.room, SendFailure::QueueFull));
+                return;
+            };
+            let status = DeliveryStatus::Failed(SendFailure::QueueFull);
+            // It is gone before its place is taken: a stored state is never over its bounds.
+            record!(self.change_log, Resolved { key: oldest.send.id, status: status.clone() });
+            self.resolve_send(oldest.send, status, out);
+        }
+        self.accept(now, send);
+    }
+
+    fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
+        self.cancel_matching(Cancelled::One(id), out);
+    }
+
+    fn close(&mut self, out: &mut Vec<Delivery<P, N>>) {
+        self.end(SendFailure::Closed, out);
+    }
+
+    fn connection_lost(&mut self, out: &mut Vec<Delivery<P, N>>) {
+        self.treat_as_flushed();
+        let sent = core::mem::take(&mut self.unconfirmed);
+        let lost = if mutation!(LostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
+        self.resolve_unnumbered(sent, &lost, out);
+        for queue in &mut self.queues {
+            queue.connection_lost();
+            queue.resume_at.take_if(|_| !mutation!(PauseOutlivesLoss));
+            queue.awaiting_old_connection = false;
+            if mutation!(NewLineEachConnection)
+                && let Some((pid, next)) = &mut queue.producer
+            {
+                *pid = Id::from_bits(u64::MAX / (self.changes + 1), 7);
+                *next = 1;
+                for sent in &mut queue.unanswered {
+                    sent.pseq = *next;
+                    *next += 1;
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "native")]
+    fn has_pending(&self, send_no: u64) -> bool {
+        let here = |sent: &Unnumbered<P, N>| sent.send_no <= send_no;
+        self.queues.iter().any(|queue| queue.is_pending(send_no))
+            || self.unflushed_frames.iter().filter_map(|hand| hand.unnumbered.as_ref()).any(here)
+            || self.unconfirmed.iter().any(here)
+    }
+
+    #[cfg(feature = "frames")]
+    fn drop_queued(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
+        self.cancel_matching(Cancelled::Volatile(id), out);
+    }
+
+    #[cfg(feature = "journal")]
+    fn change_log(&mut self) -> &mut ChangeLog<P, N> {
+        &mut self.change_log
+    }
+
+    #[cfg(feature = "stored")]
+    fn stored(&self, wall: Timestamp, uptime: Timestamp) -> (Vec<SavedProducer<N>>, Vec<SavedSend<P, N>>) {
+        self.saved(wall, uptime)
+    }
+}
+
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(crate) fn new(limits: OutboxLimits) -> Self {
         Self {
@@ -83,18 +180,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             answers: 0,
             change_log: ChangeLog::default(),
         }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes
     }
 
     fn queue_mut(&mut self, room: &N) -> Option<&mut RoomQueue<P, N>> {
@@ -154,36 +239,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.resolve(send.id, send.room, size, status, out);
     }
 
-    /// Takes a send, or resolves it (and others) at once. Outcomes go to `out`, and are noted.
-    pub(crate) fn push(
-        &mut self,
-        now: Timestamp,
-        send: OutboundMessage<P, N>,
-        out: &mut Vec<Delivery<P, N>>,
-    ) {
-        let size = send.queued_len();
-        while !self.fits(size) {
-            let oldest = if !self.may_evict(size) {
-                None
-            } else if mutation!(NewestGivesWay) {
-                let newest = self.queues.iter_mut().find_map(|queue| queue.queued.pop_back());
-                self.queued -= usize::from(newest.is_some());
-                newest
-            } else {
-                self.pop_oldest()
-            };
-            let Some(oldest) = oldest else {
-                out.push(failed(send.id, send.room, SendFailure::QueueFull));
-                return;
-            };
-            let status = DeliveryStatus::Failed(SendFailure::QueueFull);
-            // It is gone before its place is taken: a stored state is never over its bounds.
-            record!(self.change_log, Resolved { key: oldest.send.id, status: status.clone() });
-            self.resolve_send(oldest.send, status, out);
-        }
-        self.accept(now, send);
-    }
-
     fn accept(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
         let (wait, late) = self.limits.ttl(send.timeout);
         let until = now + wait;
@@ -237,29 +292,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         Some(oldest)
     }
 
-    /// The connection is gone: what was sent at most once may or may not have arrived, what is numbered is sent again.
-    pub(crate) fn connection_lost(&mut self, out: &mut Vec<Delivery<P, N>>) {
-        self.treat_as_flushed();
-        let sent = core::mem::take(&mut self.unconfirmed);
-        let lost = if mutation!(LostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
-        self.resolve_unnumbered(sent, &lost, out);
-        for queue in &mut self.queues {
-            queue.connection_lost();
-            queue.resume_at.take_if(|_| !mutation!(PauseOutlivesLoss));
-            queue.awaiting_old_connection = false;
-            if mutation!(NewLineEachConnection)
-                && let Some((pid, next)) = &mut queue.producer
-            {
-                *pid = Id::from_bits(u64::MAX / (self.changes + 1), 7);
-                *next = 1;
-                for sent in &mut queue.unanswered {
-                    sent.pseq = *next;
-                    *next += 1;
-                }
-            }
-        }
-    }
-
     /// The connection is replaced by another while answers may still come on it.
     pub(crate) fn connection_migrated(&mut self) {
         self.treat_as_flushed();
@@ -282,11 +314,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         for queue in &mut self.queues {
             queue.awaiting_old_connection = false;
         }
-    }
-
-    /// Nothing more will be sent: everything resolves.
-    pub(crate) fn close(&mut self, out: &mut Vec<Delivery<P, N>>) {
-        self.end(SendFailure::Closed, out);
     }
 
     /// The state belongs to another user.
@@ -318,16 +345,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    /// Takes a send back if it is still waiting.
-    pub(crate) fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
-        self.cancel_matching(Cancelled::One(id), out);
-    }
-
-    /// The number of the last send taken: later ones have a higher one.
-    pub(crate) fn last_send_no(&self) -> u64 {
-        self.last_send_no
-    }
-
     /// Whether sends to `room` up to `send_no` are unresolved.
     pub(crate) fn is_pending(&self, room: &N, send_no: u64) -> bool {
         let queue = self
@@ -339,15 +356,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         queue.is_some_and(|queue| queue.is_pending(send_no) && !mutation!(LeavesTooEarly))
             || self.unflushed_frames.iter().filter_map(|hand| hand.unnumbered.as_ref()).any(here)
             || self.unconfirmed.iter().any(here) && !mutation!(FirstContactLeft)
-    }
-
-    /// Whether sends to any room up to `send_no` are unresolved.
-    #[cfg(feature = "native")]
-    pub(crate) fn has_pending(&self, send_no: u64) -> bool {
-        let here = |sent: &Unnumbered<P, N>| sent.send_no <= send_no;
-        self.queues.iter().any(|queue| queue.is_pending(send_no))
-            || self.unflushed_frames.iter().filter_map(|hand| hand.unnumbered.as_ref()).any(here)
-            || self.unconfirmed.iter().any(here)
     }
 
     /// The room is joined, in this epoch, or never will be: what waited for that may go, or fail. A producer that is used up by

@@ -16,7 +16,7 @@ pub(crate) const RESTORED: u64 = 1 << 62;
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// The sends without an outcome that a later run can continue with, and their producers. `wall` and `uptime` are the same
     /// moment on two clocks.
-    pub(crate) fn stored(
+    pub(super) fn saved(
         &self,
         wall: Timestamp,
         uptime: Timestamp,

@@ -1,11 +1,11 @@
 //! Desired and confirmed membership of each room, and its receiver. What is desired survives a connection, what is
 //! confirmed does not.
-//!
-//! A sorted `Vec` instead of a map: a client has few rooms, and a map costs 6 KB of wasm.
 
+mod list;
 mod receive;
 mod recent_ids;
 
+pub(crate) use list::{DesiredMembership, RoomEntry, RoomList};
 pub(crate) use receive::{Accepted, LogEntry, LogGap, RoomReceiver};
 pub(crate) use recent_ids::RecentIds;
 
@@ -13,17 +13,6 @@ use crate::messages::{Code, Position};
 use crate::mutation::mutation;
 use crate::time::Timestamp;
 use alloc::vec::Vec;
-
-/// What the application wants of a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DesiredMembership {
-    /// To be a member.
-    Joined,
-    /// To leave once the sends up to `send_no` are final.
-    Leaving { send_no: u64 },
-    /// Nothing: it has been left on this connection. Remembered, because a server may not implement leaving at all.
-    Left,
-}
 
 /// The state of a room on the current connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +52,9 @@ pub(crate) struct Room<P, N> {
     pub(crate) members: Option<Vec<N>>,
 }
 
-impl<P, N> Room<P, N> {
+impl<P, N: Ord> RoomEntry for Room<P, N> {
+    type Name = N;
+
     fn new(name: N) -> Self {
         Self {
             name,
@@ -81,114 +72,39 @@ impl<P, N> Room<P, N> {
         }
     }
 
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.desired == DesiredMembership::Joined
+    fn name(&self) -> &N {
+        &self.name
     }
 
+    fn desired(&self) -> DesiredMembership {
+        self.desired
+    }
+
+    fn is_member(&self) -> bool {
+        self.membership == Membership::Member
+    }
+}
+
+impl<P, N: Ord> Room<P, N> {
     /// Who is in it, as the server lists them.
-    pub(crate) fn set_members(&mut self, members: Option<Vec<N>>)
-    where
-        N: Ord,
-    {
+    pub(crate) fn set_members(&mut self, members: Option<Vec<N>>) {
         self.members = members.map(|mut members| {
             crate::sort::sort(&mut members, |one, other| one < other);
             members.dedup();
             members
         });
     }
-
-    /// Whether it is to be joined: a room with sends on their way is left only after them.
-    pub(crate) fn is_to_join(&self) -> bool {
-        self.desired != DesiredMembership::Left
-    }
 }
 
-/// Up to so many rooms there is place for just those that there are.
-const EXACT_CAPACITY: usize = 4;
-
-#[derive(Debug)]
-pub(crate) struct Rooms<P, N> {
-    rooms: Vec<Room<P, N>>,
-    pub(crate) limit: usize,
-}
-
-impl<P, N: Clone + Ord> Rooms<P, N> {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { rooms: Vec::new(), limit }
-    }
-
-    /// Where the room is, until the next one comes or goes: for what looks at it several times.
-    pub(crate) fn position(&self, name: &N) -> Option<usize> {
-        self.rooms.binary_search_by(|room| room.name.cmp(name)).ok()
-    }
-
-    pub(crate) fn at(&self, at: usize) -> Option<&Room<P, N>> {
-        self.rooms.get(at)
-    }
-
-    pub(crate) fn at_mut(&mut self, at: usize) -> Option<&mut Room<P, N>> {
-        self.rooms.get_mut(at)
-    }
-
-    pub(crate) fn get(&self, name: &N) -> Option<&Room<P, N>> {
-        self.at(self.position(name)?)
-    }
-
-    pub(crate) fn get_mut(&mut self, name: &N) -> Option<&mut Room<P, N>> {
-        let at = self.position(name)?;
-        self.at_mut(at)
-    }
-
+impl<P, N: Clone + Ord> RoomList<Room<P, N>> {
     /// The user's own stream.
     pub(crate) fn personal(&self) -> Option<usize> {
         self.rooms.iter().position(|room| room.personal)
     }
 
-    /// Where the room is, new if it was not known; `None` when there are as many as allowed.
-    pub(crate) fn entry(&mut self, name: N) -> Option<usize> {
-        if let Some(at) = self.position(&name) {
-            return Some(at);
-        }
-        if self.rooms.len() >= self.limit {
-            // Remembering a room that was left is worth less than one that is wanted.
-            if !mutation!(LimitCountsLeft) {
-                self.rooms.retain(|room| room.desired != DesiredMembership::Left);
-            }
-            if self.rooms.len() >= self.limit && !mutation!(RoomsUnbounded) {
-                return None;
-            }
-        }
-        let at = self.rooms.partition_point(|room| room.name < name);
-        if self.rooms.len() < EXACT_CAPACITY {
-            // Most clients are in one or two, and the vector's own first step is four.
-            self.rooms.reserve_exact(1);
-        }
-        self.rooms.insert(at, Room::new(name));
-        Some(at)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.rooms.len()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Room<P, N>> {
-        self.rooms.iter()
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Room<P, N>> {
-        self.rooms.iter_mut()
-    }
-
-    /// Forgets the room there.
-    pub(crate) fn remove(&mut self, at: usize) {
-        if at < self.rooms.len() {
-            self.rooms.remove(at);
-        }
-    }
-
     /// The connection is gone: nothing is confirmed, and what had been left is forgotten.
     pub(crate) fn connection_lost(&mut self) {
-        self.rooms.retain_mut(|room| {
+        self.retain_mut(|room| {
             room.membership = Membership::NotRequested;
             if !mutation!(MembersOutliveConnection) {
                 room.members = None;

@@ -56,7 +56,7 @@ pub use messages::{
 };
 pub use namespace::{Namespace, NamespaceError};
 pub use packet::{MAIN_NAMESPACE, MAX_ATTACHMENTS, Packet, PacketType};
-pub use session::{Options, Session};
+pub use session::{Options, Session, SocketIoProtocol};
 
 /// Why a frame is no packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 #[derive(Debug)]
-pub(super) struct Member<P, N> {
+pub(super) struct Member<P: Payload, N: Clone + Ord> {
     pub(super) namespace: Namespace,
     pub(super) session: Session<P, N>,
     state: MemberState<P, N>,

@@ -46,7 +46,7 @@ pub type NamespaceOutput<P, N> = Output<P, N, ClientPacket<P, N>>;
 /// are requested when it is up, on each connection anew, and each has its own state, rooms, sends and recovery. One that is
 /// refused or that the server disconnects is [`State::Failed`], and changes nothing for the rest.
 #[derive(Debug)]
-pub struct Manager<P = String, N = Name> {
+pub struct Manager<P: Payload = String, N: Clone + Ord = Name> {
     main: Session<P, N>,
     /// What each other namespace begins with.
     template: Template<N>,

@@ -1,10 +1,9 @@
 //! What the application's own events need of the outbox, and the frames that are no sends.
 
 use super::Outbox;
-use crate::event::{Delivery, SendFailure, SendId};
 use crate::outbound::OutboundMessage;
+use crate::outbox::SendQueue;
 use crate::payload::Payload;
-use alloc::vec::Vec;
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     /// From here on sends to `room` are custom events, and want an answer if they have data.
@@ -32,13 +31,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             && self.takes(size, most)
             && self.len() < self.limits.count
             && self.bytes.saturating_add(size) <= self.limits.bytes
-    }
-
-    /// A send that still waits is dropped.
-    pub(in crate::socketio) fn drop_queued(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
-        if self.queued.iter().any(|waiting| waiting.send.id == id) {
-            self.cancel_matching(out, |waiting| (waiting.send.id == id).then_some(SendFailure::Dropped));
-        }
     }
 
     /// A frame that is no send has been given to the connection.

@@ -149,30 +149,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.in_flight.iter().position(|sent| number(sent) == Some(ack))
     }
 
-    /// The connection is gone: nobody will ever answer for what was given to it. What may come twice waits again, before all
-    /// that was never sent.
-    pub(in crate::socketio) fn connection_lost(&mut self, out: &mut Vec<Delivery<P, N>>) {
-        self.unflushed_frames.clear();
-        self.unflushed_bytes = if mutation!(SioUnflushedOutlivesLoss) { self.unflushed_bytes } else { 0 };
-        let lost =
-            if mutation!(SioLostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
-        let (mut again, mut rest) = (Vec::new(), VecDeque::new());
-        for mut sent in core::mem::take(&mut self.in_flight) {
-            if let Some(waiting) = sent.requeueable.take() {
-                self.without_ack -= usize::from(sent.ack.is_none());
-                self.next_expiry = self.next_expiry.min(waiting.expires_at);
-                again.push(*waiting);
-            } else {
-                rest.push_back(sent);
-            }
-        }
-        self.in_flight = rest;
-        self.resolve_all(|_| true, &lost, out);
-        for waiting in again.into_iter().rev() {
-            self.queued.push_front(waiting);
-        }
-    }
-
     pub(super) fn resolve_sent(
         &mut self,
         sent: InFlightSend<P, N>,
@@ -200,5 +176,29 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             }
         }
         self.in_flight = others;
+    }
+
+    /// The connection is gone: nobody will ever answer for what was given to it. What may come twice waits again, before all
+    /// that was never sent.
+    pub(super) fn lose_connection(&mut self, out: &mut Vec<Delivery<P, N>>) {
+        self.unflushed_frames.clear();
+        self.unflushed_bytes = if mutation!(SioUnflushedOutlivesLoss) { self.unflushed_bytes } else { 0 };
+        let lost =
+            if mutation!(SioLostSaidWritten) { DeliveryStatus::Written } else { DeliveryStatus::Unknown };
+        let (mut again, mut rest) = (Vec::new(), VecDeque::new());
+        for mut sent in core::mem::take(&mut self.in_flight) {
+            if let Some(waiting) = sent.requeueable.take() {
+                self.without_ack -= usize::from(sent.ack.is_none());
+                self.next_expiry = self.next_expiry.min(waiting.expires_at);
+                again.push(*waiting);
+            } else {
+                rest.push_back(sent);
+            }
+        }
+        self.in_flight = rest;
+        self.resolve_all(|_| true, &lost, out);
+        for waiting in again.into_iter().rev() {
+            self.queued.push_front(waiting);
+        }
     }
 }

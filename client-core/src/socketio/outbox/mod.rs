@@ -16,10 +16,10 @@ use crate::change_log::{ChangeLog, record};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendId};
 use crate::mutation::mutation;
 use crate::outbound::OutboundMessage;
-use crate::outbox::{OutboxLimits, Overflow};
+use crate::outbox::{OutboxLimits, Overflow, SendQueue};
 use crate::payload::Payload;
-#[cfg(feature = "journal")]
-use crate::persisted::SavedSend;
+#[cfg(feature = "stored")]
+use crate::persisted::{SavedProducer, SavedSend};
 use crate::time::Timestamp;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -44,7 +44,7 @@ impl<P, N> QueuedSend<P, N> {
 }
 
 #[derive(Debug)]
-pub(in crate::socketio) struct Outbox<P, N> {
+pub(crate) struct Outbox<P, N> {
     limits: OutboxLimits,
     queued: VecDeque<QueuedSend<P, N>>,
     /// In the order of their frames, and of their answers' numbers.
@@ -70,6 +70,103 @@ pub(in crate::socketio) struct Outbox<P, N> {
     pub(in crate::socketio) change_log: ChangeLog<P, N>,
 }
 
+impl<P: Payload, N: Clone + Ord> SendQueue<P, N> for Outbox<P, N> {
+    fn len(&self) -> usize {
+        self.queued.len() + self.in_flight.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn last_send_no(&self) -> u64 {
+        self.last_send_no
+    }
+
+    fn push(&mut self, now: Timestamp, send: OutboundMessage<P, N>, out: &mut Vec<Delivery<P, N>>) {
+        let size = send.queued_len();
+        let most = self.limits.count + usize::from(mutation!(SioQueueOneMore));
+        while self.len() >= most || self.bytes.saturating_add(size) > self.limits.bytes {
+            let oldest = if self.may_evict(size) { self.queued.pop_front() } else { None };
+            let Some(oldest) = oldest else {
+                let full = DeliveryStatus::Failed(SendFailure::QueueFull);
+                out.push(Delivery::new(send.id, send.room, full));
+                return;
+            };
+            let full = oldest.unsent(SendFailure::QueueFull);
+            // It is gone before its place is taken: a stored state is never over its bounds.
+            record!(self.change_log, Resolved { key: oldest.send.id, status: full.clone() });
+            self.resolve_queued(oldest, full, out);
+        }
+        self.accept(now, send);
+    }
+
+    fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
+        self.cancel_matching(out, |waiting| {
+            (waiting.send.id == id && !mutation!(SioCancelUnheard)).then_some(SendFailure::Cancelled)
+        });
+    }
+
+    fn close(&mut self, out: &mut Vec<Delivery<P, N>>) {
+        self.connection_lost(out);
+        self.cancel_matching(out, |_| (!mutation!(SioEndLeavesSends)).then_some(SendFailure::Closed));
+    }
+
+    #[cfg(feature = "native")]
+    fn has_pending(&self, send_no: u64) -> bool {
+        self.queued.iter().any(|waiting| waiting.send_no <= send_no)
+            || self.in_flight.iter().any(|sent| sent.send_no <= send_no)
+    }
+
+    fn shrink_to_fit(&mut self) {
+        if self.queued.is_empty() {
+            self.queued = VecDeque::new();
+        }
+        if self.in_flight.is_empty() {
+            self.in_flight = VecDeque::new();
+        }
+        if self.unflushed_frames.is_empty() {
+            self.unflushed_frames = VecDeque::new();
+        }
+    }
+
+    #[cfg(feature = "frames")]
+    fn drop_queued(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
+        if self.queued.iter().any(|waiting| waiting.send.id == id) {
+            self.cancel_matching(out, |waiting| (waiting.send.id == id).then_some(SendFailure::Dropped));
+        }
+    }
+
+    // What is with the connection is not sent again.
+    #[cfg(feature = "stored")]
+    fn stored(&self, _: Timestamp, _: Timestamp) -> (Vec<SavedProducer<N>>, Vec<SavedSend<P, N>>) {
+        let saved = |waiting: &QueuedSend<P, N>| SavedSend {
+            number: 0,
+            room: waiting.send.room.clone(),
+            content: waiting.send.content.clone(),
+            data: waiting.send.data.clone(),
+            reference: waiting.send.reference.clone(),
+            transmitted: None,
+        };
+        let sends = self.queued.iter().filter(|waiting| !waiting.tried).map(saved).collect();
+        // Nothing is numbered.
+        (Vec::new(), sends)
+    }
+
+    fn connection_lost(&mut self, out: &mut Vec<Delivery<P, N>>) {
+        self.lose_connection(out);
+    }
+
+    #[cfg(feature = "journal")]
+    fn change_log(&mut self) -> &mut ChangeLog<P, N> {
+        &mut self.change_log
+    }
+}
+
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(in crate::socketio) fn new(limits: OutboxLimits) -> Self {
         Self {
@@ -90,24 +187,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    pub(in crate::socketio) fn len(&self) -> usize {
-        self.queued.len() + self.in_flight.len()
-    }
-
-    pub(in crate::socketio) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Something else is to be stored.
-    #[cfg(feature = "stored")]
-    pub(in crate::socketio) fn changed(&mut self) {
-        self.changes += 1;
-    }
-
-    pub(in crate::socketio) fn changes(&self) -> u64 {
-        self.changes
-    }
-
     /// Bytes that the operating system has not taken.
     pub(in crate::socketio) fn unflushed(&self) -> usize {
         self.unflushed_bytes
@@ -118,22 +197,10 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         self.unflushed_elsewhere = bytes;
     }
 
-    /// The number of the last send taken: later ones have a higher one.
-    pub(in crate::socketio) fn last_send_no(&self) -> u64 {
-        self.last_send_no
-    }
-
     /// Whether sends to `room` up to `send_no` are unresolved.
     pub(in crate::socketio) fn is_pending(&self, room: &N, send_no: u64) -> bool {
         self.queued.iter().any(|waiting| waiting.send_no <= send_no && waiting.send.room == *room)
             || self.in_flight.iter().any(|sent| sent.send_no <= send_no && sent.room == *room)
-    }
-
-    /// Whether sends to any room up to `send_no` are unresolved.
-    #[cfg(feature = "native")]
-    pub(in crate::socketio) fn has_pending(&self, send_no: u64) -> bool {
-        self.queued.iter().any(|waiting| waiting.send_no <= send_no)
-            || self.in_flight.iter().any(|sent| sent.send_no <= send_no)
     }
 
     pub(in crate::socketio) fn deadline(&self) -> Timestamp {
@@ -151,30 +218,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
             let _ = room;
             false
         };
-    }
-
-    /// Takes a send, or resolves it (and others) at once. Outcomes are noted.
-    pub(in crate::socketio) fn push(
-        &mut self,
-        now: Timestamp,
-        send: OutboundMessage<P, N>,
-        out: &mut Vec<Delivery<P, N>>,
-    ) {
-        let size = send.queued_len();
-        let most = self.limits.count + usize::from(mutation!(SioQueueOneMore));
-        while self.len() >= most || self.bytes.saturating_add(size) > self.limits.bytes {
-            let oldest = if self.may_evict(size) { self.queued.pop_front() } else { None };
-            let Some(oldest) = oldest else {
-                let full = DeliveryStatus::Failed(SendFailure::QueueFull);
-                out.push(Delivery::new(send.id, send.room, full));
-                return;
-            };
-            let full = oldest.unsent(SendFailure::QueueFull);
-            // It is gone before its place is taken: a stored state is never over its bounds.
-            record!(self.change_log, Resolved { key: oldest.send.id, status: full.clone() });
-            self.resolve_queued(oldest, full, out);
-        }
-        self.accept(now, send);
     }
 
     fn accept(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
@@ -240,13 +283,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         }
     }
 
-    /// Takes a send back if it is still waiting.
-    pub(in crate::socketio) fn cancel(&mut self, id: SendId, out: &mut Vec<Delivery<P, N>>) {
-        self.cancel_matching(out, |waiting| {
-            (waiting.send.id == id && !mutation!(SioCancelUnheard)).then_some(SendFailure::Cancelled)
-        });
-    }
-
     fn cancel_matching(
         &mut self,
         out: &mut Vec<Delivery<P, N>>,
@@ -262,25 +298,6 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
                 self.next_expiry = self.next_expiry.min(waiting.expires_at);
                 self.queued.push_back(waiting);
             }
-        }
-    }
-
-    /// Nothing more will be sent: everything resolves.
-    pub(in crate::socketio) fn close(&mut self, out: &mut Vec<Delivery<P, N>>) {
-        self.connection_lost(out);
-        self.cancel_matching(out, |_| (!mutation!(SioEndLeavesSends)).then_some(SendFailure::Closed));
-    }
-
-    /// Returns back the memory of queues that are empty.
-    pub(in crate::socketio) fn shrink_to_fit(&mut self) {
-        if self.queued.is_empty() {
-            self.queued = VecDeque::new();
-        }
-        if self.in_flight.is_empty() {
-            self.in_flight = VecDeque::new();
-        }
-        if self.unflushed_frames.is_empty() {
-            self.unflushed_frames = VecDeque::new();
         }
     }
 }

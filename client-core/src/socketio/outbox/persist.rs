@@ -1,28 +1,14 @@
 //! The sends that wait, as they are stored and taken up again.
 
-use super::{Outbox, QueuedSend};
+use super::Outbox;
 use crate::event::SendId;
 use crate::outbound::OutboundMessage;
 use crate::outbox::RESTORED;
 use crate::payload::Payload;
 use crate::persisted::SavedSend;
 use crate::time::Timestamp;
-use alloc::vec::Vec;
 
 impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
-    /// What waits, for a later run. What is with the connection is not sent again.
-    pub(in crate::socketio) fn stored(&self) -> Vec<SavedSend<P, N>> {
-        let saved = |waiting: &QueuedSend<P, N>| SavedSend {
-            number: 0,
-            room: waiting.send.room.clone(),
-            content: waiting.send.content.clone(),
-            data: waiting.send.data.clone(),
-            reference: waiting.send.reference.clone(),
-            transmitted: None,
-        };
-        self.queued.iter().filter(|waiting| !waiting.tried).map(saved).collect()
-    }
-
     /// Takes up what an earlier run left. Returns its number in this run, and whether it waits: what another protocol
     /// has transmitted cannot be gone on with.
     pub(in crate::socketio) fn restore(&mut self, now: Timestamp, saved: SavedSend<P, N>) -> (SendId, bool) {

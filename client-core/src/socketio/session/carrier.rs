@@ -53,11 +53,6 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.process_actions();
     }
 
-    fn begin(&mut self, now: ClockReading) {
-        self.link.observe(now);
-        self.now = now;
-    }
-
     /// Asks the server for activity.
     pub(in crate::socketio) fn probe(&mut self, now: ClockReading) {
         self.begin(now);
@@ -116,12 +111,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Bytes of the largest frame that the connection has been given here.
     #[cfg(feature = "frames")]
     pub(in crate::socketio) fn largest_frame(&self) -> usize {
-        self.custom.kept_frames.largest()
+        self.kept_frames.largest()
     }
 
     /// The connection has been given a frame of so many bytes in another namespace.
     #[cfg(feature = "frames")]
     pub(in crate::socketio) fn record_send_elsewhere(&mut self, bytes: usize) {
-        self.custom.record_send(bytes);
+        self.kept_frames.record_send(bytes);
     }
 }

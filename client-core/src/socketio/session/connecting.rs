@@ -1,7 +1,8 @@
 //! The handshake from the open socket to the connected namespace, and the end of a connection.
 
+use super::ActiveConnection;
 use super::Session;
-use super::connection::{ActiveConnection, EarlyEvents, HandshakeState};
+use super::connection::{EarlyEvents, HandshakeState, NamespaceConnection};
 use crate::cause::{Cause, CauseCode, Disconnect};
 use crate::close_code::{self, CloseAction};
 use crate::event::{Event, JoinedRoom, Mode, RoomState};
@@ -10,6 +11,7 @@ use crate::messages::ServerMessage;
 use crate::messages::{Gap, GapReason};
 use crate::mutation::mutation;
 use crate::payload::Payload;
+use crate::rooms::RoomEntry;
 use crate::session::Output;
 use crate::socketio::messages::{
     ClientPacket, ConnectError, Connected, Handshake, INVALID_NAMESPACE, Resume, ServerEvent,
@@ -23,7 +25,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The socket is open, which the link learns when it is of use.
     pub(super) fn opened(&mut self, conn: ConnId) {
         if self.link.is_dialling(conn) {
-            self.connection = Some(ActiveConnection::new(conn));
+            self.connection = Some(ActiveConnection::new(conn, NamespaceConnection::new()));
         } else {
             self.outputs.push_back(Output::Abort { conn, code: close_code::NORMAL });
         }
@@ -32,7 +34,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn closed(&mut self, now: Timestamp, conn: ConnId, how: Disconnect) {
         #[cfg(feature = "frames")]
         if self.link.is_current(conn) && self.link.is_frame_too_large(&how) {
-            self.drop_oversized_kept_event();
+            self.drop_oversized_kept_frame();
         }
         if self.connection.take_if(|connection| connection.conn == conn && !connection.is_up()).is_some() {
             self.link.closed_in_handshake(now, conn, how);
@@ -45,19 +47,22 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(connection) = self
             .connection
             .as_mut()
-            .filter(|connection| matches!(connection.handshake, HandshakeState::AwaitingOpen))
+            .filter(|connection| matches!(connection.protocol.handshake, HandshakeState::AwaitingOpen))
         else {
             return;
         };
-        connection.apply_handshake(handshake);
+        connection.protocol.apply_handshake(handshake);
         self.link.transport_answered();
-        let resume = self.pid.clone().zip(self.offset.last().map(Box::from));
+        let resume = self.protocol.pid.clone().zip(self.protocol.offset.last().map(Box::from));
         let pid = resume.as_ref().map(|(pid, _)| pid.clone());
-        connection.handshake =
-            HandshakeState::AwaitingConnect { pid, offset: self.offset.clone(), early: EarlyEvents::new() };
+        connection.protocol.handshake = HandshakeState::AwaitingConnect {
+            pid,
+            offset: self.protocol.offset.clone(),
+            early: EarlyEvents::new(),
+        };
         let resume = resume.map(|(pid, offset)| Box::new(Resume { pid, offset }));
         let resume = resume.filter(|_| !mutation!(SioResumeUnasked));
-        let token = self.token.clone().filter(|_| !mutation!(SioTokenUnshown));
+        let token = self.protocol.token.clone().filter(|_| !mutation!(SioTokenUnshown));
         self.write(ClientPacket::Connect { token, resume });
     }
 
@@ -68,29 +73,28 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return self.ends(now, CloseAction::Terminal, CauseCode::Incompatible, text);
         }
         let Some(connection) = &mut self.connection else { return };
-        let HandshakeState::AwaitingConnect { pid, offset, .. } = &mut connection.handshake else { return };
+        let HandshakeState::AwaitingConnect { pid, offset, .. } = &mut connection.protocol.handshake else {
+            return;
+        };
         if pid.is_some() && *pid == connected.pid {
-            self.offset = core::mem::take(offset);
-            connection.recovered = !mutation!(SioRecoveryUnnoticed);
+            self.protocol.offset = core::mem::take(offset);
+            connection.protocol.recovered = !mutation!(SioRecoveryUnnoticed);
         } else {
             if !mutation!(SioPlaceKept) {
-                self.offset = Offset::default();
+                self.protocol.offset = Offset::default();
             }
             self.rooms.begin_anew();
         }
-        self.pid = connected.pid;
+        self.protocol.pid = connected.pid;
         self.link.opened(now, connection.conn);
-        self.link.set_idle_timeout(connection.idle_timeout);
+        self.link.set_idle_timeout(connection.protocol.idle_timeout);
     }
 
     /// Let in: what was missed, what is wanted, and that it may begin.
     pub(super) fn connection_ready(&mut self, now: Timestamp) {
-        self.diagnostics.connections += 1;
-        #[cfg(feature = "stored")]
-        self.mark_reachable();
         let Some(connection) = &mut self.connection else { return };
         let HandshakeState::AwaitingConnect { early: held, .. } =
-            core::mem::replace(&mut connection.handshake, HandshakeState::Up)
+            core::mem::replace(&mut connection.protocol.handshake, HandshakeState::Up)
         else {
             return;
         };
@@ -103,7 +107,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.apply_event(event);
         }
         #[cfg(feature = "frames")]
-        self.reset_kept_events();
+        self.reset_kept_frames();
         self.join_all(now);
         self.leaving = true;
         self.check_ready();
@@ -140,12 +144,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Says of the notifications what it says of a room that was joined before.
     fn resume_personal(&mut self, held: &EarlyEvents<P, N>) {
-        let was_up = core::mem::replace(&mut self.personal.was_up, true);
-        if !was_up || !self.personal.is_followed || mutation!(SioOwnGapUntold) {
+        let was_up = core::mem::replace(&mut self.protocol.personal.was_up, true);
+        if !was_up || !self.protocol.personal.is_followed || mutation!(SioOwnGapUntold) {
             return;
         }
-        let room = self.personal.name.clone();
-        if held.overflown || self.connection.as_ref().is_none_or(|connection| !connection.recovered) {
+        let room = self.protocol.personal.name.clone();
+        if held.overflown || self.connection.as_ref().is_none_or(|connection| !connection.protocol.recovered)
+        {
             return self.event(Event::Gap(Gap::unknown(room, GapReason::Reconnected)));
         }
         let is_one = |event: &&ServerEvent<P, N>| matches!(event.message, ServerMessage::Notification(_));
@@ -157,6 +162,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             members: None,
             member_count: None,
         }));
+    }
+
+    /// Whether the session that was lost may be recovered on the next connection.
+    pub(super) fn may_recover(&self) -> bool {
+        self.protocol.pid.is_some() && self.protocol.offset.last().is_some()
     }
 
     /// The namespace refuses. Only another token may change that.

@@ -1,19 +1,18 @@
-//! The connection in use: its handshake, its frames, and the limits of its server.
+//! What is known of the connection in use: its handshake, and the limits of its server.
 
-use crate::link::ConnId;
-use crate::malformed_frames::MalformedFrames;
 use crate::messages::ServerMessage;
 use crate::mutation::mutation;
 use crate::payload::Payload;
+use crate::session::ActiveConnection;
 use crate::socketio::offset::Offset;
 use crate::socketio::{Handshake, ServerEvent};
-use crate::time::{Nanos, Timestamp};
+use crate::time::Nanos;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Named after what is awaited.
 #[derive(Debug)]
-pub(super) enum HandshakeState<P, N> {
+pub(crate) enum HandshakeState<P, N> {
     /// The engine's first packet.
     AwaitingOpen,
     /// The namespace's consent. What a recovered session has missed comes before it.
@@ -30,7 +29,7 @@ pub(super) enum HandshakeState<P, N> {
 
 /// Events that came before the consent.
 #[derive(Debug)]
-pub(super) struct EarlyEvents<P, N> {
+pub(crate) struct EarlyEvents<P, N> {
     pub(super) events: Vec<ServerEvent<P, N>>,
     bytes: usize,
     /// There were more than are held.
@@ -73,45 +72,26 @@ fn size<P: Payload, N>(message: &ServerMessage<P, N>) -> usize {
         }
 }
 
-/// Its frames are numbered from 1.
+/// What is known of the connection in use beside its frames.
 #[derive(Debug)]
-pub(super) struct ActiveConnection<P, N> {
-    pub(super) conn: ConnId,
+pub(crate) struct NamespaceConnection<P, N> {
     pub(super) handshake: HandshakeState<P, N>,
-    pub(super) last_frame: u64,
-    /// What came in that is no packet: the first is reported.
-    pub(super) malformed: MalformedFrames,
-    /// The last frame that the operating system has taken.
-    pub(super) flushed: u64,
-    pub(super) ready: bool,
     /// It continues with a session that was lost.
     pub(super) recovered: bool,
-    /// Since when nothing has come in although a message was written.
-    pub(super) silent_since: Timestamp,
     /// A longer silence means a dead connection.
     pub(super) idle_timeout: Nanos,
     /// Maximum bytes that the server takes in one message.
     pub(super) max_payload: usize,
 }
 
-impl<P, N> ActiveConnection<P, N> {
-    pub(super) fn new(conn: ConnId) -> Self {
+impl<P, N> NamespaceConnection<P, N> {
+    pub(super) fn new() -> Self {
         Self {
-            conn,
             handshake: HandshakeState::AwaitingOpen,
-            last_frame: 0,
-            malformed: MalformedFrames::default(),
-            flushed: 0,
-            ready: false,
             recovered: false,
-            silent_since: Timestamp::NEVER,
             idle_timeout: Nanos::MAX,
             max_payload: usize::MAX,
         }
-    }
-
-    pub(super) fn is_up(&self) -> bool {
-        matches!(self.handshake, HandshakeState::Up)
     }
 
     pub(super) fn buffered(&self) -> (usize, usize) {
@@ -131,5 +111,12 @@ impl<P, N> ActiveConnection<P, N> {
         if let Some(most) = handshake.max_payload {
             self.max_payload = usize::try_from(most.max(1 << 10)).unwrap_or(usize::MAX);
         }
+    }
+}
+
+impl<P, N> ActiveConnection<NamespaceConnection<P, N>> {
+    /// Whether the namespace has let us in.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.protocol.handshake, HandshakeState::Up)
     }
 }

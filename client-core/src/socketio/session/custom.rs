@@ -2,17 +2,12 @@
 //! connection; and the application's answers.
 
 use super::Session;
-use crate::change_log::record;
-use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId, SendReply};
-use crate::kept_frames::KeptFrames;
+use crate::event::{DeliveryStatus, Event, SendFailure, SendReply};
 use crate::messages::ServerMessage;
 use crate::mutation::mutation;
-use crate::outbound::OutboundMessage;
 use crate::payload::Payload;
 use crate::socketio::messages::{Answer, ClientPacket};
-use crate::time::Timestamp;
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 /// Maximum events of the server's that wait for the application's answer; those beyond get an empty one at once.
 const MAX_OPEN_ACKS: usize = 256;
@@ -20,10 +15,7 @@ const MAX_OPEN_ACKS: usize = 256;
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 #[derive(Debug)]
-pub(super) struct CustomEvents<P, N> {
-    pub(super) kept_frames: KeptFrames<P, N>,
-    /// Sends that are dropped unless they go now.
-    volatile: Vec<SendId>,
+pub(super) struct CustomEvents<P> {
     manual_acks: bool,
     /// The last number given to an event: they are never used again, unlike the server's.
     last_ack: u64,
@@ -33,25 +25,13 @@ pub(super) struct CustomEvents<P, N> {
     answers: VecDeque<(u64, P)>,
 }
 
-impl<P, N> Default for CustomEvents<P, N> {
+impl<P> Default for CustomEvents<P> {
     fn default() -> Self {
-        Self {
-            kept_frames: KeptFrames::default(),
-            volatile: Vec::new(),
-            manual_acks: false,
-            last_ack: 0,
-            open: VecDeque::new(),
-            answers: VecDeque::new(),
-        }
+        Self { manual_acks: false, last_ack: 0, open: VecDeque::new(), answers: VecDeque::new() }
     }
 }
 
-impl<P: Payload, N: Clone + Ord> CustomEvents<P, N> {
-    /// A send of so many bytes has been given to the connection.
-    pub(super) fn record_send(&mut self, size: usize) {
-        self.kept_frames.record_send(size);
-    }
-
+impl<P> CustomEvents<P> {
     /// Nobody waits for the answers any more.
     pub(super) fn connection_lost(&mut self) {
         if !mutation!(SioOpenOutlivesLoss) {
@@ -73,91 +53,38 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     ///
     /// [`Command::Answer`]: crate::machine::Command::Answer
     pub fn manual_acks(&mut self) {
-        self.custom.manual_acks = true;
-    }
-
-    pub(super) fn send_volatile(&mut self, now: Timestamp, mut send: OutboundMessage<P, N>) {
-        // Nothing that is worth anything later.
-        send.idempotent = false;
-        let is_up = self.connection.as_ref().is_some_and(super::connection::ActiveConnection::is_up);
-        let may_go = is_up
-            && self.custom.kept_frames.next().is_none()
-            && self.outbox.may_go(&send, self.settings.max_unflushed);
-        let waits = mutation!(SioVolatileWaits);
-        if self.link.has_ended() || send.payload_len() > self.settings.max_content || waits {
-            self.send(now, send);
-        } else if may_go {
-            self.custom.volatile.push(send.id);
-            self.send(now, send);
-        } else {
-            let status = DeliveryStatus::Failed(SendFailure::Dropped);
-            self.outcomes.push(Delivery::new(send.id, send.room, status));
-        }
-    }
-
-    /// What did not go at once is dropped.
-    pub(super) fn drop_volatile(&mut self) {
-        for id in core::mem::take(&mut self.custom.volatile) {
-            self.outbox.drop_queued(id, &mut self.outcomes);
-        }
-    }
-
-    pub(super) fn keep_event(&mut self, key: N, event: P) {
-        #[cfg(feature = "journal")]
-        let noted = event.clone();
-        match self.custom.kept_frames.keep(key.clone(), event, self.settings.max_content) {
-            Ok(()) => {
-                #[cfg(feature = "stored")]
-                self.outbox.changed();
-                record!(self.outbox.change_log, Kept { key, frame: noted });
-            }
-            Err(why) => self.event(Event::NotKept { key, why }),
-        }
-    }
-
-    pub(super) fn drop_kept(&mut self, key: &N) {
-        if self.custom.kept_frames.drop_kept(key) {
-            #[cfg(feature = "stored")]
-            self.outbox.changed();
-            record!(self.outbox.change_log, KeptDropped { key: key.clone() });
-        }
-    }
-
-    /// A connection is there that has none of what is kept.
-    pub(super) fn reset_kept_events(&mut self) {
-        self.custom.kept_frames.connection_opened();
-        self.write_custom();
+        self.protocol.custom.manual_acks = true;
     }
 
     /// Writes the answers and the kept events that this connection has not. Returns whether all of them are written: what waits
     /// goes after them.
-    pub(super) fn write_custom(&mut self) -> bool {
+    pub(super) fn write_kept_frames(&mut self) -> bool {
         let Some(most) = self
             .connection
             .as_ref()
             .filter(|connection| connection.is_up())
-            .map(|connection| connection.max_payload)
+            .map(|connection| connection.protocol.max_payload)
         else {
             return true;
         };
-        while let Some((_, arguments)) = self.custom.answers.front() {
+        while let Some((_, arguments)) = self.protocol.custom.answers.front() {
             let size = arguments.byte_len();
             if !self.outbox.takes(size, self.settings.max_unflushed) {
                 return false;
             }
-            if let Some((id, arguments)) = self.custom.answers.pop_front() {
+            if let Some((id, arguments)) = self.protocol.custom.answers.pop_front() {
                 self.write_beside(ClientPacket::Answer { id, arguments }, size);
             }
         }
-        while let Some(event) = self.custom.kept_frames.next().cloned() {
+        while let Some(event) = self.kept_frames.next().cloned() {
             let size = event.byte_len();
             if !self.outbox.takes(size, self.settings.max_unflushed) {
                 return false;
             }
-            self.custom.kept_frames.mark_next_written();
+            self.kept_frames.mark_next_written();
             if size > most {
                 // The server has announced that it would end the connection by it.
-                self.drop_oversized_kept_event();
+                self.drop_oversized_kept_frame();
             } else {
                 self.write_beside(ClientPacket::Kept(event), size);
             }
@@ -172,45 +99,40 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// A frame was too large for the server. If it was a kept one, each connection would end by it: it is kept no longer.
-    pub(super) fn drop_oversized_kept_event(&mut self) {
-        let Some(key) = self.custom.kept_frames.oversized_key() else { return };
-        self.drop_kept(&key);
-        self.event(Event::NotKept { key, why: SendFailure::TooLarge });
-    }
-
     /// Whether an event that wants an answer is given one by the application. It gets a number of ours then.
     pub(super) fn open_ack(&mut self, id: u64, message: &mut ServerMessage<P, N>) -> bool {
         let ServerMessage::Custom(frame) = message else { return false };
-        if !self.custom.manual_acks || self.custom.open.len() >= MAX_OPEN_ACKS && !mutation!(SioOpenUnbounded)
+        if !self.protocol.custom.manual_acks
+            || self.protocol.custom.open.len() >= MAX_OPEN_ACKS && !mutation!(SioOpenUnbounded)
         {
             return false;
         }
-        self.custom.last_ack += 1;
-        frame.set_ack(self.custom.last_ack);
-        self.custom.open.push_back((self.custom.last_ack, id));
+        self.protocol.custom.last_ack += 1;
+        frame.set_ack(self.protocol.custom.last_ack);
+        self.protocol.custom.open.push_back((self.protocol.custom.last_ack, id));
         true
     }
 
     pub(super) fn answer(&mut self, ack: u64, arguments: P) {
-        let Some(at) = self.custom.open.iter().position(|(ours, _)| *ours == ack) else {
+        let Some(at) = self.protocol.custom.open.iter().position(|(ours, _)| *ours == ack) else {
             return self.event(Event::NotAnswered { ack, why: SendFailure::UnknownAck });
         };
         let at = if mutation!(SioAnswersOldest) { 0 } else { at };
-        let waiting: usize = self.custom.answers.iter().map(|(_, arguments)| arguments.byte_len()).sum();
-        let most = self.connection.as_ref().map_or(usize::MAX, |connection| connection.max_payload);
+        let waiting: usize =
+            self.protocol.custom.answers.iter().map(|(_, arguments)| arguments.byte_len()).sum();
+        let most = self.connection.as_ref().map_or(usize::MAX, |connection| connection.protocol.max_payload);
         let why = if arguments.byte_len() > self.settings.max_content.min(most) {
             SendFailure::TooLarge
         } else if waiting.saturating_add(arguments.byte_len()) > MAX_ANSWER_BYTES {
             SendFailure::QueueFull
         } else {
             let open = if mutation!(SioAnswersTwice) {
-                self.custom.open.get(at).copied()
+                self.protocol.custom.open.get(at).copied()
             } else {
-                self.custom.open.remove(at)
+                self.protocol.custom.open.remove(at)
             };
             if let Some((_, id)) = open {
-                self.custom.answers.push_back((id, arguments));
+                self.protocol.custom.answers.push_back((id, arguments));
             }
             return;
         };

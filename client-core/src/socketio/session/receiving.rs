@@ -37,10 +37,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn receive_event(&mut self, mut event: ServerEvent<P, N>) {
-        match self.connection.as_mut().map(|connection| &mut connection.handshake) {
+        match self.connection.as_mut().map(|connection| &mut connection.protocol.handshake) {
             Some(HandshakeState::Up) => {
-                if self.pid.is_some() && !mutation!(SioPlaceUnread) {
-                    read_offset(&mut self.offset, self.now, &mut event);
+                if self.protocol.pid.is_some() && !mutation!(SioPlaceUnread) {
+                    read_offset(&mut self.protocol.offset, self.now, &mut event);
                 }
                 self.apply_event(event);
             }
@@ -82,7 +82,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.event(Event::ServerError { message, code, server_code });
             }
             ServerMessage::Notification(notification) => {
-                self.personal.is_followed = true;
+                self.protocol.personal.is_followed = true;
                 self.event(Event::Notification(notification));
             }
             #[cfg(feature = "frames")]

@@ -5,10 +5,12 @@ use crate::backoff::{MIN_REQUEST_PAUSE, pause, retry_delay};
 use crate::event::{Event, JoinedRoom, Mode, RoomChange, RoomState, SendReply};
 use crate::messages::{Code, JoinReason};
 use crate::mutation::mutation;
+use crate::outbox::SendQueue;
 use crate::payload::Payload;
+use crate::rooms::{DesiredMembership, RoomEntry};
 use crate::session::Join;
 use crate::socketio::messages::{Answer, ClientEvent};
-use crate::socketio::rooms::{DesiredMembership, Membership, Room};
+use crate::socketio::rooms::{Membership, Room};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -17,23 +19,23 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn join(&mut self, now: Timestamp, join: Join<N>) {
         if join.personal {
             // What is for this user alone comes unasked: only what is reported of it changes.
-            self.personal.is_followed = true;
+            self.protocol.personal.is_followed = true;
             return;
         }
         let room = join.room;
-        let is_up = self.connection.as_ref().is_some_and(super::connection::ActiveConnection::is_up);
+        let is_up = self.connection.as_ref().is_some_and(super::ActiveConnection::is_up);
         let Some(at) = self.rooms.entry(room.clone()) else {
             return self.room_changed(room, RoomState::Refused);
         };
         let Some(entry) = self.rooms.at_mut(at) else { return };
-        if entry.wanted == DesiredMembership::Left {
+        if entry.desired == DesiredMembership::Left {
             // Left on this connection, or still in the session that may be recovered: requested anew.
             entry.membership = Membership::Absent;
             entry.confirmed = false;
             entry.was_left = is_up;
         }
         // Not left yet: it simply stays.
-        entry.wanted = DesiredMembership::Joined;
+        entry.desired = DesiredMembership::Joined;
         if entry.membership == Membership::Member {
             return self.room_changed(room, RoomState::Joined);
         }
@@ -170,7 +172,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn recovers_as_it_is(&self) -> bool {
         self.connection
             .as_ref()
-            .is_some_and(|connection| !connection.recovered || mutation!(SioRecoveredTwice))
+            .is_some_and(|connection| !connection.protocol.recovered || mutation!(SioRecoveredTwice))
     }
 
     /// The room there is joined, as far as anybody can tell.
@@ -195,32 +197,32 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// A server that does not implement leaving continues sending; rooms never requested are its own choice.
     pub(super) fn is_left(&self, room: &N) -> bool {
-        self.rooms.get(room).is_some_and(|room| room.wanted == DesiredMembership::Left)
+        self.rooms.get(room).is_some_and(|room| room.desired == DesiredMembership::Left)
             && !mutation!(SioHearsAfterLeaving)
     }
 
     pub(super) fn leave(&mut self, room: &N) {
         let send_no = self.outbox.last_send_no();
         let Some(entry) = self.rooms.get_mut(room).filter(|entry| entry.is_wanted()) else { return };
-        entry.wanted = DesiredMembership::Leaving { send_no };
+        entry.desired = DesiredMembership::Leaving { send_no };
         self.leaving = true;
     }
 
     /// Leaves the rooms whose earlier sends have become final.
     pub(super) fn finish_leaving(&mut self) {
         self.leaving = false;
-        let is_up = self.connection.as_ref().is_some_and(super::connection::ActiveConnection::is_up);
+        let is_up = self.connection.as_ref().is_some_and(super::ActiveConnection::is_up);
         // A session that is recovered may be in rooms whose joins it was never seen to answer.
-        let may_return = !is_up && self.pid.is_some() && self.offset.last().is_some();
+        let may_return = !is_up && self.may_recover();
         let mut at = 0;
         while let Some(room) = self.rooms.at_mut(at) {
             at += 1;
             // Left already, but the session that was recovered may still be in it.
-            let again = room.wanted == DesiredMembership::Left
+            let again = room.desired == DesiredMembership::Left
                 && room.membership == Membership::Suspended
                 && is_up
                 && !mutation!(SioRecoveredNotLeft);
-            match room.wanted {
+            match room.desired {
                 DesiredMembership::Leaving { send_no }
                     if self.outbox.is_pending(&room.name, send_no) && !mutation!(SioLeavesTooEarly) =>
                 {
@@ -231,7 +233,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 _ => {}
             }
             let known_there = room.membership != Membership::Absent || may_return;
-            room.wanted = DesiredMembership::Left;
+            room.desired = DesiredMembership::Left;
             if !mutation!(SioLateRefusalHeard) {
                 // A refusal that still comes is of no room that anybody wants.
                 room.overdue = None;

@@ -1,15 +1,17 @@
 //! Sends: validation, transmission, answers, and the timeout of unanswered ones (protocol.md §2.3).
 
+use super::ActiveConnection;
 use super::Session;
-use super::connection::{ActiveConnection, Stall};
+use super::connection::ServerConnection;
+use super::connection::Stall;
 use crate::cause::CauseCode;
-use crate::event::{Delivery, DeliveryStatus, Event, SendFailure};
+use crate::event::Event;
 use crate::link::ConnId;
 use crate::messages::{ClientMessage, Nack};
 use crate::mutation::mutation;
-use crate::outbound::OutboundMessage;
 use crate::outbox::{OutboundFrame, Readiness, Rejoin, SendWindow};
 use crate::payload::Payload;
+use crate::rooms::RoomEntry;
 use crate::rooms::{Membership, Room};
 use crate::session::Output;
 use crate::time::{Nanos, Timestamp};
@@ -20,30 +22,8 @@ const UNANSWERED_TIMEOUT: Nanos = Nanos::from_secs(5);
 const REPLY_TIMEOUT: Nanos = Nanos::from_secs(10);
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
-    pub(super) fn send(&mut self, now: Timestamp, send: OutboundMessage<P, N>) {
-        let refused = if self.link.has_ended() && !mutation!(EndTakesSends) {
-            Some(SendFailure::Closed)
-        } else if send.payload_len() > self.settings.max_content && !mutation!(OwnLimitUnkept) {
-            Some(SendFailure::TooLarge)
-        } else {
-            None
-        };
-        if let Some(why) = refused {
-            let status = DeliveryStatus::Failed(why);
-            self.outcomes.push(Delivery::new(send.id, send.room, status));
-        } else {
-            self.record_outcomes();
-            self.outbox.push(now, send, &mut self.outcomes);
-            self.recorded = self.outcomes.len();
-        }
-    }
-
-    pub(super) fn flushed(&mut self, conn: ConnId, through: u64) {
-        let Some(connection) = self.connection.as_mut().filter(|connection| connection.conn == conn) else {
-            return;
-        };
-        connection.flushed = connection.flushed.max(through);
-        let plain = connection.is_plain();
+    pub(super) fn flushed(&mut self, through: u64) {
+        let plain = self.connection.as_ref().is_some_and(ActiveConnection::is_plain);
         let outputs = &mut self.outputs;
         self.outbox.flushed(through, plain, |delivery| {
             outputs.push_back(Output::Event(Event::Delivery(delivery)));
@@ -70,11 +50,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(connection) = &self.connection else { return };
         let gate = SendWindow {
             conn: connection.conn,
-            in_flight: connection.limits.in_flight,
-            content: connection.limits.content,
+            in_flight: connection.protocol.limits.in_flight,
+            content: connection.protocol.limits.content,
             unflushed: self.settings.max_unflushed,
         };
-        match connection.mode {
+        match connection.protocol.mode {
             Some(crate::event::Mode::Extended) => self.transmit_extended(now, &gate),
             Some(_) => {
                 if mutation!(ResendIntoPlain) {
@@ -83,7 +63,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.transmit_plain(now, &gate, false);
             }
             // Where a `hello` has been received before, it is waited for.
-            None if self.server.extended || self.waits_for_mode() => {}
+            None if self.protocol.server.extended || self.waits_for_mode() => {}
             None => self.transmit_plain(now, &gate, true),
         }
     }
@@ -126,7 +106,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             let rooms = &self.rooms;
             let access = |room: &N| readiness(rooms.get(room));
             let out = &mut self.outcomes;
-            let next = self.outbox.transmit(now, self.uptime, frame, gate, &mut self.rng, access, out);
+            let next =
+                self.outbox.transmit(now, self.uptime, frame, gate, &mut self.protocol.rng, access, out);
             let Some(transmit) = next else { break };
             fresh |= transmit.fresh;
             if transmit.fresh && !stored {
@@ -156,13 +137,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The server works.
     pub(super) fn answered(&mut self, conn: ConnId) {
         let Some(connection) = &mut self.connection else { return };
-        connection.stall = None;
-        connection.resent = false;
-        if !connection.untracked_requests.is_empty()
+        connection.protocol.stall = None;
+        connection.protocol.resent = false;
+        if !connection.protocol.untracked_requests.is_empty()
             && let Some((frame, _)) = self.outbox.oldest_unanswered(conn, None)
         {
             // Answers come in the order of the frames.
-            connection.processed_through(frame);
+            connection.protocol.processed_through(frame);
         }
     }
 
@@ -197,18 +178,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     pub(super) fn stall_pong(&mut self, now: Timestamp) {
         let Some(connection) = &mut self.connection else { return };
-        connection.processed_through(connection.last_ping_frame);
-        if let Some(stall) = &mut connection.stall {
+        connection.protocol.processed_through(connection.protocol.last_ping_frame);
+        if let Some(stall) = &mut connection.protocol.stall {
             stall.pong_at.get_or_insert(now);
         }
     }
 
-    pub(super) fn stall_deadline(&self, connection: &ActiveConnection) -> Timestamp {
+    pub(super) fn stall_deadline(&self, connection: &ActiveConnection<ServerConnection>) -> Timestamp {
         if !connection.is_extended() {
             return connection.silent_since + UNANSWERED_TIMEOUT;
         }
         let oldest = self.outbox.oldest_transmission(connection.conn);
-        match connection.stall {
+        match connection.protocol.stall {
             None if mutation!(QuietUnnoticed) => Timestamp::NEVER,
             None => oldest + UNANSWERED_TIMEOUT,
             // The link itself ends a connection on which nothing comes at all.
@@ -228,23 +209,23 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         let oldest = self.outbox.oldest_transmission(connection.conn);
         if oldest == Timestamp::NEVER {
-            connection.stall = None;
+            connection.protocol.stall = None;
             return;
         }
-        match connection.stall {
+        match connection.protocol.stall {
             None if mutation!(SilenceForgiven) => self.link.activity(now),
             None if oldest + UNANSWERED_TIMEOUT <= now => {
-                connection.stall = Some(Stall { probed_at: now, pong_at: None });
+                connection.protocol.stall = Some(Stall { probed_at: now, pong_at: None });
                 self.link.probe(now);
             }
             Some(Stall { probed_at: asked, pong_at: ponged })
                 if ponged.unwrap_or(asked) + REPLY_TIMEOUT <= now =>
             {
-                connection.stall = None;
-                if connection.resent {
+                connection.protocol.stall = None;
+                if connection.protocol.resent {
                     self.link.give_up(now, CauseCode::Unanswered);
                 } else {
-                    connection.resent = true;
+                    connection.protocol.resent = true;
                     self.outbox.resend(now);
                 }
             }
@@ -254,7 +235,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 }
 
 /// How a send gets into its room.
-fn readiness<P, N>(room: Option<&Room<P, N>>) -> Readiness<'_> {
+fn readiness<P, N: Ord>(room: Option<&Room<P, N>>) -> Readiness<'_> {
     match room {
         Some(room) if room.is_to_join() => match room.receiver.epoch() {
             Some(epoch) if room.membership == Membership::Member => Readiness::Ready(epoch),

@@ -1,7 +1,8 @@
 //! Decides the mode of each connection: by its first frame, or by a timeout (protocol.md §2.1).
 
+use super::ActiveConnection;
 use super::Session;
-use super::connection::{ActiveConnection, ServerLimits, ServerTimings};
+use super::connection::{ServerConnection, ServerLimits, ServerTimings};
 use crate::cause::Disconnect;
 use crate::change_log::record;
 use crate::event::{Event, Mode};
@@ -11,6 +12,7 @@ use crate::messages::{Gap, GapReason};
 use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::rooms::DesiredMembership;
+use crate::rooms::RoomEntry;
 use crate::time::{Nanos, Timestamp};
 
 /// How long the `hello` of an extended server may take, where none has been received before and pings are answered. What
@@ -24,17 +26,10 @@ const MAX_HELLO_TIMEOUT: Nanos = Nanos::from_secs(10);
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A connection is open: request every wanted room at once.
     pub(super) fn connection_opened(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
-        self.diagnostics.connections += 1;
-        #[cfg(feature = "stored")]
-        if !core::mem::replace(&mut self.server.was_reached, true) {
-            self.changes += 1;
-            #[cfg(feature = "journal")]
-            self.record_server();
-        }
         // Where no `hello` has been received before, a pong and a moment of silence are enough: most servers are plain.
-        let first = self.settings.can_ping && !self.server.extended;
-        let silence = if first { HELLO_TIMEOUT } else { self.settings.dial_timeout.min(MAX_HELLO_TIMEOUT) };
-        self.connection = Some(ActiveConnection::new(conn, now + silence));
+        let first = self.protocol.can_ping && !self.protocol.server.extended;
+        let silence = if first { HELLO_TIMEOUT } else { self.protocol.dial_timeout.min(MAX_HELLO_TIMEOUT) };
+        self.connection = Some(ActiveConnection::new(conn, ServerConnection::new(now + silence)));
         #[cfg(feature = "frames")]
         self.reset_kept_frames();
         if offered {
@@ -50,22 +45,35 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// ping is written before the first send, and would have been answered before the close. Where none is possible, nothing
     /// shows that.
     pub(super) fn is_refused(&self, conn: ConnId, how: &Disconnect) -> bool {
-        let unread = self.settings.can_ping
+        let unread = self.protocol.can_ping
             && self.connection.as_ref().is_some_and(|connection| {
-                let is_silent = connection.mode.is_none() && !connection.ponged;
+                let is_silent = connection.protocol.mode.is_none() && !connection.protocol.ponged;
                 connection.conn == conn && is_silent
             });
         unread && matches!(how, Disconnect::Closed { code: 4001, .. })
     }
 
+    pub(super) fn closed(&mut self, now: Timestamp, conn: ConnId, how: Disconnect) {
+        if self.link.is_current(conn) && self.link.is_frame_too_large(&how) {
+            #[cfg(feature = "frames")]
+            let is_kept = self.drop_oversized_kept_frame();
+            #[cfg(not(feature = "frames"))]
+            let is_kept = false;
+            if !is_kept {
+                self.outbox.too_large(now, conn, &mut self.outcomes);
+            }
+        }
+        if self.is_refused(conn, &how) {
+            self.outbox.connection_refused(conn);
+        }
+        self.link.closed(now, conn, how);
+    }
+
     pub(super) fn connection_closed(&mut self) {
-        self.connection = None;
         if mutation!(LeavingForgotten) {
             self.rooms.iter_mut().for_each(|room| room.desired = DesiredMembership::Joined);
         }
-        self.outbox.connection_lost(&mut self.outcomes);
         self.rooms.connection_lost();
-        self.leaving = true;
     }
 
     /// The connection in use is another one from now on.
@@ -80,7 +88,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// A frame that is no `hello` has come.
     pub(super) fn first_frame(&mut self, now: Timestamp) {
-        if self.connection.as_ref().is_some_and(|connection| connection.mode.is_none()) {
+        if self.connection.as_ref().is_some_and(|connection| connection.protocol.mode.is_none()) {
             self.set_plain_mode();
             self.check_ready(now);
         }
@@ -90,7 +98,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// outcome. Once a connection of this run was plain, the next ones are taken to be, too.
     pub(super) fn waits_for_mode(&self) -> bool {
         #[cfg(feature = "journal")]
-        let waits = self.outbox.change_log.is_enabled() && !self.was_plain;
+        let waits = self.outbox.change_log.is_enabled() && !self.protocol.was_plain;
         #[cfg(not(feature = "journal"))]
         let waits = false;
         waits
@@ -98,23 +106,36 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     pub(super) fn ponged(&mut self, now: Timestamp) {
         let Some(connection) = &mut self.connection else { return };
-        if connection.mode.is_some() {
+        if connection.protocol.mode.is_some() {
             return;
         }
-        connection.ponged = true;
+        connection.protocol.ponged = true;
         // The first frame of an extended server is its `hello`, but a proxy may have answered in its place.
-        if now >= connection.mode_deadline {
+        if now >= connection.protocol.mode_deadline {
             self.first_frame(now);
         }
     }
 
-    pub(super) fn may_decide(&self, connection: &ActiveConnection) -> bool {
-        connection.ponged || !self.settings.can_ping || mutation!(DecidedUnanswered)
+    /// When silence decides the mode.
+    pub(super) fn mode_deadline(
+        &self,
+        now: Timestamp,
+        connection: &ActiveConnection<ServerConnection>,
+    ) -> Timestamp {
+        let ServerConnection { mode, mode_deadline, .. } = connection.protocol;
+        let undecided = mode.is_none() && (mode_deadline > now || self.may_decide(connection));
+        if undecided { mode_deadline } else { Timestamp::NEVER }
+    }
+
+    fn may_decide(&self, connection: &ActiveConnection<ServerConnection>) -> bool {
+        connection.protocol.ponged || !self.protocol.can_ping || mutation!(DecidedUnanswered)
     }
 
     pub(super) fn apply_mode_deadline(&mut self, now: Timestamp) {
-        let silent = |connection: &ActiveConnection| {
-            connection.mode.is_none() && connection.mode_deadline <= now && self.may_decide(connection)
+        let silent = |connection: &ActiveConnection<ServerConnection>| {
+            connection.protocol.mode.is_none()
+                && connection.protocol.mode_deadline <= now
+                && self.may_decide(connection)
         };
         if self.connection.as_ref().is_some_and(silent) {
             self.first_frame(now);
@@ -124,10 +145,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The server is a plain one: what was missed is gone, and where rooms were means nothing here.
     fn set_plain_mode(&mut self) {
         let Some(connection) = &mut self.connection else { return };
-        connection.mode = Some(Mode::Plain);
+        connection.protocol.mode = Some(Mode::Plain);
         #[cfg(feature = "journal")]
         {
-            self.was_plain = true;
+            self.protocol.was_plain = true;
         }
         self.event(Event::Mode(Mode::Plain));
         for at in 0..self.rooms.len() {
@@ -151,9 +172,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// The server supports the extended protocol.
     pub(super) fn hello(&mut self, now: Timestamp, hello: Hello<N>) {
         let Some(connection) = &mut self.connection else { return };
-        let before = connection.mode.replace(Mode::Extended);
+        let before = connection.protocol.mode.replace(Mode::Extended);
         if !mutation!(LimitsUnlearnt) {
-            connection.limits = ServerLimits::of(&hello);
+            connection.protocol.limits = ServerLimits::of(&hello);
         }
         let times = ServerTimings::of(&hello);
         if before == Some(Mode::Extended) {
@@ -165,7 +186,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let conn = connection.conn;
         #[cfg(feature = "native")]
         let content = usize::try_from(hello.limits.content_bytes).unwrap_or(usize::MAX).max(1);
-        if self.server.user.as_ref().is_some_and(|user| *user != hello.user_id)
+        if self.protocol.server.user.as_ref().is_some_and(|user| *user != hello.user_id)
             && !mutation!(OtherUserUnheard)
         {
             self.user_changed();
@@ -175,9 +196,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.diagnostics.content_limit = content;
             self.outbox.apply_content_limit(conn, content, &mut self.outcomes);
         }
-        self.server.from_store = false;
-        self.server.extended = true;
-        self.server.user = Some(hello.user_id);
+        self.protocol.server.from_store = false;
+        self.protocol.server.extended = true;
+        self.protocol.server.user = Some(hello.user_id);
         self.apply_timings(times);
         if before.is_none() || !mutation!(LateHelloUntold) {
             self.event(Event::Mode(Mode::Extended));
@@ -194,17 +215,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn apply_timings(&mut self, times: ServerTimings) {
-        self.server.window = times.window;
-        self.server.dedupe = if mutation!(DedupeUnlearnt) { self.server.dedupe } else { times.dedupe };
+        self.protocol.server.window = times.window;
+        self.protocol.server.dedupe =
+            if mutation!(DedupeUnlearnt) { self.protocol.server.dedupe } else { times.dedupe };
         self.changes += 1;
         #[cfg(feature = "journal")]
         self.record_server();
-        self.link.apply_hello(times.heartbeat, times.window, self.server.horizon());
+        self.link.apply_hello(times.heartbeat, times.window, self.protocol.server.horizon());
     }
 
     /// The stored state is another user's.
     fn user_changed(&mut self) {
-        if self.server.from_store {
+        if self.protocol.server.from_store {
             // What has been requested in this run was requested by the one who is here.
             #[cfg(feature = "stored")]
             self.outbox.fail_restored(&mut self.outcomes);
@@ -213,7 +235,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         } else {
             self.outbox.user_changed(&mut self.outcomes);
         }
-        self.stored.clear();
+        self.protocol.stored.clear();
         record!(self.outbox.change_log, UserChanged);
         for room in self.rooms.iter_mut() {
             if !mutation!(PlacesOutliveUser) {

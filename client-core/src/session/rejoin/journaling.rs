@@ -7,36 +7,27 @@ use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::persisted::SavedPosition;
 use crate::time::Timestamp;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Clocks that differ by less have not been set.
 const JITTER_MS: u64 = 10;
 
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
-    /// From here on [`Session::take_changes`] has something to give. Before the first input.
-    pub fn track_changes(&mut self) {
-        self.outbox.change_log.enable();
-    }
-
-    /// What has changed in [`Session::saved`] since the last call, one thing at a time. A store that has all of it in
-    /// order has the state: see [`JournalState`](crate::machine::JournalState). [`Output::Save`](super::Output::Save) says when it must have
-    /// it.
-    pub fn take_changes(&mut self) -> Vec<Change<P, N, SendId>> {
-        let mut changes = self.outbox.change_log.take();
+    /// Brings changes into the time of the wall clock, and notes that it was set back.
+    pub(super) fn date_changes(&mut self, changes: &mut Vec<Change<P, N, SendId>>) {
         let (wall, uptime) = (self.now.wall, self.uptime);
-        for change in &mut changes {
+        for change in changes.iter_mut() {
             if let Change::Transmitted { transmitted, .. } = change {
                 let age = uptime.after(Timestamp::from_millis(transmitted.at_ms));
                 transmitted.at_ms = (wall - age).millis();
             }
         }
-        let (wall_then, lived_then) = self.recorded_at;
+        let (wall_then, lived_then) = self.protocol.recorded_at;
         let lost = uptime.after(lived_then).minus(wall.after(wall_then)).plus(wall_then.after(wall)).millis();
         if wall_then == Timestamp::ZERO {
-            self.recorded_at = (wall, uptime);
+            self.protocol.recorded_at = (wall, uptime);
         } else if lost >= JITTER_MS && !mutation!(SetBackUnnoted) {
-            self.recorded_at = (wall, uptime);
+            self.protocol.recorded_at = (wall, uptime);
             changes.insert(0, Change::ClockSetBack { ms: lost });
         }
         if mutation!(CommitReceived) {
@@ -47,22 +38,15 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 );
             }
         }
-        changes
-    }
-
-    /// Notes the state as a whole: it is another one than the notes say.
-    pub(super) fn record_all(&mut self) {
-        let saved = self.saved();
-        self.outbox.change_log.record(|| Change::Replaced(Box::new(saved)));
     }
 
     /// Notes what is known of the server.
     pub(super) fn record_server(&mut self) {
-        let known = &self.server;
+        let (known, worked) = (&self.protocol.server, self.was_reached);
         self.outbox.change_log.record(|| Change::Server {
             user: known.user.clone(),
             extended: known.extended,
-            worked: known.was_reached,
+            worked,
             window_ms: known.window.millis(),
             dedupe_window_ms: known.dedupe.millis(),
         });
@@ -71,7 +55,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Notes that the application is nowhere in a room any more, or where an earlier run was if this one never requested
     /// it.
     pub(super) fn record_position_cleared(&mut self, room: &N) {
-        let stored = self.stored.iter().find(|saved| saved.room == *room).cloned();
+        let stored = self.protocol.stored.iter().find(|saved| saved.room == *room).cloned();
         let room = room.clone();
         if mutation!(LeftRoomKept) {
             return;

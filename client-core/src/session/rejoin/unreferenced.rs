@@ -33,8 +33,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         if let Some((frame, reference)) = self.oldest_request(conn, &refusal)
             && let Some(connection) = &mut self.connection
         {
-            let aside = connection.untracked_requests.first().copied().filter(|_| may_be_aside(code));
-            connection.processed_through(aside.unwrap_or(frame));
+            let aside =
+                connection.protocol.untracked_requests.first().copied().filter(|_| may_be_aside(code));
+            connection.protocol.processed_through(aside.unwrap_or(frame));
             if aside.is_none() {
                 let refusal = ErrorDetail { reference: Some(reference), room: None, ..refusal };
                 return self.refused(now, conn, message, refusal);

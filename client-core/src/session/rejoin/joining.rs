@@ -1,6 +1,7 @@
 //! Room membership: joins, refusals, leaves.
 
-use super::connection::ActiveConnection;
+use super::ActiveConnection;
+use super::connection::ServerConnection;
 use super::unreferenced::is_of_a_send;
 use super::{Join, Session};
 use crate::backoff::{MIN_REQUEST_PAUSE, pause, retry_delay};
@@ -14,7 +15,9 @@ use crate::messages::{
     ClientMessage, Code, ErrorDetail, JoinRequest, Joined, Left, MAX_INT, Nack, Position, ServerCode,
 };
 use crate::mutation::mutation;
+use crate::outbox::SendQueue;
 use crate::payload::Payload;
+use crate::rooms::RoomEntry;
 use crate::rooms::{DesiredMembership, LogGap, Membership, Room};
 use crate::time::{Nanos, Timestamp};
 
@@ -27,7 +30,7 @@ const MAX_REJOINS: u32 = 64;
 impl<P: Payload, N: Clone + Ord> Session<P, N> {
     pub(super) fn join(&mut self, now: Timestamp, join: Join<N>) {
         let Join { room, since, history, personal } = join;
-        let stored = self.stored.iter().position(|saved| saved.room == room);
+        let stored = self.protocol.stored.iter().position(|saved| saved.room == room);
         let Some(at) = self.rooms.entry(room.clone()) else {
             self.room_changed(room, RoomState::Refused);
             return;
@@ -37,7 +40,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         entry.personal = personal;
         entry.history = history;
         if entry.receiver.seq().is_none() {
-            let stored = stored.map(|at| self.stored.swap_remove(at).position);
+            let stored = stored.map(|at| self.protocol.stored.swap_remove(at).position);
             let place = if mutation!(StoredBeforeGiven) {
                 stored.clone().or(since)
             } else {
@@ -82,14 +85,15 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Requests the room there, if it is to be joined.
     fn write_join(&mut self, now: Timestamp, at: usize) {
         let Some(connection) = &mut self.connection else { return };
-        let (mode, frame, replay) = (connection.mode, connection.last_frame + 1, connection.limits.replay);
+        let (mode, frame, replay) =
+            (connection.protocol.mode, connection.last_frame + 1, connection.protocol.limits.replay);
         let Some(entry) = self.rooms.at_mut(at).filter(|entry| entry.is_to_join()) else { return };
         if entry.personal && !connection.is_extended() && !mutation!(StreamAskedEarly) {
             return;
         }
         connection.ready = false;
-        self.requests += 1;
-        let request = self.requests;
+        self.protocol.requests += 1;
+        let request = self.protocol.requests;
         entry.membership = Membership::Joining { frame, request, at: now };
         entry.has_received = false;
         let message = if mode == Some(crate::event::Mode::Plain) {
@@ -106,7 +110,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 // Where that cannot be recovered, the last one's id again: a stream cannot be paged without.
                 (Some(_), _) => entry.history.or(entry.personal.then_some(1)),
             };
-            let history = history.filter(|_| self.server.extended || entry.history.is_some());
+            let history = history.filter(|_| self.protocol.server.extended || entry.history.is_some());
             let reference = Id::numbered('j', request, None);
             ClientMessage::JoinRoom {
                 room: entry.name.clone(),
@@ -120,8 +124,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// later and later while nothing comes of it.
     pub(super) fn join_again(&mut self, now: Timestamp, at: usize) {
         let Some(connection) = &mut self.connection else { return };
-        connection.rejoins += 1;
-        if connection.rejoins > MAX_REJOINS {
+        connection.protocol.rejoins += 1;
+        if connection.protocol.rejoins > MAX_REJOINS {
             // A server that contradicts itself for ever is not talked to for ever.
             self.link.give_up(now, CauseCode::ProtocolError);
         } else if let Some(entry) = self.rooms.at_mut(at) {
@@ -379,7 +383,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Reports once that the mode is decided and every wanted room joined.
     pub(super) fn check_ready(&mut self, now: Timestamp) {
         let Some(connection) = &self.connection else { return };
-        let Some(mode) = connection.mode.filter(|_| !connection.ready) else { return };
+        let Some(mode) = connection.protocol.mode.filter(|_| !connection.ready) else { return };
         let extended = connection.is_extended();
         let joined = self.rooms.iter().all(|room| {
             !room.is_wanted()
@@ -433,14 +437,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     /// When some room wants to be looked at.
-    pub(super) fn rooms_deadline(&self, connection: &ActiveConnection) -> Timestamp {
+    pub(super) fn rooms_deadline(&self, connection: &ActiveConnection<ServerConnection>) -> Timestamp {
         let extended = connection.is_extended();
         self.rooms.iter().fold(Timestamp::NEVER, |earliest, room| {
             earliest.min(match room.membership {
                 Membership::RetryAt { .. } if mutation!(LaterUnnoticed) => Timestamp::NEVER,
                 Membership::RetryAt { at } => at,
                 Membership::Joining { at, .. } if extended => at + JOIN_TIMEOUT,
-                Membership::Member if extended => room.receiver.deadline(self.backpressured),
+                Membership::Member if extended => room.receiver.deadline(self.protocol.backpressured),
                 _ => Timestamp::NEVER,
             })
         })

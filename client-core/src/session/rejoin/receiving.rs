@@ -1,8 +1,8 @@
 //! Applies the server's frames: messages in the order of the log, every gap reported before any later message
 //! (protocol.md §2.4).
 
+use super::ActiveConnection;
 use super::Session;
-use super::connection::ActiveConnection;
 use crate::event::Event;
 use crate::id::Id;
 use crate::link::ConnId;
@@ -11,6 +11,7 @@ use crate::messages::{ClientMessage, History, HistoryRequest, Message, ServerMes
 use crate::mutation::mutation;
 use crate::outbox::Readiness;
 use crate::payload::Payload;
+use crate::rooms::RoomEntry;
 use crate::rooms::{Accepted, DesiredMembership, LogEntry, Membership, Room};
 use crate::time::{Nanos, Timestamp};
 
@@ -205,7 +206,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             return;
         }
         let live = from_wire && entry.meta().is_some_and(|meta| !meta.replay);
-        match state.receiver.accept(now, entry, live, may_hold, self.backpressured) {
+        match state.receiver.accept(now, entry, live, may_hold, self.protocol.backpressured) {
             Accepted::One(entry) => {
                 state.refusals = 0;
                 self.deliver(entry);
@@ -248,7 +249,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(entry) = self.rooms.at(at) else { return };
         if entry.receiver.is_caught_up() {
             self.outbox.caught_up(&entry.name, &mut self.outcomes);
-        } else if !self.backpressured && entry.receiver.wants_fetch(now) {
+        } else if !self.protocol.backpressured && entry.receiver.wants_fetch(now) {
             self.fetch(now, at);
         }
     }
@@ -257,7 +258,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(connection) = self.connection.as_ref().filter(|connection| connection.is_extended()) else {
             return;
         };
-        let (limit, frame) = (connection.limits.replay, connection.last_frame + 1);
+        let (limit, frame) = (connection.protocol.limits.replay, connection.last_frame + 1);
         let request = self.next_request();
         let Some(entry) = self.member_room(at) else { return };
         if entry.personal {
@@ -280,7 +281,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let History { reference, room, epoch, messages, complete } = history;
         let Some((request, _)) = reference.parse_numbered('h') else { return };
         let Some(at) = self.rooms.position(&room) else { return };
-        let busy = self.backpressured && !mutation!(SkipWhenBusy);
+        let busy = self.protocol.backpressured && !mutation!(SkipWhenBusy);
         let Some(entry) = self.member_room(at) else { return };
         if !entry.receiver.fetched(now, request) {
             return;
@@ -309,7 +310,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let Some(entry) = self.member_room(at) else { return };
         let useless = entry.receiver.seq() == Some(before) && !entry.receiver.is_caught_up();
         if useless
-            && !self.backpressured
+            && !self.protocol.backpressured
             && self.member_room(at).is_some_and(|entry| entry.receiver.failed_again())
         {
             self.give_up_gap(now, at);
@@ -319,7 +320,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Requests more if the server is known to have more.
     fn fetch_more(&mut self, now: Timestamp, at: usize) {
-        if !self.backpressured && self.rooms.at(at).is_some_and(|entry| entry.receiver.is_behind()) {
+        if !self.protocol.backpressured && self.rooms.at(at).is_some_and(|entry| entry.receiver.is_behind()) {
             self.fetch(now, at);
         } else {
             self.check_receiver(now, at);
@@ -350,14 +351,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.give_up_gap(now, at);
         }
         let wants = self.rooms.at(at).is_some_and(|entry| entry.receiver.wants_fetch(now));
-        if wants && !self.backpressured {
+        if wants && !self.protocol.backpressured {
             self.fetch(now, at);
         }
     }
 
     /// The application's queue is full, or has room again.
     pub(super) fn set_backpressure(&mut self, now: Timestamp, busy: bool) {
-        self.backpressured = busy;
+        self.protocol.backpressured = busy;
         if busy || mutation!(RoomUnnoticed) {
             return;
         }
