@@ -233,10 +233,11 @@ pub use name::{Name, PERSONAL_ROOM, ROOM_NAME_CHARS, RoomNameError, check_room_n
 pub use native::{AuthError, NamespaceBuilder, OpenNamespaceError, SocketIo};
 #[cfg(feature = "native")]
 pub use native::{
-    BuildError, Client, ClientBuilder, ClosedError, ConnectionStatus, Endpoint, EndpointError, Events,
-    FrameBuilder, HeaderError, Headers, JoinError, MessageBuilder, Missed, Permit, ReadBuffer, Receipt,
-    Request, RequestError, RestoredOutcome, SOCKET_IO_DETECTED, SendError, SendFuture, StateError, StateFile,
-    StateStore, Subscription, TlsError, TokenLocation, Typed, TypedEvents, TypedFrameError,
+    BuildError, Client, ClientBuilder, ClosedError, ConnectOptions, ConnectionStatus, Endpoint,
+    EndpointError, Events, FrameBuilder, HeaderError, Headers, JoinError, MessageBuilder, Missed, Permit,
+    ReadBuffer, Receipt, Request, RequestError, RestoredOutcome, SOCKET_IO_DETECTED, SendError, SendFuture,
+    StateError, StateFile, StateStore, Subscription, TlsError, TokenLocation, Typed, TypedEvents,
+    TypedFrameError,
 };
 #[cfg(feature = "sse")]
 pub use native::{FeedBuilder, FeedStream, follow};

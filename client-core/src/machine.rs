@@ -2,7 +2,7 @@
 //! own store for [`ClientBuilder::state_store`](crate::ClientBuilder::state_store) needs the types of a stored state.
 //!
 //! [`Session`] is the one for plain and extended servers, [`socketio::Session`](crate::socketio::Session) the one for
-//! Socket.IO, and [`Feed`] reads a room from server-sent events. Frames are in [`messages`](crate::messages), and what the
+//! Socket.IO (both are a [`ProtocolSession`], whose methods they share), and [`Feed`] reads a room from server-sent events. Frames are in [`messages`](crate::messages), and what the
 //! application is reported is [`Event`](crate::Event).
 
 pub use crate::cause::Disconnect;
@@ -24,6 +24,6 @@ pub use crate::persisted::digest;
 pub use crate::persisted::{
     Saved, SavedOutcome, SavedPosition, SavedProducer, SavedSend, SavedStatus, Transmitted,
 };
-pub use crate::session::{Command, Input, Output, ProtocolSession, RejoinProtocol, Session};
+pub use crate::session::{Command, Input, Output, ProtocolSession, ProtocolTypes, RejoinProtocol, Session};
 pub use crate::time::ClockReading;
 pub use crate::token::Credentials;

@@ -2,7 +2,7 @@
 //!
 //! What the protocols have in common is here; what differs is a [`Protocol`]'s. [`rejoin`] is that of plain and extended
 //! servers, and Socket.IO's is in [`crate::socketio`].
-#![expect(private_bounds, private_interfaces, reason = "the protocols are those of this crate")]
+#![expect(private_bounds, reason = "the protocols are those of this crate")]
 
 mod actions;
 mod connection;
@@ -18,6 +18,7 @@ mod storing;
 pub(crate) use connection::ActiveConnection;
 pub use io::{Command, Diagnostics, Input, Join, Output};
 pub(crate) use protocol::Protocol;
+pub use protocol::ProtocolTypes;
 #[cfg(all(feature = "frames", feature = "socketio"))]
 pub(crate) use protocol::SendOf;
 pub use rejoin::{RejoinProtocol, Session};

@@ -7,6 +7,8 @@ use super::io::{Command, Join};
 use crate::cause::Disconnect;
 #[cfg(feature = "journal")]
 use crate::change::Change;
+#[cfg(feature = "native")]
+use crate::event::Mode;
 #[cfg(feature = "journal")]
 use crate::event::SendId;
 use crate::link::ConnId;
@@ -21,14 +23,20 @@ use crate::token::Token;
 #[cfg(feature = "journal")]
 use alloc::vec::Vec;
 
-/// A protocol: its types, and what it does where the protocols differ. `session` is the one that speaks it.
-pub(crate) trait Protocol: Sized {
+/// The types of a protocol that a [`ProtocolSession`] speaks.
+pub trait ProtocolTypes {
+    /// What the application gives and gets.
     type Payload: Payload;
+    /// Names of rooms and users.
     type Name: Clone + Ord;
     /// A frame to the server.
     type ClientFrame;
     /// A frame of the server's.
     type ServerFrame;
+}
+
+/// What a protocol does where the protocols differ. `session` is the one that speaks it.
+pub(crate) trait Protocol: ProtocolTypes + Sized {
     type Room: RoomEntry<Name = Self::Name>;
     type Outbox: SendQueue<Self::Payload, Self::Name>;
     /// What is known of the connection in use, beside its frames.
@@ -136,6 +144,22 @@ pub(crate) trait Protocol: Sized {
 
     // ---- what is told, and stored ----
 
+    /// What the current connection can promise, once that is known.
+    #[cfg(feature = "native")]
+    fn mode(session: &ProtocolSession<Self>) -> Option<Mode>;
+
+    /// The user that the server takes the token for, as far as it says.
+    #[cfg(feature = "native")]
+    fn user(_session: &ProtocolSession<Self>) -> Option<&Self::Name> {
+        None
+    }
+
+    /// Who is in a room, as far as the server says.
+    #[cfg(feature = "native")]
+    fn members<'a>(_session: &'a ProtocolSession<Self>, _room: &Self::Name) -> Option<&'a [Self::Name]> {
+        None
+    }
+
     /// Messages that wait for others before them, and their bytes.
     fn buffered(session: &ProtocolSession<Self>) -> (usize, usize);
 
@@ -168,12 +192,18 @@ pub(crate) trait Protocol: Sized {
 }
 
 /// The event of a session.
-pub(crate) type EventOf<R> = crate::event::Event<<R as Protocol>::Payload, <R as Protocol>::Name>;
+pub(crate) type EventOf<R> = crate::event::Event<<R as ProtocolTypes>::Payload, <R as ProtocolTypes>::Name>;
 /// The output of a session.
-pub(crate) type OutputOf<R> =
-    super::Output<<R as Protocol>::Payload, <R as Protocol>::Name, <R as Protocol>::ClientFrame>;
+pub(crate) type OutputOf<R> = super::Output<
+    <R as ProtocolTypes>::Payload,
+    <R as ProtocolTypes>::Name,
+    <R as ProtocolTypes>::ClientFrame,
+>;
 /// The input of a session.
-pub(crate) type InputOf<R> =
-    super::Input<<R as Protocol>::Payload, <R as Protocol>::Name, <R as Protocol>::ServerFrame>;
+pub(crate) type InputOf<R> = super::Input<
+    <R as ProtocolTypes>::Payload,
+    <R as ProtocolTypes>::Name,
+    <R as ProtocolTypes>::ServerFrame,
+>;
 /// A send of a session.
-pub(crate) type SendOf<R> = OutboundMessage<<R as Protocol>::Payload, <R as Protocol>::Name>;
+pub(crate) type SendOf<R> = OutboundMessage<<R as ProtocolTypes>::Payload, <R as ProtocolTypes>::Name>;

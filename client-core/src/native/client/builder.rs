@@ -14,7 +14,9 @@ use crate::native::driver::{DrivenSession, Driver, DriverParts, FrameCodec, Outb
 #[cfg(feature = "socketio")]
 use crate::native::driver::{NamespaceRegistry, PacketCodec};
 use crate::native::events::{EventQueue, Events, Subscriptions};
-use crate::native::options::{BuildError, ConnectOptions, Resolved, link_methods, option_methods, runtime};
+use crate::native::options::{
+    BuildError, ConnectOptions, Resolved, link_methods, option_methods, options_of_builder, runtime,
+};
 #[cfg(feature = "socketio")]
 use crate::native::socket_io::SocketIo;
 use crate::native::status::ConnectionStatus;
@@ -192,6 +194,7 @@ impl ClientBuilder {
         self
     }
 
+    options_of_builder!();
     option_methods!();
     link_methods!();
 

@@ -8,13 +8,13 @@ use crate::change::Change;
 use crate::event::{Mode, RoomState, SendId};
 use crate::link::State;
 use crate::name::Name;
-use crate::session::{Diagnostics, Input, Session};
+use crate::session::{Diagnostics, Input, Protocol, ProtocolSession, RejoinProtocol, Session};
 #[cfg(feature = "socketio")]
 use crate::socketio;
 use crate::time::{ClockReading, Timestamp};
 use crate::token::Token;
 
-/// What handles look at in a session. The methods are those of [`Session`].
+/// What handles look at in a session. The methods are those of [`ProtocolSession`].
 pub(crate) trait ObservedSession {
     fn state(&self) -> State;
     fn mode(&self) -> Option<Mode>;
@@ -32,20 +32,83 @@ pub(crate) trait ObservedSession {
     fn diagnostics(&self) -> Diagnostics;
 }
 
-/// A machine. The methods are those of [`Session`].
-pub(crate) trait DrivenSession: ObservedSession + Send + Unpin + 'static {
-    type Codec: Codec;
+impl<R: Protocol<Name = Name>> ObservedSession for ProtocolSession<R> {
+    fn state(&self) -> State {
+        Self::state(self)
+    }
 
+    fn mode(&self) -> Option<Mode> {
+        R::mode(self)
+    }
+
+    fn is_ready(&self) -> bool {
+        Self::is_ready(self)
+    }
+
+    fn user(&self) -> Option<&Name> {
+        R::user(self)
+    }
+
+    fn room_state(&self, room: &Name) -> Option<RoomState> {
+        self.rooms().find_map(|(name, state)| (name == room).then_some(state))
+    }
+
+    fn all_rooms(&self, is_so: impl Fn(&Name, RoomState) -> bool) -> bool {
+        self.rooms().all(|(name, state)| is_so(name, state))
+    }
+
+    fn members(&self, room: &Name) -> Option<Vec<Name>> {
+        R::members(self, room).map(<[Name]>::to_vec)
+    }
+
+    fn last_send(&self) -> u64 {
+        Self::last_send(self)
+    }
+
+    fn has_open_sends(&self, through: u64) -> bool {
+        Self::has_open_sends(self, through)
+    }
+
+    fn diagnostics(&self) -> Diagnostics {
+        Self::diagnostics(self)
+    }
+}
+
+/// A machine. The methods are those of [`ProtocolSession`].
+pub(crate) trait DrivenSession: Send + Unpin + 'static {
+    type Codec: Codec;
+    type Protocol: Protocol<Payload = String, Name = Name>;
+
+    /// The session that handles look at, of several the one that makes the connection.
+    fn session(&self) -> &ProtocolSession<Self::Protocol>;
+    fn session_mut(&mut self) -> &mut ProtocolSession<Self::Protocol>;
     /// What the handles request, which has no frame in it.
     fn convert(asked: Input) -> Option<InputOf<Self::Codec>>;
-    /// The token of the dial under way, where the protocol has a place of its own for it, so that a dial comes without.
-    fn token(&self) -> Option<&Token>;
     fn handle(&mut self, now: ClockReading, input: InputOf<Self::Codec>);
     fn poll(&mut self) -> Option<OutputOf<Self::Codec>>;
     fn shrink_to_fit(&mut self);
     fn next_deadline(&self) -> Option<Timestamp>;
-    fn track_changes(&mut self);
-    fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>>;
+
+    /// The token of the dial under way, where the protocol has a place of its own for it, so that a dial comes without.
+    fn token(&self) -> Option<&Token> {
+        None
+    }
+
+    fn state(&self) -> State {
+        self.session().state()
+    }
+
+    fn user(&self) -> Option<&Name> {
+        ObservedSession::user(self.session())
+    }
+
+    fn track_changes(&mut self) {
+        self.session_mut().track_changes();
+    }
+
+    fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>> {
+        self.session_mut().take_changes()
+    }
 
     /// The transport that a dial is to take.
     #[cfg(feature = "socketio")]
@@ -66,40 +129,6 @@ pub(crate) trait DrivenSession: ObservedSession + Send + Unpin + 'static {
     }
 }
 
-/// The methods that a session has by the same name.
-macro_rules! observed {
-    ($at:ident => $session:expr) => {
-        fn state(&self) -> State {
-            let $at = self;
-            $session.state()
-        }
-        fn is_ready(&self) -> bool {
-            let $at = self;
-            $session.is_ready()
-        }
-        fn room_state(&self, room: &Name) -> Option<RoomState> {
-            let $at = self;
-            $session.rooms().find_map(|(name, state)| (name == room).then_some(state))
-        }
-        fn all_rooms(&self, is_so: impl Fn(&Name, RoomState) -> bool) -> bool {
-            let $at = self;
-            $session.rooms().all(|(name, state)| is_so(name, state))
-        }
-        fn last_send(&self) -> u64 {
-            let $at = self;
-            $session.last_send()
-        }
-        fn has_open_sends(&self, through: u64) -> bool {
-            let $at = self;
-            $session.has_open_sends(through)
-        }
-        fn diagnostics(&self) -> Diagnostics {
-            let $at = self;
-            $session.diagnostics()
-        }
-    };
-}
-
 /// The methods that both machines have by the same name.
 macro_rules! delegate {
     () => {
@@ -118,98 +147,52 @@ macro_rules! delegate {
     };
 }
 
-impl ObservedSession for Session {
-    fn mode(&self) -> Option<Mode> {
-        Self::mode(self)
-    }
-
-    fn user(&self) -> Option<&Name> {
-        Self::user(self)
-    }
-
-    fn members(&self, room: &Name) -> Option<Vec<Name>> {
-        Self::members(self, room).map(<[Name]>::to_vec)
-    }
-
-    observed!(session => session);
-}
-
 impl DrivenSession for Session {
     type Codec = FrameCodec;
+    type Protocol = RejoinProtocol<String, Name>;
+
+    fn session(&self) -> &Self {
+        self
+    }
+
+    fn session_mut(&mut self) -> &mut Self {
+        self
+    }
 
     fn convert(asked: Input) -> Option<Input> {
         Some(asked)
     }
 
-    fn token(&self) -> Option<&Token> {
-        None
-    }
-
-    fn track_changes(&mut self) {
-        Self::track_changes(self);
-    }
-
-    fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>> {
-        Self::take_changes(self)
-    }
-
     delegate!();
 }
-
-/// What the handles of Socket.IO look at.
-#[cfg(feature = "socketio")]
-macro_rules! observed_socket_io {
-    ($machine:ty, $at:ident => $session:expr) => {
-        impl ObservedSession for $machine {
-            fn mode(&self) -> Option<Mode> {
-                let $at = self;
-                $session.is_ready().then_some(Mode::SocketIo)
-            }
-
-            fn user(&self) -> Option<&Name> {
-                None
-            }
-
-            fn members(&self, _: &Name) -> Option<Vec<Name>> {
-                None
-            }
-
-            observed!($at => $session);
-        }
-    };
-}
-
-#[cfg(feature = "socketio")]
-observed_socket_io!(socketio::Session, session => session);
-#[cfg(feature = "socketio")]
-observed_socket_io!(socketio::Manager, manager => manager.session());
 
 #[cfg(feature = "socketio")]
 impl DrivenSession for socketio::Manager {
     type Codec = PacketCodec;
+    type Protocol = socketio::SocketIoProtocol<String, Name>;
+
+    fn session(&self) -> &socketio::Session {
+        Self::session(self)
+    }
+
+    fn session_mut(&mut self) -> &mut socketio::Session {
+        Self::session_mut(self)
+    }
 
     fn convert(asked: Input) -> Option<InputOf<Self::Codec>> {
         asked.without_frame()
     }
 
     fn token(&self) -> Option<&Token> {
-        self.session().token()
+        Self::session(self).token()
     }
 
     fn transport(&self) -> socketio::EngineTransport {
-        self.session().transport()
+        Self::session(self).transport()
     }
 
     fn upgrades(&self) -> bool {
-        self.session().upgrades()
-    }
-
-    fn track_changes(&mut self) {
-        self.session_mut().track_changes();
-    }
-
-    fn take_changes(&mut self) -> Vec<Change<String, Name, SendId>> {
-        self.session_mut().take_changes()
+        Self::session(self).upgrades()
     }
 
     fn manager(&mut self) -> Option<&mut socketio::Manager> {

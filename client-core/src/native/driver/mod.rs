@@ -227,7 +227,7 @@ impl<M: DrivenSession> Driver<M> {
             self.perform(cx);
         }
         for waiter in took.waiters {
-            self.waiters.add(waiter, &self.session);
+            self.waiters.add(waiter, self.session.session());
         }
         #[cfg(feature = "socketio")]
         for space in opened {
@@ -316,7 +316,8 @@ impl<M: DrivenSession> Driver<M> {
         self.commands.resolve(&mut self.outcomes, &mut self.wakers);
         let has_failed = self.session.state() == State::Failed;
         self.subscriptions.publish(&self.events, has_failed);
-        let became_busy = self.queue.publish(&mut self.events, self.session.diagnostics(), has_failed);
+        let became_busy =
+            self.queue.publish(&mut self.events, self.session.session().diagnostics(), has_failed);
         if has_failed {
             self.commands.mark_handled();
             self.queue.wake();
@@ -324,7 +325,7 @@ impl<M: DrivenSession> Driver<M> {
         }
         if !self.waiters.is_empty() {
             let cause = self.status.borrow().cause.clone();
-            self.waiters.answer(&self.session, cause.as_ref());
+            self.waiters.answer(self.session.session(), cause.as_ref());
         }
         if became_busy {
             self.input(Input::Backpressure(true));

@@ -7,7 +7,9 @@ use crate::feed::{Feed, FeedConfig};
 use crate::name::{Name, check_room_name};
 use crate::native::clock::Clock;
 use crate::native::connect::{Endpoint, TokenLocation};
-use crate::native::options::{BuildError, ConnectOptions, Resolved, link_methods, option_methods, runtime};
+use crate::native::options::{
+    BuildError, ConnectOptions, Resolved, link_methods, option_methods, options_of_builder, runtime,
+};
 use crate::native::trace;
 use std::fmt;
 use std::future::Future;
@@ -73,6 +75,7 @@ impl FeedBuilder {
         self
     }
 
+    options_of_builder!();
     option_methods!();
     link_methods!();
 

@@ -1,11 +1,11 @@
 //! The methods that every builder has, as macros. Validates nothing.
 
-/// The methods that set the options of a builder, which has them in its field `options`.
+/// The methods that set single options, of whatever has them at `connect_options()`.
 macro_rules! option_methods {
     () => {
         /// One token permanently. A `?token=` in the URL does the same; this one wins.
         pub fn token(mut self, token: impl Into<$crate::token::Token>) -> Self {
-            self.options.token = Some(token.into());
+            self.connect_options().token = Some(token.into());
             self
         }
 
@@ -15,7 +15,7 @@ macro_rules! option_methods {
             F: Fn() -> R + Send + Sync + 'static,
             R: Future<Output = Result<$crate::token::Token, $crate::token::TokenError>> + Send + 'static,
         {
-            self.options.source = Some(std::sync::Arc::new(move || Box::pin(fetch())));
+            self.connect_options().source = Some(std::sync::Arc::new(move || Box::pin(fetch())));
             self
         }
 
@@ -23,7 +23,7 @@ macro_rules! option_methods {
         /// `token` there, else in the `Authorization` header. Toward Socket.IO it is in the `auth` object in any case,
         /// and by default nowhere else unless it was in the URL.
         pub fn token_location(mut self, location: $crate::native::TokenLocation) -> Self {
-            self.options.token_location = Some(location);
+            self.connect_options().token_location = Some(location);
             self
         }
 
@@ -32,15 +32,15 @@ macro_rules! option_methods {
         ///
         /// `user:password@` in the URL is sent as `Authorization: Basic` without this.
         pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
-            if let Err(error) = self.options.headers.add(name.as_ref(), value.as_ref()) {
-                self.options.bad_header.get_or_insert(error);
+            if let Err(error) = self.connect_options().headers.add(name.as_ref(), value.as_ref()) {
+                self.connect_options().bad_header.get_or_insert(error);
             }
             self
         }
 
         /// As [`header`](Self::header), for several.
         pub fn headers(mut self, headers: &$crate::native::Headers) -> Self {
-            self.options.headers.extend(headers);
+            self.connect_options().headers.extend(headers);
             self
         }
 
@@ -65,7 +65,7 @@ macro_rules! option_methods {
             R: Future<Output = Result<$crate::native::Headers, E>> + Send + 'static,
             E: core::fmt::Display,
         {
-            self.options.headers_source = Some(std::sync::Arc::new(move || {
+            self.connect_options().headers_source = Some(std::sync::Arc::new(move || {
                 let made = make();
                 Box::pin(async move { made.await.map_err(|error| error.to_string().into()) })
             }));
@@ -77,7 +77,7 @@ macro_rules! option_methods {
         /// date and not to name another host. Feature `tls`.
         #[cfg(feature = "rustls-no-provider")]
         pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-            self.options.tls.extra_ca.push(pem.into());
+            self.connect_options().tls.extra_ca.push(pem.into());
             self
         }
 
@@ -85,7 +85,7 @@ macro_rules! option_methods {
         /// the unencrypted key of that, both PEM. Feature `tls`.
         #[cfg(feature = "rustls-no-provider")]
         pub fn client_certificate(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
-            self.options.tls.client_certificate = Some((chain.into(), key.into()));
+            self.connect_options().tls.client_certificate = Some((chain.into(), key.into()));
             self
         }
 
@@ -93,14 +93,14 @@ macro_rules! option_methods {
         /// [`client_certificate`](Self::client_certificate). Feature `tls`.
         #[cfg(feature = "rustls-no-provider")]
         pub fn tls_config(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
-            self.options.tls.config = Some(config);
+            self.connect_options().tls.config = Some(config);
             self
         }
 
         /// An HTTP proxy. None by default: a library does not read the environment. Feature `proxy`.
         #[cfg(feature = "proxy")]
         pub fn proxy(mut self, proxy: $crate::native::Proxy) -> Self {
-            self.options.proxy = Some(proxy);
+            self.connect_options().proxy = Some(proxy);
             self
         }
 
@@ -122,7 +122,7 @@ macro_rules! option_methods {
             R: Future<Output = std::io::Result<S>> + Send + 'static,
             S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
         {
-            self.options.connector = Some(std::sync::Arc::new(move |endpoint| {
+            self.connect_options().connector = Some(std::sync::Arc::new(move |endpoint| {
                 let connecting = connect(endpoint);
                 Box::pin(async move {
                     let stream: Box<dyn $crate::native::connect::ByteStream> = Box::new(connecting.await?);
@@ -135,14 +135,40 @@ macro_rules! option_methods {
         /// How long an attempt to connect may take as a whole: the look-up, TCP, TLS, the HTTP upgrade, and on Socket.IO
         /// the namespace's consent too. 10 s by default, from 100 ms to 1 hour.
         pub fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
-            self.options.connect_timeout = Some(timeout);
+            self.connect_options().connect_timeout = Some(timeout);
             self
         }
 
         /// The seed of all jitter, for tests. From the operating system by default.
         pub fn seed(mut self, seed: u64) -> Self {
-            self.options.seed = Some(seed);
+            self.connect_options().seed = Some(seed);
             self
+        }
+    };
+}
+
+/// What a builder has beside the methods for single options: it has them in its field `options`.
+macro_rules! options_of_builder {
+    () => {
+        /// All connection options at once, such as those that several clients have in common. What was set before is
+        /// replaced, also what this leaves open.
+        ///
+        /// ```no_run
+        /// use rejoin::{Client, ConnectOptions};
+        ///
+        /// # fn bots() -> Result<(), Box<dyn std::error::Error>> {
+        /// let options = ConnectOptions::default().token("secret").header("X-Tenant", "blue");
+        /// let (one, _) = Client::builder("wss://chat.example/ws").options(options.clone()).connect()?;
+        /// let (two, _) = Client::builder("wss://other.example/ws").options(options).connect()?;
+        /// # Ok(()) }
+        /// ```
+        pub fn options(mut self, options: $crate::native::ConnectOptions) -> Self {
+            self.options = options;
+            self
+        }
+
+        fn connect_options(&mut self) -> &mut $crate::native::ConnectOptions {
+            &mut self.options
         }
     };
 }
@@ -185,4 +211,4 @@ macro_rules! link_methods {
     };
 }
 
-pub(crate) use {link_methods, option_methods};
+pub(crate) use {link_methods, option_methods, options_of_builder};

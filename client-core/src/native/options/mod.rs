@@ -6,7 +6,7 @@ mod methods;
 mod runtime;
 
 pub use error::BuildError;
-pub(crate) use methods::{link_methods, option_methods};
+pub(crate) use methods::{link_methods, option_methods, options_of_builder};
 pub(crate) use runtime::runtime;
 
 #[cfg(feature = "proxy")]
@@ -17,6 +17,7 @@ use crate::native::connect::{
 };
 use crate::token::{Credentials, Token, TokenError};
 use futures_util::future::BoxFuture;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +28,10 @@ pub(crate) type TokenSource = Arc<dyn Fn() -> BoxFuture<'static, Result<Token, T
 /// How long a dial may be allowed to take.
 const CONNECT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 
-/// The options as they were given.
-#[derive(Default)]
-pub(crate) struct ConnectOptions {
+/// How to connect: credentials, header fields, trust, proxy, the limit of a dial, and the seed. Every builder has the same methods,
+/// and takes all of it by its method `options`. Checked when the builder connects.
+#[derive(Clone, Default)]
+pub struct ConnectOptions {
     pub(crate) token: Option<Token>,
     pub(crate) source: Option<TokenSource>,
     pub(crate) token_location: Option<TokenLocation>,
@@ -56,6 +58,12 @@ pub(crate) struct Resolved {
 }
 
 impl ConnectOptions {
+    option_methods!();
+
+    fn connect_options(&mut self) -> &mut Self {
+        self
+    }
+
     /// Checks the options for these addresses, in one of which there may have been a token. `default_location` is where
     /// a token goes that was not in a URL.
     pub(crate) fn resolve(
@@ -115,5 +123,12 @@ impl ConnectOptions {
             connect_timeout: self.connect_timeout,
             seed,
         })
+    }
+}
+
+/// Says nothing of what is in it: there are secrets among it.
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions").finish_non_exhaustive()
     }
 }

@@ -14,7 +14,7 @@ mod sending;
 mod unreferenced;
 
 use super::connection::ActiveConnection;
-use super::protocol::Protocol;
+use super::protocol::{Protocol, ProtocolTypes};
 use super::{Command, Join, ProtocolSession, Settings};
 use crate::cause::Disconnect;
 #[cfg(feature = "journal")]
@@ -150,11 +150,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 }
 
-impl<P: Payload, N: Clone + Ord> Protocol for RejoinProtocol<P, N> {
+impl<P: Payload, N: Clone + Ord> ProtocolTypes for RejoinProtocol<P, N> {
     type Payload = P;
     type Name = N;
     type ClientFrame = ClientMessage<P, N>;
     type ServerFrame = ServerMessage<P, N>;
+}
+
+impl<P: Payload, N: Clone + Ord> Protocol for RejoinProtocol<P, N> {
     type Room = Room<P, N>;
     type Outbox = Outbox<P, N>;
     type Connection = ServerConnection;
@@ -290,6 +293,21 @@ impl<P: Payload, N: Clone + Ord> Protocol for RejoinProtocol<P, N> {
     #[cfg(feature = "frames")]
     fn write_kept_frames(session: &mut Session<P, N>) -> bool {
         session.write_kept_frames()
+    }
+
+    #[cfg(feature = "native")]
+    fn mode(session: &Session<P, N>) -> Option<Mode> {
+        session.mode()
+    }
+
+    #[cfg(feature = "native")]
+    fn user(session: &Session<P, N>) -> Option<&N> {
+        session.user()
+    }
+
+    #[cfg(feature = "native")]
+    fn members<'a>(session: &'a Session<P, N>, room: &N) -> Option<&'a [N]> {
+        session.members(room)
     }
 
     fn buffered(session: &Session<P, N>) -> (usize, usize) {

@@ -18,6 +18,8 @@ use super::personal::Personal;
 use super::rooms::Room;
 use crate::cause::Disconnect;
 use crate::config::Config;
+#[cfg(feature = "native")]
+use crate::event::Mode;
 use crate::link::{ConnId, EngineTransport, Link, Transports};
 use crate::mutation::mutation;
 use crate::name::Name;
@@ -26,7 +28,7 @@ use crate::payload::Payload;
 use crate::persisted::Saved;
 #[cfg(feature = "frames")]
 use crate::session::SendOf;
-use crate::session::{ActiveConnection, Command, Join, Protocol, ProtocolSession, Settings};
+use crate::session::{ActiveConnection, Command, Join, Protocol, ProtocolSession, ProtocolTypes, Settings};
 use crate::time::{Nanos, Timestamp};
 use crate::token::Token;
 use alloc::boxed::Box;
@@ -132,11 +134,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 }
 
-impl<P: Payload, N: Clone + Ord> Protocol for SocketIoProtocol<P, N> {
+impl<P: Payload, N: Clone + Ord> ProtocolTypes for SocketIoProtocol<P, N> {
     type Payload = P;
     type Name = N;
     type ClientFrame = ClientPacket<P, N>;
     type ServerFrame = ServerPacket<P, N>;
+}
+
+impl<P: Payload, N: Clone + Ord> Protocol for SocketIoProtocol<P, N> {
     type Room = Room<N>;
     type Outbox = Outbox<P, N>;
     type Connection = NamespaceConnection<P, N>;
@@ -245,6 +250,11 @@ impl<P: Payload, N: Clone + Ord> Protocol for SocketIoProtocol<P, N> {
     #[cfg(feature = "frames")]
     fn write_kept_frames(session: &mut Session<P, N>) -> bool {
         session.write_kept_frames()
+    }
+
+    #[cfg(feature = "native")]
+    fn mode(session: &Session<P, N>) -> Option<Mode> {
+        session.is_ready().then_some(Mode::SocketIo)
     }
 
     fn buffered(session: &Session<P, N>) -> (usize, usize) {

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 /// What an application has said about TLS.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct TlsOptions {
     /// PEM, each of one or more certificates.
     pub(crate) extra_ca: Vec<Vec<u8>>,

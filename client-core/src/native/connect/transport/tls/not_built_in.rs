@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Nothing can be said about TLS.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct TlsOptions;
 
 impl TlsOptions {
