@@ -2,7 +2,9 @@
 
 use crate::upgrades::{answering, field, head};
 use crate::{Client, lost, quick, server, server_with, until_state, within};
-use rejoin::{BuildError, CauseCode, ClientBuilder, Config, DialErrorKind, Headers, SocketIo};
+use rejoin::{
+    BuildError, CauseCode, ClientBuilder, Config, ConnectOptions, DialErrorKind, Headers, SocketIo,
+};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -93,6 +95,18 @@ async fn what_cannot_be_sent_is_an_error_before_any_dial() {
     assert!(matches!(error, BuildError::ConnectTimeout(_)), "{error:?}");
     let error = Client::builder("ws://h/").client_certificate("no", "pem").connect().unwrap_err();
     assert!(error.to_string().contains("client certificate"), "{error}");
+}
+
+#[tokio::test]
+async fn one_set_of_options_serves_clients_and_feeds() {
+    let options = ConnectOptions::default().token(SECRET).header("authorization", "x");
+    assert!(!format!("{options:?}").contains(SECRET), "{options:?}");
+    let of_client = Client::builder("ws://h/").options(options.clone()).connect().unwrap_err();
+    let of_feed = rejoin::follow("http://h/", "r").options(options).connect().unwrap_err();
+    for error in [of_client, of_feed] {
+        // Both have got both: a token beside a header of the application's own.
+        assert!(matches!(error, BuildError::Authorization), "{error:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::protocol::Protocol;
 use super::{Output, ProtocolSession};
 use crate::event::Event;
-use crate::link::{Action, State};
+use crate::link::{Action, ConnId, State};
 use crate::mutation::mutation;
 use crate::outbox::SendQueue;
 use crate::time::Timestamp;
@@ -67,16 +67,12 @@ impl<R: Protocol> ProtocolSession<R> {
                 R::dropped(self, conn);
                 Output::Abort { conn, code }
             }
-            Action::Up { conn, offered } => {
-                self.diagnostics.connections += 1;
-                #[cfg(feature = "stored")]
-                self.mark_reachable();
-                return R::opened(self, now, conn, offered);
-            }
+            Action::Up { conn, offered } => return self.connected(now, conn, offered),
             Action::Down => return self.connection_lost(),
             Action::Moved { conn, offered } => {
-                self.diagnostics.connections += 1;
-                return R::migrated(self, now, conn, offered);
+                R::migrating(self);
+                self.leaving = true;
+                return self.connected(now, conn, offered);
             }
             Action::Changed(change) => {
                 match change.state {
@@ -91,6 +87,13 @@ impl<R: Protocol> ProtocolSession<R> {
             }
         };
         self.outputs.push_back(output);
+    }
+
+    fn connected(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
+        self.diagnostics.connections += 1;
+        #[cfg(feature = "stored")]
+        self.mark_reachable();
+        R::opened(self, now, conn, offered);
     }
 
     fn connection_lost(&mut self) {

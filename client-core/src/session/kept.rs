@@ -11,7 +11,7 @@ impl<R: Protocol> ProtocolSession<R> {
     pub(super) fn keep_frame(&mut self, key: R::Name, frame: R::Payload) {
         #[cfg(feature = "journal")]
         let noted = frame.clone();
-        match self.kept_frames.keep(key.clone(), frame, self.settings.max_content) {
+        match self.kept_frames.keep(key.clone(), frame, self.limits.content) {
             Ok(()) => {
                 self.changes += 1;
                 record!(self.outbox.change_log(), Kept { key, frame: noted });

@@ -63,7 +63,7 @@ pub struct ProtocolSession<R: Protocol> {
     pub(crate) uptime: Timestamp,
     /// Some room waits to be left: looked for after each input only then.
     pub(crate) leaving: bool,
-    pub(crate) settings: Settings,
+    pub(crate) limits: SessionLimits,
     pub(crate) outputs: VecDeque<Output<R::Payload, R::Name, R::ClientFrame>>,
     pub(crate) outcomes: Vec<Delivery<R::Payload, R::Name>>,
     /// So many of them have been noted, or are not to be.
@@ -81,22 +81,22 @@ pub struct ProtocolSession<R: Protocol> {
     pub(crate) diagnostics: Diagnostics,
 }
 
-/// The part of [`Config`] that every session itself looks at.
+/// The bounds of [`Config`] that every session itself keeps.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Settings {
-    pub(crate) max_content: usize,
-    pub(crate) max_unflushed: usize,
-    pub(crate) max_buffered: usize,
-    pub(crate) max_buffered_bytes: usize,
+pub(crate) struct SessionLimits {
+    pub(crate) content: usize,
+    pub(crate) unflushed: usize,
+    pub(crate) buffered: usize,
+    pub(crate) buffered_bytes: usize,
 }
 
-impl Settings {
+impl SessionLimits {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
-            max_content: config.max_content,
-            max_unflushed: config.max_unflushed,
-            max_buffered: config.max_buffered,
-            max_buffered_bytes: config.max_buffered_bytes,
+            content: config.max_content,
+            unflushed: config.max_unflushed,
+            buffered: config.max_buffered,
+            buffered_bytes: config.max_buffered_bytes,
         }
     }
 }
@@ -109,7 +109,7 @@ impl<R: Protocol> ProtocolSession<R> {
     pub(crate) fn idle(
         link: Link,
         max_rooms: usize,
-        settings: Settings,
+        limits: SessionLimits,
         outbox: R::Outbox,
         protocol: R,
     ) -> Self {
@@ -126,7 +126,7 @@ impl<R: Protocol> ProtocolSession<R> {
             now: ClockReading::default(),
             uptime: EPOCH_OFFSET,
             leaving: false,
-            settings,
+            limits,
             outputs: VecDeque::new(),
             outcomes: Vec::new(),
             recorded: 0,
@@ -258,7 +258,7 @@ impl<R: Protocol> ProtocolSession<R> {
                     told if peer == usize::MAX && told > 0 => told,
                     _ => peer,
                 };
-                self.settings.max_content.min(peer)
+                self.limits.content.min(peer)
             },
             ..self.diagnostics
         }
@@ -322,7 +322,11 @@ impl<R: Protocol> ProtocolSession<R> {
             Command::DropKept(key) => self.drop_kept(&key),
             Command::Cancel(id) => self.outbox.cancel(id, &mut self.outcomes),
             Command::SetToken(token) => self.link.set_token(now, token),
-            other => R::command(self, other),
+            Command::Commit { room, position } => R::commit(self, &room, position),
+            Command::Signal { room, kind, data } => R::signal(self, &room, kind, data),
+            Command::Presence(room) => R::request_presence(self, &room),
+            #[cfg(feature = "frames")]
+            Command::Answer { ack, arguments } => R::answer(self, ack, arguments),
         }
     }
 }

@@ -15,7 +15,7 @@ impl<R: Protocol> ProtocolSession<R> {
     pub(super) fn send(&mut self, now: Timestamp, send: SendOf<R>) {
         if self.link.has_ended() && !mutation!(EndTakesSends) {
             self.fail(send, SendFailure::Closed);
-        } else if send.payload_len() > self.settings.max_content && !mutation!(OwnLimitUnkept) {
+        } else if send.payload_len() > self.limits.content && !mutation!(OwnLimitUnkept) {
             self.fail(send, SendFailure::TooLarge);
         } else {
             self.record_outcomes();
@@ -33,7 +33,7 @@ impl<R: Protocol> ProtocolSession<R> {
         // Nothing that is worth anything later.
         send.idempotent = false;
         let waits = mutation!(VolatileWaits) || mutation!(SioVolatileWaits);
-        if self.link.has_ended() || send.payload_len() > self.settings.max_content || waits {
+        if self.link.has_ended() || send.payload_len() > self.limits.content || waits {
             self.send(now, send);
         } else if R::takes_now(self, &send) {
             self.volatile.push(send.id);

@@ -3,7 +3,7 @@
 
 use super::ProtocolSession;
 use super::connection::ActiveConnection;
-use super::io::{Command, Join};
+use super::io::Join;
 use crate::cause::Disconnect;
 #[cfg(feature = "journal")]
 use crate::change::Change;
@@ -12,6 +12,7 @@ use crate::event::Mode;
 #[cfg(feature = "journal")]
 use crate::event::SendId;
 use crate::link::ConnId;
+use crate::messages::Position;
 use crate::outbound::OutboundMessage;
 use crate::outbox::SendQueue;
 use crate::payload::Payload;
@@ -83,8 +84,21 @@ pub(crate) trait Protocol: ProtocolTypes + Sized {
 
     fn leave(session: &mut ProtocolSession<Self>, room: &Self::Name);
 
-    /// A command that not every protocol has.
-    fn command(session: &mut ProtocolSession<Self>, command: Command<Self::Payload, Self::Name>);
+    fn commit(_session: &mut ProtocolSession<Self>, _room: &Self::Name, _position: Position) {}
+
+    fn signal(
+        _session: &mut ProtocolSession<Self>,
+        _room: &Self::Name,
+        _kind: Self::Name,
+        _data: Option<Self::Payload>,
+    ) {
+    }
+
+    fn request_presence(_session: &mut ProtocolSession<Self>, _room: &Self::Name) {}
+
+    /// Answers an event of the server's.
+    #[cfg(feature = "frames")]
+    fn answer(session: &mut ProtocolSession<Self>, ack: u64, arguments: Self::Payload);
 
     // ---- what the link wants ----
 
@@ -110,8 +124,8 @@ pub(crate) trait Protocol: ProtocolTypes + Sized {
     /// A connection is open for rooms and sends. `offered`: the dial has offered the extended protocol.
     fn opened(session: &mut ProtocolSession<Self>, now: Timestamp, conn: ConnId, offered: bool);
 
-    /// The connection in use is another one from now on.
-    fn migrated(_session: &mut ProtocolSession<Self>, _now: Timestamp, _conn: ConnId, _offered: bool) {}
+    /// The connection in use is about to be another one, which is opened next.
+    fn migrating(_session: &mut ProtocolSession<Self>) {}
 
     /// The connection in use is gone: nothing about rooms is confirmed any more.
     fn lost(session: &mut ProtocolSession<Self>);

@@ -24,7 +24,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             connection.protocol.mode.is_some() || !self.protocol.server.extended
         };
         self.connection.as_ref().is_some_and(is_decided)
-            && self.outbox.takes(send.queued_len(), self.settings.max_unflushed)
+            && self.outbox.takes(send.queued_len(), self.limits.unflushed)
             && self.outbox.has_space(send.queued_len())
     }
 
@@ -37,7 +37,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         while let Some(frame) = self.kept_frames.next().cloned() {
             let size = frame.byte_len();
-            if !self.outbox.takes(size, self.settings.max_unflushed) {
+            if !self.outbox.takes(size, self.limits.unflushed) {
                 return mutation!(KeptOvertaken);
             }
             self.kept_frames.mark_next_written();

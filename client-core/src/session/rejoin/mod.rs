@@ -15,7 +15,7 @@ mod unreferenced;
 
 use super::connection::ActiveConnection;
 use super::protocol::{Protocol, ProtocolTypes};
-use super::{Command, Join, ProtocolSession, Settings};
+use super::{Join, ProtocolSession, SessionLimits};
 use crate::cause::Disconnect;
 #[cfg(feature = "journal")]
 use crate::change::Change;
@@ -26,7 +26,7 @@ use crate::event::SendId;
 #[cfg(feature = "frames")]
 use crate::event::{Event, SendFailure};
 use crate::link::{ConnId, Link};
-use crate::messages::{ClientMessage, ServerMessage};
+use crate::messages::{ClientMessage, Position, ServerMessage};
 use crate::mutation::mutation;
 use crate::name::Name;
 #[cfg(feature = "frames")]
@@ -95,7 +95,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// A session that is idle. Two sessions with equal configuration, seed and inputs give equal outputs.
     pub fn new(config: Config, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let settings = Settings::of(&config);
+        let limits = SessionLimits::of(&config);
         let mut link = config.link;
         link.extended = config.extended;
         let (dial_timeout, can_ping) = (link.dial_timeout.into(), link.liveness.can_ping);
@@ -121,7 +121,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             recorded_at: (Timestamp::ZERO, Timestamp::ZERO),
             payload: core::marker::PhantomData,
         };
-        Self::idle(link, config.max_rooms, settings, Outbox::new(config.outbox), protocol)
+        Self::idle(link, config.max_rooms, limits, Outbox::new(config.outbox), protocol)
     }
 
     /// What the current connection can promise, once that is known.
@@ -213,21 +213,21 @@ impl<P: Payload, N: Clone + Ord> Protocol for RejoinProtocol<P, N> {
         session.leave(room);
     }
 
-    fn command(session: &mut Session<P, N>, command: Command<P, N>) {
-        match command {
-            Command::Commit { room, position } => session.commit(&room, position),
-            Command::Signal { room, kind, data } => {
-                session.send_to_room(&room, |room| ClientMessage::Signal { room, kind, data });
-            }
-            Command::Presence(room) => {
-                session.send_to_room(&room, |room| ClientMessage::Presence { room });
-            }
-            #[cfg(feature = "frames")]
-            Command::Answer { ack, .. } => {
-                session.event(Event::NotAnswered { ack, why: SendFailure::Unsupported });
-            }
-            _ => {}
-        }
+    fn commit(session: &mut Session<P, N>, room: &N, position: Position) {
+        session.commit(room, position);
+    }
+
+    fn signal(session: &mut Session<P, N>, room: &N, kind: N, data: Option<P>) {
+        session.send_to_room(room, |room| ClientMessage::Signal { room, kind, data });
+    }
+
+    fn request_presence(session: &mut Session<P, N>, room: &N) {
+        session.send_to_room(room, |room| ClientMessage::Presence { room });
+    }
+
+    #[cfg(feature = "frames")]
+    fn answer(session: &mut Session<P, N>, ack: u64, _: P) {
+        session.event(Event::NotAnswered { ack, why: SendFailure::Unsupported });
     }
 
     fn authenticate(session: &mut Session<P, N>, token: Token) {
@@ -254,8 +254,8 @@ impl<P: Payload, N: Clone + Ord> Protocol for RejoinProtocol<P, N> {
         session.connection_opened(now, conn, offered);
     }
 
-    fn migrated(session: &mut Session<P, N>, now: Timestamp, conn: ConnId, offered: bool) {
-        session.connection_migrated(now, conn, offered);
+    fn migrating(session: &mut Session<P, N>) {
+        session.connection_migrating();
     }
 
     fn lost(session: &mut Session<P, N>) {

@@ -76,14 +76,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.rooms.connection_lost();
     }
 
-    /// The connection in use is another one from now on.
-    pub(super) fn connection_migrated(&mut self, now: Timestamp, conn: ConnId, offered: bool) {
+    /// The connection in use is about to be another one.
+    pub(super) fn connection_migrating(&mut self) {
         self.outbox.connection_migrated();
         #[cfg(feature = "frames")]
         self.outbox.custom_migrated(&mut self.outcomes);
         self.rooms.connection_lost();
-        self.leaving = true;
-        self.connection_opened(now, conn, offered);
     }
 
     /// A frame that is no `hello` has come.

@@ -198,8 +198,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             self.outbox.seen(room, origin, &meta.id, meta.seq, &mut self.outcomes);
         }
         let Some(at) = at else { return };
-        let may_hold =
-            self.rooms.buffer_space(at, self.settings.max_buffered, self.settings.max_buffered_bytes);
+        let may_hold = self.rooms.buffer_space(at, self.limits.buffered, self.limits.buffered_bytes);
         let Some(state) = self.rooms.at_mut(at) else { return };
         let early = mutation!(EarlyFrames) && state.is_to_join();
         if state.membership != Membership::Member && !early {

@@ -52,7 +52,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             conn: connection.conn,
             in_flight: connection.protocol.limits.in_flight,
             content: connection.protocol.limits.content,
-            unflushed: self.settings.max_unflushed,
+            unflushed: self.limits.unflushed,
         };
         match connection.protocol.mode {
             Some(crate::event::Mode::Extended) => self.transmit_extended(now, &gate),

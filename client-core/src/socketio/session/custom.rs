@@ -69,7 +69,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         };
         while let Some((_, arguments)) = self.protocol.custom.answers.front() {
             let size = arguments.byte_len();
-            if !self.outbox.takes(size, self.settings.max_unflushed) {
+            if !self.outbox.takes(size, self.limits.unflushed) {
                 return false;
             }
             if let Some((id, arguments)) = self.protocol.custom.answers.pop_front() {
@@ -78,7 +78,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         while let Some(event) = self.kept_frames.next().cloned() {
             let size = event.byte_len();
-            if !self.outbox.takes(size, self.settings.max_unflushed) {
+            if !self.outbox.takes(size, self.limits.unflushed) {
                 return false;
             }
             self.kept_frames.mark_next_written();
@@ -121,7 +121,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let waiting: usize =
             self.protocol.custom.answers.iter().map(|(_, arguments)| arguments.byte_len()).sum();
         let most = self.connection.as_ref().map_or(usize::MAX, |connection| connection.protocol.max_payload);
-        let why = if arguments.byte_len() > self.settings.max_content.min(most) {
+        let why = if arguments.byte_len() > self.limits.content.min(most) {
             SendFailure::TooLarge
         } else if waiting.saturating_add(arguments.byte_len()) > MAX_ANSWER_BYTES {
             SendFailure::QueueFull

@@ -28,7 +28,7 @@ use crate::payload::Payload;
 use crate::persisted::Saved;
 #[cfg(feature = "frames")]
 use crate::session::SendOf;
-use crate::session::{ActiveConnection, Command, Join, Protocol, ProtocolSession, ProtocolTypes, Settings};
+use crate::session::{ActiveConnection, Join, Protocol, ProtocolSession, ProtocolTypes, SessionLimits};
 use crate::time::{Nanos, Timestamp};
 use crate::token::Token;
 use alloc::boxed::Box;
@@ -92,7 +92,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     /// Of the configuration, `extended` means nothing here, and a transport closed with 1000 is an ordinary loss: a
     /// Socket.IO server announces its end in a packet.
     pub fn new(config: Config, options: Options, personal: N, seed: u64) -> Self {
-        let settings = Settings::of(&config);
+        let limits = SessionLimits::of(&config);
         let mut link = config.link;
         link.extended = false;
         link.close_codes.set(crate::close_code::NORMAL, crate::close_code::CloseAction::Retry);
@@ -110,7 +110,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ack_timeout: options.ack_timeout.into(),
             payload: core::marker::PhantomData,
         };
-        Self::idle(link, config.max_rooms, settings, Outbox::new(config.outbox), protocol)
+        Self::idle(link, config.max_rooms, limits, Outbox::new(config.outbox), protocol)
     }
 
     /// The transport that [`Output::Dial`](crate::machine::Output::Dial) is to take, and that of the connection made by it until [`Input::Upgraded`](crate::machine::Input::Upgraded).
@@ -186,14 +186,11 @@ impl<P: Payload, N: Clone + Ord> Protocol for SocketIoProtocol<P, N> {
         session.leave(room);
     }
 
-    fn command(session: &mut Session<P, N>, command: Command<P, N>) {
-        // Such a server has no positions, no signals and no lists of members.
-        #[cfg(feature = "frames")]
-        if let Command::Answer { ack, arguments } = command {
-            session.answer(ack, arguments);
-        }
-        #[cfg(not(feature = "frames"))]
-        let _ = (session, command);
+    // Such a server has no positions, no signals and no lists of members.
+
+    #[cfg(feature = "frames")]
+    fn answer(session: &mut Session<P, N>, ack: u64, arguments: P) {
+        session.answer(ack, arguments);
     }
 
     fn dial_token(session: &mut Session<P, N>, token: Option<Token>) -> Option<Token> {
@@ -244,7 +241,7 @@ impl<P: Payload, N: Clone + Ord> Protocol for SocketIoProtocol<P, N> {
     fn takes_now(session: &Session<P, N>, send: &SendOf<Self>) -> bool {
         session.is_up()
             && session.kept_frames.next().is_none()
-            && session.outbox.may_go(send, session.settings.max_unflushed)
+            && session.outbox.may_go(send, session.limits.unflushed)
     }
 
     #[cfg(feature = "frames")]

@@ -46,7 +46,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             }
             Some(HandshakeState::AwaitingConnect { offset, early: held, .. }) => {
                 read_offset(offset, self.now, &mut event);
-                held.buffer(event, self.settings.max_buffered, self.settings.max_buffered_bytes);
+                held.buffer(event, self.limits.buffered, self.limits.buffered_bytes);
             }
             _ => self.diagnostics.unknown_frames += 1,
         }

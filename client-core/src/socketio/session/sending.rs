@@ -35,7 +35,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 frame: connection.last_frame + 1,
                 ack: (self.protocol.acks, now + self.protocol.ack_timeout),
                 acks: self.protocol.wants_acks,
-                unflushed: self.settings.max_unflushed,
+                unflushed: self.limits.unflushed,
                 content: connection.protocol.max_payload,
             };
             let Some((send, ack)) = self.outbox.transmit(&gate, &mut self.outcomes) else { return };
