@@ -175,7 +175,10 @@ async fn polls_that_are_cut_in_the_middle_lose_nothing_and_repeat_nothing() {
     let (bob, mut bob_hears) = by(Transports::Polling, proxy.address, "bob").room("lobby").connect().unwrap();
     until_arrival(&mut ada_hears, "bob").await;
     within("ready", bob.ready()).await.unwrap();
-    for round in 0..3 {
+    // A cut between two polls is no loss of the session: until one has struck a poll that waits.
+    let mut round = 0;
+    while round < 3 || bob.diagnostics().connections == 1 {
+        assert!(round < 50, "no cut has ended the session");
         let numbers = round * 30..round * 30 + 30;
         let cutting = async {
             say_all(&ada, numbers.start..numbers.start + 10).await;
@@ -184,8 +187,8 @@ async fn polls_that_are_cut_in_the_middle_lose_nothing_and_repeat_nothing() {
         };
         let ((), heard) = tokio::join!(cutting, heard(&mut bob_hears, numbers.end - 1));
         assert_eq!(heard, numbers.collect::<Vec<_>>());
+        round += 1;
     }
-    assert!(bob.diagnostics().connections > 1);
     within("the end", bob.close()).await;
 }
 

@@ -350,9 +350,12 @@ impl World {
         let turn = usize::try_from(self.happenings / 8).unwrap_or(0);
         // Every other turn, of all clients in turn.
         let client = turn / 2 % self.clients.len();
-        let moment = self.clients[client].moment(at);
+        // One that sleeps has no clock: its sleep is counted as soon as it begins.
         let runs = self.clients[client].is_running() && turn.is_multiple_of(2);
-        if let Some(session) = self.clients[client].session.as_mut().filter(|_| runs) {
+        let moment = runs.then(|| self.clients[client].moment(at));
+        if let Some(moment) = moment
+            && let Some(session) = self.clients[client].session.as_mut()
+        {
             session.handle(moment, Input::Tick);
             if let Some(output) = session.poll() {
                 self.checker.violated(format!("u{client} does {output:?} at a tick before its time"));
@@ -366,9 +369,10 @@ impl World {
             }
         }
         if let Some(sio) = turn.checked_rem(self.sios.len()) {
-            let moment = self.sios[sio].moment(at);
-            let runs = self.sios[sio].is_running();
-            if let Some(session) = self.sios[sio].session.as_mut().filter(|_| runs) {
+            let moment = self.sios[sio].is_running().then(|| self.sios[sio].moment(at));
+            if let Some(moment) = moment
+                && let Some(session) = self.sios[sio].session.as_mut()
+            {
                 session.handle(moment, Input::Tick);
                 if let Some(output) = session.poll() {
                     self.checker.violated(format!("sio{sio} does {output:?} at a tick before its time"));
