@@ -1,4 +1,4 @@
-//! What the link wants done. Does nothing itself.
+//! The actions that a link asks of its session: dials, closes, pings, tokens. Performs none itself.
 
 use super::state::{ConnId, StateChange};
 use crate::token::Token;

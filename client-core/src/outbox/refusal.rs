@@ -1,4 +1,4 @@
-//! What the refusal of a send comes to: how long its room waits, what is said of it, and whether the room is to be joined again.
+//! The consequences of a refused send: how long its room waits, what is said of it, and whether the room is to be joined again.
 
 use crate::backoff::{MIN_SEND_PAUSE, pause};
 use crate::event::{Delivery, DeliveryStatus, SendFailure, SendReply};

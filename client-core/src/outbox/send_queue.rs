@@ -1,4 +1,4 @@
-//! What a session asks of an outbox, whatever the protocol. The two outboxes differ in kind: one numbers its sends, so that it
+//! The interface of an outbox to its session, whatever the protocol. The two outboxes differ in kind: one numbers its sends, so that it
 //! may repeat them, and the other must not.
 
 #[cfg(feature = "journal")]

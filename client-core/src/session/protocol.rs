@@ -1,4 +1,4 @@
-//! What the protocols have of their own: the trait by which a session asks its protocol. Statically dispatched, and only for
+//! The trait by which a session asks its protocol where the protocols differ. Statically dispatched, and only for
 //! the protocols of this crate. Keeps nothing.
 
 use super::ProtocolSession;

@@ -1,4 +1,4 @@
-//! What a session leaves for a later run, as far as that is the same for every protocol.
+//! The state that a session leaves for a later run, as far as that is the same for every protocol.
 
 use super::ProtocolSession;
 use super::protocol::Protocol;

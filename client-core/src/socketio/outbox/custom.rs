@@ -1,4 +1,4 @@
-//! What the application's own events need of the outbox, and the frames that are no sends.
+//! The outbox's part in the application's own events, and the frames that are no sends.
 
 use super::Outbox;
 use crate::outbound::OutboundMessage;

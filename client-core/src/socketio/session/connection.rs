@@ -1,4 +1,4 @@
-//! What is known of the connection in use: its handshake, and the limits of its server.
+//! The facts about the connection in use: its handshake, and the limits of its server.
 
 use crate::messages::ServerMessage;
 use crate::mutation::mutation;

@@ -1,4 +1,4 @@
-//! What a connection says of a room whose join waits is carried out in its order.
+//! Frames about a room whose join waits are carried out in their order.
 
 use super::*;
 use crate::hub::{Limit, Rights};
