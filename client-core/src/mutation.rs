@@ -116,6 +116,7 @@ mutations! {
         EndSaysRetry = "The end says that there will be another try.",
         StrangeAnswerEnds = "One strange answer of an address that has worked is the end.",
         FailLeavesOther = "The end for good closes only one of two connections.",
+        RefusedTokenMoves = "A token that is refused during a move is shown by the new connection all the same.",
     }
     "outbox/mod.rs" {
         LeftStillWaits = "What waits for a room to be joined again waits on when the room is left.",

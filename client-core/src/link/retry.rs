@@ -64,18 +64,25 @@ impl Link {
                     self.retry(now, RetryTrigger::Remote, cause);
                 }
             }
-            CloseAction::Rejected | CloseAction::Expired => match self.auth.refused(now, verdict) {
-                Refresh::Fetch => {
-                    let delay = uniform(&mut self.rng, Nanos::ZERO, Nanos::from_secs(1));
-                    self.wait(now, delay, cause);
+            CloseAction::Rejected | CloseAction::Expired => {
+                let refresh = self.auth.refused(now, verdict);
+                if !mutation!(RefusedTokenMoves) {
+                    // The dial of a move shows that token too, and its refusal would be the second.
+                    self.drop_others();
                 }
-                Refresh::Later => self.retry(now, RetryTrigger::Remote, cause),
-                Refresh::Never => {
-                    let code = CauseCode::Unauthorized(cause.code.number().unwrap_or(4001));
-                    let code = if mutation!(RefusalAsClose) { cause.code } else { code };
-                    self.fail(Cause { code, ..cause });
+                match refresh {
+                    Refresh::Fetch => {
+                        let delay = uniform(&mut self.rng, Nanos::ZERO, Nanos::from_secs(1));
+                        self.wait(now, delay, cause);
+                    }
+                    Refresh::Later => self.retry(now, RetryTrigger::Remote, cause),
+                    Refresh::Never => {
+                        let code = CauseCode::Unauthorized(cause.code.number().unwrap_or(4001));
+                        let code = if mutation!(RefusalAsClose) { cause.code } else { code };
+                        self.fail(Cause { code, ..cause });
+                    }
                 }
-            },
+            }
         }
     }
 

@@ -291,6 +291,26 @@ fn a_rejected_token_is_refreshed_once_and_the_second_rejection_within_a_minute_i
 }
 
 #[test]
+fn a_token_that_is_refused_during_a_move_is_not_shown_by_the_new_connection_either() {
+    for code in [4001, 4002] {
+        let mut rig = Rig::new(with_source());
+        rig.link.connect(rig.now);
+        rig.link.token(rig.now, Ok("old".into()));
+        rig.reopen();
+        rig.link.going_away(rig.now, Nanos::from_secs(1), None);
+        let moving = rig.until_dial().expect("the dial of the move");
+        rig.closed(code);
+        let given_up = |action: &Action| matches!(action, Action::Abort { conn, .. } if *conn == moving);
+        assert!(rig.done.iter().any(given_up), "{:?}", rig.done);
+        rig.pass(2 * SECOND);
+        assert!(rig.done.iter().any(|action| matches!(action, Action::FetchToken { rejected: true })));
+        rig.link.token(rig.now, Ok("new".into()));
+        rig.reopen();
+        assert_eq!(rig.link.state(), State::Connected);
+    }
+}
+
+#[test]
 fn a_token_source_that_hangs_or_fails_is_asked_again_later_and_a_final_no_is_final() {
     let mut rig = Rig::new(with_source());
     rig.link.connect(rig.now);
