@@ -348,13 +348,16 @@ impl Checker {
         keys.sort_unstable();
         // One that is given up, or is about to be made again, may be the one, and is not blamed.
         let (size, key, _) = keys.pop().filter(|(_, key, given_up)| !given_up && !self.may_be_due(*key))?;
-        // One that was given up without an answer is still on its way, and may be the one.
-        let is_rival = |sent: &Sent| {
-            sent.outcome == Some(DeliveryStatus::Unknown)
+        // One that was given up without an answer is still on its way, and so is what was behind it in its line: either may
+        // be the one.
+        let is_rival = |(other, sent): (&Key, &Sent)| {
+            *other != key
+                && sent.alive
+                && matches!(sent.outcome, None | Some(DeliveryStatus::Unknown))
                 && sent.transmissions.iter().any(|transmission| transmission.conn == *conn)
                 && weight(&sent.content, sent.data.as_ref()) >= size
         };
-        let rivals = self.sends.all.range((client, 0)..(client + 1, 0)).any(|(_, sent)| is_rival(sent));
+        let rivals = self.sends.all.range((client, 0)..(client + 1, 0)).any(is_rival);
         let alone = !rivals && keys.last().is_none_or(|(other, ..)| *other < size);
         (alone && self.sends.all.get(&key).is_some_and(|sent| !sent.disowned)).then_some(key)
     }

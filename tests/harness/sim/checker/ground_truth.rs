@@ -40,6 +40,8 @@ struct Log {
     /// The records of the current epoch that are not lost.
     records: Vec<usize>,
     oldest: u64,
+    /// The oldest that each epoch still had when it ended.
+    ended: BTreeMap<Id, u64>,
     epochs: u32,
     forks: u32,
     ordinals: u64,
@@ -91,7 +93,9 @@ impl GroundTruth {
             log.forks += u32::from(!lost.is_empty());
         } else {
             lost = std::mem::take(&mut log.records);
-            log.epoch = Some(epoch.clone());
+            if let Some(ended) = log.epoch.replace(epoch.clone()) {
+                log.ended.insert(ended, log.oldest);
+            }
             log.epochs += 1;
             log.grown = false;
         }
@@ -199,6 +203,12 @@ impl GroundTruth {
     /// The oldest message the store has.
     pub(super) fn oldest(&self, place: LogId) -> u64 {
         self.logs.get(&place).map_or(0, |log| log.oldest)
+    }
+
+    /// The oldest message that the store has of an epoch, or had when that ended.
+    pub(super) fn oldest_of(&self, place: LogId, epoch: &Id) -> u64 {
+        let log = self.logs.get(&place);
+        log.map_or(0, |log| log.ended.get(epoch).copied().unwrap_or(log.oldest))
     }
 
     /// How many logs have never lost anything, of all.

@@ -18,6 +18,7 @@ mod promises;
 mod prompt;
 mod readers;
 mod reasons;
+mod refusals;
 mod sends;
 mod socketio;
 #[cfg(test)]

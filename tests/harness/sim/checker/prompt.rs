@@ -18,6 +18,8 @@ const QUIET: Micros = 5 * SECOND;
 
 /// One question is for all that waits, and for what is sent until its answer has had time.
 const ASKED: Micros = 15 * SECOND;
+/// Silence is asked about so much later, whatever waits.
+const HEARTBEAT: Micros = 25 * SECOND;
 
 /// A line that the server has refused for now.
 #[derive(Debug, Clone, Copy, Default)]
@@ -105,8 +107,9 @@ impl Checker {
         let Some(most) = most.filter(|most| *most < 4 && !self.prompt.unclear.contains(&conn)) else {
             return;
         };
+        // A line that goes back to this one has taken back what was behind it.
         let here =
-            |other: &Key| *other != key && self.sends.all.get(other).is_some_and(|sent| sent.place == at);
+            |other: &Key| *other < key && self.sends.all.get(other).is_some_and(|sent| sent.place == at);
         let flying = self.counts.keys_on(conn).filter(here).count();
         if flying > most {
             self.violated(format!(
@@ -226,7 +229,7 @@ impl Checker {
         }
         let (written, taken) = self.prompt.frames.get(&conn).copied().unwrap_or_default();
         let flying = self.counts.flies_on(conn);
-        self.is_asked_about(client, conn);
+        self.is_asked_about(client, conn, written > taken);
         if written > taken || flying {
             return;
         }
@@ -254,16 +257,18 @@ impl Checker {
         }
     }
 
-    /// What has been without an answer for long is asked about.
-    fn is_asked_about(&mut self, client: usize, conn: usize) {
+    /// What has been without an answer for long is asked about. `blocked`: nothing more can be written, so what was to be
+    /// made again after the last question has not been, and the heartbeat asks next.
+    fn is_asked_about(&mut self, client: usize, conn: usize, blocked: bool) {
         if self.counts.is_clouded_on(conn) {
             return;
         }
         let Some(watch) = self.watched(client) else { return };
         let Some(oldest) = self.oldest_on(client, conn) else { return };
+        let asked = if blocked { ASKED + HEARTBEAT } else { ASKED };
         if watch.ticks
             && watch.now > oldest + QUIET + 2 * MS
-            && !watch.has_asked_since(oldest.min(watch.now.saturating_sub(ASKED)))
+            && !watch.has_asked_since(oldest.min(watch.now.saturating_sub(asked)))
         {
             let since = watch.now - oldest;
             self.violated(format!("u{client} has waited for an answer for {since} µs and does not ask"));

@@ -251,7 +251,7 @@ impl Checker {
             _ => {
                 let missed = |seq| self.readers[reader].dropped.contains(&(epoch.clone(), seq));
                 // What followed the fork may have been trimmed before it was read.
-                let trimmed = behind.seq < self.ground_truth.oldest(place);
+                let trimmed = behind.seq < self.ground_truth.oldest_of(place, &epoch);
                 behind.epoch == epoch && (trimmed || (after + 1..=behind.seq).all(missed))
             }
         });

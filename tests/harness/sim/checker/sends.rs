@@ -2,9 +2,9 @@
 
 use super::Checker;
 use super::ground_truth::{Key, LogId};
+use crate::sim::Micros;
 use crate::sim::coverage::Sometimes;
-use crate::sim::{Micros, SECOND};
-use rejoin::messages::{Ack, Code, Nack, ProducerTag};
+use rejoin::messages::{Ack, Code, ProducerTag};
 use rejoin::{DeliveryStatus, Id, SendId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,9 +14,9 @@ pub(super) struct Transmission {
     pub(super) conn: usize,
     pub(super) extended: bool,
     pub(super) line: Option<(Id, u64)>,
-    reference: Option<Id>,
+    pub(super) reference: Option<Id>,
     /// Refused for now: certainly not appended.
-    is_refused: bool,
+    pub(super) is_refused: bool,
 }
 
 /// A send, from the moment its user made it.
@@ -116,14 +116,14 @@ pub(super) struct Sends {
     pub(super) numbers: HashMap<(usize, SendId), Key>,
     /// What each number of each line has been used for.
     lines: HashMap<(Id, u64), Key>,
-    references: HashMap<(usize, Id), Key>,
+    pub(super) references: HashMap<(usize, Id), Key>,
     /// The epoch that was named with each number first.
     epochs: HashMap<(Id, u64), Id>,
     /// The producer that each numbered transmission names, by connection and reference.
-    producers: HashMap<(usize, Id), Id>,
+    pub(super) producers: HashMap<(usize, Id), Id>,
     /// What a connection has not answered, by producer.
-    in_flight: HashMap<(usize, Id), BTreeSet<Key>>,
-    used: HashMap<Id, Used>,
+    pub(super) in_flight: HashMap<(usize, Id), BTreeSet<Key>>,
+    pub(super) used: HashMap<Id, Used>,
     pub(super) acked: Vec<(Key, usize)>,
     /// Those whose ack has come to their client.
     pub(super) answered: BTreeSet<Key>,
@@ -209,7 +209,10 @@ impl Checker {
         if sent.disowned {
             self.cover.reach(Sometimes::Renumbered);
         }
-        if let Some(earlier) = earlier.filter(|earlier| earlier.line.is_some() || !earlier.is_refused) {
+        // A process that died with the refusal unstored finds the send on its disk as one that waits.
+        let is_anew = sent.restored && sent.transmissions.iter().all(|one| one.is_refused);
+        let counts = |earlier: &Transmission| !is_anew && (earlier.line.is_some() || !earlier.is_refused);
+        if let Some(earlier) = earlier.filter(counts) {
             if line.is_none() {
                 self.violations.push(format!("1: {key:?} is transmitted again without a number"));
             } else if !extended && earlier.extended {
@@ -428,125 +431,6 @@ impl Checker {
             |key: &Key| self.sends.all.get(key).is_some_and(|sent| sent.alive && sent.outcome.is_none());
         if let Some(key) = key.filter(open) {
             self.violated(format!("7: {key:?} was acked and has no outcome"));
-        }
-    }
-
-    /// A server refuses a send over a connection.
-    pub fn refused_by_server(&mut self, conn: usize, nack: &Nack) {
-        let Some(reference) = nack.reference.clone() else { return };
-        let Some(key) = self.sends.references.get(&(conn, reference)).copied() else { return };
-        if let Some(sent) = self.sends.all.get(&key)
-            && nack.code == Code::RateLimited
-        {
-            let user = self.told_speaker().unwrap_or(sent.user);
-            self.was_too_fast(user, key, nack.retry_after_ms);
-        }
-        let line = self.sends.all.get(&key).and_then(|sent| {
-            let one = sent.transmissions.iter().rev().find(|one| one.reference == nack.reference)?;
-            one.line.as_ref().map(|(_, pseq)| *pseq)
-        });
-        self.nack_promised(nack, line);
-        let Some(sent) = self.sends.all.get_mut(&key) else { return };
-        if nack.code != Code::UnknownProducer || self.bereft.contains_key(&sent.place) {
-            sent.refused |= !nack.retry && nack.code != Code::UnknownProducer;
-            return;
-        }
-        let line = sent.transmissions.iter().rev().find(|one| one.reference == nack.reference);
-        let Some((pid, pseq)) = line.and_then(|one| one.line.as_ref()) else { return };
-        let now = (self.ground_truth.seen(sent.place).0.cloned(), self.ground_truth.forks(sent.place));
-        // Of a line that goes on, only so many answers are kept.
-        if let Some((at, epoch, forks, last)) = self.sends.used.get(pid)
-            && now == (epoch.clone(), *forks)
-            && pseq + self.answers_kept > *last
-            && self.now - self.stood - at + 5 * SECOND < self.dedupe_window
-        {
-            self.violated(format!("2.3: the server has forgotten the line of {key:?}"));
-        }
-    }
-
-    /// A connection was refused before anything came on it: what it was given without a number, and in a way that a refusal
-    /// could name, is certainly not appended.
-    pub fn connection_refused(&mut self, client: usize, conn: usize) {
-        for (_, sent) in self.sends.all.range_mut((client, 0)..(client + 1, 0)) {
-            let last = sent.transmissions.last();
-            let here =
-                last.is_some_and(|last| last.conn == conn && last.line.is_none() && last.reference.is_some());
-            if sent.outcome.is_none() && here {
-                sent.disowned = true;
-                sent.transmissions.clear();
-            }
-        }
-    }
-
-    /// The server does not know a send's line (any more): what this connection alone was given of it is certainly not
-    /// appended.
-    fn disown(&mut self, conn: usize, key: Key, reference: &Id) {
-        let pid = |sent: &Sent| Some(sent.transmissions.last()?.line.as_ref()?.0.clone());
-        let Some(line) = self.sends.producers.get(&(conn, reference.clone())).cloned() else { return };
-        for (other, sent) in self.sends.all.range_mut((key.0, 0)..(key.0 + 1, 0)) {
-            let only_here = sent.transmissions.iter().all(|one| one.conn == conn);
-            if sent.outcome.is_none() && only_here && pid(sent).as_ref() == Some(&line) {
-                sent.disowned = true;
-                sent.transmissions.clear();
-                if let Some(flying) = self.sends.in_flight.get_mut(&(conn, line.clone())) {
-                    flying.remove(other);
-                }
-            }
-        }
-    }
-
-    /// A client receives a nack on a connection.
-    pub fn nack_received(&mut self, conn: usize, nack: &Nack) {
-        let state = match nack.code {
-            Code::SequenceGap => Some(Sometimes::SequenceGapNack),
-            Code::UnknownProducer => Some(Sometimes::UnknownProducerNack),
-            _ if !nack.retry => Some(Sometimes::RefusedForGood),
-            _ => None,
-        };
-        if let Some(state) = state {
-            self.cover.reach(state);
-        }
-        let Some(reference) = nack.reference.clone() else { return };
-        let Some(key) = self.sends.references.get(&(conn, reference.clone())).copied() else { return };
-        let flies = self.counts.flies_as(conn, key).cloned();
-        self.lands(key);
-        // Only what is said of the latest transmission counts, and of the connection in use.
-        let moved = self.conns.get(&key.0) != Some(&conn);
-        let latest = flies.as_ref() == Some(&reference);
-        let counts = latest && !moved && !self.may_be_due(key);
-        if latest || flies.is_none() {
-            // Of one that is not waited for any more the refusal counts all the same for what is behind it.
-            let given_up = flies.is_none() && {
-                let outcome = self.sends.all.get(&key).and_then(|sent| sent.outcome.as_ref());
-                outcome == Some(&DeliveryStatus::Unknown)
-            };
-            let all = (counts || given_up) && (nack.retry || nack.code == Code::UnknownProducer);
-            self.lands_on(conn, &reference, all, nack.expected);
-        }
-        self.is_clouded(conn);
-        if !moved {
-            self.is_refused(conn, key, nack, counts);
-        }
-        if counts {
-            self.pauses(conn, key, nack);
-        }
-        if let Some(sent) = self.sends.all.get_mut(&key) {
-            sent.refusals.push(nack.code);
-            sent.nacked = Some(nack.code);
-            for one in &mut sent.transmissions {
-                one.is_refused |= nack.retry && one.reference == nack.reference;
-            }
-            if nack.code == Code::NotJoined {
-                // What was given without a number is certainly not appended: it may be made again, on any connection.
-                let is_it = |one: &Transmission| one.line.is_none() && one.reference == nack.reference;
-                sent.transmissions.retain(|one| !is_it(one));
-            }
-            if !nack.retry {
-                self.refused.insert((key.0, sent.place));
-            }
-        }
-        if matches!(nack.code, Code::UnknownProducer | Code::SequenceGap) {
-            self.disown(conn, key, &reference);
         }
     }
 }

@@ -5,8 +5,9 @@ use crate::sim::Micros;
 use crate::sim::client::{CANARY, EPOCH};
 use crate::sim::plan::Plan;
 use fastrand::Rng;
+use rejoin::feed::FeedItem;
 use rejoin::machine::{ClockReading, ConnId, Credentials, Feed};
-use rejoin::{FeedConfig, Name, Timestamp, Token};
+use rejoin::{FeedConfig, Name, Position, Timestamp, Token};
 use std::time::Duration;
 
 /// A reader in the world.
@@ -42,6 +43,8 @@ pub(in crate::sim) struct Reader {
     pub(in crate::sim) is_closed: bool,
     /// Its next stream begins with so many old messages.
     pub(in crate::sim) rewinds: u8,
+    /// Something has shown its process that the server is one of this contract.
+    pub(in crate::sim) knows_contract: bool,
     /// How many ticks it was given at one moment.
     pub(in crate::sim) ticks_at: (Micros, u32),
     config: FeedConfig,
@@ -76,6 +79,7 @@ impl Reader {
             token_serial: 0,
             is_closed: false,
             rewinds: 0,
+            knows_contract: false,
             ticks_at: (0, 0),
             slept: 0,
         }
@@ -96,8 +100,19 @@ impl Reader {
         let mut config = self.config.clone();
         config.since.clone_from(&since);
         self.process += 1;
+        self.knows_contract = false;
         self.feed = Some(Feed::new(config, room, self.rng.u64(..)));
         since
+    }
+
+    /// Its process is given this.
+    pub(in crate::sim) fn hears(&mut self, item: &FeedItem) {
+        self.knows_contract |= match item {
+            FeedItem::Message { id, .. } => id.as_deref().and_then(Position::from_event_id).is_some(),
+            FeedItem::Gap { .. } => true,
+            FeedItem::Id(id) => Position::from_event_id(id).is_some(),
+            _ => false,
+        };
     }
 
     /// The process is gone, and everything that was in its memory.

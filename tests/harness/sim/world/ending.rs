@@ -92,7 +92,9 @@ impl World {
         // The slowest rate lets one pass each second.
         let by_rate = self.plan.server.rate.map_or(0, |_| 2 * most * SECOND);
         // Where sends are refused for good before one was taken, each is the first of another line.
-        let at_once = if self.plan.server.content_bytes < 4000 { 1 } else { self.plan.server.in_flight };
+        let one = self.plan.server.content_bytes < 4000 || self.plan.server.versions;
+        // So does a gateway of another version, which allows less.
+        let at_once = if one { 1 } else { self.plan.server.in_flight };
         let by_latency = most * self.plan.latency.1 * 6 / at_once;
         // A fate may show only in a replay that is paged in small parts.
         let pages = self.checker.appended_count() as Micros / self.plan.server.replay;

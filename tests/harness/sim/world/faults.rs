@@ -181,10 +181,12 @@ impl World {
     }
 
     pub(super) fn notify(&mut self, client: usize) {
-        let node = self.struck();
-        if self.nodes[node].process != Process::Up || !self.nodes[node].speaks_extended() {
+        let speaks =
+            |node: &usize| self.nodes[*node].process == Process::Up && self.nodes[*node].speaks_extended();
+        // A backend asks another node where one cannot do it.
+        let Some(node) = std::iter::once(self.struck()).chain(0..self.nodes.len()).find(speaks) else {
             return;
-        }
+        };
         self.notes += 1;
         let user = self.clients[client].user;
         let data = Some(format!("\"u{}-{}\"", PERSONAL as usize + user, self.notes));
@@ -264,9 +266,11 @@ impl World {
         }
     }
 
-    /// A log is about to lose its beginning. Of that, what a connection had not taken yet is told by what is said next.
+    /// A log is about to lose its beginning. Of that, what a connection had not taken yet is told by what is said next; so
+    /// is what the notice of has not reached its node, of several.
     pub(super) fn hides_what_was_not_read(&mut self, log: LogOwner) {
-        for conn in self.conns.iter_mut().filter(|conn| conn.draining && conn.server_open) {
+        let several = self.nodes.len() > 1;
+        for conn in self.conns.iter_mut().filter(|conn| (conn.draining || several) && conn.server_open) {
             let at = match log {
                 LogOwner::Room(room) => place(&Self::room(room), 0),
                 LogOwner::Stream(_) => place("@me", conn.user),

@@ -42,6 +42,11 @@ fn meaning(code: CauseCode) -> Meaning {
     }
 }
 
+/// Whether this says that a token was refused.
+pub(super) fn is_refusal(code: CauseCode) -> bool {
+    matches!(meaning(code), Meaning::Rejected | Meaning::Expired)
+}
+
 /// The rule's own state.
 #[derive(Debug, Default)]
 pub(super) struct Delays {

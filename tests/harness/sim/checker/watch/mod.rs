@@ -1,6 +1,7 @@
 //! Checks a client's connection layer against reconnecting.md: dials and their times, tokens, offers, probes, migrations and old
 //! connections. An independent model, fed with the inputs and outputs of one client.
 
+mod clients;
 mod delays;
 mod duties;
 mod liveness;
@@ -14,7 +15,7 @@ use delays::Delays;
 pub use delays::Waits;
 use duties::{Did, Obligation};
 use moves::{Next, OldConnection};
-use rejoin::machine::{ClientMessage, Command, ConnId, Disconnect, Input, Output, ServerMessage, Session};
+use rejoin::machine::{ClientMessage, Command, ConnId, Disconnect, Input, Output, ServerMessage};
 use rejoin::messages::Hello;
 use rejoin::{CauseCode, Event, Hint, Id, Mode, Name, RoomChange, RoomState, State, StateChange};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -420,6 +421,15 @@ impl Watch {
                     self.dialling = self.next.take().and_then(|next| next.dialling);
                     self.dialled_at = self.now;
                 }
+                let refused = change.cause.as_ref().is_some_and(|cause| delays::is_refusal(cause.code));
+                if let Some(moving) = self.dialling.take_if(|_| lost.is_some() && refused)
+                    && !self.did.abandons.contains(&moving)
+                {
+                    self.wrong(format!(
+                        "dial {} shows a token that was refused, and is not given up",
+                        moving.0
+                    ));
+                }
                 if let Some(cause) = &change.cause {
                     self.tokens.asking = false;
                     let at = retry_at.map(super::micros_of);
@@ -450,70 +460,5 @@ impl Watch {
             let said = self.suspended;
             self.wrong(format!("a loss {age} µs old, suspended after {after}, is said to be: {said}"));
         }
-    }
-}
-
-impl Checker {
-    fn watch(&mut self, client: usize) -> &mut Watch {
-        if self.watches.len() <= client {
-            self.watches.resize_with(client + 1, Watch::default);
-        }
-        &mut self.watches[client]
-    }
-
-    /// What a client knows, as far as it has been told.
-    pub(super) fn watched(&self, client: usize) -> Option<&Watch> {
-        self.watches.get(client)
-    }
-
-    /// A process of a client begins.
-    pub fn begins(&mut self, client: usize, begins: Begins) {
-        let lived = self.watch(client).lived;
-        *self.watch(client) = Watch { lived, ..Watch::begins(begins) };
-    }
-
-    /// A client is given an input.
-    pub fn before(&mut self, client: usize, clock: Clock, input: &Input, session: &Session) {
-        self.watch(client).duties.clear();
-        let behind = self.now.saturating_sub(clock.monotonic);
-        self.watch(client).behind = behind;
-        self.watch(client).before(clock, input);
-        self.owes(client, input, session);
-    }
-
-    /// It has this output.
-    pub fn did(&mut self, client: usize, output: &Output) {
-        if let Output::Event(Event::State(StateChange { state, .. })) = output
-            && matches!(state, State::Closing | State::Closed | State::Failed)
-        {
-            // Everything has its outcome, and what follows is another line.
-            self.prompt_restarted(client);
-        }
-        self.watch(client).did(output);
-    }
-
-    /// It has dealt with the input.
-    pub fn after(&mut self, client: usize, session: &Session) {
-        let watch = self.watch(client);
-        watch.is_suspended_in_time();
-        watch.is_alive_in_time();
-        watch.moves_in_time();
-        self.has_done(client, session);
-        self.watch(client).dials_in_time();
-        let wrong = std::mem::take(&mut self.watch(client).wrong);
-        for what in wrong {
-            self.violated(format!("11: u{client}: {what}"));
-        }
-    }
-
-    /// How long clients have waited, within what they may.
-    pub fn waited(&self) -> Waits {
-        let mut all = Waits::default();
-        for watch in &self.watches {
-            for (sum, own) in all.iter_mut().zip(&watch.delays.spread) {
-                *sum += own;
-            }
-        }
-        all
     }
 }

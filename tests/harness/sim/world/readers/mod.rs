@@ -1,7 +1,8 @@
-//! The readers of the world: what their driver does, and nothing more. Their streams are in `streams`, what happens to
-//! them in `acts`.
+//! The readers of the world: what their driver does, and nothing more. Their streams are in `streams` and `ends`, what happens
+//! to them in `actions`.
 
 mod actions;
+mod ends;
 mod streams;
 
 use super::{SimEvent, World};
