@@ -151,6 +151,7 @@ mod send_queue;
 mod server;
 mod session_log;
 mod shared_hub;
+mod shared_sessions;
 mod socket;
 mod socketio;
 mod sse;

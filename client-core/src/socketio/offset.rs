@@ -19,8 +19,8 @@ enum Form {
     Clock(u64),
 }
 
-/// The longest text that is looked at.
-const MAX_LEN: usize = 64;
+/// The longest text that is looked at: our own servers say in it how far a client is in several rooms.
+const MAX_LEN: usize = 256;
 /// A server's clock that ran faster than ours by more than this was no clock, but a word that looks like one.
 const MAX_DRIFT_MS: u64 = 3_600_000;
 

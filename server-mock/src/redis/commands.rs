@@ -2,12 +2,14 @@
 
 use super::config::RedisConfig;
 use super::encode::{self, millis};
-use super::keys::{Keys, RoomKeys};
+use super::keys::{Keys, RoomKeys, room_field};
 use super::scripts::{self, Script};
+use super::session_fields;
 use super::shards::Command;
 use crate::auth::{MOST_REVOCATIONS, Revoked, TicketKey, hex};
 use crate::hub::HubConfig;
 use crate::hub::shared::{Control, Decision, KnownHead, StoreRequest, UsageReport};
+use crate::shared_sessions::{SessionKey, SessionRecord};
 use redis::Cmd;
 use rejoin::messages::Signal;
 use rejoin::{Id, Name};
@@ -23,6 +25,7 @@ pub(super) struct Commands {
     retention: Duration,
     dedupe_window: Duration,
     attendance: Duration,
+    sessions_of_user: usize,
     is_sharded: bool,
 }
 
@@ -37,6 +40,8 @@ impl Commands {
             retention: hub.retention.max(hub.dedupe_window),
             dedupe_window: hub.dedupe_window,
             attendance: config.presence_ttl,
+            // Those that are open, and as many that are lost.
+            sessions_of_user: hub.sockets_per_user.saturating_mul(2).max(1),
             is_sharded: config.address.is_cluster(),
         }
     }
@@ -158,6 +163,67 @@ impl Commands {
         let mut cmd = redis::cmd("GETDEL");
         cmd.arg(&key);
         Command { cmd, key }
+    }
+
+    pub(super) fn find_session(&self, key: &SessionKey) -> Command {
+        let [key, _] = self.session_keys(key);
+        let mut cmd = redis::cmd("HGETALL");
+        cmd.arg(&key);
+        Command { cmd, key }
+    }
+
+    pub(super) fn keep_session(
+        &self,
+        key: &SessionKey,
+        record: &SessionRecord,
+        before: Option<u64>,
+        lasts: Duration,
+    ) -> Command {
+        let version = record.version;
+        let mut command = self.prolong_or_keep_session(key, (record.session, before, version), lasts);
+        session_fields::write(&mut command.cmd, record);
+        command
+    }
+
+    pub(super) fn prolong_session(&self, key: &SessionKey, session: u64, lasts: Duration) -> Command {
+        self.prolong_or_keep_session(key, (session, None, 0), lasts)
+    }
+
+    fn prolong_or_keep_session(
+        &self,
+        key: &SessionKey,
+        (session, before, version): (u64, Option<u64>, u64),
+        lasts: Duration,
+    ) -> Command {
+        let [own, all] = self.session_keys(key);
+        let mut cmd = call(&scripts::SESSION_KEEP, true, &[own.clone(), all]);
+        cmd.arg(session).arg(before.map_or(String::new(), |before| before.to_string())).arg(version);
+        cmd.arg(millis(lasts).max(1)).arg(self.sessions_of_user).arg(&key.digest);
+        Command { cmd, key: own }
+    }
+
+    pub(super) fn end_session(&self, key: &SessionKey, session: u64, lasts: Duration) -> Command {
+        let [own, all] = self.session_keys(key);
+        let mut cmd = call(&scripts::SESSION_END, true, &[own.clone(), all]);
+        cmd.arg(session).arg(millis(lasts)).arg(&key.digest);
+        Command { cmd, key: own }
+    }
+
+    /// Nobody who is removed comes back by a session into what it is removed from.
+    pub(super) fn forget_sessions(&self, control: &Control) -> Command {
+        let (user, field) = match control {
+            Control::Kick { user, .. } => (user, String::new()),
+            Control::Remove { room, user } => (user, room_field(room)),
+        };
+        let key = self.keys.sessions(user);
+        let mut cmd = call(&scripts::SESSION_FORGET, true, std::slice::from_ref(&key));
+        cmd.arg(self.keys.session_prefix(user)).arg(field);
+        Command { cmd, key }
+    }
+
+    fn session_keys(&self, key: &SessionKey) -> [String; 2] {
+        let own = self.keys.session_prefix(&key.user) + &key.digest;
+        [own, self.keys.sessions(&key.user)]
     }
 
     pub(super) fn revoke(&self, what: &Revoked, lasts: Duration) -> Command {

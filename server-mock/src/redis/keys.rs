@@ -26,6 +26,11 @@ pub(super) struct RoomKeys {
     base: String,
 }
 
+/// The field of a room in what is kept of a session.
+pub(super) fn room_field(room: &str) -> String {
+    format!("r{}", hash(room))
+}
+
 /// The first 128 bits of the SHA-256, in hexadecimal.
 fn hash(text: &str) -> String {
     let mut hex = String::with_capacity(2 * DIGEST);
@@ -73,6 +78,16 @@ impl Keys {
     /// What a user has used of the limits that all nodes share.
     pub(super) fn user(&self, user: &Name) -> String {
         format!("{}:user:{{{}}}", self.prefix, hash(user))
+    }
+
+    /// The Socket.IO sessions of a user that can be recovered.
+    pub(super) fn sessions(&self, user: &Name) -> String {
+        format!("{}:sessions:{{{}}}", self.prefix, hash(user))
+    }
+
+    /// What the keys of these sessions have before their digests: they are in one slot.
+    pub(super) fn session_prefix(&self, user: &Name) -> String {
+        format!("{}:session:{{{}}}:", self.prefix, hash(user))
     }
 
     /// A ticket, by its digest.

@@ -9,13 +9,16 @@
 //! | `…:here` | hash: who is there on which node, and until when unless the node says it again |
 //! | the channel without a last part | what happens there |
 //!
-//! Beside these `prefix:user:{DIGEST}` (what a user has used of the limits that all nodes share), `prefix:bans`, `prefix:revocations`, `prefix:ticket:DIGEST`, the channel `prefix:control` for what every
+//! Beside these `prefix:user:{DIGEST}` (what a user has used of the limits that all nodes share), `prefix:sessions:{DIGEST}` (a
+//! user's Socket.IO sessions that can be recovered) and `prefix:session:{DIGEST}:DIGEST` for each of them, `prefix:bans`,
+//! `prefix:revocations`, `prefix:ticket:DIGEST`, the channel `prefix:control` for what every
 //! node has to do, and a channel `prefix:node:NODE` each for what others answer a node.
 //!
 //! Each request is one script with keys of one slot, so that it is atomic on a cluster too. Requests go over one connection, pipelined; notices come over another
 //! one, which subscribes before a room is read. Both come back by themselves. On a cluster each of the two is a connection to
 //! each shard; a room's notices are published on its own shard.
 
+mod aside;
 mod backoff;
 mod commands;
 mod config;
@@ -33,6 +36,8 @@ mod reconcile;
 mod replies;
 mod requests;
 mod scripts;
+mod session_fields;
+mod session_store;
 mod shards;
 mod slots;
 mod subscriber;
@@ -49,6 +54,8 @@ use crate::auth::Shared as SharedTokens;
 use crate::hub::HubConfig;
 use crate::hub::shared::{RequestId, StoreNotice, StoreRequest, StoreResponse};
 use crate::other_nodes::{OtherNodes, Question};
+use crate::shared_sessions::SharedSessions;
+use aside::{Aside, AsideCommand};
 use commands::Commands;
 use connection::{Connection, Dialer};
 use gather::Gather;
@@ -57,11 +64,12 @@ use positions::Positions;
 use push_queue::PushQueue;
 use requests::Requests;
 use serde_json::Value;
+use session_store::RedisSessionStore;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use subscriber::Subscriber;
-use token_store::{RedisTokenStore, TokenCommand};
+use token_store::RedisTokenStore;
 use tokio::sync::mpsc;
 
 /// Orders to the subscriber that wait for it.
@@ -106,7 +114,8 @@ pub struct Redis {
     notices: (Connection, PushQueue),
     token_store: RedisTokenStore,
     gather: Gather,
-    token_commands: mpsc::Receiver<TokenCommand>,
+    session_store: RedisSessionStore,
+    asides: mpsc::Receiver<AsideCommand>,
     revoked: Vec<Revocation>,
 }
 
@@ -125,7 +134,9 @@ impl Redis {
         let requests = requests::connect(&dialer).await?;
         let keys = Keys::new(&config.prefix);
         let commands = Arc::new(Commands::new(keys.clone(), node.clone(), hub, config));
-        let (token_store, token_commands) = RedisTokenStore::new(Arc::clone(&commands));
+        let (aside, asides) = Aside::new();
+        let token_store = RedisTokenStore::new(Arc::clone(&commands), aside.clone());
+        let session_store = RedisSessionStore::new(Arc::clone(&commands), aside);
         let gather = Gather::new(node, keys, token_store.clone());
         let notices = subscriber::connect(&dialer, &commands, &gather).await?;
         let revoked = commands.revocations().ask(&requests.shards).await;
@@ -136,7 +147,8 @@ impl Redis {
             revoked,
             token_store,
             gather,
-            token_commands,
+            session_store,
+            asides,
             commands,
             health: Arc::default(),
             durability: config.durability,
@@ -158,6 +170,11 @@ impl Redis {
     /// Where tickets and revocations of all servers are.
     pub(crate) fn token_store(&self) -> Arc<dyn SharedTokens> {
         Arc::new(self.token_store.clone())
+    }
+
+    /// Where Socket.IO sessions of all servers are.
+    pub(crate) fn sessions(&self) -> Arc<dyn SharedSessions> {
+        Arc::new(self.session_store.clone())
     }
 
     /// The other servers of this Redis.
@@ -189,7 +206,7 @@ impl Redis {
             self.health,
             positions,
             orders,
-            self.token_commands,
+            self.asides,
             self.durability,
             self.requests,
         );

@@ -2,6 +2,7 @@
 //! is away. The scripts decide about rooms.
 
 use super::StoreListener;
+use super::aside::AsideCommand;
 use super::backoff::Backoff;
 use super::commands::Commands;
 use super::config::Durability;
@@ -16,8 +17,7 @@ use super::replies;
 use super::scripts;
 use super::shards::ask;
 use super::subscriber::Order;
-use super::token_store::TokenCommand;
-use crate::hub::shared::{Decision, RequestId, StoreRequest, StoreResponse};
+use crate::hub::shared::{Control, Decision, RequestId, StoreRequest, StoreResponse};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
@@ -94,7 +94,7 @@ pub(super) struct Requests {
     pub(super) health: Arc<Health>,
     pub(super) positions: Arc<Positions>,
     pub(super) orders: mpsc::Sender<Order>,
-    token_commands: mpsc::Receiver<TokenCommand>,
+    asides: mpsc::Receiver<AsideCommand>,
     pub(super) durability: Durability,
     connection: Option<Connection>,
     /// Slots of the cluster are on other shards than this connection knows.
@@ -141,7 +141,7 @@ impl Requests {
         health: Arc<Health>,
         positions: Arc<Positions>,
         orders: mpsc::Sender<Order>,
-        token_commands: mpsc::Receiver<TokenCommand>,
+        asides: mpsc::Receiver<AsideCommand>,
         durability: Durability,
         connection: Connection,
     ) -> Self {
@@ -153,7 +153,7 @@ impl Requests {
             health,
             positions,
             orders,
-            token_commands,
+            asides,
             durability,
             connection: Some(connection),
             number: 0,
@@ -202,7 +202,7 @@ impl Requests {
                     Some(request) => self.take(request).await,
                     None => return,
                 },
-                Some(aside) = self.token_commands.recv(), if self.doing.len() < MAX_IN_FLIGHT => self.aside(aside).await,
+                Some(aside) = self.asides.recv(), if self.doing.len() < MAX_IN_FLIGHT => self.aside(aside).await,
                 Some(done) = self.doing.next() => self.done(done).await,
                 dialed = finished(&mut dialing) => {
                     dialing = None;
@@ -380,6 +380,9 @@ impl Requests {
             let _ = self.orders.send(Order::Close { room }).await;
             return;
         }
+        if let StoreRequest::Control(control) = &request {
+            self.forget_sessions(control).await;
+        }
         let (Some(connection), Some(command)) = (&self.connection, self.commands.command(&request, whole))
         else {
             if matches!(request, StoreRequest::Open { .. }) {
@@ -395,8 +398,19 @@ impl Requests {
         .await;
     }
 
+    /// Who is removed does not come back by a Socket.IO session, whichever node has had it.
+    async fn forget_sessions(&mut self, control: &Control) {
+        let Some(connection) = &self.connection else { return };
+        let asked = self.commands.forget_sessions(control).ask(&connection.shards);
+        let connection = self.number;
+        self.start(Box::pin(
+            async move { Done::Ping { connection, reply: asked.await.map(drop), aside: true } },
+        ))
+        .await;
+    }
+
     /// Asks for somebody beside the hub, who is told nothing if there is no answer.
-    async fn aside(&mut self, TokenCommand { command, answer }: TokenCommand) {
+    async fn aside(&mut self, AsideCommand { command, answer }: AsideCommand) {
         let Some(connection) = &self.connection else { return };
         let (asked, connection) = (command.ask(&connection.shards), self.number);
         self.start(Box::pin(async move {

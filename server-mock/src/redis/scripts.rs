@@ -38,6 +38,13 @@ pub(super) static REVOKE: LazyLock<Script> = LazyLock::new(|| script(&[include_s
 pub(super) static REVOCATIONS: LazyLock<Script> =
     LazyLock::new(|| script(&[include_str!("scripts/revocations.lua")]));
 
+pub(super) static SESSION_KEEP: LazyLock<Script> =
+    LazyLock::new(|| script(&[include_str!("scripts/session_keep.lua")]));
+pub(super) static SESSION_END: LazyLock<Script> =
+    LazyLock::new(|| script(&[include_str!("scripts/session_end.lua")]));
+pub(super) static SESSION_FORGET: LazyLock<Script> =
+    LazyLock::new(|| script(&[include_str!("scripts/session_forget.lua")]));
+
 /// Those that are called by their digest, for loading.
 pub(super) fn all() -> [&'static Script; 6] {
     [&OPEN, &APPEND, &ATTEND, &CONTROL, &BANS, &USAGE]

@@ -1,5 +1,6 @@
-//! Tickets and revocations in Redis. Owns their commands and deadlines; shares the connection of the hub's requests.
+//! Tickets and revocations in Redis. Owns what an answer means.
 
+use super::aside::Aside;
 use super::commands::Commands;
 use super::replies;
 use super::shards::Command;
@@ -9,55 +10,27 @@ use redis::Value;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
-
-/// How long an answer may take: somebody waits for it who has not been let in.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
-
-/// Questions that wait for the connection.
-pub(super) const MOST: usize = 1_024;
-
-/// A command, and who waits for its answer. Dropped unanswered, nothing is known of it.
-#[derive(Debug)]
-pub(super) struct TokenCommand {
-    pub(super) command: Command,
-    pub(super) answer: oneshot::Sender<Value>,
-}
 
 /// A clone asks over the same connection.
 #[derive(Clone)]
 pub(crate) struct RedisTokenStore {
     commands: Arc<Commands>,
-    token_commands: mpsc::Sender<TokenCommand>,
+    aside: Aside,
 }
 
 impl RedisTokenStore {
-    pub(super) fn new(commands: Arc<Commands>) -> (Self, mpsc::Receiver<TokenCommand>) {
-        let (token_commands, asked) = mpsc::channel(MOST);
-        (Self { commands, token_commands }, asked)
+    pub(super) fn new(commands: Arc<Commands>, aside: Aside) -> Self {
+        Self { commands, aside }
     }
 
     /// Publishes something. Nobody waits for it.
     pub(super) fn publish(&self, channel: &str, text: &str) {
-        drop(self.ask(publish(channel, text)));
+        drop(self.aside.ask(publish(channel, text)));
     }
 
     /// Publishes something; gives how many subscribers have got it, if that is known.
     pub(super) async fn publish_counted(&self, channel: &str, text: &str) -> Option<u64> {
-        replies::number(&self.ask(publish(channel, text)).await.ok()?)
-    }
-
-    fn ask(&self, command: Command) -> BoxFuture<'static, Result<Value, Unavailable>> {
-        let (answer, answered) = oneshot::channel();
-        let asked = self.token_commands.try_send(TokenCommand { command, answer });
-        Box::pin(async move {
-            asked.map_err(|_| Unavailable)?;
-            match timeout(ANSWERED_WITHIN, answered).await {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(_)) | Err(_) => Err(Unavailable),
-            }
-        })
+        replies::number(&self.aside.ask(publish(channel, text)).await.ok()?)
     }
 }
 
@@ -75,12 +48,12 @@ impl Shared for RedisTokenStore {
         sealed: &[u8],
         lasts: Duration,
     ) -> BoxFuture<'static, Result<(), Unavailable>> {
-        let kept = self.ask(self.commands.keep_ticket(key, sealed, lasts));
+        let kept = self.aside.ask(self.commands.keep_ticket(key, sealed, lasts));
         Box::pin(async move { if kept.await? == Value::Okay { Ok(()) } else { Err(Unavailable) } })
     }
 
     fn take_ticket(&self, key: &TicketKey) -> BoxFuture<'static, Result<Option<Vec<u8>>, Unavailable>> {
-        let taken = self.ask(self.commands.take_ticket(key));
+        let taken = self.aside.ask(self.commands.take_ticket(key));
         Box::pin(async move {
             match taken.await? {
                 Value::BulkString(sealed) => Ok(Some(sealed)),
@@ -91,7 +64,7 @@ impl Shared for RedisTokenStore {
     }
 
     fn revoke(&self, what: &Revoked, lasts: Duration) -> BoxFuture<'static, Result<SystemTime, NotShared>> {
-        let revoked = self.ask(self.commands.revoke(what, lasts));
+        let revoked = self.aside.ask(self.commands.revoke(what, lasts));
         Box::pin(async move {
             let value = revoked.await.map_err(|Unavailable| NotShared::Unavailable)?;
             if replies::text(&value) == Some("full") {

@@ -135,7 +135,11 @@ impl Server {
         {
             tracing::error!("too many tokens are revoked: this server does not know all of them");
         }
-        let socket_io = Arc::new(SocketIo::new(&config.namespaces, &limits, &hub));
+        #[cfg(feature = "redis")]
+        let sessions = store.as_ref().map(|store| store.redis.sessions());
+        #[cfg(not(feature = "redis"))]
+        let sessions = None;
+        let socket_io = Arc::new(SocketIo::new(&config.namespaces, &limits, &hub, sessions));
         let authorizer = config.authorize;
         let app =
             AppState::new(authority, allow_origin, hosts, limits, hub, faults, gate, requests, authorizer);

@@ -3,12 +3,13 @@
 
 use super::SocketIo;
 use super::acks::{self, Waiting};
-use super::deliveries::Deliveries;
+use super::deliveries::{Deliveries, SharedDeliveries, lock};
 use super::inbound::{self, Inbound};
+use super::keeper::Keeper;
 use super::namespaces::Namespace;
 use super::outbound::{OutboundEvent, Start, Translator};
 use super::packet;
-use super::recovery::{Claimed, Owner, Recoverable, SharedDeliveries, lock};
+use super::recovery::{Claimed, NewEntry, Owner, Recoverable};
 use super::write_queue::WriteQueue;
 use crate::auth::Identity;
 use crate::faults::{DelayQueue, FaultGuard, FaultState};
@@ -65,6 +66,10 @@ pub(super) struct Member {
     /// `None` where sessions are not recovered.
     recoverable: Option<Recoverable>,
     deliveries: Option<SharedDeliveries>,
+    /// What other servers know of it.
+    keeper: Option<Keeper>,
+    /// Waits until they know of the rooms that it is about.
+    held: Option<OutboundEvent>,
     /// What the client is to be told of it: its id, and under which one it can be recovered.
     sid: String,
     permit: Arc<ConnectionPermit>,
@@ -79,6 +84,8 @@ pub(super) struct Admission {
     pub(super) permit: Arc<ConnectionPermit>,
     /// The session that it goes on with.
     pub(super) claimed: Option<Claimed>,
+    /// The number in the offset with which the client has come.
+    pub(super) begun_with: Option<u64>,
 }
 
 /// A client that has been let in and waits for its rooms.
@@ -94,6 +101,7 @@ pub(super) struct PendingMember {
     fault_guard: FaultGuard,
     /// The session that it goes on with, if the hub puts it back into its rooms.
     claimed: Option<(Claimed, BoxFuture<'static, bool>)>,
+    begun_with: Option<u64>,
 }
 
 impl PendingMember {
@@ -105,7 +113,7 @@ impl PendingMember {
         transport: TransportKind,
         fault_state: &Arc<FaultState>,
     ) -> Result<Self, Shutdown> {
-        let Admission { number, namespace, identity, positions, permit, claimed } = admission;
+        let Admission { number, namespace, identity, positions, permit, claimed, begun_with } = admission;
         let user = identity.user.clone();
         let send_queue = Arc::new(SendQueue::new(app.limits.queue_frames, app.limits.queue_bytes));
         let origin = Origin { client, protocol: "socketio", transport };
@@ -130,6 +138,7 @@ impl PendingMember {
             send_queue,
             fault_guard,
             claimed,
+            begun_with,
         })
     }
 
@@ -157,10 +166,12 @@ impl PendingMember {
             send_queue,
             fault_guard,
             claimed,
+            begun_with,
         } = self;
         let claimed = claimed.map(|(claimed, _)| claimed);
+        let before = claimed.as_ref().map(|claimed| claimed.session);
+        let session = socket_io.recovery.session();
         let deliveries = socket_io.recovery.is_on().then(|| {
-            let session = socket_io.recovery.number();
             let rooms = claimed.as_ref().map(|claimed| &*claimed.rooms);
             let deliveries =
                 rooms.map_or_else(|| Deliveries::new(session), |rooms| Deliveries::resumed(session, rooms));
@@ -180,9 +191,18 @@ impl PendingMember {
             (socket_io.sessions.sid(), socket_io.sessions.sid())
         };
         let owner = Owner { user: user.clone(), namespace: Name::from(namespace.name()) };
+        let mut keeper = None;
         let recoverable = deliveries.clone().map(|deliveries| {
-            let hub_conn = (hub_conn.conn(), Arc::clone(&permit));
-            socket_io.recovery.open(pid, sid.clone(), owner, hub_conn, client, deliveries)
+            let place = socket_io.recovery.place(&owner, &pid, session);
+            let numbers = (before, begun_with);
+            keeper = place.clone().map(|place| {
+                // As long as it would take this server to see a loss, and then as long as that is remembered.
+                let (interval, answer) = app.engine_pings();
+                let lasts = (interval + answer).saturating_add(socket_io.recovery.longest());
+                Keeper::begin(place, Arc::clone(&deliveries), sid.clone(), numbers, lasts)
+            });
+            let (conn, permit, sid) = (hub_conn.conn(), Arc::clone(&permit), sid.clone());
+            socket_io.recovery.open(NewEntry { pid, sid, owner, conn, permit, client, deliveries, place })
         });
         Member {
             number,
@@ -198,6 +218,8 @@ impl PendingMember {
             answers: app.extended,
             recoverable,
             deliveries,
+            keeper,
+            held: None,
             sid,
             permit,
         }
@@ -212,9 +234,12 @@ impl Member {
     }
 
     /// The engine's ping goes out.
-    pub(super) fn pinged(&self) {
+    pub(super) fn pinged(&mut self) {
         if let Some(deliveries) = &self.deliveries {
             lock(deliveries).pinged();
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.pinged();
         }
     }
 
@@ -361,61 +386,96 @@ impl Member {
         write_queue: &mut WriteQueue,
         cx: &mut Context<'_>,
     ) -> (Drained, Option<Duration>) {
-        let (late, out) = (self.delay_queue.backlog(), write_queue.backlog());
-        let backlog = (late.0 + out.0, late.1 + out.1);
-        let mut taken = self.send_queue.take(&mut self.items, backlog, cx.waker());
-        self.delay_queue.hold(fault_state, &mut self.items);
-        self.delay_queue.release(fault_state, &mut self.items, cx);
-        if !self.items.is_empty() {
-            taken = Drained::Items;
-        } else if !self.delay_queue.is_empty() {
-            // Whatever else there is comes after it.
-            taken = Drained::Empty;
+        if !self.is_kept(cx) {
+            // Whatever else there is comes after what waits.
+            return (Drained::Empty, None);
+        }
+        if let Some(held) = self.held.take() {
+            self.put(held, fault_state, write_queue);
+            return (Drained::Items, None);
+        }
+        let mut taken = Drained::Items;
+        if self.items.is_empty() {
+            let (late, out) = (self.delay_queue.backlog(), write_queue.backlog());
+            let backlog = (late.0 + out.0, late.1 + out.1);
+            taken = self.send_queue.take(&mut self.items, backlog, cx.waker());
+            self.delay_queue.hold(fault_state, &mut self.items);
+            self.delay_queue.release(fault_state, &mut self.items, cx);
+            if !self.items.is_empty() {
+                taken = Drained::Items;
+            } else if !self.delay_queue.is_empty() {
+                // Whatever else there is comes after it.
+                taken = Drained::Empty;
+            }
         }
         let mut window = None;
-        for item in self.items.drain(..) {
+        while let Some(item) = self.items.pop_front() {
             match item {
                 // The engine finds out by itself whether somebody is there.
                 Outbound::Ping => self.hub_conn.activity(),
                 Outbound::Fence => write_queue.mark(self.number),
                 Outbound::Garbage(text) => write_queue.push(packet::message(&text)),
-                Outbound::Text(text) => match self.translator.down(&text) {
-                    OutboundEvent::Packet(packet) => {
-                        if fault_state.duplicate() {
-                            write_queue.push(packet.clone());
-                        }
-                        write_queue.push(packet);
+                Outbound::Text(text) => {
+                    let event = self.translator.down(&text);
+                    if let OutboundEvent::GoingAway(ms) = event {
+                        window = Some(Duration::from_millis(ms));
+                    } else if self.is_kept(cx) {
+                        self.put(event, fault_state, write_queue);
+                    } else {
+                        self.held = Some(event);
+                        break;
                     }
-                    OutboundEvent::Binary(packet, attachments) => {
-                        for _ in 0..=usize::from(fault_state.duplicate()) {
-                            write_queue.push(packet.clone());
-                            for bytes in &attachments {
-                                write_queue.attach(bytes.clone());
-                            }
-                        }
-                    }
-                    OutboundEvent::Missing => {
-                        self.send_queue.abort("What it missed is not in the log any more");
-                    }
-                    OutboundEvent::GoingAway(ms) => window = Some(Duration::from_millis(ms)),
-                    OutboundEvent::Nothing => {}
-                },
+                }
             }
         }
         (taken, window)
     }
 
-    /// The user goes. `stays`: the server does, so that a client that was lost may come back.
-    pub(super) fn leave(self, left: SessionEnd, stays: bool) {
+    /// Whether other servers know of the rooms that the client is in, or cannot be told.
+    fn is_kept(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(keeper) = &mut self.keeper else { return true };
+        let is_kept = keeper.poll(cx).is_ready();
+        if keeper.is_moved {
+            self.send_queue.abort("Its client goes on over another connection");
+        }
+        is_kept || self.send_queue.is_aborting()
+    }
+
+    fn put(&self, event: OutboundEvent, fault_state: &FaultState, write_queue: &mut WriteQueue) {
+        match event {
+            OutboundEvent::Packet(packet) => {
+                if fault_state.duplicate() {
+                    write_queue.push(packet.clone());
+                }
+                write_queue.push(packet);
+            }
+            OutboundEvent::Binary(packet, attachments) => {
+                for _ in 0..=usize::from(fault_state.duplicate()) {
+                    write_queue.push(packet.clone());
+                    for bytes in &attachments {
+                        write_queue.attach(bytes.clone());
+                    }
+                }
+            }
+            OutboundEvent::Missing => {
+                self.send_queue.abort("What it missed is not in the log any more");
+            }
+            OutboundEvent::GoingAway(_) | OutboundEvent::Nothing => {}
+        }
+    }
+
+    /// The user goes. A client that was lost may come back for the `longest` time: here, if the server `stays`, or to another
+    /// one.
+    pub(super) fn leave(self, left: SessionEnd, stays: bool, longest: Duration) {
         let is_removed = self.is_removed();
         self.hub_conn.leave(left);
         // Where the session can be gone on with, the permit is kept with it until it is known to be lost.
         drop(self.permit);
-        if let Some(recoverable) = self.recoverable
-            && stays
-            && matches!(left, SessionEnd::Gone(_))
-            && !is_removed
-        {
+        let comes_back = matches!(left, SessionEnd::Gone(_)) && !is_removed;
+        if let Some(keeper) = self.keeper {
+            keeper.end(comes_back.then_some(longest));
+        }
+        if let Some(recoverable) = self.recoverable.filter(|_| stays && comes_back) {
             recoverable.lose();
         }
     }

@@ -16,8 +16,10 @@ mod deliveries;
 mod endpoint;
 mod heartbeat;
 mod inbound;
+mod keeper;
 mod member;
 mod namespaces;
+mod offset;
 mod outbound;
 mod packet;
 mod payload;
@@ -38,10 +40,12 @@ use crate::connection_limits::Limits;
 use crate::hub::HubConfig;
 use crate::namespace::Namespace;
 use crate::query::field;
+use crate::shared_sessions::SharedSessions;
 use axum::extract::Request;
 use axum::http::Method;
 use namespaces::Namespaces;
 use sessions::Sessions;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What all sessions of one server share.
@@ -53,14 +57,19 @@ pub(crate) struct SocketIo {
 }
 
 impl SocketIo {
-    /// `namespaces`: those beside `/`.
-    pub(crate) fn new(namespaces: &[Namespace], limits: &Limits, hub: &HubConfig) -> Self {
+    /// `namespaces`: those beside `/`. `shared`: where other servers find the sessions of this one.
+    pub(crate) fn new(
+        namespaces: &[Namespace],
+        limits: &Limits,
+        hub: &HubConfig,
+        shared: Option<Arc<dyn SharedSessions>>,
+    ) -> Self {
         // What a client of the plain protocol has received is not known.
         let longest = if hub.extended { limits.recovery } else { Duration::ZERO };
         Self {
             sessions: Sessions::default(),
             namespaces: Namespaces::new(namespaces),
-            recovery: Recovery::new(longest, limits.connections, hub.sockets_per_user),
+            recovery: Recovery::new(longest, limits.connections, hub.sockets_per_user, shared),
         }
     }
 

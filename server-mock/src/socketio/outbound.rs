@@ -2,10 +2,10 @@
 
 use super::acks::{self, PendingAcks};
 use super::binary;
-use super::deliveries::Hole;
+use super::deliveries::{Hole, SharedDeliveries, lock};
 use super::namespaces::Namespace;
 use super::packet;
-use super::recovery::{Claimed, SharedDeliveries, lock};
+use super::recovery::Claimed;
 use crate::hub::{PERSONAL_ROOM, Text};
 use rejoin::Name;
 use rejoin::machine::ServerMessage;

@@ -7,9 +7,11 @@ use crate::close_reason::CloseReason;
 use crate::limits::Limit;
 use crate::send_queue::Shutdown;
 use crate::session_log::TransportKind;
+use crate::shared_sessions::SessionRecord;
 use crate::socketio::acks;
 use crate::socketio::member::{Admission, PendingMember};
 use crate::socketio::namespaces::Namespace;
+use crate::socketio::offset;
 use crate::socketio::packet;
 use crate::socketio::recovery::Owner;
 use crate::socketio::short_text::ShortText;
@@ -47,6 +49,8 @@ pub(super) struct Auth {
 pub(super) enum Entering {
     /// It is being found out who it is.
     Asking(BoxFuture<'static, Result<Option<Identity>, AuthUnavailable>>, Namespace, Auth),
+    /// It is being found out where it was, on whichever server.
+    Finding(BoxFuture<'static, Option<SessionRecord>>, Box<(Namespace, Auth, Identity)>),
     /// The client is let in, and waits for its rooms.
     PendingMember(Box<PendingMember>),
 }
@@ -78,7 +82,6 @@ impl Session {
         auth: Auth,
         identity: Result<Option<Identity>, AuthUnavailable>,
     ) -> Result<(), CloseReason> {
-        let Auth { positions, pid, offset, .. } = auth;
         let identity = match identity {
             Ok(identity) => identity,
             // It comes back by itself only after that, and its handshake is told for how long to wait.
@@ -109,16 +112,36 @@ impl Session {
             // Who it is was not known when there could have been an HTTP status.
             return Err(CloseReason::Requested(Shutdown::Abort("A fault on purpose")));
         }
+        // Only now that it is known who it is: a session is its user's.
+        let owner = Owner { user: identity.user.clone(), namespace: Name::from(namespace.name()) };
+        let asked = auth.pid.as_deref().and_then(|pid| self.socket_io.recovery.ask(pid, &owner));
+        if let Some(asked) = asked {
+            let newcomer = Box::new((namespace.clone(), auth, identity));
+            self.entering = Some(Entering::Finding(asked, newcomer));
+            return Ok(());
+        }
+        self.admit(namespace, auth, identity, None)
+    }
+
+    /// Goes on when it is known where the client was. `record`: what several servers know of that.
+    fn admit(
+        &mut self,
+        namespace: &Namespace,
+        auth: Auth,
+        identity: Identity,
+        record: Option<&SessionRecord>,
+    ) -> Result<(), CloseReason> {
+        let Auth { positions, pid, offset, .. } = auth;
         let transport = match self.transport {
             EngineTransport::Polling(_) => TransportKind::Polling,
             EngineTransport::WebSocket { .. } => TransportKind::WebSocket,
         };
         let number = self.next_number();
         let owner = Owner { user: identity.user.clone(), namespace: Name::from(namespace.name()) };
-        // Only now that it is known who it is: a session is its user's.
-        let recovery = &self.socket_io.recovery;
+        let (recovery, offset) = (&self.socket_io.recovery, offset.as_deref());
         let claimed =
-            pid.as_deref().and_then(|pid| recovery.find(pid, offset.as_deref(), &owner, Instant::now()));
+            pid.as_deref().and_then(|pid| recovery.find(pid, offset, &owner, record, Instant::now()));
+        let begun_with = offset.and_then(offset::read).map(|offset| offset.session);
         let open = claimed.as_ref().and_then(|claimed| claimed.open.clone());
         let permit = match &open {
             Some((_, own)) if !self.app.draining() => Some(Arc::clone(own)),
@@ -139,8 +162,15 @@ impl Session {
             // What carries it is gone, which the server has not noticed.
             self.app.hub.abort(open);
         }
-        let admission =
-            Admission { number, namespace: namespace.clone(), identity, positions, permit, claimed };
+        let admission = Admission {
+            number,
+            namespace: namespace.clone(),
+            identity,
+            positions,
+            permit,
+            claimed,
+            begun_with,
+        };
         match PendingMember::begin(&self.app, admission, self.client.address, transport, &self.fault_state) {
             Ok(pending) => {
                 self.entering = Some(Entering::PendingMember(Box::new(pending)));
@@ -168,6 +198,16 @@ impl Session {
                         return Ok(false);
                     }
                     Poll::Ready(identity) => self.identified(&namespace, auth, identity)?,
+                },
+                Some(Entering::Finding(mut asked, newcomer)) => match asked.as_mut().poll(cx) {
+                    Poll::Pending => {
+                        self.entering = Some(Entering::Finding(asked, newcomer));
+                        return Ok(false);
+                    }
+                    Poll::Ready(record) => {
+                        let (namespace, auth, identity) = *newcomer;
+                        self.admit(&namespace, auth, identity, record.as_ref())?;
+                    }
                 },
                 Some(Entering::PendingMember(mut pending)) => {
                     if pending.poll(cx).is_pending() {

@@ -184,7 +184,7 @@ impl Session {
         let Some(at) = self.members.iter().position(|member| member.namespace.name() == namespace) else {
             return Ok(());
         };
-        self.members.remove(at).leave(SessionEnd::Clean, true);
+        self.members.remove(at).leave(SessionEnd::Clean, true, self.socket_io.recovery.longest());
         if self.is_seated() {
             return Ok(());
         }
@@ -226,8 +226,9 @@ impl Session {
             self.record_limit(limit);
         }
         // The rooms are free of it before the farewells, which may take their time.
+        let longest = self.socket_io.recovery.longest();
         for member in self.members.drain(..) {
-            member.leave(SessionEnd::by(&ending, &self.fault_state), !self.app.draining());
+            member.leave(SessionEnd::by(&ending, &self.fault_state), !self.app.draining(), longest);
         }
         // Whoever has just said goodbye is to know that it was heard.
         if let (CloseReason::ClosedByPeer { .. }, Some(posted)) = (&ending, self.posted.take()) {
@@ -384,7 +385,7 @@ impl Session {
                 HeartbeatAction::Nothing => {}
                 HeartbeatAction::Ask => {
                     self.connects = 0;
-                    self.members.iter().for_each(Member::pinged);
+                    self.members.iter_mut().for_each(Member::pinged);
                     self.write_queue.push(packet::PING);
                 }
                 HeartbeatAction::Dead => {

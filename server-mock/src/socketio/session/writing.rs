@@ -11,6 +11,7 @@ use crate::socketio::packet;
 use crate::socketio::transport::{EngineTransport, Written};
 use crate::socketio::write_queue::WriteQueue;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::time::Instant;
 
 impl Session {
@@ -109,7 +110,7 @@ fn is_removed_alone(members: &[Member], at: usize) -> bool {
 fn dismiss(members: &mut Vec<Member>, at: usize, write_queue: &mut WriteQueue, fault_state: &FaultState) {
     let member = members.remove(at);
     write_queue.push(packet::disconnected(member.namespace.prefix()));
-    member.leave(SessionEnd::lost(fault_state), false);
+    member.leave(SessionEnd::lost(fault_state), false, Duration::ZERO);
 }
 
 /// Writes what waits, and tells the hub whose turn has come.

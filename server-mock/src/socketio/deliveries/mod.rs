@@ -1,10 +1,16 @@
 //! The messages that one client was sent in one namespace, by room and number, so that a recovered session can continue
 //! where its client stopped receiving. Knows no socket, no clock and no log.
 
+mod record;
+
+pub(super) use record::positions;
+
+use super::offset;
 use crate::hub::RoomPosition;
 use rejoin::messages::{Epoch, Joined};
 use rejoin::{Id, Name};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Runs of events remembered beyond those that the client is known to have.
 const MOST: usize = 2_048;
@@ -15,6 +21,7 @@ const MAX_FORGOTTEN: usize = 256;
 /// What a room costs beside its name, and a run of events.
 const ROOM: usize = 3 * size_of::<Room>() + size_of::<Id>();
 const RUN: usize = size_of::<Run>();
+const PLACE: usize = 2 * size_of::<(u32, u64)>();
 
 /// An offset is `SESSION-EVENT`: which session, and the number of the event among those of it that can be recovered. The positions that
 /// this means are kept here, since a client may be in hundreds of rooms.
@@ -35,6 +42,12 @@ pub(super) struct Deliveries {
     broken: bool,
     /// The personal stream comes to another namespace of the client.
     pub(super) elsewhere: bool,
+    /// The newest message of each room that has said something which the store may not know of, by slot.
+    unrecorded: BTreeMap<u32, u64>,
+    /// Rooms have come or gone since the last record was made.
+    changed: bool,
+    /// Records made.
+    version: u64,
 }
 
 #[derive(Debug)]
@@ -66,6 +79,12 @@ struct Run {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Hole;
 
+pub(super) type SharedDeliveries = Arc<Mutex<Deliveries>>;
+
+pub(super) fn lock(deliveries: &SharedDeliveries) -> MutexGuard<'_, Deliveries> {
+    deliveries.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Deliveries {
     /// Of a session with this number, which none has had.
     pub(super) fn new(session: u64) -> Self {
@@ -79,6 +98,9 @@ impl Deliveries {
             slots: 0,
             broken: false,
             elsewhere: false,
+            unrecorded: BTreeMap::new(),
+            changed: false,
+            version: 0,
         }
     }
 
@@ -98,7 +120,10 @@ impl Deliveries {
     fn enter(&mut self, room: Name, epoch: Epoch, after: u64, known_from: Option<u64>, whole: bool) {
         self.slots = self.slots.wrapping_add(1);
         let room_state = Room { slot: self.slots, epoch, after, passed: 0, known_from, whole, last: after };
-        self.rooms.insert(room, room_state);
+        self.changed = true;
+        if let Some(before) = self.rooms.insert(room, room_state) {
+            self.unrecorded.remove(&before.slot);
+        }
     }
 
     pub(super) fn is_in(&self, room: &str) -> bool {
@@ -119,7 +144,10 @@ impl Deliveries {
     }
 
     pub(super) fn left(&mut self, room: &str) {
-        self.rooms.remove(room);
+        if let Some(left) = self.rooms.remove(room) {
+            self.unrecorded.remove(&left.slot);
+            self.changed = true;
+        }
     }
 
     /// A message or a notification is sent. Gives its offset, if there is one.
@@ -128,16 +156,15 @@ impl Deliveries {
         let mut slot = 0;
         // One of a room that the client has just left counts as an event, and for nothing else.
         if let Some(known) = self.rooms.get_mut(room) {
-            if known.epoch != *epoch {
-                self.broken = true;
-                return Ok(None);
-            }
-            if known.whole && seq > known.last + 1 {
-                self.broken = true;
-                return Err(Hole);
+            let is_other = known.epoch != *epoch;
+            if is_other || (known.whole && seq > known.last + 1) {
+                (self.broken, self.changed) = (true, true);
+                return if is_other { Ok(None) } else { Err(Hole) };
             }
             (known.last, slot) = (seq, known.slot);
             known.known_from.get_or_insert(event);
+            let newest = self.unrecorded.entry(slot).or_default();
+            *newest = seq.max(*newest);
         }
         match self.runs.back_mut().filter(|run| run.slot == slot && run.first + run.count == seq) {
             Some(run) => run.count += 1,
@@ -148,7 +175,7 @@ impl Deliveries {
             let oldest: u64 = self.runs.iter().take(MAX_FORGOTTEN).map(|run| run.count).sum();
             self.settle(self.settled + oldest);
         }
-        Ok((!self.broken).then(|| format!("{}-{event}", self.session)))
+        Ok((!self.broken).then(|| offset::write(self.session, event, &self.unrecorded)))
     }
 
     /// A notification comes to another namespace instead.
@@ -195,9 +222,8 @@ impl Deliveries {
     /// Where the client is that has this as its last offset; `None` if that is not known. Without an offset, or with one
     /// of another session, it has received nothing in this one.
     pub(super) fn positions(&self, offset: Option<&str>) -> Option<Vec<RoomPosition>> {
-        let own = offset.and_then(|offset| offset.split_once('-'));
-        let own = own.filter(|(session, _)| session.parse() == Ok(self.session));
-        let event = own.map_or(Some(0), |(_, event)| event.parse().ok())?;
+        let offset = offset.map(|text| offset::read(text).ok_or(())).transpose().ok()?;
+        let event = offset.filter(|offset| offset.session == self.session).map_or(0, |offset| offset.event);
         if self.broken || !(self.settled..=self.last()).contains(&event) {
             return None;
         }
@@ -226,7 +252,7 @@ impl Deliveries {
     /// What it costs to keep.
     pub(super) fn bytes(&self) -> usize {
         let rooms: usize = self.rooms.keys().map(|name| ROOM + name.len()).sum();
-        size_of::<Self>() + rooms + self.runs.capacity() * RUN
+        size_of::<Self>() + rooms + self.runs.capacity() * RUN + self.unrecorded.len() * PLACE
     }
 }
 
