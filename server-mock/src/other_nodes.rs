@@ -1,6 +1,6 @@
 //! The admin listener's questions to other nodes and their answers. Owns their JSON; the store carries them.
 
-use crate::hub::Protocol;
+use crate::hub::{Protocol, RoomInfo};
 use crate::shared_hub::UserStatus;
 use futures_util::future::BoxFuture;
 use rejoin::Name;
@@ -20,6 +20,12 @@ pub(crate) enum Question {
     },
     /// A user's connections.
     User { id: String },
+    /// The rooms that it keeps in alphabetical order.
+    Rooms {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        limit: usize,
+    },
 }
 
 /// The answers of the others.
@@ -47,6 +53,54 @@ pub(crate) fn users((users, more): (Vec<(Name, usize)>, bool)) -> Value {
         .map(|(user, connections)| json!({ "id": &**user, "connections": connections }))
         .collect();
     json!({ "users": users, "more": more })
+}
+
+/// What a server answers of its rooms: `{"rooms": [{"id", "members", …}], "more": bool}`.
+pub(crate) fn stored_rooms((rooms, more): (Vec<RoomInfo>, bool)) -> Value {
+    let rooms: Vec<_> = rooms
+        .iter()
+        .map(|room| {
+            json!({
+                "id": &*room.room, "members": room.members, "connections": room.connections,
+                "readers": room.readers, "seq": room.head, "bytes": room.bytes,
+            })
+        })
+        .collect();
+    json!({ "rooms": rooms, "more": more })
+}
+
+/// Rooms of several servers, each once, and whether there are more than `limit`. Connections and readers are those of all
+/// servers; who is there, and what is said, each server that keeps the room knows for all of them.
+pub(crate) fn merge_rooms(pages: impl IntoIterator<Item = Value>, limit: usize) -> (Vec<Value>, bool) {
+    let mut all = BTreeMap::<String, [u64; 5]>::new();
+    let mut more = false;
+    for page in pages {
+        more |= page.get("more").and_then(Value::as_bool).unwrap_or(false);
+        for room in page.get("rooms").and_then(Value::as_array).into_iter().flatten() {
+            let Some(id) = room.get("id").and_then(Value::as_str) else { continue };
+            let count = |field| room.get(field).and_then(Value::as_u64).unwrap_or(0);
+            let [members, connections, readers, seq, bytes] = all.entry(id.to_owned()).or_default();
+            *members = count("members").max(*members);
+            *connections = count("connections").saturating_add(*connections);
+            *readers = count("readers").saturating_add(*readers);
+            *seq = count("seq").max(*seq);
+            *bytes = count("bytes").max(*bytes);
+        }
+    }
+    more |= all.len() > limit;
+    let rooms = all.into_iter().take(limit).map(|(id, [members, connections, readers, seq, bytes])| {
+        json!({
+            "id": id, "members": members, "connections": connections, "readers": readers, "seq": seq, "bytes": bytes,
+        })
+    });
+    (rooms.collect(), more)
+}
+
+/// Says in an answer how many servers have said nothing to it, where there are several; `null`: not known.
+pub(crate) fn say_who_is_missing(answer: &mut Value, others: Option<&Answers>) {
+    if let (Some(others), Some(fields)) = (others, answer.as_object_mut()) {
+        fields.insert(String::from("unanswered"), json!(others.missing));
+    }
 }
 
 /// What a server answers of a user: the connections in a list.
@@ -122,6 +176,22 @@ mod tests {
     }
 
     #[test]
+    fn rooms_of_several_servers_are_one_list_in_which_connections_are_added_and_members_are_not() {
+        let room = |id: &str, members: u64, connections: u64, seq: u64| json!({"id": id, "members": members, "connections": connections, "readers": 1, "seq": seq, "bytes": seq});
+        let pages = || {
+            let own = json!({"rooms": [room("a", 3, 2, 9), room("c", 1, 1, 1)], "more": false});
+            [
+                own,
+                json!({"rooms": [room("a", 3, 1, 8), room("b", 1, 1, 2), {"x": 1}, 7], "more": false}),
+                json!(1),
+            ]
+        };
+        let a = json!({"id": "a", "members": 3, "connections": 3, "readers": 2, "seq": 9, "bytes": 9});
+        assert_eq!(merge_rooms(pages(), 3), (vec![a.clone(), room("b", 1, 1, 2), room("c", 1, 1, 1)], false));
+        assert_eq!(merge_rooms(pages(), 1), (vec![a], true));
+    }
+
+    #[test]
     fn what_is_no_answer_adds_nothing() {
         assert_eq!(merge_users([json!({"users": [7, {"id": "x"}]}), json!(null)], 9), (Vec::new(), false));
         assert!(
@@ -135,6 +205,7 @@ mod tests {
             Question::Users { after: Some(String::from("a")), limit: 7 },
             Question::Users { after: None, limit: 1 },
             Question::User { id: String::from("ada") },
+            Question::Rooms { after: Some(String::from("a")), limit: 7 },
         ] {
             let text = serde_json::to_string(&question).unwrap();
             assert_eq!(serde_json::from_str::<Question>(&text).unwrap(), question);

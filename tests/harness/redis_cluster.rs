@@ -13,23 +13,31 @@ const NODE_TIMEOUT: &str = "2000";
 pub struct RedisCluster {
     /// All nodes.
     pub nodes: Vec<RedisProcess>,
+    /// Where clients find them.
+    ports: Vec<u16>,
     shards: usize,
 }
 
 impl RedisCluster {
     /// Starts so many shards, each with one replica or none, and waits until they are one cluster.
     pub fn start(shards: usize, with_replicas: bool) -> Self {
+        Self::start_with(shards, with_replicas, &[])
+    }
+
+    /// The same with more options for each node. With `--tls-cluster yes` among them clients and nodes find each other by
+    /// TLS alone, on ports of their own.
+    pub fn start_with(shards: usize, with_replicas: bool, more: &[&str]) -> Self {
         let count = if with_replicas { 2 * shards } else { shards };
-        let nodes: Vec<_> = (0..count).map(|_| start_node()).collect();
-        for (number, (node, _)) in nodes.iter().enumerate() {
+        let nodes: Vec<_> = (0..count).map(|_| start_node(more)).collect();
+        for (number, (node, _, _)) in nodes.iter().enumerate() {
             node.cli(&["cluster", "set-config-epoch", &(number + 1).to_string()]);
-            for (other, bus) in &nodes[..number] {
-                let answer =
-                    node.cli(&["cluster", "meet", "127.0.0.1", &other.port.to_string(), &bus.to_string()]);
+            for (_, bus, port) in &nodes[..number] {
+                let answer = node.cli(&["cluster", "meet", "127.0.0.1", &port.to_string(), &bus.to_string()]);
                 assert_eq!(answer, "OK");
             }
         }
-        let cluster = Self { nodes: nodes.into_iter().map(|(node, _)| node).collect(), shards };
+        let ports = nodes.iter().map(|(_, _, port)| *port).collect();
+        let cluster = Self { nodes: nodes.into_iter().map(|(node, _, _)| node).collect(), ports, shards };
         for (shard, node) in cluster.nodes[..shards].iter().enumerate() {
             let (first, end) = (cluster.first_slot(shard), cluster.first_slot(shard + 1));
             let answer = node.cli(&["cluster", "addslotsrange", &first.to_string(), &(end - 1).to_string()]);
@@ -48,7 +56,7 @@ impl RedisCluster {
 
     /// `redis-cluster://HOST:PORT,…` with all nodes.
     pub fn url(&self) -> String {
-        let hosts: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        let hosts: Vec<_> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         format!("redis-cluster://{}", hosts.join(","))
     }
 
@@ -108,15 +116,20 @@ impl RedisCluster {
     }
 }
 
-/// A node, and the port of its bus.
-fn start_node() -> (RedisProcess, u16) {
-    let mut bus = 0;
+/// A node, the port of its bus, and the one for clients.
+fn start_node(more: &[&str]) -> (RedisProcess, u16, u16) {
+    let (mut bus, mut tls) = (0, None);
     let node = RedisProcess::start_anew(|| {
         bus = free_port();
         let port = bus.to_string();
         let args =
             ["--cluster-enabled", "yes", "--cluster-port", &port, "--cluster-node-timeout", NODE_TIMEOUT];
-        [&args[..], &["--repl-diskless-sync-delay", "0"]].concat().into_iter().map(str::to_owned).collect()
+        let args = [&args[..], &["--repl-diskless-sync-delay", "0"], more].concat();
+        let mut args: Vec<_> = args.into_iter().map(str::to_owned).collect();
+        tls = more.contains(&"--tls-cluster").then(free_port);
+        args.extend(tls.iter().flat_map(|port| [String::from("--tls-port"), port.to_string()]));
+        args
     });
-    (node, bus)
+    let port = tls.unwrap_or(node.port);
+    (node, bus, port)
 }

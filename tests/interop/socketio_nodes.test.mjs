@@ -265,14 +265,14 @@ describe("recovery by another server, judged by socket.io-client", { concurrency
     for (const room of rooms) assert.equal((await ada.join(room)).ok, true);
     const bob = await SocketIoClient.open(t, servers[1], "bob", WEBSOCKET);
     for (const room of rooms) await bob.join(room);
-    const longest = () => ada.socket._lastOffset?.length ?? Infinity;
+    const isWhole = () => /^\d{12}[1-9]\d{0,20}-\d+$/.test(ada.socket._lastOffset);
     const sayInAll = async (what) => {
       for (const room of rooms) await bob.send(room, `${what} ${room}`);
       for (const room of rooms) await ada.said(`${what} ${room}`);
     };
     await sayInAll("one");
     // Until the server has told the others how far it is in each of them, and an event has told the client.
-    for (let word = 0; longest() > 40; word++) {
+    for (let word = 0; !isWhole(); word++) {
       await bob.send(rooms[0], `word ${word}`);
       await ada.said(`word ${word}`);
     }
@@ -294,7 +294,7 @@ describe("recovery by another server, judged by our own Socket.IO client", () =>
     const { servers, way } = await start(t, { count: 3 });
     const rooms = ["lobby", "team", "three", "four", "five", "six"];
     const pipe = new Pipe(t, way.origin, "ada", "--protocol", "socketio", ...rooms.flatMap((room) => ["-r", room]));
-    for (const room of rooms) await pipe.event(({ type, roomId }) => type === "joined" && roomId === room, `in ${room}`);
+    for (let joined = 0; joined < rooms.length; joined++) await pipe.event(({ type }) => type === "joined", "one more room");
     const bob = await plainInLobby(t, servers[2], "bob");
     for (const room of rooms) bob.join(room);
     await bob.settled("six");
@@ -316,7 +316,8 @@ describe("recovery by another server, judged by our own Socket.IO client", () =>
     }
     for (const room of rooms) {
       const said = pipe.events.filter(({ type, roomId }) => type === "message" && roomId === room);
-      assert.deepEqual(said.map(({ content }) => content), words.map((word) => `${room} ${word}`));
+      const own = said.map(({ content }) => content).filter((content) => content.startsWith(room));
+      assert.deepEqual(own, words.map((word) => `${room} ${word}`));
     }
     assert.ok(!pipe.events.some(({ type }) => type === "gap"));
     const recovered = pipe.events.filter(({ type, recovered }) => type === "joined" && recovered);

@@ -11,13 +11,13 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// An authority with its certificates in files.
-struct Authority {
+pub(crate) struct Authority {
     folder: TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -28,7 +28,7 @@ impl Authority {
         Self { folder, issuer: Issuer::new(params, key) }
     }
 
-    fn ca(&self) -> PathBuf {
+    pub(crate) fn ca(&self) -> PathBuf {
         self.file("ca.pem")
     }
 
@@ -37,7 +37,7 @@ impl Authority {
     }
 
     /// The files of a certificate for a name, and of its key.
-    fn sign(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (PathBuf, PathBuf) {
+    pub(crate) fn sign(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         change(&mut params);
@@ -49,7 +49,11 @@ impl Authority {
     }
 
     /// A Redis with such a certificate, beside its port without TLS; `auth`: whether clients have to show one of theirs.
-    fn redis(&self, (certificate, key): &(PathBuf, PathBuf), auth: &str) -> (RedisProcess, String) {
+    pub(crate) fn redis(
+        &self,
+        (certificate, key): &(PathBuf, PathBuf),
+        auth: &str,
+    ) -> (RedisProcess, String) {
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         let (certificate, key, ca) = (text(certificate), text(key), text(&self.ca()));
         let mut port = 0;

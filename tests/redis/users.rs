@@ -105,3 +105,20 @@ async fn without_redis_a_server_tells_of_its_own_users_and_says_so() {
     assert_eq!(list["users"], json!([{ "id": "ada", "connections": 1 }]));
     assert_eq!(get(&servers[0], "/users/cyd").0, 503);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rooms_of_all_servers_are_listed_on_each_of_them_with_who_is_there_once() {
+    let (_redis, servers, talkers) = world().await;
+    within("the room", talkers[3].client.join_and_wait("attic")).await.unwrap();
+    for server in &servers {
+        let (status, rooms) = get(server, "/rooms");
+        assert_eq!((status, &rooms["next"], &rooms["unanswered"]), (200, &Value::Null, &json!(0)), "{rooms}");
+        let rooms = rooms["rooms"].as_array().unwrap();
+        let brief: Vec<_> =
+            rooms.iter().map(|room| [&room["id"], &room["members"], &room["connections"]]).collect();
+        assert_eq!(brief, [[&json!("attic"), &json!(1), &json!(1)], [&json!("lobby"), &json!(3), &json!(4)]]);
+        assert_eq!(rooms[1]["seq"], json!(4));
+        let (_, first) = get(server, "/rooms?limit=1");
+        assert_eq!((&first["next"], first["rooms"].as_array().unwrap().len()), (&json!("attic"), 1));
+    }
+}

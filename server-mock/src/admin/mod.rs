@@ -15,6 +15,7 @@ mod users;
 pub(crate) use listener::serve;
 pub use token::{AdminToken, AdminTokenError};
 
+use crate::other_nodes::{Answers, Question};
 use crate::query::query_fields;
 use crate::socketio::Recovery;
 use crate::state::AppState;
@@ -58,7 +59,7 @@ const ROUTES: [(&str, &str); 20] = [
         "{user, for} or {jti, for}: for so many seconds (0-31622400) the tokens of before are nobody's, and their connections are closed; 0 gives them back",
     ),
     ("POST /users/{id}/notifications", "{kind, data?} to the user's personal stream"),
-    ("GET /rooms", "the rooms: ?limit=N (1-10000), ?after=ID"),
+    ("GET /rooms", "the rooms of all servers: ?limit=N (1-10000), ?after=ID"),
     ("GET /rooms/{id}/members", "who is in a room: ?limit=N (1-10000), ?after=ID"),
     ("DELETE /rooms/{id}/members/{user}", "takes a user out of a room"),
     ("POST /rooms/{id}/messages", "{userId, content, data?}, with Idempotency-Key at most once"),
@@ -166,6 +167,12 @@ impl Page {
     fn limit(&self) -> usize {
         self.limit.as_ref().and_then(|limit| limit.parse().ok()).unwrap_or(PAGE)
     }
+}
+
+/// What the other servers answer, if there are any.
+async fn asked(app: &AppState, question: Question) -> Option<Answers> {
+    let others = app.others.as_ref()?;
+    Some(others.ask(question).await)
 }
 
 /// Answers a request whose query has a field, where there is none.

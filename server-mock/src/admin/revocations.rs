@@ -86,5 +86,10 @@ async fn revoke(
         }
         return problem(StatusCode::SERVICE_UNAVAILABLE, what);
     }
-    Json(json!({ "closed": closed })).into_response()
+    let mut answer = json!({ "closed": closed });
+    if let (Some(_), Some(fields)) = (&app.others, answer.as_object_mut()) {
+        // The others close theirs when they hear of it, and nobody counts them.
+        fields.insert(String::from("counted"), json!("this server"));
+    }
+    Json(answer).into_response()
 }

@@ -1,6 +1,7 @@
 //! The routes that list rooms and their members, and remove a member.
 
-use super::{AdminState, Page, problem, without_query};
+use super::{AdminState, Page, asked, problem, without_query};
+use crate::other_nodes::{self, Question, say_who_is_missing};
 use crate::socketio::Recovery;
 use crate::state::AppState;
 use axum::extract::rejection::QueryRejection;
@@ -25,18 +26,15 @@ async fn list(State(app): State<Arc<AppState>>, page: Result<Query<Page>, QueryR
         Ok(page) => page,
         Err((status, what)) => return problem(status, &what),
     };
-    let (rooms, more) = app.hub.inspect(|hub, _| hub.stored_rooms(page.after.as_deref(), page.limit()));
-    let next = rooms.last().filter(|_| more).map(|room| room.room.clone());
-    let rooms: Vec<_> = rooms
-        .iter()
-        .map(|room| {
-            json!({
-                "id": &*room.room, "members": room.members, "connections": room.connections,
-                "readers": room.readers, "seq": room.head, "bytes": room.bytes,
-            })
-        })
-        .collect();
-    Json(json!({ "rooms": rooms, "next": next.as_deref() })).into_response()
+    let limit = page.limit();
+    let own = app.hub.inspect(|hub, _| hub.stored_rooms(page.after.as_deref(), limit));
+    let others = asked(&app, Question::Rooms { after: page.after, limit }).await;
+    let answers = others.iter().flat_map(|others| others.answers.iter().map(|(_, answer)| answer.clone()));
+    let (rooms, more) = other_nodes::merge_rooms(answers.chain([other_nodes::stored_rooms(own)]), limit);
+    let next = rooms.last().filter(|_| more).and_then(|room| room.get("id")).cloned();
+    let mut answer = json!({ "rooms": rooms, "next": next });
+    say_who_is_missing(&mut answer, others.as_ref());
+    Json(answer).into_response()
 }
 
 async fn members(

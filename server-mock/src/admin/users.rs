@@ -1,9 +1,9 @@
 //! The routes that list connected users, disconnect them and ban them, on all nodes.
 
 use super::guard::Asker;
-use super::{AdminState, Page, problem, without_query};
+use super::{AdminState, Page, asked, problem, without_query};
 use crate::auth::is_user_name;
-use crate::other_nodes::{self, Answers, Question};
+use crate::other_nodes::{self, Answers, Question, say_who_is_missing};
 use crate::socketio::Recovery;
 use crate::state::AppState;
 use axum::extract::rejection::QueryRejection;
@@ -77,12 +77,6 @@ async fn show(State(app): State<Arc<AppState>>, Path(user): Path<String>) -> Res
     Json(answer).into_response()
 }
 
-/// What the other servers answer, if there are any.
-async fn asked(app: &AppState, question: Question) -> Option<Answers> {
-    let others = app.others.as_ref()?;
-    Some(others.ask(question).await)
-}
-
 /// Adds the connections of a server, with its name if it has one.
 fn extend(connections: &mut Vec<Value>, node: &str, answer: &Value) {
     for connection in answer.as_array().into_iter().flatten() {
@@ -91,13 +85,6 @@ fn extend(connections: &mut Vec<Value>, node: &str, answer: &Value) {
             fields.insert(String::from("node"), json!(node));
         }
         connections.push(connection);
-    }
-}
-
-/// Says in an answer how many servers have said nothing to it, where there are several; `null`: not known.
-fn say_who_is_missing(answer: &mut Value, others: Option<&Answers>) {
-    if let (Some(others), Some(fields)) = (others, answer.as_object_mut()) {
-        fields.insert(String::from("unanswered"), json!(others.missing));
     }
 }
 

@@ -6,7 +6,7 @@ use crate::other_nodes::{self, Question};
 use crate::shared_hub::{SharedHub, StoreEvent};
 use serde_json::Value;
 
-/// Most users of one answer.
+/// Most users or rooms of one answer.
 const LONGEST_PAGE: usize = 10_000;
 
 impl StoreListener for SharedHub {
@@ -22,6 +22,9 @@ impl StoreListener for SharedHub {
         Some(match question {
             Question::Users { after, limit } => other_nodes::users(
                 self.inspect(|hub, _| hub.users(after.as_deref(), limit.min(LONGEST_PAGE))),
+            ),
+            Question::Rooms { after, limit } => other_nodes::stored_rooms(
+                self.inspect(|hub, _| hub.stored_rooms(after.as_deref(), limit.min(LONGEST_PAGE))),
             ),
             Question::User { id } => other_nodes::connections(&self.user(&id).unwrap_or_default()),
         })

@@ -103,7 +103,7 @@ impl Translator {
 
     fn tell_elsewhere(&self) {
         if let Some(deliveries) = &self.deliveries {
-            lock(deliveries).elsewhere = self.elsewhere.is_some() || self.kept_elsewhere.is_some();
+            lock(deliveries).set_elsewhere(self.elsewhere.is_some() || self.kept_elsewhere.is_some());
         }
     }
 

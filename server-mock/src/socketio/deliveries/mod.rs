@@ -41,7 +41,7 @@ pub(super) struct Deliveries {
     /// Something was sent that cannot be gone on from.
     broken: bool,
     /// The personal stream comes to another namespace of the client.
-    pub(super) elsewhere: bool,
+    elsewhere: bool,
     /// The newest message of each room that has said something which the store may not know of, by slot.
     unrecorded: BTreeMap<u32, u64>,
     /// Rooms have come or gone since the last record was made.
@@ -124,6 +124,16 @@ impl Deliveries {
         if let Some(before) = self.rooms.insert(room, room_state) {
             self.unrecorded.remove(&before.slot);
         }
+    }
+
+    /// Whether the personal stream comes to another namespace of the client.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.elsewhere
+    }
+
+    pub(super) fn set_elsewhere(&mut self, elsewhere: bool) {
+        self.changed |= self.elsewhere != elsewhere;
+        self.elsewhere = elsewhere;
     }
 
     pub(super) fn is_in(&self, room: &str) -> bool {

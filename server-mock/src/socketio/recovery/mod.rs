@@ -190,7 +190,7 @@ impl Recovery {
         if let Some(record) = record {
             deliveries.agree(record);
         }
-        let (rooms, elsewhere) = (deliveries.positions(offset)?, deliveries.elsewhere);
+        let (rooms, elsewhere) = (deliveries.positions(offset)?, deliveries.is_elsewhere());
         let (pid, sid, session) = (String::from(pid), entry.sid.clone(), deliveries.session());
         Some(Claimed { pid, sid, rooms, elsewhere, session, open })
     }

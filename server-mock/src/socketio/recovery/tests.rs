@@ -1,6 +1,8 @@
 //! What is recovered, of whom, and for how long.
 
 use super::*;
+use crate::auth::Unavailable;
+use crate::shared_sessions::Kept;
 use crate::socketio::deliveries::Deliveries;
 use std::net::Ipv4Addr;
 
@@ -132,4 +134,62 @@ fn the_longest_lost_are_forgotten_when_there_are_too_many_of_one_user_or_in_all(
     assert_eq!(recovery.backlog().0, 3);
     assert!(!is_there("a2", "ada"));
     assert!(is_there("a3", "ada") && is_there("b1", "bob") && is_there("b2", "bob"));
+}
+
+/// A store that nobody asks: tests have the records.
+struct NoStore;
+
+impl SharedSessions for NoStore {
+    fn find(&self, _: &SessionKey) -> BoxFuture<'static, Result<Option<SessionRecord>, Unavailable>> {
+        Box::pin(async { Err(Unavailable) })
+    }
+
+    fn keep(
+        &self,
+        _: &SessionKey,
+        _: &SessionRecord,
+        _: Option<u64>,
+        _: Duration,
+    ) -> BoxFuture<'static, Result<Kept, Unavailable>> {
+        Box::pin(async { Err(Unavailable) })
+    }
+
+    fn prolong(&self, _: &SessionKey, _: u64, _: Duration) -> BoxFuture<'static, Result<Kept, Unavailable>> {
+        Box::pin(async { Err(Unavailable) })
+    }
+
+    fn end(&self, _: &SessionKey, _: u64, _: Option<Duration>) {}
+}
+
+#[test]
+fn of_several_servers_each_goes_on_with_what_the_last_one_of_them_knew() {
+    let recovery = Recovery::new(LONGEST, 10, 10, Some(Arc::new(NoStore)));
+    let (ada, now) = (owner("ada"), Instant::now());
+    let mut deliveries = Deliveries::new(recovery.session());
+    let own = deliveries.record("sid", None).unwrap();
+    recovery.open(entry(&recovery, "p", "ada", deliveries)).lose();
+    let find = |record: Option<&SessionRecord>| recovery.find(&pid("p"), None, &ada, record, now);
+    // It is kept nowhere any more: somebody has forgotten it on purpose, or its time is over.
+    assert!(find(None).is_none());
+    let found = find(Some(&own)).unwrap();
+    assert_eq!((found.session, &*found.sid), (own.session, "sid of p"));
+    let elsewhere = SessionRecord { session: own.session ^ 1, ..own };
+    let found = find(Some(&elsewhere)).unwrap();
+    assert_eq!((found.session, &*found.sid), (elsewhere.session, "sid"));
+    assert!(
+        recovery.find(&pid("q"), None, &ada, Some(&elsewhere), now).is_some(),
+        "this server never had it"
+    );
+}
+
+#[test]
+fn only_what_can_be_a_secret_of_ours_is_asked_for() {
+    let ask = |recovery: &Recovery, pid: &str| recovery.ask(pid, &owner("ada")).is_some();
+    let shared = Recovery::new(LONGEST, 10, 10, Some(Arc::new(NoStore)));
+    assert!(ask(&shared, &pid("p")));
+    for text in ["", "p", &pid("p")[1..], &format!("{}0", pid("p")), &"x".repeat(32), &"é".repeat(16)] {
+        assert!(!ask(&shared, text), "{text}");
+    }
+    assert!(!ask(&Recovery::new(LONGEST, 10, 10, None), &pid("p")), "a server that is alone asks nobody");
+    assert!(!ask(&Recovery::new(Duration::ZERO, 10, 10, Some(Arc::new(NoStore))), &pid("p")));
 }

@@ -1,23 +1,24 @@
 //! The connection that carries requests. Owns their order per room, their deadlines, and what happens to them while Redis
 //! is away. The scripts decide about rooms.
 
+mod answers;
+mod carrying;
+mod upkeep;
+
 use super::StoreListener;
 use super::aside::AsideCommand;
 use super::backoff::Backoff;
 use super::commands::Commands;
 use super::config::Durability;
 use super::confirmations::{Answer, Confirmations};
-use super::connection::{Connection, DEADLINE, Dialer, begun};
-use super::encode::millis;
-use super::error::{StoreError, shown};
+use super::connection::{Connection, DEADLINE, Dialer};
+use super::error::StoreError;
 use super::health::{ConnectionKind, Health};
 use super::positions::Positions;
 use super::reconcile::Reconcile;
-use super::replies;
 use super::scripts;
-use super::shards::ask;
 use super::subscriber::Order;
-use crate::hub::shared::{Control, Decision, RequestId, StoreRequest, StoreResponse};
+use crate::hub::shared::{StoreRequest, StoreResponse};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
@@ -370,233 +371,6 @@ impl Requests {
             }
         }
         self.open_more().await;
-    }
-
-    /// Hands a request to Redis at once, so that requests keep their order.
-    async fn dispatch(&mut self, request: StoreRequest, whole: bool) {
-        if let StoreRequest::Close { room } = request {
-            self.positions.closed(&room);
-            self.reconcile.closed(&room);
-            let _ = self.orders.send(Order::Close { room }).await;
-            return;
-        }
-        if let StoreRequest::Control(control) = &request {
-            self.forget_sessions(control).await;
-        }
-        let (Some(connection), Some(command)) = (&self.connection, self.commands.command(&request, whole))
-        else {
-            if matches!(request, StoreRequest::Open { .. }) {
-                self.opening = self.opening.saturating_sub(1);
-            }
-            return self.fail(request);
-        };
-        let (answer, connection, began) = (command.ask(&connection.shards), self.number, Instant::now());
-        self.start(Box::pin(async move {
-            let reply = answer.await;
-            Done::Replied { request, whole, connection, began, reply }
-        }))
-        .await;
-    }
-
-    /// Who is removed does not come back by a Socket.IO session, whichever node has had it.
-    async fn forget_sessions(&mut self, control: &Control) {
-        let Some(connection) = &self.connection else { return };
-        let asked = self.commands.forget_sessions(control).ask(&connection.shards);
-        let connection = self.number;
-        self.start(Box::pin(
-            async move { Done::Ping { connection, reply: asked.await.map(drop), aside: true } },
-        ))
-        .await;
-    }
-
-    /// Asks for somebody beside the hub, who is told nothing if there is no answer.
-    async fn aside(&mut self, AsideCommand { command, answer }: AsideCommand) {
-        let Some(connection) = &self.connection else { return };
-        let (asked, connection) = (command.ask(&connection.shards), self.number);
-        self.start(Box::pin(async move {
-            // Nobody may wait any more.
-            let reply = asked.await.map(|value| drop(answer.send(value)));
-            Done::Ping { connection, reply, aside: true }
-        }))
-        .await;
-    }
-
-    async fn start(&mut self, command: BoxFuture<'static, Done>) {
-        let command = begun(command).await;
-        self.doing.push(command);
-    }
-
-    /// `connection`: the number of the one that has carried it out.
-    async fn replied(&mut self, connection: u64, request: &StoreRequest, value: &Value) {
-        match request {
-            StoreRequest::Open { request_id, room, .. } => {
-                let answer = replies::opened(value).map_or(StoreResponse::Failed, |state| {
-                    self.positions.opened(room, state.epoch.clone(), state.head);
-                    StoreResponse::Opened(state)
-                });
-                self.answer(*request_id, answer);
-            }
-            StoreRequest::Append { request_id, room, decision, .. } => {
-                let sent = if let Decision::Append(entry) = decision { Some(&**entry) } else { None };
-                let answer = replies::appended(value, sent).unwrap_or(StoreResponse::Failed);
-                if let StoreResponse::Appended { epoch, seq, dup: false, .. } = &answer {
-                    self.positions.logged(room, epoch, *seq);
-                }
-                let is_appended = matches!(answer, StoreResponse::Appended { .. });
-                if is_appended && matches!(self.durability, Durability::Wait(_)) {
-                    let Some(connection) = self.connection.as_ref().filter(|_| connection == self.number)
-                    else {
-                        return self.answer(*request_id, StoreResponse::Failed);
-                    };
-                    let shard = connection.shards.shard_of(&self.commands.room_keys(room).room());
-                    self.confirmations.push(shard, (*request_id, answer));
-                    self.confirm().await;
-                } else {
-                    self.answer(*request_id, answer);
-                }
-            }
-            StoreRequest::ReportUsage(report) => match replies::usage(&report.user, value) {
-                Some(notice) => self.peer.on_notices(vec![notice]),
-                None => self.health.refused("an answer is not one of our scripts"),
-            },
-            _ => {}
-        }
-    }
-
-    fn answer(&self, request_id: RequestId, answer: StoreResponse) {
-        if answer == StoreResponse::Failed {
-            self.health.refused("an answer is not one of our scripts");
-        }
-        self.peer.on_response(request_id, answer);
-    }
-
-    /// Asks whether enough replicas have what was appended.
-    async fn confirm(&mut self) {
-        let Durability::Wait(replicas) = self.durability else { return };
-        while let Some((shard, answers)) = self.confirmations.next() {
-            let Some(connection) = &self.connection else { return };
-            let mut conn = connection.shards.number(shard);
-            let mut cmd = redis::cmd("WAIT");
-            cmd.arg(replicas).arg(millis(REPLICAS));
-            self.start(Box::pin(async move {
-                let reply = ask(&mut conn, &cmd).await;
-                Done::Replicated { shard, answers, reply }
-            }))
-            .await;
-        }
-    }
-
-    fn replicated(&self, answers: Vec<Answer>, reply: &RedisResult<Value>) {
-        let Durability::Wait(wanted) = self.durability else { return };
-        let enough = reply.as_ref().is_ok_and(|count| replies::number(count) >= Some(u64::from(wanted)));
-        if !enough {
-            self.health.refused("too few replicas have confirmed a message in time (--durability)");
-        }
-        for (request_id, answer) in answers {
-            self.peer.on_response(request_id, if enough { answer } else { StoreResponse::Failed });
-        }
-    }
-
-    /// Says why Redis has not done something, and gives up the connection if it is of no use.
-    fn refused(&mut self, connection: u64, error: &RedisError) {
-        let detail = error.detail().unwrap_or_default();
-        let useless = match (error.kind(), error.code()) {
-            (_, Some("REJOIN" | "WRONGTYPE")) => {
-                let key = detail.split_whitespace().nth(1).unwrap_or("unknown");
-                self.health.foreign(&shown(key));
-                false
-            }
-            (_, Some("OOM")) => {
-                self.health.refused("its memory is used up (OOM): raise maxmemory, or keep less with --history and --retention");
-                false
-            }
-            // Nothing was carried out. Where the slot is now is learnt by connecting again.
-            (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask), _) => {
-                self.health.refused("a slot of the cluster is moved to another node");
-                self.has_moved |= connection == self.number;
-                false
-            }
-            // It was the primary.
-            (ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::BusyLoading), _) => true,
-            (ErrorKind::Server(_) | ErrorKind::Extension, code) => {
-                self.health.refused(&shown(&format!("{} {detail}", code.unwrap_or_default())));
-                false
-            }
-            _ => true,
-        };
-        if useless && connection == self.number {
-            self.disconnect(if error.is_timeout() {
-                "Redis does not answer within 5 s"
-            } else {
-                "the connection for requests is lost, or what answers cannot be written to"
-            });
-        }
-    }
-
-    /// It is not known whether the request was carried out, or it was not.
-    fn fail(&mut self, request: StoreRequest) {
-        match request {
-            StoreRequest::Open { request_id, .. } | StoreRequest::Append { request_id, .. } => {
-                self.peer.on_response(request_id, StoreResponse::Failed);
-            }
-            // Nobody makes it again.
-            StoreRequest::Control(_) if self.controls.len() < MAX_CONTROLS => {
-                self.controls.push_back(request);
-            }
-            StoreRequest::Control(_) => {
-                self.health.refused(
-                    "too much waits for it: a kick or a removal counts on this server only, ask again",
-                );
-            }
-            _ => {}
-        }
-    }
-
-    async fn tick(&mut self) {
-        let now = Instant::now();
-        let Some(connection) = &self.connection else {
-            if self.away_since.elapsed() >= REQUEST_TIMEOUT {
-                let parked = std::mem::take(&mut self.parked);
-                self.waiting -= parked.len();
-                for request in parked {
-                    self.fail(request);
-                }
-            }
-            return;
-        };
-        if self.next.is_some() && self.away_since.elapsed() >= REQUEST_TIMEOUT {
-            // What is under way for so long is not waited for.
-            self.disconnect("a shard of the cluster does not answer");
-            if let Some(next) = self.next.take() {
-                self.connected(next).await;
-            }
-            return;
-        }
-        let (shards, number) = (connection.shards.clone(), self.number);
-        self.ticks = self.ticks.wrapping_add(1);
-        if self.ticks.is_multiple_of(PINGS) && !std::mem::replace(&mut self.pinging, true) {
-            self.health.asked(ConnectionKind::Requests);
-            let shards = shards.clone();
-            self.start(Box::pin(async move {
-                Done::Ping { connection: number, reply: shards.ping().await, aside: false }
-            }))
-            .await;
-        }
-        if self.ticks.is_multiple_of(RETRY_TICKS) {
-            // What Redis has refused, for want of memory for instance.
-            for request in std::mem::take(&mut self.controls) {
-                self.dispatch(request, false).await;
-            }
-        }
-        let rooms = self.reconcile.next(now);
-        if !rooms.is_empty() {
-            let heads: Vec<_> = rooms.iter().map(|room| self.commands.head(room)).collect();
-            self.start(Box::pin(async move {
-                let reply = shards.pipelined(&heads).await;
-                Done::Heads { rooms, reply }
-            }))
-            .await;
-        }
     }
 }
 
