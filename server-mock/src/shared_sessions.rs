@@ -97,7 +97,7 @@ impl fmt::Debug for SessionRecord {
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kept {
-    Kept,
+    Stored,
     /// There was none to prolong.
     Missing,
     /// The session goes on elsewhere under another number.

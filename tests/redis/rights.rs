@@ -54,7 +54,7 @@ async fn each_server_asks_who_somebody_is_and_what_they_may_do_and_a_right_that_
             match joined {
                 Ok(_) => assert!(!is_forbidden, "{room} on {number}"),
                 Err(why) => {
-                    assert!(is_forbidden && why.to_string().contains("join"), "{room} on {number}: {why}")
+                    assert!(is_forbidden && why.to_string().contains("join"), "{room} on {number}: {why}");
                 }
             }
         }

@@ -25,7 +25,7 @@ impl RedisSessionStore {
 
 fn kept(value: &Value) -> Result<Kept, Unavailable> {
     match replies::text(value) {
-        Some("kept") => Ok(Kept::Kept),
+        Some("kept") => Ok(Kept::Stored),
         Some("missing") => Ok(Kept::Missing),
         Some("moved") => Ok(Kept::Moved),
         _ => Err(Unavailable),

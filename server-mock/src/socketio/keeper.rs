@@ -107,7 +107,7 @@ impl Keeper {
     }
 
     fn done(&mut self, record: Option<SessionRecord>, kept: Result<Kept, Unavailable>) {
-        self.is_kept = kept == Ok(Kept::Kept);
+        self.is_kept = kept == Ok(Kept::Stored);
         self.is_moved = kept == Ok(Kept::Moved);
         if let Some(record) = record.filter(|_| self.is_kept) {
             lock(&self.deliveries).recorded(&record);
@@ -237,13 +237,13 @@ mod tests {
         join(&deliveries, "a");
         // One request at a time: the next one says all that has happened meanwhile.
         assert!(!is_ready(&mut keeper));
-        assert_eq!(asked.answer(Some(Kept::Kept)), "keep ");
+        assert_eq!(asked.answer(Some(Kept::Stored)), "keep ");
         assert!(!is_ready(&mut keeper));
-        assert_eq!(asked.answer(Some(Kept::Kept)), "keep a");
+        assert_eq!(asked.answer(Some(Kept::Stored)), "keep a");
         assert!(is_ready(&mut keeper) && is_ready(&mut keeper));
         lock(&deliveries).left("a");
         assert!(!is_ready(&mut keeper));
-        assert_eq!(asked.answer(Some(Kept::Kept)), "keep ");
+        assert_eq!(asked.answer(Some(Kept::Stored)), "keep ");
         assert!(is_ready(&mut keeper));
     }
 
@@ -254,14 +254,14 @@ mod tests {
         assert!(is_ready(&mut keeper));
         keeper.pinged();
         assert!(!is_ready(&mut keeper));
-        assert_eq!(asked.answer(Some(Kept::Kept)), "keep ");
+        assert_eq!(asked.answer(Some(Kept::Stored)), "keep ");
         assert!(is_ready(&mut keeper));
-        for (kept, next) in [(Kept::Kept, "prolong"), (Kept::Missing, "keep ")] {
+        for (kept, next) in [(Kept::Stored, "prolong"), (Kept::Missing, "keep ")] {
             keeper.pinged();
             assert_eq!(asked.answer(Some(kept)), "prolong");
             assert!(is_ready(&mut keeper));
             keeper.pinged();
-            assert_eq!(asked.answer(Some(Kept::Kept)), next);
+            assert_eq!(asked.answer(Some(Kept::Stored)), next);
             assert!(is_ready(&mut keeper));
         }
     }
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn a_session_that_goes_on_elsewhere_is_kept_no_more() {
         let (mut keeper, asked, deliveries) = keeper();
-        asked.answer(Some(Kept::Kept));
+        asked.answer(Some(Kept::Stored));
         assert!(is_ready(&mut keeper) && !keeper.is_moved);
         keeper.pinged();
         asked.answer(Some(Kept::Moved));
@@ -283,15 +283,17 @@ mod tests {
     #[test]
     fn what_is_too_large_or_cannot_be_gone_on_from_is_forgotten() {
         let (mut keeper, asked, deliveries) = keeper();
-        asked.answer(Some(Kept::Kept));
+        asked.answer(Some(Kept::Stored));
         for number in 0..1_200 {
             join(&deliveries, &format!("{number:0128}"));
         }
         assert!(is_ready(&mut keeper));
         assert_eq!(asked.answer(None), "end None");
-        (0..1_199).for_each(|number| lock(&deliveries).left(&format!("{number:0128}")));
+        for number in 0..1_199 {
+            lock(&deliveries).left(&format!("{number:0128}"));
+        }
         assert!(!is_ready(&mut keeper));
-        assert!(asked.answer(Some(Kept::Kept)).starts_with("keep "));
+        assert!(asked.answer(Some(Kept::Stored)).starts_with("keep "));
         assert!(is_ready(&mut keeper));
         let other = Id::new("f").unwrap();
         assert_eq!(lock(&deliveries).sent(&format!("{:0128}", 1_199), &other, 1), Ok(None));

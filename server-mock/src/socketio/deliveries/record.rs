@@ -134,7 +134,9 @@ mod tests {
 
     fn session(rooms: &[(&str, u64)]) -> Deliveries {
         let mut deliveries = Deliveries::new(SESSION);
-        rooms.iter().for_each(|(room, head)| join(&mut deliveries, room, *head, 0, false));
+        for (room, head) in rooms {
+            join(&mut deliveries, room, *head, 0, false);
+        }
         deliveries
     }
 
@@ -154,6 +156,7 @@ mod tests {
         Some(places.into_iter().map(|place| (place.room.to_string(), place.after)).collect())
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is what `places` gives")]
     fn at(rooms: &[(&str, u64)]) -> Option<Vec<(String, u64)>> {
         Some(rooms.iter().map(|(room, after)| (String::from(*room), *after)).collect())
     }
