@@ -66,7 +66,8 @@ pub enum Change<P = String, N = Name, K = u64> {
         /// The room.
         room: N,
     },
-    /// All positions mean nothing any more, nor does what is remembered by reference: they are another user's.
+    /// All positions mean nothing any more, and the outcomes so far are the earlier user's: another one is here, whom the next
+    /// [`Server`](Change::Server) names.
     UserChanged,
     /// What is known of the server.
     Server {

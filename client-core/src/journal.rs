@@ -90,6 +90,11 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
         self.outcomes.iter().map(|(number, outcome)| (SendId(EARLIER | number), outcome))
     }
 
+    /// Whose an outcome is, where a server has announced it.
+    pub fn user_of<'a>(&'a self, outcome: &'a SavedOutcome<P, N>) -> Option<&'a N> {
+        outcome.user.as_ref().or(self.user.as_ref())
+    }
+
     /// Whose the state is, once a server has announced it.
     pub fn user(&self) -> Option<&N> {
         self.user.as_ref()
@@ -167,13 +172,17 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
             }
             Change::UserChanged => {
                 self.positions.clear();
-                self.outcomes.retain(|_, outcome| !outcome.confirmed);
-                // What is still to be told is nobody else's by its name.
+                // They are the earlier user's, who may come back.
                 for outcome in self.outcomes.values_mut() {
-                    outcome.reference = None;
+                    outcome.user = outcome.user.take().or_else(|| self.user.clone());
                 }
             }
             Change::Server { user, extended, worked, window_ms, dedupe_window_ms } => {
+                if self.user != user {
+                    for outcome in self.outcomes.values_mut() {
+                        outcome.user.take_if(|earlier| Some(&*earlier) == user.as_ref());
+                    }
+                }
                 self.user = user;
                 self.extended = extended;
                 self.worked = worked;
@@ -249,8 +258,16 @@ impl<P: Payload, N: Clone + Ord> JournalState<P, N> {
         if let Some(SavedSend { room, content, data, reference, .. }) = self.sends.remove(&number) {
             let digest = reference.is_some().then(|| digest(&content, data.as_ref()));
             let status = status.into();
-            let outcome =
-                SavedOutcome { number, room, reference, digest, status, reply: None, confirmed: false };
+            let outcome = SavedOutcome {
+                number,
+                user: None,
+                room,
+                reference,
+                digest,
+                status,
+                reply: None,
+                confirmed: false,
+            };
             self.outcomes.insert(number, outcome);
             if self.outcomes.len() > MAX_OUTCOMES
                 && let Some((oldest, _)) = self.outcomes.pop_first()
@@ -440,22 +457,57 @@ mod tests {
         assert_eq!(digest(&one, None), 0xe74c_6753_a799_4f31);
     }
 
+    fn named(journal: &mut JournalState, user: &str) {
+        let user = Some(user.into());
+        let server = Change::Server { user, extended: true, worked: true, window_ms: 0, dedupe_window_ms: 0 };
+        assert!(journal.record(server).is_some());
+    }
+
     #[test]
-    fn what_another_user_has_not_been_told_is_kept_without_its_name() {
+    fn outcomes_are_their_users_who_may_come_back() {
         let mut journal = JournalState::default();
-        for (id, reference) in [(1, "a"), (2, "b")] {
-            added(&mut journal, id, Some(reference));
+        // Nobody had been named when it was given.
+        added(&mut journal, 1, Some("a"));
+        for (id, user) in [(1, "ada"), (2, "bob"), (3, "ada")] {
+            if id > 1 {
+                assert!(journal.record(Change::UserChanged).is_some());
+                added(&mut journal, id, Some("a"));
+            }
+            named(&mut journal, user);
             resolved(&mut journal, id);
         }
-        assert!(journal.record(Change::Confirmed { key: SendId(1) }).is_some());
-        assert!(journal.record(Change::UserChanged).is_some());
+        let kept = |journal: &JournalState| -> Vec<_> {
+            journal
+                .saved()
+                .outcomes
+                .into_iter()
+                .map(|kept| (kept.number, kept.user, kept.reference))
+                .collect()
+        };
+        let a = || Some("a".into());
+        let all = [(1, None, a()), (2, Some("bob".into()), a()), (3, None, a())];
+        assert_eq!(kept(&journal), all);
+        let mut copy = JournalState::new(journal.saved());
+        copy.assign_restored_ids();
+        assert_eq!(kept(&copy), all);
+        let whose: Vec<_> = copy.outcomes().map(|(_, outcome)| copy.user_of(outcome).cloned()).collect();
+        assert_eq!(whose, ["ada", "bob", "ada"].map(|user| Some(user.into())));
+    }
+
+    #[test]
+    fn the_last_ten_thousand_outcomes_are_remembered_over_all_users() {
+        let mut journal = JournalState::default();
+        named(&mut journal, "ada");
+        for id in 1..=MAX_OUTCOMES as u64 + 1 {
+            if id == 9 {
+                assert!(journal.record(Change::UserChanged).is_some());
+                named(&mut journal, "bob");
+            }
+            added(&mut journal, id, Some("a"));
+            resolved(&mut journal, id);
+        }
         let kept = journal.saved().outcomes;
-        assert_eq!(
-            kept.iter().map(|kept| (kept.number, kept.reference.clone())).collect::<Vec<_>>(),
-            [(2, None)]
-        );
-        assert!(journal.record(Change::Confirmed { key: SendId(2) }).is_some());
-        assert_eq!(journal.saved().outcomes, []);
+        assert_eq!((kept.len(), kept[0].number, kept[0].user.as_deref()), (MAX_OUTCOMES, 2, Some("ada")));
     }
 
     #[test]

@@ -149,6 +149,10 @@ pub fn digest<P: crate::machine::Payload>(content: &P, data: Option<&P>) -> u64 
 pub struct SavedOutcome<P = String, N = Name> {
     /// The number that the send had in the store.
     pub number: u64,
+    /// Whose it is, if it is not the state's [`user`](Saved::user)'s.
+    #[cfg(feature = "journal")]
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub user: Option<N>,
     /// Where it was to go.
     pub room: N,
     /// The caller's own name for it.

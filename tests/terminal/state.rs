@@ -313,8 +313,30 @@ fn a_state_file_answers_the_refs_of_its_own_user_alone() {
         (&told[0]["ref"], &told[0]["seq"], &told[0]["again"]),
         (&json!("hello"), &json!(2), &Value::Null)
     );
+    // Each of them has come back to the file, and nothing is sent again.
+    for (user, seq) in [("ada", 1), ("eve", 2), ("ada", 1)] {
+        let mut back = pipe(&server.url, user, &state, &[]);
+        back.type_line(&send("hello"));
+        let told = lines(&back.finish(), "delivery");
+        assert_eq!((told.len(), &told[0]["status"]), (1, &json!("acked")), "{told:?}");
+        assert_eq!((&told[0]["seq"], &told[0]["again"]), (&json!(seq), &json!(true)));
+    }
     hears(&mut bob, &["hello".to_owned(), "hello".to_owned()]);
-    // Nor is what goes on of an earlier user's.
+    let mut ada = pipe(&server.url, "ada", &state, &[]);
+    ada.type_line(&send("last"));
+    assert_eq!(ada.finish().status, Some(0));
+    hears(&mut bob, &["last".to_owned()]);
+}
+
+#[test]
+fn what_another_users_run_gives_up_is_told_under_its_ref_to_its_own_user_who_may_send_it_again() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut bob = listener(&server.url);
+    let (_folder, state) = in_folder();
+    let mut eve = pipe(&server.url, "eve", &state, &[]);
+    eve.type_line(&send("first"));
+    eve.wait_for("acked");
+    assert_eq!(eve.finish().status, Some(0));
     server.freeze();
     let mut eve = pipe(&server.url, "eve", &state, &[]);
     eve.type_line(&send("waits"));
@@ -322,13 +344,30 @@ fn a_state_file_answers_the_refs_of_its_own_user_alone() {
     eve.signal("KILL");
     drop(eve);
     server.thaw();
+    let outcomes = |ended: &Ended| -> Vec<[Value; 4]> {
+        let told = lines(ended, "delivery").into_iter();
+        told.map(|told| ["ref", "status", "code", "again"].map(|field| told[field].clone())).collect()
+    };
     let mut dan = pipe(&server.url, "dan", &state, &[]);
     dan.type_line(&send("waits"));
     let ended = dan.finish();
-    let told = lines(&ended, "delivery");
-    let told: Vec<_> = told.iter().map(|told| (&told["status"], &told["code"])).collect();
-    assert!(told.contains(&(&json!("acked"), &Value::Null)), "{told:?}");
-    assert!(told.contains(&(&json!("failed"), &json!("user_changed"))) || told.len() == 2, "{told:?}");
+    assert_eq!(ended.status, Some(1), "{}", ended.text());
+    let mut told = outcomes(&ended);
+    told.sort_by_key(|told| told[0] == json!("waits"));
+    let given_up = [Value::Null, json!("failed"), json!("user_changed"), Value::Null];
+    let sent = [json!("waits"), json!("acked"), Value::Null, Value::Null];
+    assert_eq!(told, [given_up, sent.clone()]);
+    hears(&mut bob, &["first".to_owned(), "waits".to_owned()]);
+    let mut eve = pipe(&server.url, "eve", &state, &[]);
+    eve.type_line(&send("waits"));
+    let told = outcomes(&eve.finish());
+    let given_up = [json!("waits"), json!("failed"), json!("user_changed"), json!(true)];
+    assert_eq!(told, [given_up, sent]);
+    hears(&mut bob, &["waits".to_owned()]);
+    let mut eve = pipe(&server.url, "eve", &state, &[]);
+    eve.type_line(&send("waits"));
+    let told = outcomes(&eve.finish());
+    assert_eq!(told, [[json!("waits"), json!("acked"), Value::Null, json!(true)]]);
 }
 
 #[test]

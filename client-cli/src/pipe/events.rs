@@ -1,9 +1,10 @@
 //! Turns the client's events into output lines and outcomes of sends, and tracks the connection state. Writes to no stream.
 
+use super::in_flight::{Origin, Send};
 use super::input::{Frame, Request};
 use super::output::{self, Outcome, Repetition};
 use super::phase::Phase;
-use super::refs::{ContentHash, Refs, Resolved};
+use super::refs::{ContentHash, Refs, Resolved, User};
 use super::restored_outcomes::RestoredOutcomes;
 use super::{LAST_LINES, Pipe};
 use crate::commits;
@@ -41,9 +42,12 @@ impl Pipe {
                 let reference = restored.reference.as_deref().map(str::to_owned);
                 if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
                     let what = ContentHash::of(&restored.content, restored.data.as_ref());
-                    refs.sent(reference, &restored.room, what);
+                    refs.restored(reference, &restored.room, what);
                 }
-                self.flight.add(0, restored.id, reference, restored.content.len());
+                let user = self.refs.as_ref().map(Refs::before).unwrap_or_default();
+                let weight = restored.content.len();
+                let send = Send { reference, user, origin: Origin::EarlierRun, weight };
+                self.flight.add(0, restored.id, send);
             }
             Event::Joined(room) => {
                 let reference = self.joins.remove(&*room.room).map(|join| join.reference);
@@ -157,15 +161,16 @@ impl Pipe {
     /// It is known who we are, as far as it ever will be: what became of sends of earlier runs is told where nobody has
     /// read it, and known when it is asked for. A state file answers its own user's refs alone.
     fn user_known(&mut self) {
-        let Some(RestoredOutcomes { outcomes, asked, .. }) = self.earlier.take() else { return };
         let user = self.client.user();
-        let is_own = user.is_none() || self.client.stored_user().is_none_or(|before| Some(before) == user);
-        if let Some(refs) = self.refs.as_mut().filter(|_| !is_own) {
-            *refs = Refs::default();
+        if let Some(user) = self.refs.as_mut().and_then(|refs| refs.named(user.as_ref())) {
+            self.flight.named(user);
         }
-        for RestoredOutcome { id, room, reference, digest, status, reply, confirmed, .. } in outcomes {
-            let reference = reference.filter(|_| is_own);
-            if !confirmed {
+        let Some(RestoredOutcomes { outcomes, asked, .. }) = self.earlier.take() else { return };
+        for outcome in outcomes {
+            // Another user's is told when that one is back.
+            let is_untold = !outcome.confirmed && self.client.is_own_outcome(&outcome);
+            let RestoredOutcome { id, user, room, reference, digest, status, reply, .. } = outcome;
+            if is_untold {
                 let outcome = Outcome::Final(status.clone());
                 self.outcome(reference.as_deref(), &room, &outcome, reply.as_deref(), Repetition::Again);
                 if let Some(commits) = &mut self.commits {
@@ -173,7 +178,8 @@ impl Pipe {
                 }
             }
             if let (Some(refs), Some(reference)) = (&mut self.refs, reference) {
-                refs.earlier(&reference, Resolved { room, status, reply }, digest.map(ContentHash));
+                let what = digest.map(ContentHash);
+                refs.earlier(user.as_ref(), &reference, Resolved { room, status, reply }, what);
             }
         }
         // They were given before the line that closes, if there was one.
@@ -194,8 +200,18 @@ impl Pipe {
         }
     }
 
+    /// Who is here, as far as it is known.
+    pub(super) fn present(&self) -> User {
+        self.refs.as_ref().map(Refs::present).unwrap_or_default()
+    }
+
     fn delivered(&mut self, delivery: &Delivery) {
-        let reference = self.flight.resolve(0, delivery.id);
+        let send = self.flight.resolve(0, delivery.id);
+        let user = send.as_ref().map(|send| send.user).unwrap_or_default();
+        // Left by another user, whose `ref` means nothing to whoever reads this, and who is told when that one is back.
+        let is_foreign =
+            send.as_ref().is_some_and(|send| send.origin == Origin::EarlierRun) && user != self.present();
+        let reference = send.and_then(|send| send.reference);
         let is_kept = self.has_ended && self.refs.is_some();
         let sends_again = self.mode.is_none_or(|mode| mode == Mode::Extended);
         let outcome = match &delivery.status {
@@ -209,22 +225,20 @@ impl Pipe {
             status => Outcome::Final(status.clone()),
         };
         self.outcome(
-            reference.as_deref(),
+            reference.as_deref().filter(|_| !is_foreign),
             &delivery.room,
             &outcome,
             delivery.reply.as_deref(),
             Repetition::First,
         );
         if let Outcome::Final(status) = &outcome {
-            if let Some(commits) = &mut self.commits {
+            if let Some(commits) = self.commits.as_mut().filter(|_| !is_foreign) {
                 commits.outcome_printed(delivery.id);
             }
-            // The file was another user's, and the ref is not.
-            let is_own = !matches!(status, DeliveryStatus::Failed(SendFailure::UserChanged));
-            if let (Some(refs), Some(reference)) = (self.refs.as_mut().filter(|_| is_own), &reference) {
+            if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
                 let (room, reply) = (delivery.room.clone(), delivery.reply.clone());
                 let resolved = Resolved { room, status: status.clone(), reply };
-                for _ in 0..refs.resolved(reference, resolved) {
+                for _ in 0..refs.resolved(user, reference, resolved) {
                     self.outcome(
                         Some(reference),
                         &delivery.room,

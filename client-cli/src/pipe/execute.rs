@@ -1,6 +1,7 @@
 //! Executes the lines of `pipe`'s input as calls of the client, and reports bad ones. Reads no input.
 
 use super::bad_line::BadLine;
+use super::in_flight::{Origin, Send};
 use super::input::{self, Frame, OwnMessage, Request};
 use super::misspelt_fields::MisspeltField;
 use super::output::{self, Outcome, Repetition};
@@ -43,7 +44,7 @@ impl Pipe {
     fn is_for_later(&mut self, request: &Request) -> bool {
         let (Some(earlier), Some(reference)) = (&self.earlier, &request.reference) else { return false };
         matches!(request.frame, Frame::Send { .. } | Frame::Own { .. })
-            && (earlier.has(reference) || self.refs.as_ref().is_some_and(|refs| refs.knows(reference)))
+            && (earlier.has(reference) || self.refs.as_ref().is_some_and(|refs| refs.was_left(reference)))
     }
 
     pub(super) fn act(&mut self, request: Request, number: u64) {
@@ -203,7 +204,8 @@ impl Pipe {
                 if let (Some(refs), Some(reference)) = (&mut self.refs, &reference) {
                     refs.sent(reference, room, what);
                 }
-                self.flight.add(0, id, reference, weight);
+                let send = Send { reference, user: self.present(), origin: Origin::ThisRun, weight };
+                self.flight.add(0, id, send);
             }
             Err(why) => {
                 let outcome = Outcome::Final(DeliveryStatus::Failed(why));

@@ -1,5 +1,6 @@
 //! The sends of `pipe` without an outcome, bounded in count and bytes.
 
+use super::refs::User;
 use rejoin::SendId;
 use std::collections::HashMap;
 
@@ -15,10 +16,21 @@ pub(super) struct InFlight {
     bytes: usize,
 }
 
-#[derive(Debug)]
-struct Send {
-    reference: Option<String>,
-    weight: usize,
+/// A send without an outcome.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Send {
+    pub(super) reference: Option<String>,
+    /// Who has made it.
+    pub(super) user: User,
+    pub(super) origin: Origin,
+    pub(super) weight: usize,
+}
+
+/// In which run a send was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    ThisRun,
+    EarlierRun,
 }
 
 impl InFlight {
@@ -31,16 +43,23 @@ impl InFlight {
         self.sends.is_empty()
     }
 
-    pub(super) fn add(&mut self, namespace: usize, id: SendId, reference: Option<String>, weight: usize) {
-        self.bytes += weight;
-        self.sends.insert((namespace, id), Send { reference, weight });
+    pub(super) fn add(&mut self, namespace: usize, id: SendId, send: Send) {
+        self.bytes += send.weight;
+        self.sends.insert((namespace, id), send);
     }
 
-    /// The outcome has come: gives the `ref`.
-    pub(super) fn resolve(&mut self, namespace: usize, id: SendId) -> Option<String> {
+    /// Those that were made by whoever is here have been made by this user.
+    pub(super) fn named(&mut self, user: User) {
+        for send in self.sends.values_mut().filter(|send| send.user == User::default()) {
+            send.user = user;
+        }
+    }
+
+    /// The outcome has come.
+    pub(super) fn resolve(&mut self, namespace: usize, id: SendId) -> Option<Send> {
         let waiting = self.sends.remove(&(namespace, id))?;
         self.bytes -= waiting.weight;
-        waiting.reference
+        Some(waiting)
     }
 }
 
@@ -48,20 +67,24 @@ impl InFlight {
 mod tests {
     use super::*;
 
+    fn send(reference: Option<String>, weight: usize) -> Send {
+        Send { reference, user: User::default(), origin: Origin::ThisRun, weight }
+    }
+
     #[test]
     fn it_is_full_by_count_and_by_bytes_and_empties_again() {
         let mut flight = InFlight::default();
         for id in 0..MAX_SENDS as u64 {
             assert!(flight.has_room());
-            flight.add(0, SendId(id), Some(id.to_string()), 1);
+            flight.add(0, SendId(id), send(Some(id.to_string()), 1));
         }
         assert!(!flight.has_room());
         assert_eq!(flight.resolve(1, SendId(7)), None);
-        assert_eq!(flight.resolve(0, SendId(7)).as_deref(), Some("7"));
+        assert_eq!(flight.resolve(0, SendId(7)), Some(send(Some("7".to_owned()), 1)));
         assert!(flight.has_room());
-        flight.add(0, SendId(9999), None, MOST_BYTES);
+        flight.add(0, SendId(9999), send(None, MOST_BYTES));
         assert!(!flight.has_room());
-        assert_eq!(flight.resolve(0, SendId(9999)), None);
+        assert_eq!(flight.resolve(0, SendId(9999)), Some(send(None, MOST_BYTES)));
         assert!(flight.has_room() && !flight.is_empty());
     }
 }

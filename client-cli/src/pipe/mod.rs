@@ -73,6 +73,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
     }
     let (client, events) = settings.connect()?;
     let namespaces = Namespaces::open(&client, &settings)?;
+    let refs = settings.state.is_some().then(|| Refs::of_file(client.stored_user()));
     let stdout = StdoutWriter::stdout();
     let mut pipe = Pipe {
         client,
@@ -87,7 +88,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         unanswered: settings.rooms.iter().cloned().collect(),
         slips: BTreeSet::new(),
         commits: settings.state.is_some().then(Commits::default),
-        refs: settings.state.is_some().then(Refs::default),
+        refs,
         earlier: None,
         unprinted: None,
         has_begun: false,

@@ -3,6 +3,7 @@
 
 use super::bad_line::BadLine;
 use super::execute::as_raw;
+use super::in_flight::{Origin, Send};
 use super::input::{Frame, OwnMessage, Request};
 use super::leaves::Leaves;
 use super::output::{self, JoinAnswers, Outcome, Repetition};
@@ -180,7 +181,7 @@ impl Pipe {
     }
 
     fn delivered_in(&mut self, at: usize, delivery: &Delivery) {
-        let reference = self.flight.resolve(at + 1, delivery.id);
+        let reference = self.flight.resolve(at + 1, delivery.id).and_then(|send| send.reference);
         let mut delivery = delivery.clone();
         // Closing was our doing, because the time was up.
         if delivery.status == DeliveryStatus::Failed(SendFailure::Closed)
@@ -316,7 +317,10 @@ impl Pipe {
     ) {
         self.has_sent = true;
         match submitted {
-            Ok(id) => self.flight.add(at + 1, id, reference, weight),
+            Ok(id) => {
+                let send = Send { reference, user: self.present(), origin: Origin::ThisRun, weight };
+                self.flight.add(at + 1, id, send);
+            }
             Err(why) => {
                 let status = DeliveryStatus::Failed(why);
                 let delivery = Delivery::new(rejoin::SendId(0), room.into(), status);

@@ -249,8 +249,12 @@ impl Sender {
 
     /// Tells what became of messages of an earlier run that nobody has read.
     fn tell_untold(&mut self) {
-        for RestoredOutcome { id, room, status, reply, .. } in std::mem::take(&mut self.untold) {
-            self.tell_restored(id, &room, &status, reply.as_deref(), Repetition::Again);
+        for outcome in std::mem::take(&mut self.untold) {
+            // Another user's is told when that one is back.
+            if self.client.is_own_outcome(&outcome) {
+                let RestoredOutcome { id, room, status, reply, .. } = outcome;
+                self.tell_restored(id, &room, &status, reply.as_deref(), Repetition::Again);
+            }
         }
     }
 
@@ -475,7 +479,10 @@ impl Sender {
             let room = if room.is_empty() { own } else { room };
             output::delivery(out, None, room, &Outcome::Final(status.clone()), reply, told);
         });
-        if is_read {
+        // What another user left is told again when that one is back.
+        let users = self.client.stored_user().zip(self.client.user());
+        let is_own = told == Repetition::Again || users.is_none_or(|(before, present)| before == present);
+        if is_read && is_own {
             self.client.confirm(id);
         }
         let (what, code) = match status {

@@ -51,7 +51,7 @@ impl<R: Protocol> ProtocolSession<R> {
         }
     }
 
-    fn record_outcomes(&mut self) {
+    pub(super) fn record_outcomes(&mut self) {
         #[cfg(feature = "journal")]
         for delivery in self.outcomes.iter().skip(self.recorded) {
             let key = delivery.id;

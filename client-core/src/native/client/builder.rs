@@ -385,6 +385,7 @@ fn most_written(config: &Config, is_socket_io: bool) -> usize {
 fn restored_outcomes(journal: &JournalState) -> Vec<RestoredOutcome> {
     let earlier = journal.outcomes().map(|(id, outcome)| RestoredOutcome {
         id,
+        user: journal.user_of(outcome).cloned(),
         room: outcome.room.clone(),
         reference: outcome.reference.clone(),
         digest: outcome.digest,

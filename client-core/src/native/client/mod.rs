@@ -77,6 +77,9 @@ pub(crate) struct Shared {
 pub struct RestoredOutcome {
     /// Its number in this run, for [`Client::confirm`].
     pub id: SendId,
+    /// Whose it is, if an extended server had announced it: nobody else is to be told it. Once the server has announced of
+    /// this run who it is ([`Client::user`], from [`Event::Mode`](crate::Event::Mode) on), compare the two.
+    pub user: Option<Name>,
     /// Where it was to go.
     pub room: Name,
     /// The caller's own name for it.
@@ -181,11 +184,17 @@ impl Client {
         std::mem::take(&mut *self.shared.restored.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whose the stored state was when this run began, if an extended server has announced it in an earlier one. Once the
-    /// server has announced of this run who it is, too ([`Client::user`], from [`Event::Mode`](crate::Event::Mode) on),
-    /// comparing the two says whether [`Client::restored_outcomes`] are this user's.
+    /// Whose the stored state was when this run began, if an extended server has announced it in an earlier one: what waited
+    /// in it is this user's.
     pub fn stored_user(&self) -> Option<Name> {
         self.shared.stored_user.clone()
+    }
+
+    /// Whether an outcome of an earlier run is to be told to whoever is here: the user that the server has announced, or,
+    /// where it has announced nobody, the one that it announced last.
+    pub fn is_own_outcome(&self, outcome: &RestoredOutcome) -> bool {
+        let present = self.user().or_else(|| self.stored_user());
+        present.is_none() || outcome.user.is_none() || outcome.user == present
     }
 
     /// Sends something ephemeral to whoever is in a room now, `typing` for instance; `&()` for no data. Not stored, not

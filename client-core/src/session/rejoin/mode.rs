@@ -233,6 +233,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         } else {
             self.outbox.user_changed(&mut self.outcomes);
         }
+        // What ends so is the earlier user's, as the outcomes before it.
+        #[cfg(feature = "journal")]
+        self.record_outcomes();
         self.protocol.stored.clear();
         record!(self.outbox.change_log, UserChanged);
         for room in self.rooms.iter_mut() {
