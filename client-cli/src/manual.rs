@@ -22,7 +22,7 @@ const EXIT_STATUS: [(&str, &str); 5] = [
 ];
 
 const ENVIRONMENT: [(&str, &str); 6] = [
-    ("REJOIN_URL", "The server, where no URL is given."),
+    ("REJOIN_URL", "The server, or the name of a profile, where no URL is given."),
     ("REJOIN_TOKEN", "The access token, where no option gives one."),
     ("https_proxy, http_proxy, all_proxy", "An HTTP proxy to connect through."),
     ("no_proxy", "Hosts that are reached without it."),

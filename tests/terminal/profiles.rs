@@ -64,6 +64,27 @@ fn the_token_and_the_rooms_of_a_profile_go_to_its_own_url_only() {
 }
 
 #[test]
+fn the_environments_word_in_the_place_of_the_url_may_name_a_profile() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let home = configured(&format!(
+        "[profiles.work]\nurl = \"{}\"\ntoken_file = \"~/token\"\nrooms = [\"lobby\"]\n",
+        server.url
+    ));
+    let work = [("REJOIN_URL", "work")];
+    assert!(members(start(&home, &["pipe"], &work)).contains("\"members\":[\"ada\"]"));
+    let sent = start(&home, &["send", "work"], &work).wait();
+    assert_eq!(sent.status, Some(0), "{}", sent.text());
+    // An option goes before it, and so does a URL.
+    let ended = start(&home, &["pipe", "--profile", "play"], &work).wait();
+    assert!(ended.text().contains("there is no profile \"play\""), "{}", ended.text());
+    let other = ServerProcess::start("127.0.0.1:0");
+    let ended = start(&home, &["pipe", &other.url], &work).wait();
+    assert_eq!(ended.status, Some(3), "{}", ended.text());
+    let unknown = start(&home, &["pipe"], &[("REJOIN_URL", "home")]).wait();
+    assert_eq!(unknown.status, Some(2), "{}", unknown.text());
+}
+
+#[test]
 fn the_environments_token_wins_over_one_in_a_profiles_url_and_not_over_one_in_a_url_given_by_hand() {
     let server = ServerProcess::start("127.0.0.1:0");
     let url = format!("{}?token=ada", server.url);

@@ -16,7 +16,7 @@ use crate::embedded::DEFAULT_ROOM;
 use crate::error::{Exit, Failure, eprint_line};
 use crate::hints::Login;
 use crate::other_namespaces::OtherNamespaces;
-use crate::settings::{Settings, Sources, named};
+use crate::settings::{NamedUrl, Settings, Sources, named};
 use crate::signals::{Signal, Signals};
 use crate::stdout_writer::WriteFailure;
 use crate::suggested_options::quoted;
@@ -47,13 +47,18 @@ const LEAVING_NOTICE: Duration = Duration::from_secs(1);
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Exit, Failure> {
-    let (url, connection) = named(arguments.url.as_deref(), &arguments.connection);
+    let (url, connection) = if arguments.listen.is_some() {
+        (None, arguments.connection.clone())
+    } else {
+        named(arguments.url.as_deref(), &arguments.connection)
+    };
     let sources = Sources::read(&connection)?;
     let screen = profile::screen()?.under(&arguments.screen);
     let given = if arguments.listen.is_some() { None } else { sources.url(url)? };
     let server = own_server(arguments, given.is_some()).await?;
-    let url = given.or_else(|| server.as_ref().map(ServerHandle::url)).unwrap_or_default();
-    let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
+    let own = || NamedUrl::given(server.as_ref().map(ServerHandle::url).unwrap_or_default());
+    let url = given.unwrap_or_else(own);
+    let mut settings = sources.at(url).settings(&arguments.rooms).await?;
     if settings.rooms.is_empty() && settings.rooms_in.is_empty() {
         settings.rooms.push(DEFAULT_ROOM.to_owned());
     }

@@ -55,7 +55,8 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
         report::warned(Step::Profiles, &mistake, &effect);
     }
     let url = sources.require_url(url)?;
-    let described = sources.at(&url);
+    let described = sources.at(url.clone());
+    let url = url.text;
     let protocol = described.protocol();
     let room = arguments.room.as_deref().unwrap_or(ROOM);
     let is_stream = protocol != Protocol::SocketIo && is_http(&url);

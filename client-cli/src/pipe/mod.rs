@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
     let (url, connection) = named(arguments.url.as_deref(), &arguments.connection);
     let sources = Sources::read(&connection)?;
     let url = sources.require_url(url)?;
-    let mut settings = sources.at(&url).settings(&arguments.rooms).await?;
+    let mut settings = sources.at(url).settings(&arguments.rooms).await?;
     settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;
     settings.frames = arguments.frames;

@@ -13,7 +13,7 @@ use crate::error::{Exit, Failure, eprint_line};
 use crate::hints::Hints;
 use crate::lines::{self, Line};
 use crate::pipe::output::{self, Outcome, Repetition};
-use crate::settings::{Settings, Sources, check_room, is_like_url, named};
+use crate::settings::{Settings, Sources, check_room, is_like_url, named, named_in_environment};
 use crate::signals::{Signal, Signals};
 use crate::termination::UNCONNECTED;
 use crate::token_notices::TokenNotices;
@@ -46,7 +46,10 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     // One word alone is more likely a text, where a URL is known from elsewhere.
     let (word, connection) = match &arguments.text {
         Some(_) => named(arguments.url.as_deref(), &arguments.connection),
-        None => (arguments.url.as_deref(), arguments.connection.clone()),
+        None => {
+            let word = arguments.url.as_deref();
+            (word, named_in_environment(word, arguments.connection.clone()))
+        }
     };
     let sources = Sources::read(&connection)?;
     let (url, text) = match (word, &arguments.text) {
@@ -61,7 +64,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     }
     let described = {
         let url = sources.require_url(url)?;
-        sources.at(&url)
+        sources.at(url)
     };
     let Some(room) = arguments.room.clone().or_else(|| described.rooms().first().cloned()) else {
         return Err(Failure::usage("room", "no room to send to").hint("name one with -r ROOM"));

@@ -6,7 +6,7 @@ mod opening;
 mod sources;
 
 pub(crate) use given::{check_room, is_like_url, parse_feed_url, parse_url};
-pub(crate) use sources::{Sources, named};
+pub(crate) use sources::{NamedUrl, Sources, named, named_in_environment};
 
 use crate::hints::{Hints, Login};
 use crate::request_options::ClientCertificate;

@@ -11,8 +11,9 @@ use crate::token::{self, TokenFrom};
 use crate::{files, request_options, sanitise, socket_io, suggested_options};
 use rejoin::backoff::Policy;
 use rejoin::{Config, Endpoint, Token};
-use std::cell::Cell;
 use std::time::Duration;
+
+const URL_VARIABLE: &str = "REJOIN_URL";
 
 /// The settings that do not need a URL yet.
 pub(crate) struct Sources<'a> {
@@ -20,24 +21,50 @@ pub(crate) struct Sources<'a> {
     pub(crate) profile: Profile,
     /// What is wrong with the profile that is used when none is named. It stops who needs it.
     profile_failure: Option<Failure>,
-    /// The URL is the profile's, and so is a token in it: the environment goes before both.
-    is_profile_url: Cell<bool>,
 }
 
-/// What stands in the place of the URL, and the options. One word that is no URL and names a profile stands for `--profile`.
+/// A URL, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedUrl {
+    pub(crate) text: String,
+    /// It is the profile's, and so is a token in it: the environment goes before both.
+    is_profiles: bool,
+}
+
+impl NamedUrl {
+    /// One that no profile has.
+    pub(crate) fn given(text: String) -> Self {
+        Self { text, is_profiles: false }
+    }
+}
+
+/// What stands in the place of the URL, and the options. One word that is no URL and names a profile stands for `--profile`;
+/// so does the environment's, where nothing else is given.
 pub(crate) fn named<'a>(
     word: Option<&'a str>,
     arguments: &ConnectionArgs,
 ) -> (Option<&'a str>, ConnectionArgs) {
     let mut arguments = arguments.clone();
-    let name = word.filter(|word| !is_like_url(word) && arguments.profile.is_none());
-    match name.filter(|word| profile::is_known(word)) {
+    match word.filter(|word| arguments.profile.is_none() && is_profile(word)) {
         Some(name) => {
             arguments.profile = Some(name.to_owned());
             (None, arguments)
         }
-        None => (word, arguments),
+        None => (word, named_in_environment(word, arguments)),
     }
+}
+
+/// The options, where the place of the URL has a text or nothing: the environment's word may name a profile.
+pub(crate) fn named_in_environment(word: Option<&str>, mut arguments: ConnectionArgs) -> ConnectionArgs {
+    if arguments.profile.is_none() && !word.is_some_and(is_like_url) {
+        arguments.profile = variable(URL_VARIABLE).filter(|word| is_profile(word));
+    }
+    arguments
+}
+
+/// Whether a word in the place of a URL is the name of a profile.
+fn is_profile(word: &str) -> bool {
+    !is_like_url(word) && profile::is_known(word)
 }
 
 impl<'a> Sources<'a> {
@@ -47,29 +74,31 @@ impl<'a> Sources<'a> {
             Err(failure) if arguments.profile.is_none() => (Profile::default(), Some(failure)),
             Err(failure) => return Err(failure),
         };
-        Ok(Self { arguments, profile, profile_failure, is_profile_url: Cell::new(false) })
+        Ok(Self { arguments, profile, profile_failure })
     }
 
     /// The URL given, the environment's, or the profile's.
-    pub(crate) fn url(&self, given: Option<&str>) -> Result<Option<String>, Failure> {
-        let url = given.map(str::to_owned).or_else(|| variable("REJOIN_URL"));
-        self.is_profile_url.set(url.is_none());
-        match (url, &self.profile_failure) {
-            (Some(url), _) => Ok(Some(url)),
+    pub(crate) fn url(&self, given: Option<&str>) -> Result<Option<NamedUrl>, Failure> {
+        let environment = || variable(URL_VARIABLE).filter(|word| !is_profile(word));
+        match (given.map(str::to_owned).or_else(environment), &self.profile_failure) {
+            (Some(url), _) => Ok(Some(NamedUrl::given(url))),
             (None, Some(profile_failure)) => Err(profile_failure.clone()),
-            (None, None) => Ok(self.profile.url.clone()),
+            (None, None) => {
+                let url = self.profile.url.clone();
+                Ok(url.map(|text| NamedUrl { text, is_profiles: true }))
+            }
         }
     }
 
     /// What there is to go by at `url`: the command line, and where that is silent the profile, as far as it is for that
     /// server.
-    pub(crate) fn at(mut self, url: &str) -> ServerOptions {
+    pub(crate) fn at(mut self, url: NamedUrl) -> ServerOptions {
         if let Some(Failure { message, code, .. }) = &self.profile_failure {
             let message = sanitise::line(message);
             eprint_line(&format!("rejoin: {message}; going on without a profile [{code}]"));
         }
         let is_named = self.arguments.profile.is_some();
-        let profile = std::mem::take(&mut self.profile).at(url, is_named);
+        let profile = std::mem::take(&mut self.profile).at(&url.text, is_named);
         let mut arguments = self.arguments.clone();
         let given = arguments.protocol;
         arguments.protocol = given.or(profile.protocol);
@@ -86,12 +115,11 @@ impl<'a> Sources<'a> {
                 arguments.event_map = pairs.collect();
             }
         }
-        let is_profile_url = self.is_profile_url.get();
-        ServerOptions { url: url.to_owned(), arguments, profile, is_profile_url }
+        ServerOptions { url, arguments, profile }
     }
 
     /// As [`Sources::url`], for commands that cannot do without one.
-    pub(crate) fn require_url(&self, given: Option<&str>) -> Result<String, Failure> {
+    pub(crate) fn require_url(&self, given: Option<&str>) -> Result<NamedUrl, Failure> {
         if let Some(text) = given.filter(|text| is_text(text)) {
             let failure = no_url(text);
             return Err(match profile::unnamed(text) {
@@ -114,10 +142,9 @@ impl<'a> Sources<'a> {
 
 /// What the command line, the environment and a profile say of the server at a URL.
 pub(crate) struct ServerOptions {
-    url: String,
+    url: NamedUrl,
     arguments: ConnectionArgs,
     profile: Profile,
-    is_profile_url: bool,
 }
 
 impl ServerOptions {
@@ -132,13 +159,13 @@ impl ServerOptions {
 
     /// Everything, for a chat.
     pub(crate) async fn settings(self, rooms: &[String]) -> Result<Settings, Failure> {
-        let address = parse_url(&self.url, self.protocol())?;
+        let address = parse_url(&self.url.text, self.protocol())?;
         self.settings_at(address, rooms).await
     }
 
     /// Everything, for streams of events.
     pub(crate) async fn feed_settings(self, rooms: &[String]) -> Result<Settings, Failure> {
-        let address = parse_feed_url(&self.url)?;
+        let address = parse_feed_url(&self.url.text)?;
         self.settings_at(address, rooms).await
     }
 
@@ -148,7 +175,7 @@ impl ServerOptions {
         rooms: &[String],
     ) -> Result<Settings, Failure> {
         let protocol = self.protocol();
-        let Self { url, arguments, profile, is_profile_url } = self;
+        let Self { url, arguments, profile } = self;
         let socket_io = socket_io::described(&arguments, profile.ack_text, profile.transports)?;
         let namespaces = socket_io::others(&arguments)?;
         let auth = socket_io::auth_fields(&arguments)?;
@@ -178,7 +205,8 @@ impl ServerOptions {
             TokenFrom::File(file.clone())
         } else if let Some(command) = &arguments.token_command {
             TokenFrom::Command(command.clone())
-        } else if let Some(token) = in_url.filter(|_| !is_profile_url || variable("REJOIN_TOKEN").is_none()) {
+        } else if let Some(token) = in_url.filter(|_| !url.is_profiles || variable("REJOIN_TOKEN").is_none())
+        {
             TokenFrom::Given(token)
         } else if let Some(token) = variable("REJOIN_TOKEN") {
             TokenFrom::Given(token.into())
@@ -221,7 +249,7 @@ impl ServerOptions {
         let proxy = proxy_for(&endpoint, |name| std::env::var(name).ok())?;
         Ok(Settings {
             endpoint,
-            url: url.into(),
+            url: url.text.into(),
             token,
             token_location,
             token_in_url,

@@ -55,8 +55,8 @@ async fn settings(arguments: &TailArgs, token_notices: &TokenNotices) -> Result<
     let (url, connection) = named(arguments.url.as_deref(), &arguments.connection);
     let sources = Sources::read(&connection)?;
     let url = sources.require_url(url)?;
-    let settings = sources.at(&url).settings(&arguments.rooms).await;
-    let mut settings = settings.map_err(|failure| or_stream(failure, &url))?;
+    let settings = sources.at(url.clone()).settings(&arguments.rooms).await;
+    let mut settings = settings.map_err(|failure| or_stream(failure, &url.text))?;
     settings.history = arguments.history;
     settings.notifications = arguments.display.notifications.unwrap_or(false);
     if !arguments.json {

@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: &TailArgs, mut signals: Signals) -> Result<Ex
     let (url, connection) = named(arguments.url.as_deref(), &arguments.connection);
     let sources = Sources::read(&connection)?;
     let url = sources.require_url(url)?;
-    let mut settings = sources.at(&url).feed_settings(&arguments.rooms).await?;
+    let mut settings = sources.at(url).feed_settings(&arguments.rooms).await?;
     settings.history = arguments.history;
     settings.keep_in(arguments.state.state.as_ref());
     let token_notices = token_notices(arguments.json);
