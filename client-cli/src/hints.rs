@@ -13,7 +13,9 @@ pub(crate) enum Login {
     Token,
     /// A ticket in the place of a token, which is good once.
     Ticket,
-    /// A user name and a password before the URL's host, or a header of the user's own.
+    /// A user name and a password before the URL's host.
+    Password,
+    /// A header of the user's own.
     Authorization,
     Nothing,
 }
@@ -44,6 +46,9 @@ pub(crate) const NO_TOKEN: &str =
 /// Said where a ticket was refused.
 pub(crate) const SPENT_TICKET: &str = "the ticket was used before or has expired: it lets in once, and within 30 s; get another one for each connection \
      (POST /tickets), or give the token itself with --token-file or REJOIN_TOKEN";
+/// What was refused of a login that is no token.
+const PASSWORD: &str = "the user name and password";
+const AUTHORIZATION: &str = "the Authorization header";
 /// How to send what a server may check before it looks at a token.
 pub(crate) const ORIGIN: &str = "an Origin is sent with --header 'Origin: https://PAGE'";
 pub(crate) const TOKEN_OPTIONS: &str = "--token NAME, --token-file FILE or REJOIN_TOKEN";
@@ -169,15 +174,16 @@ impl Hints {
             (Login::Nothing, false) => {
                 format!("the server refused the connection: {words}; if it wants a token: {TOKEN_OPTIONS}")
             }
-            (Login::Authorization, true) => "the server refused the user name and password".to_owned(),
-            (Login::Authorization, false) => {
-                format!("the server refused the user name and password: {words}")
-            }
+            (Login::Password, true) => format!("the server refused {PASSWORD}"),
+            (Login::Password, false) => format!("the server refused {PASSWORD}: {words}"),
+            (Login::Authorization, true) => format!("the server refused {AUTHORIZATION}"),
+            (Login::Authorization, false) => format!("the server refused {AUTHORIZATION}: {words}"),
         };
         let failure = Failure::terminal(refused.code.as_str(), message);
         Some(match self.login {
+            Login::Password => failure.hint("check what stands before the URL's host"),
             Login::Authorization => {
-                failure.hint("check what stands before the URL's host, or the Authorization header")
+                failure.hint("check the value of --header 'Authorization: …', or of the profile's headers")
             }
             _ => failure,
         })
@@ -250,7 +256,10 @@ mod tests {
             Cause::new(CauseCode::Unauthorized(401), "it wants a user and a password").without_retry();
         let basic = of(basic.with_remedy(Some(Remedy::InMessage)), Login::Nothing);
         assert!(!basic.contains("token"), "{basic}");
-        assert!(refused("", Login::Authorization).contains("refused the user name and password ["));
+        assert!(refused("", Login::Password).contains("refused the user name and password ["));
+        let header = refused("no", Login::Authorization);
+        assert!(header.contains("refused the Authorization header: no ["), "{header}");
+        assert!(header.contains("--header 'Authorization: …'") && !header.contains("password"), "{header}");
         assert!(refused("Unauthorized", Login::Token).contains("the server refused the token ["));
         let spent = refused("Unauthorized", Login::Ticket);
         assert!(spent.contains("the ticket was used before or has expired"), "{spent}");

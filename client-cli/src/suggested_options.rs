@@ -1,6 +1,7 @@
 //! The options that a suggested command line must repeat to reach the same server. Secrets are replaced by placeholders.
 
 use crate::args::{ConnectionArgs, PolicyName, TokenIn};
+use crate::sanitise;
 
 /// The options, each with a space before it. `token_in_url`: the URL that was given has the token.
 pub(crate) fn options(arguments: &ConnectionArgs, token_in_url: bool) -> String {
@@ -64,6 +65,17 @@ pub(crate) fn quoted(word: &str) -> String {
     }
 }
 
+/// Longer texts are not repeated.
+const LONGEST_TEXT: usize = 200;
+
+/// The text of a message behind the options, with a space before it. One that would fill the screen, or act on it, is replaced by
+/// a placeholder.
+pub(crate) fn suggested_text(text: &str) -> String {
+    let is_shown = text.len() <= LONGEST_TEXT && text == sanitise::line(text);
+    let dashes = if text.starts_with('-') { " --" } else { "" };
+    format!("{dashes} {}", if is_shown { quoted(text) } else { "TEXT".to_owned() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +105,15 @@ mod tests {
             ),
             " --profile p --token-in header --subprotocol v1 --connect-timeout 3"
         );
+    }
+
+    #[test]
+    fn a_text_is_repeated_as_one_word_unless_it_is_long_or_acts_on_a_screen() {
+        assert_eq!(suggested_text("it's me; $(rm)"), " 'it'\\''s me; $(rm)'");
+        assert_eq!(suggested_text("-x"), " -- -x");
+        assert_eq!(suggested_text("a\nb"), " TEXT");
+        assert_eq!(suggested_text("\u{1b}[2J"), " TEXT");
+        assert_eq!(suggested_text(&"x".repeat(LONGEST_TEXT + 1)), " TEXT");
     }
 
     #[test]

@@ -245,9 +245,13 @@ async fn bounded(mut from: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether it begins with the byte-order mark of UTF-16, which no UTF-8 begins with.
+/// Whether it begins with the byte-order mark of UTF-16, which no UTF-8 begins with, or with one character in two bytes.
 fn is_utf16(bytes: &[u8]) -> bool {
-    matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [first, second, ..] => (*first == 0) != (*second == 0),
+        _ => false,
+    }
 }
 
 fn first_line(bytes: &[u8]) -> Option<Token> {
@@ -304,7 +308,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_in_utf_16_is_said_to_have_to_be_utf_8() {
-        for bytes in [&b"\xff\xfea\0b\0"[..], b"\xfe\xff\0a\0b"] {
+        for bytes in [&b"\xff\xfea\0b\0"[..], b"\xfe\xff\0a\0b", b"a\0b\0", b"\0a\0b"] {
             let file = std::env::temp_dir().join(format!("rejoin-token-{}", std::process::id()));
             std::fs::write(&file, bytes).unwrap();
             let error = from_file(&file).await.unwrap_err();

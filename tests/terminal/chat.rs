@@ -1,6 +1,7 @@
 //! `chat`: what a person sees.
 
-use crate::{rejoin, run, text};
+use crate::{guarded, rejoin, run, text};
+use harness::command::Running;
 use harness::process::ServerProcess;
 use harness::terminal::Terminal;
 
@@ -221,6 +222,44 @@ fn without_a_terminal_it_speaks_in_plain_lines_and_ends_with_its_input() {
     // It names no keys that are not there.
     let help = text(&run(&[], b"/help\n").stdout);
     assert!(help.contains("/reconnect") && !help.contains("Alt-") && !help.contains("Ctrl-Y"), "{help}");
+}
+
+#[test]
+fn the_status_of_a_chat_says_how_it_ended() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let chat = |args: &[&str], input: &[u8]| {
+        let mut chat = Running::start(&[&["chat", "-r", "lobby", "--token", "ada"], args].concat());
+        chat.write(input);
+        chat.finish()
+    };
+    let statuses: [(&[&str], &[u8], i32); 5] = [
+        (&[&server.url], b"hi\n/quit\n", 0),
+        (&[&server.url], b"hi\n", 0),
+        // A line that is none, and others that are.
+        (&[&server.url], b"hi\n\xff\nho\n", 1),
+        (&["http://127.0.0.1:9/"], b"", 2),
+        (&["ws://127.0.0.1:9/", "--policy", "no such"], b"", 2),
+    ];
+    for (args, input, status) in statuses {
+        let ended = chat(args, input);
+        assert_eq!(ended.status, Some(status), "{args:?}: {}", ended.text());
+    }
+    let (_tokens, guarded) = guarded("good ada\n");
+    assert_eq!(chat(&[&guarded.url], b"hi\n").status, Some(3));
+}
+
+#[test]
+fn a_chat_whose_input_cannot_be_read_says_so_and_ends_with_1() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let folder = std::fs::File::open("/").unwrap();
+    let ended = std::process::Command::new(rejoin())
+        .args(["chat", &server.url, "-r", "lobby", "--token", "ada"])
+        .stdin(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("stdin cannot be read"), "{said}");
 }
 
 #[test]

@@ -25,6 +25,22 @@ fn refusing() -> (String, JoinHandle<String>) {
     (address, thread)
 }
 
+/// Answers every request with this status and these fields. Gives its URL; the thread ends with the test process.
+fn refusing_as(head: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for tcp in listener.incoming() {
+            let mut tcp = tcp.unwrap();
+            let lines = BufReader::new(tcp.try_clone().unwrap()).lines().map_while(Result::ok);
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            // The client may have gone.
+            let _ = write!(tcp, "HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    url
+}
+
 #[test]
 fn headers_and_basic_authentication_reach_the_server_and_no_output() {
     let folder = tempfile::tempdir().unwrap();
@@ -122,6 +138,49 @@ fn a_password_that_is_refused_is_not_called_a_token() {
     assert_eq!(ended.status, Some(3), "{}", ended.text());
     assert!(ended.text().contains("refused the user name and password"), "{}", ended.text());
     assert!(!ended.text().contains(CANARY), "{}", ended.text());
+}
+
+#[test]
+fn an_authorization_header_that_is_refused_is_called_by_its_name() {
+    let server = refusing_as("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"proxy\"");
+    let header = format!("Authorization: Basic {CANARY}");
+    let ended = Running::start(&["send", &server, "-r", "lobby", "--header", &header, "hi"]).finish();
+    assert_eq!(ended.status, Some(3), "{}", ended.text());
+    let said = ended.text();
+    assert!(said.contains("the server refused the Authorization header: "), "{said}");
+    assert!(said.contains("check the value of --header 'Authorization: …'"), "{said}");
+    assert!(
+        !said.contains("USER:PASSWORD@") && !said.contains("the token") && !said.contains(CANARY),
+        "{said}"
+    );
+    let url = server.replace("ws://", "ws://ada:wrong@");
+    let ended = Running::start(&["send", &url, "-r", "lobby", "hi"]).finish();
+    assert_eq!(ended.status, Some(3), "{}", ended.text());
+    let said = ended.text();
+    assert!(said.contains("the user name or the password in the URL is wrong"), "{said}");
+    assert!(
+        said.contains("check what stands before the URL's host") && !said.contains("ada:wrong"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_redirect_to_what_is_no_address_is_told_as_that() {
+    let server = refusing_as("307 Temporary Redirect\r\nLocation: http://[");
+    let ended = Running::start(&["send", &server, "-r", "lobby", "--timeout", "9", "hi"]).finish();
+    assert_ne!(ended.status, Some(0), "{}", ended.text());
+    assert!(ended.text().contains("it redirects, and where to is no address"), "{}", ended.text());
+}
+
+#[test]
+fn a_command_that_is_suggested_has_the_text_as_one_word() {
+    let server = refusing_as("404 Not Found");
+    let args = ["send", &server, "-r", "my room", "--token", "ada", "--timeout", "9", "it's me"];
+    let ended = Running::start(&args).finish();
+    assert_ne!(ended.status, Some(0), "{}", ended.text());
+    let host = server.replace("ws://", "http://").replace("/ws", "");
+    let command = format!("rejoin send {host} -r 'my room' --protocol socketio --token TOKEN 'it'\\''s me'");
+    assert!(ended.text().contains(&command), "{}", ended.text());
 }
 
 #[test]

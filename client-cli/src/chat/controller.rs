@@ -240,6 +240,7 @@ impl Controller {
     }
 
     pub(super) fn bad_line(&mut self, bad: BadText) {
+        self.exit = self.exit.max(Exit::Incomplete);
         match bad {
             BadText::TooLong => self.notice("that line is longer than 1 MiB and was not sent"),
             BadText::NotUtf8 => self.notice("that line is not UTF-8 and was not sent"),

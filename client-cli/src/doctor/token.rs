@@ -35,9 +35,8 @@ pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &
     }
     if matches!(settings.token, TokenFrom::Nowhere) {
         return match (settings.login(), cause.code) {
-            (Login::Authorization, _) => {
-                "check the user name and password of the URL, or the Authorization header".to_owned()
-            }
+            (Login::Password, _) => "check the user name and password of the URL".to_owned(),
+            (Login::Authorization, _) => "check the value of the Authorization header".to_owned(),
             _ if cause.remedy == Some(Remedy::InMessage) => {
                 "USER:PASSWORD@ before the URL's host sends them".to_owned()
             }

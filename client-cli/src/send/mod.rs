@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     {
         lines.extend(first);
     }
-    let mut sender = Sender::new(&settings, room, arguments)?;
+    let mut sender = Sender::new(&settings, room, text, arguments)?;
     let client = sender.client.clone();
     let stop = Notify::new();
     let sending = async {
@@ -203,13 +203,18 @@ struct Sender {
 }
 
 impl Sender {
-    fn new(settings: &Settings, room: String, arguments: &SendArgs) -> Result<Self, Failure> {
+    fn new(
+        settings: &Settings,
+        room: String,
+        text: Option<&str>,
+        arguments: &SendArgs,
+    ) -> Result<Self, Failure> {
         let (client, events) = settings.connect()?;
         Ok(Self {
             client,
             events,
             room,
-            advice: settings.hints("send"),
+            advice: settings.hints_of("send", text),
             timeout: Duration::from_secs(arguments.timeout.into()),
             keeps: settings.state.is_some(),
             asks: settings.socket_io.as_ref().is_some_and(|server| server.options.acks),

@@ -11,7 +11,7 @@ pub(crate) use sources::{NamedUrl, Sources, named, named_in_environment};
 use crate::hints::{Hints, Login};
 use crate::request_options::ClientCertificate;
 use crate::socket_io::room_in;
-use crate::suggested_options::quoted;
+use crate::suggested_options::{quoted, suggested_text};
 use crate::token::TokenFrom;
 use crate::token_notices::TokenNotices;
 use crate::{sanitise, suggested_urls};
@@ -143,6 +143,12 @@ impl Settings {
 
     /// What to say when something is wrong; `command` is the one that is running.
     pub(crate) fn hints(&self, command: &str) -> Hints {
+        self.hints_of(command, None)
+    }
+
+    /// As [`Settings::hints`], for a command with a text, which a suggested command has too.
+    pub(crate) fn hints_of(&self, command: &str, text: Option<&str>) -> Hints {
+        let text = text.map(suggested_text).unwrap_or_default();
         let mut rooms = String::new();
         for room in &self.rooms {
             rooms.extend([" -r ", &quoted(room)]);
@@ -150,7 +156,7 @@ impl Settings {
         let is_socket_io = self.socket_io.is_some();
         let socket_io = (!is_socket_io).then(|| {
             let url = quoted(&suggested_urls::socket_io(&self.endpoint));
-            format!("rejoin {command} {url}{rooms} --protocol socketio{}", self.repeated)
+            format!("rejoin {command} {url}{rooms} --protocol socketio{}{text}", self.repeated)
         });
         let protocol = if is_socket_io { " --protocol socketio" } else { "" };
         let doctor = format!("rejoin doctor {}{protocol}{}", quoted(&self.shown_url()), self.repeated);
@@ -164,8 +170,10 @@ impl Settings {
             Login::Ticket
         } else if !matches!(self.token, TokenFrom::Nowhere) {
             Login::Token
-        } else if self.endpoint.has_user() || self.headers.contains("Authorization") {
+        } else if self.headers.contains("Authorization") {
             Login::Authorization
+        } else if self.endpoint.has_user() {
+            Login::Password
         } else {
             Login::Nothing
         }

@@ -81,6 +81,13 @@ function refusalOf(response: FetchResponse): Refusal | undefined {
   const words = `the server answered HTTP ${status}`;
   if (status == 200) return /^\s*text\/event-stream\s*(;|$)/i.test(kind) ? undefined : notAStream(`${words}: this is not a stream of events`);
   if (status > 200 && status < 300 && status != 204) return notAStream(words);
-  const retryAfter = /^\s*\d+\s*$/.exec(response.headers.get("retry-after") ?? "");
-  return { status, retryAfter: retryAfter ? Number(retryAfter[0]) : -1, text: words };
+  return { status, retryAfter: secondsUntil(response.headers.get("retry-after") ?? "", response.headers.get("date")), text: words };
+}
+
+/** What `Retry-After` says: seconds, or a date, which is as far away as the answer's own date says where a page may see that. */
+function secondsUntil(value: string, date: string | null): number {
+  if (/^\s*\d+\s*$/.test(value)) return Number(value);
+  if (!/GMT\s*$/.test(value)) return -1;
+  const seconds = Math.ceil((Date.parse(value) - (Date.parse(date ?? "") || Date.now())) / 1000);
+  return Number.isNaN(seconds) ? -1 : Math.max(0, seconds);
 }

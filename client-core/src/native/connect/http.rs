@@ -45,13 +45,14 @@ pub(crate) struct ExpectedServer {
     pub(crate) not_http: DialErrorKind,
     /// The scheme to use if the server speaks TLS there; `None` where it is known not to, or is spoken to in TLS already.
     pub(crate) tls_scheme: Option<&'static str>,
+    /// A server has answered there before, and so has let this client in as far as TLS goes.
+    was_reached: bool,
 }
 
 impl ExpectedServer {
-    /// `is_known`: a server has answered there without TLS before.
-    pub(crate) fn at(endpoint: &Endpoint, is_known: bool, not_http: DialErrorKind) -> Self {
-        let tls_scheme = endpoint.tls_scheme().filter(|_| !is_known);
-        Self { not_http, tls_scheme }
+    pub(crate) fn at(endpoint: &Endpoint, was_reached: bool, not_http: DialErrorKind) -> Self {
+        let tls_scheme = endpoint.tls_scheme().filter(|_| !was_reached);
+        Self { not_http, tls_scheme, was_reached }
     }
 }
 
@@ -62,7 +63,7 @@ pub(crate) async fn exchange(
     request: Request<String>,
     expected: ExpectedServer,
 ) -> Result<HttpResponse, DialError> {
-    let failed = |error: hyper::Error| transport_error(&error, expected.not_http);
+    let failed = |error: hyper::Error| transport_error(&error, expected.not_http, expected.was_reached);
     let (sender, connection) = http1::Builder::new()
         // HTTP's names have no case, but servers written by hand compare them with the usual one.
         .title_case_headers(true)
@@ -181,7 +182,7 @@ impl HttpConnection {
             Ok(response) => Ok(HttpResponse { response, connection: self }),
             Err(mut error) => Err(match error.take_message() {
                 Some(request) => NotSent::Request(Box::new(request)),
-                None => NotSent::Unknown(transport_error(error.error(), not_http)),
+                None => NotSent::Unknown(transport_error(error.error(), not_http, true)),
             }),
         }
     }
@@ -200,10 +201,10 @@ impl HttpConnection {
 }
 
 /// Why no answer came.
-fn transport_error(error: &hyper::Error, not_http: DialErrorKind) -> DialError {
+fn transport_error(error: &hyper::Error, not_http: DialErrorKind, was_reached: bool) -> DialError {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
     match source {
-        Some(source) => dial_error(source),
+        Some(source) => dial_error(source, was_reached),
         None if error.is_parse() => DialError::new(not_http, format!("the answer is not HTTP: {error}")),
         None => {
             DialError::new(DialErrorKind::Unreachable, "the server closed the connection before it answered")

@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 
 /// Bytes of a body that are looked at.
@@ -26,6 +26,11 @@ const MAX_LINE: usize = 200;
 
 /// What follows where the URL has a password already.
 const WRONG_PASSWORD: &str = ": the user name or the password in the URL is wrong";
+
+/// What follows where the application has given its own `Authorization`.
+const WRONG_AUTHORIZATION: &str = ": it does not accept the Authorization header that was given";
+/// What follows where a redirect names no address.
+const BAD_LOCATION: &str = ": it redirects, and where to is no address; redirects are not followed";
 
 /// The error that an answer means. `hint` is what its status means where it was asked, `""` if that is the
 /// same everywhere.
@@ -48,14 +53,20 @@ pub(crate) async fn http_error(
                 "the server answered HTTP {shown_status}: it redirects to {target}, and redirects are not followed"
             );
             remedy = Some(Remedy::InMessage);
+        } else if headers.contains_key(header::LOCATION) {
+            text = format!("the server answered HTTP {shown_status}{BAD_LOCATION}");
+            remedy = Some(Remedy::InMessage);
         }
     } else if status.is_client_error() || status.is_server_error() {
         let explanation = explanation(&mut answer).await.map(|line| shown(&line, secrets));
         if hint.is_empty() {
             // A server that gives another reason does not speak TLS there.
             let may_want_tls = !endpoint.is_secure() && explanation.as_deref().is_none_or(is_about_tls);
-            let has_password = endpoint.basic().is_some() && status == StatusCode::UNAUTHORIZED;
-            let meaning = if has_password && wants_password(answer.response.headers()) {
+            let wants_password =
+                status == StatusCode::UNAUTHORIZED && wants_password(answer.response.headers());
+            let meaning = if secrets.has_authorization && status == StatusCode::UNAUTHORIZED {
+                WRONG_AUTHORIZATION
+            } else if endpoint.basic().is_some() && wants_password {
                 WRONG_PASSWORD
             } else {
                 status_hint(status, answer.response.headers(), may_want_tls)
@@ -64,8 +75,6 @@ pub(crate) async fn http_error(
             let is_known = matches!(status.as_u16(), 429 | 503) && explanation.is_some();
             text.push_str(if is_known { "" } else { meaning });
             // Of no token's use.
-            let wants_password =
-                status == StatusCode::UNAUTHORIZED && wants_password(answer.response.headers());
             remedy = wants_password.then_some(Remedy::InMessage);
         }
         if let Some(delay) = retry_after {
@@ -107,9 +116,15 @@ fn field(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// What `Retry-After` says. Only the form in seconds: the date form would need a clock that agrees with the server's.
+/// What `Retry-After` says. A date is as far away as the answer's own `Date` says, because the clocks may disagree.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    field(headers, header::RETRY_AFTER)?.trim().parse().ok().map(Duration::from_secs)
+    let value = field(headers, header::RETRY_AFTER)?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(value).ok()?;
+    let now = field(headers, header::DATE).and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+    Some(until.duration_since(now.unwrap_or_else(SystemTime::now)).unwrap_or_default())
 }
 
 /// The first line of the body, if it is text.
@@ -214,6 +229,7 @@ fn in_words(status: StatusCode) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::header::HeaderValue;
 
     #[test]
     fn words_about_a_request_without_tls_are_told_from_others() {
@@ -223,6 +239,24 @@ mod tests {
             assert!(is_about_tls(line), "{line}");
         }
         assert!(!is_about_tls("bad tenant id"));
+    }
+
+    #[test]
+    fn a_server_says_when_to_come_back_in_seconds_or_as_a_date() {
+        let of = |fields: &[(HeaderName, &'static str)]| {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+            retry_after(&fields.collect()).map(|delay| delay.as_secs())
+        };
+        let (then, date) = (header::RETRY_AFTER, header::DATE);
+        let moment = "Tue, 01 Dec 2026 10:00:30 GMT";
+        assert_eq!(of(&[(then.clone(), " 7 ")]), Some(7));
+        // Whatever this machine's clock says.
+        assert_eq!(of(&[(then.clone(), moment), (date.clone(), "Tue, 01 Dec 2026 10:00:00 GMT")]), Some(30));
+        assert_eq!(of(&[(then.clone(), moment), (date, "Tue, 01 Dec 2026 11:00:00 GMT")]), Some(0));
+        assert_eq!(of(&[(then.clone(), "Thu, 01 Jan 1970 00:00:00 GMT")]), Some(0));
+        for nothing in ["", "-1", "1.5", "soon", "Tue, 40 Dec 2026 10:00:30 GMT"] {
+            assert_eq!(of(&[(then.clone(), nothing)]), None, "{nothing}");
+        }
     }
 
     #[test]

@@ -7,7 +7,11 @@ const SHORT: usize = 8;
 
 /// The secrets of one request.
 #[derive(Clone, Default)]
-pub(crate) struct Secrets(Vec<Box<str>>);
+pub(crate) struct Secrets {
+    texts: Vec<Box<str>>,
+    /// One of them is in an `Authorization` header of the application's own.
+    pub(crate) has_authorization: bool,
+}
 
 impl Secrets {
     /// Remembers a secret, as it is and as a URL has it.
@@ -18,18 +22,18 @@ impl Secrets {
         let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         let percent = form.replace('+', "%20");
         for text in [secret, &form, &percent] {
-            if !self.0.iter().any(|known| **known == *text) {
-                self.0.push(text.into());
+            if !self.texts.iter().any(|known| **known == *text) {
+                self.texts.push(text.into());
             }
         }
         // The longest first: one may be part of another.
-        self.0.sort_by_key(|known| core::cmp::Reverse(known.len()));
+        self.texts.sort_by_key(|known| core::cmp::Reverse(known.len()));
     }
 
     /// The text with `…` in place of each secret, and of whatever follows `token=`.
     pub(crate) fn redact(&self, text: &str) -> String {
         let mut out = text.to_owned();
-        for secret in &self.0 {
+        for secret in &self.texts {
             out = without(&out, secret);
         }
         without_parameter(&out, "token=")
@@ -38,7 +42,7 @@ impl Secrets {
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets({})", self.0.len())
+        write!(f, "Secrets({})", self.texts.len())
     }
 }
 

@@ -83,6 +83,7 @@ fn add(own: &Headers, headers: &mut HeaderMap, secrets: &mut Secrets) {
     for value in own.values() {
         secrets.add(value);
     }
+    secrets.has_authorization |= own.contains(header::AUTHORIZATION.as_str());
 }
 
 fn authorization(scheme: &str, secret: &str) -> Result<HeaderValue, DialError> {

@@ -75,7 +75,7 @@ impl Connector {
     async fn connect(&self, endpoint: &Endpoint) -> Result<TcpStream, DialError> {
         let tcp = self.connect_tcp(endpoint).await?;
         // Small frames, written in batches: waiting for more of them is the driver's business.
-        tcp.set_nodelay(true).map_err(|error| dial_error(&error))?;
+        tcp.set_nodelay(true).map_err(|error| dial_error(&error, true))?;
         Ok(tcp)
     }
 

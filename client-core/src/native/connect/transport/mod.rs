@@ -30,7 +30,8 @@ pub(crate) enum Transport {
 
 delegate!(Transport, Plain, Tls);
 
-/// The transport broke.
-pub(super) fn dial_error(error: &io::Error) -> DialError {
-    tls::broken(error).unwrap_or_else(|| DialError::new(DialErrorKind::Unreachable, error.to_string()))
+/// The transport broke. `was_reached`: a server has answered at its other end before.
+pub(super) fn dial_error(error: &io::Error, was_reached: bool) -> DialError {
+    tls::broken(error, was_reached)
+        .unwrap_or_else(|| DialError::new(DialErrorKind::Unreachable, error.to_string()))
 }

@@ -70,7 +70,7 @@ pub(crate) async fn tunnel(
         request.push_str("\r\n");
     }
     request.push_str("\r\n");
-    tcp.write_all(request.as_bytes()).await.map_err(|error| dial_error(&error))?;
+    tcp.write_all(request.as_bytes()).await.map_err(|error| dial_error(&error, true))?;
     let failed = |text: String| DialError::new(DialErrorKind::Proxy, text);
     let mut answer = Vec::new();
     loop {

@@ -19,7 +19,8 @@ use crate::persisted::Saved;
 use serde::{Deserialize, Serialize};
 use std::io;
 
-const MAGIC: &str = "rejoin-state";
+/// What every file begins with.
+pub(super) const MAGIC: &str = "rejoin-state";
 const VERSION: u64 = 2;
 const OLD: u64 = 1;
 /// The first line is shorter than this.

@@ -2,7 +2,7 @@
 
 use crate::native::store::StateError;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Links that are followed one after the other.
@@ -23,7 +23,12 @@ impl FileLocation {
         match fs::metadata(&path) {
             // Opening a pipe would wait for whoever writes into it; a folder or a device holds no state.
             Ok(found) if !found.is_file() => return Err(StateError::NotAFile(path)),
-            Ok(_) => {}
+            // A file that is not ours, or that we may not read, gets no lock beside it either.
+            Ok(_) => match has_magic(&path) {
+                Ok(true) => {}
+                Ok(false) => return Err(StateError::Foreign(path)),
+                Err(error) => return Err(StateError::Io(path, error)),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(StateError::Io(path, error)),
         }
@@ -82,6 +87,13 @@ fn target(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many links, one after the other"))
+}
+
+/// Whether a file begins as those of ours do, as far as it goes.
+fn has_magic(path: &Path) -> io::Result<bool> {
+    let mut begin = Vec::new();
+    File::open(path)?.take(super::format::MAGIC.len() as u64).read_to_end(&mut begin)?;
+    Ok(super::format::MAGIC.as_bytes().starts_with(&begin))
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

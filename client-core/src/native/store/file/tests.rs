@@ -257,6 +257,7 @@ async fn a_link_to_nothing_yet_is_followed_and_what_is_no_file_is_refused_at_onc
         let error = StateFile::open(path).unwrap_err();
         assert!(matches!(&error, StateError::NotAFile(_)), "{}: {error}", path.display());
     }
+    assert!(!folder.0.join("pipe.lock").exists() && !folder.0.with_extension("lock").exists());
 }
 
 #[tokio::test]
@@ -265,6 +266,7 @@ async fn a_file_of_another_kind_version_or_server_is_refused_with_what_to_do() {
     fs::write(folder.file(), "dear diary").unwrap();
     let error = load(&folder.file(), URL).unwrap_err();
     assert!(matches!(error, StateError::Foreign(_)) && error.to_string().contains("name another one"));
+    assert!(!folder.0.join("state.lock").exists(), "nothing is left beside what is not ours");
     fs::write(folder.file(), "rejoin-state 3 0 0\n").unwrap();
     let error = load(&folder.file(), URL).unwrap_err();
     assert!(matches!(error, StateError::Version(_, 3)) && error.to_string().contains("move it away"));

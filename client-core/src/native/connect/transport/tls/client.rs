@@ -54,9 +54,11 @@ impl Tls {
 
 /// What a broken stream means, if it is TLS that broke it: a server may refuse a client only after the handshake is over
 /// on the client's side.
-pub(crate) fn broken(error: &io::Error) -> Option<DialError> {
+pub(crate) fn broken(error: &io::Error, was_reached: bool) -> Option<DialError> {
     let is_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
     // rustls has no type for that.
     let is_cut = error.kind() == io::ErrorKind::UnexpectedEof && error.to_string().contains("close_notify");
-    is_tls.then(|| failure::tls_failure(error, "this host")).or_else(|| is_cut.then(failure::cut_off))
+    is_tls
+        .then(|| failure::tls_failure(error, "this host"))
+        .or_else(|| is_cut.then(|| failure::cut_off(was_reached)))
 }

@@ -29,13 +29,15 @@ pub(super) fn tls_failure(error: &io::Error, host: &str) -> DialError {
 }
 
 /// The server has ended the connection right after the handshake, which is over for a client before the server has looked at
-/// the client's certificate.
-pub(super) fn cut_off() -> DialError {
-    DialError::new(DialErrorKind::Tls, CUT_OFF)
+/// the client's certificate. `was_reached`: it has answered this client before, and so the certificate is not to blame.
+pub(super) fn cut_off(was_reached: bool) -> DialError {
+    let hint = if was_reached { "" } else { CERTIFICATE_HINT };
+    DialError::new(DialErrorKind::Tls, format!("{CUT_OFF}{hint}"))
 }
 
-const CUT_OFF: &str = "the server ended the connection right after the TLS handshake, and before an answer: if it asks for client \
-                       certificates, it has refused this one or misses one (--cert FILE, client_certificate in Rust)";
+const CUT_OFF: &str = "the server ended the connection right after the TLS handshake, and before an answer";
+const CERTIFICATE_HINT: &str = ": if it asks for client certificates, it has refused this one or misses one (--cert FILE, \
+                                client_certificate in Rust)";
 const NO_TLS: &str =
     "the server does not speak TLS on this port: use ws:// or http://, or the port that has TLS";
 const CLOSED_IN_HANDSHAKE: &str = "the server closed the connection in the TLS handshake: it may have no room for one more now; if it \
@@ -163,6 +165,12 @@ mod tests {
         assert!(text(Error::InvalidMessage(InvalidMessage::InvalidContentType)).contains("use ws://"));
         let hung_up = tls_failure(&io::ErrorKind::UnexpectedEof.into(), "chat.example");
         assert!(hung_up.text.contains("use ws://"), "{}", hung_up.text);
+    }
+
+    #[test]
+    fn a_server_that_has_answered_before_does_not_refuse_the_clients_certificate() {
+        assert!(cut_off(false).text.contains("--cert FILE"));
+        assert!(!cut_off(true).text.contains("cert"), "{}", cut_off(true).text);
     }
 
     #[test]

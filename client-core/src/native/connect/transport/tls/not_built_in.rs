@@ -35,7 +35,7 @@ impl Tls {
     }
 }
 
-pub(crate) fn broken(_error: &io::Error) -> Option<DialError> {
+pub(crate) fn broken(_error: &io::Error, _was_reached: bool) -> Option<DialError> {
     None
 }
 
