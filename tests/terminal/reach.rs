@@ -173,6 +173,30 @@ fn a_redirect_to_what_is_no_address_is_told_as_that() {
 }
 
 #[test]
+fn a_plain_server_that_is_taken_for_one_of_socket_io_is_told_as_what_it_is() {
+    // As the package ws answers: a WebSocket at another path, and no other request.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for tcp in listener.incoming() {
+            let mut tcp = tcp.unwrap();
+            let lines = BufReader::new(tcp.try_clone().unwrap()).lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let upgrades = head.iter().any(|line| line.to_lowercase().starts_with("upgrade:"));
+            let status = if upgrades { "400 Bad Request" } else { "426 Upgrade Required" };
+            // The client may have gone.
+            let _ = write!(tcp, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let args = ["send", &url, "--protocol", "socketio", "-r", "lobby", "--timeout", "20", "hi"];
+    let ended = Running::start(&args).finish();
+    assert_ne!(ended.status, Some(0), "{}", ended.text());
+    let said = ended.text();
+    assert!(said.contains("a WebSocket server answers here, and no Socket.IO server"), "{said}");
+    assert!(said.contains("without --protocol socketio") && !said.contains("a proxy on the way"), "{said}");
+}
+
+#[test]
 fn a_command_that_is_suggested_has_the_text_as_one_word() {
     let server = refusing_as("404 Not Found");
     let args = ["send", &server, "-r", "my room", "--token", "ada", "--timeout", "9", "it's me"];

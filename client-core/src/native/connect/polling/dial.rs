@@ -161,6 +161,11 @@ async fn refused(answer: HttpResponse, endpoint: &Endpoint, secrets: &Secrets) -
         ..=299 => ": this is not the address of a Socket.IO server",
         300..=399 => ": redirects are not followed",
         404 => ": no Socket.IO server at this path",
+        // No upgrade was asked for: it takes nothing else.
+        426 => {
+            ": a WebSocket server answers here, and no Socket.IO server: if it is a plain one, use ws:// or wss:// \
+             (without --protocol socketio)"
+        }
         _ => "",
     };
     http_error(answer, DialErrorKind::Http(status), hint, endpoint, secrets).await
