@@ -47,17 +47,15 @@ const LEAVING_NOTICE: Duration = Duration::from_secs(1);
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Exit, Failure> {
-    let (url, connection) = if arguments.listen.is_some() {
-        (None, arguments.connection.clone())
-    } else {
-        named(arguments.url.as_deref(), &arguments.connection)
-    };
+    let is_own = arguments.listen.is_some();
+    let named = (!is_own).then(|| named(arguments.url.as_deref(), &arguments.connection));
+    let (url, connection) = named.unwrap_or_else(|| (None, arguments.connection.clone()));
     let sources = Sources::read(&connection)?;
     let screen = profile::screen()?.under(&arguments.screen);
-    let given = if arguments.listen.is_some() { None } else { sources.url(url)? };
+    let given = if is_own { None } else { sources.url(url)? };
     let server = own_server(arguments, given.is_some()).await?;
-    let own = || NamedUrl::given(server.as_ref().map(ServerHandle::url).unwrap_or_default());
-    let url = given.unwrap_or_else(own);
+    let own = server.as_ref().map(ServerHandle::url).unwrap_or_default();
+    let url = given.unwrap_or_else(|| NamedUrl::given(own));
     let mut settings = sources.at(url).settings(&arguments.rooms).await?;
     if settings.rooms.is_empty() && settings.rooms_in.is_empty() {
         settings.rooms.push(DEFAULT_ROOM.to_owned());

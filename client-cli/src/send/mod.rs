@@ -44,12 +44,11 @@ const ECHO_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Exit, Failure> {
     // One word alone is more likely a text, where a URL is known from elsewhere.
-    let (word, connection) = match &arguments.text {
-        Some(_) => named(arguments.url.as_deref(), &arguments.connection),
-        None => {
-            let word = arguments.url.as_deref();
-            (word, named_in_environment(word, arguments.connection.clone()))
-        }
+    let word = arguments.url.as_deref();
+    let (word, connection) = if arguments.text.is_some() {
+        named(word, &arguments.connection)
+    } else {
+        (word, named_in_environment(word, arguments.connection.clone()))
     };
     let sources = Sources::read(&connection)?;
     let (url, text) = match (word, &arguments.text) {

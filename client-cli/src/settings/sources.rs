@@ -234,11 +234,7 @@ impl ServerOptions {
         for room in rooms.iter().chain(rooms_in.iter().map(|(_, room)| room)) {
             check_room(room)?;
         }
-        let mut config = Config::default();
-        if arguments.policy.or(profile.policy) == Some(PolicyName::Legacy) {
-            config.link.policy = Policy::Legacy;
-        }
-        config.extended = protocol == Protocol::Auto;
+        let config = config(arguments.policy.or(profile.policy), protocol);
         let ca = match arguments.ca.clone().or(profile.ca) {
             None => None,
             Some(path) => Some(files::read(&path, files::MOST).map_err(|error| {
@@ -275,6 +271,15 @@ impl ServerOptions {
             proxy,
         })
     }
+}
+
+fn config(policy: Option<PolicyName>, protocol: Protocol) -> Config {
+    let mut config = Config::default();
+    if policy == Some(PolicyName::Legacy) {
+        config.link.policy = Policy::Legacy;
+    }
+    config.extended = protocol == Protocol::Auto;
+    config
 }
 
 /// A variable of the environment, if it is set to something.
