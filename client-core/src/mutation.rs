@@ -454,6 +454,21 @@ mutations! {
         EventUnbounded = "An event of a stream is not bounded.",
         IdInherited = "An event without an id has that of the last one.",
     }
+    "socketio/manager/mod.rs" {
+        NamespacesStayOpen = "The end of the connection is not asked for in the namespaces beside the first.",
+        NamespaceTimersForgotten = "No timer fires in a namespace beside the first.",
+        NamespaceLossUntold = "A namespace beside the first is not told that the connection is lost.",
+        NamespaceFlushForgotten = "A namespace beside the first is not told what has been written.",
+        NamespaceTokenOfFirst = "Each namespace is asked with the token of the first.",
+    }
+    "socketio/manager/members.rs" {
+        EarlierStayHeard = "What is on its way from before a goodbye is heard as of the next stay.",
+        NamespaceAskedTwice = "A namespace is asked for again before it has answered.",
+        NamespaceFramesApart = "Each namespace counts the frames of the connection by itself.",
+        NamespaceLeftUnsaid = "A namespace that is given up is not left.",
+        LateConsentKept = "A consent that nobody wants any more is not given back.",
+        NamespaceAskedInOneBreath = "A namespace is asked for again as soon as it has been left.",
+    }
     "socketio/outbox.rs" {
         SioTimeUnkept = "The time of a send of a Socket.IO session is not kept.",
         SioOwnUnasked = "No answer is wanted of an own event that asks for one.",

@@ -4,6 +4,7 @@ use super::member_state::{MemberState, REOPEN_DELAY};
 use super::{MAX_NAMESPACES, Manager, OpenError};
 use crate::cause::{Cause, Disconnect};
 use crate::link::State;
+use crate::mutation::mutation;
 use crate::payload::Payload;
 use crate::session::{Command, Input, Output};
 use crate::socketio::{ClientPacket, Namespace, ServerPacket, Session};
@@ -18,6 +19,21 @@ pub(super) struct Member<P: Payload, N: Clone + Ord> {
     state: MemberState<P, N>,
     /// It has failed because the connection has.
     failed_with_connection: bool,
+    /// It was left on this connection: what comes before the next consent is of that stay.
+    was_in: bool,
+}
+
+impl<P: Payload, N: Clone + Ord> Member<P, N> {
+    /// The server is told goodbye; it is asked again by this, if at all.
+    fn leaves(&mut self, now: ClockReading, connect: Option<ClientPacket<P, N>>) {
+        self.state = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, connect);
+        self.was_in = true;
+    }
+
+    /// Nobody wants it any more, and the server owes it no answer.
+    fn is_forgotten(&self) -> bool {
+        self.session.state() == State::Closed && matches!(self.state, MemberState::Disconnected)
+    }
 }
 
 impl<P: Payload, N: Clone + Ord> Manager<P, N> {
@@ -51,28 +67,33 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     pub(super) fn add(&mut self, namespace: Namespace, session: Session<P, N>) -> Result<(), OpenError> {
         // Those that were left and wait for a late answer are no namespaces any more, but must not pile up either.
         let open = self.members.iter().filter(|member| member.session.state() != State::Closed).count();
+        if self.members.len() >= 2 * MAX_NAMESPACES
+            && let Some(at) = self.members.iter().position(Member::is_forgotten)
+        {
+            self.members.remove(at);
+        }
         let is_full = open >= MAX_NAMESPACES || self.members.len() >= 2 * MAX_NAMESPACES;
-        let mut state = MemberState::Disconnected;
+        let (mut state, mut was_in) = (MemberState::Disconnected, false);
         let at = match self.position(namespace.as_str()) {
             Ok(at) => {
                 let known = self.members.get_mut(at).filter(|member| member.session.state() == State::Closed);
                 let Some(known) = known else { return Err(OpenError::AlreadyOpen) };
                 state = core::mem::replace(&mut known.state, MemberState::Disconnected);
+                was_in = known.was_in;
                 self.members.remove(at);
                 at
             }
             Err(_) if is_full => return Err(OpenError::TooMany),
             Err(at) => at,
         };
-        self.members.insert(at, Member { namespace, session, state, failed_with_connection: false });
+        self.members.insert(at, Member { namespace, session, state, failed_with_connection: false, was_in });
         Ok(())
     }
 
-    /// Of a namespace that was left nothing is remembered, unless the server's consent is still to come.
+    /// Of a namespace that was left nothing is remembered, unless the server's consent is still to come, or something of that
+    /// stay.
     pub(super) fn forget_closed(&mut self) {
-        self.members.retain(|member| {
-            member.session.state() != State::Closed || !matches!(member.state, MemberState::Disconnected)
-        });
+        self.members.retain(|member| !member.is_forgotten() || member.was_in);
         if self.members.is_empty() {
             self.main.set_elsewhere(0);
         }
@@ -100,7 +121,9 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         let frame = self.main.last_frame();
         if let Some(member) = self.members.get_mut(at) {
             member.session.set_elsewhere(all - member.session.unflushed());
-            member.session.set_last_frame(frame);
+            if !mutation!(NamespaceFramesApart) {
+                member.session.set_last_frame(frame);
+            }
         }
     }
 
@@ -137,7 +160,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                 }
                 Output::Send { frame, message, .. } => {
                     if matches!(message, ClientPacket::Disconnect) {
-                        member.state = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, None);
+                        member.leaves(now, None);
                     }
                     self.main.set_last_frame(frame);
                     self.write(at, frame, message);
@@ -179,10 +202,15 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         let Some(member) = self.members.get_mut(at) else { return };
         match member.state {
             MemberState::Connected => {
-                member.state = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, None);
-                self.write_beside(at, ClientPacket::Disconnect);
+                member.leaves(now, None);
+                if !mutation!(NamespaceLeftUnsaid) {
+                    self.write_beside(at, ClientPacket::Disconnect);
+                }
             }
-            MemberState::Connecting | MemberState::Reconnecting(_) => member.state = MemberState::Abandoned,
+            MemberState::Connecting | MemberState::Reconnecting(_) => {
+                let unanswered = !mutation!(NamespaceAskedTwice);
+                member.state = if unanswered { MemberState::Abandoned } else { MemberState::Disconnected };
+            }
             MemberState::CoolingDown(when, _) => member.state = MemberState::CoolingDown(when, None),
             MemberState::Disconnected | MemberState::Abandoned => {}
         }
@@ -192,7 +220,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     pub(super) fn start_cooldown(&mut self, now: ClockReading, at: usize) {
         let Some(member) = self.members.get_mut(at) else { return };
         let MemberState::CoolingDown(when, connect) = &mut member.state else { return };
-        if *when > now.monotonic {
+        if *when > now.monotonic && !mutation!(NamespaceAskedInOneBreath) {
             return;
         }
         let connect = connect.take();
@@ -214,6 +242,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         let is_answer = matches!(packet, ServerPacket::Connected(_) | ServerPacket::ConnectError(_));
         match (&member.state, is_answer) {
             (MemberState::Connecting, true) => {
+                member.was_in = false;
                 let is_in = matches!(packet, ServerPacket::Connected(_));
                 member.state = if is_in { MemberState::Connected } else { MemberState::Disconnected };
             }
@@ -222,6 +251,9 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
             }
             (MemberState::Connected, false) if matches!(packet, ServerPacket::Disconnected) => {
                 member.state = MemberState::Disconnected;
+            }
+            (MemberState::Connecting, false) if member.was_in && !mutation!(EarlierStayHeard) => {
+                return member.session.mark_unknown();
             }
             (MemberState::Connected | MemberState::Connecting, false) => {}
             // A second answer, or one to no question; and what is still on its way after it was left.
@@ -244,8 +276,10 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
             _ => None,
         };
         if matches!(packet, ServerPacket::Connected(_)) {
-            member.state = MemberState::CoolingDown(now.monotonic + REOPEN_DELAY, connect);
-            self.write_beside(at, ClientPacket::Disconnect);
+            member.leaves(now, connect);
+            if !mutation!(LateConsentKept) {
+                self.write_beside(at, ClientPacket::Disconnect);
+            }
         } else if let Some(connect) = connect {
             member.state = MemberState::Connecting;
             self.write_beside(at, connect);
@@ -264,7 +298,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// The connection is gone.
     pub(super) fn member_loses(&mut self, now: ClockReading, at: usize, how: &Disconnect) {
         let Some(member) = self.members.get_mut(at) else { return };
-        member.state = MemberState::Disconnected;
+        (member.state, member.was_in) = (MemberState::Disconnected, false);
         member.session.carrier_lost(now, how);
         self.settled(now, at);
     }
@@ -272,7 +306,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     /// The connection is gone permanently.
     pub(super) fn member_fails(&mut self, now: ClockReading, at: usize, cause: &Cause) {
         let Some(member) = self.members.get_mut(at) else { return };
-        member.state = MemberState::Disconnected;
+        (member.state, member.was_in) = (MemberState::Disconnected, false);
         member.failed_with_connection |= !member.session.has_ended();
         member.session.carrier_failed(now, cause.clone());
         self.settled(now, at);

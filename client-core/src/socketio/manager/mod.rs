@@ -11,6 +11,7 @@ use crate::cause::{Cause, Disconnect};
 use crate::config::Config;
 use crate::event::Event;
 use crate::link::{ConnId, State};
+use crate::mutation::mutation;
 use crate::name::Name;
 use crate::payload::Payload;
 use crate::session::{Command, Input, Output};
@@ -185,7 +186,8 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
                 self.follow(now, was_up, &how);
             }
             Input::Command(Command::Close) => {
-                for at in 0..self.members.len() {
+                let open = if mutation!(NamespacesStayOpen) { 0 } else { self.members.len() };
+                for at in 0..open {
                     self.member_takes(now, at, Input::Command(Command::Close));
                 }
                 self.main_takes(now, Input::Command(Command::Close));
@@ -193,7 +195,9 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
             Input::Tick => {
                 self.main_takes(now, Input::Tick);
                 for at in 0..self.members.len() {
-                    self.member_takes(now, at, Input::Tick);
+                    if !mutation!(NamespaceTimersForgotten) {
+                        self.member_takes(now, at, Input::Tick);
+                    }
                     self.start_cooldown(now, at);
                 }
             }
@@ -232,7 +236,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
             for at in 0..self.members.len() {
                 self.member_fails(now, at, &cause);
             }
-        } else if was_up.is_some() && was_up != is_up {
+        } else if was_up.is_some() && was_up != is_up && !mutation!(NamespaceLossUntold) {
             for at in 0..self.members.len() {
                 self.member_loses(now, at, how);
             }
@@ -256,7 +260,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         for step in 0..count {
             match ((self.turn + step) % count).checked_sub(1) {
                 None => self.main_takes(now, Input::Flushed(conn, through)),
-                Some(at) if self.main.conn_up() == Some(conn) => {
+                Some(at) if self.main.conn_up() == Some(conn) && !mutation!(NamespaceFlushForgotten) => {
                     if let Some(own) = self.members.get(at).and_then(|member| member.session.conn()) {
                         self.member_takes(now, at, Input::Flushed(own, through));
                     }
@@ -283,7 +287,9 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     fn carried(&self, credentials: Credentials) -> Session<P, N> {
         let Template { config, options, personal, seed, .. } = &self.template;
         let mut config = config.clone();
-        config.link.credentials = credentials;
+        if !mutation!(NamespaceTokenOfFirst) {
+            config.link.credentials = credentials;
+        }
         #[cfg_attr(not(feature = "frames"), expect(unused_mut, reason = "nothing is set"))]
         let mut session =
             Session::carried(config, *options, personal.clone(), *seed, self.main.conn_up().is_some());

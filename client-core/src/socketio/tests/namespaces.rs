@@ -353,6 +353,22 @@ fn a_namespace_is_not_asked_for_in_the_same_breath_as_it_is_left() {
 }
 
 #[test]
+fn what_is_on_its_way_from_before_a_goodbye_is_not_heard_as_of_the_next_stay() {
+    for late in [ServerPacket::Event(event(said("r", "late"))), ServerPacket::Disconnected] {
+        let mut rig = Rig::in_both(None);
+        rig.command_in("/n", Command::Reconnect);
+        while !rig.story().iter().any(|line| line == "> /n connect") {
+            let at = rig.manager.next_deadline().expect("something to wait for");
+            rig.pass(at - rig.now.monotonic);
+        }
+        rig.receive_in("/n", late);
+        rig.receive_in("/n", connected(None));
+        assert_eq!(rig.story(), ["> /n join r", "/n connected", "/n gap in r"]);
+        assert_eq!(rig.state_in("/n"), Some(State::Connected));
+    }
+}
+
+#[test]
 fn a_namespace_left_before_the_answer_is_given_back_with_it_and_asked_for_once_at_a_time() {
     let mut rig = Rig::with("/n", Credentials::Anonymous);
     rig.command_in("/n", Command::Close);
