@@ -294,7 +294,11 @@ impl Checker {
             let at = oldest.entry(one.pid.clone()).or_insert(one.at);
             *at = one.at.min(*at);
         }
-        flying.retain(|one| one.key != key && (one.pid == line.0 || place(&one.key) != place(&key)));
+        // What is behind it in its line was taken back with it, and is made again after it.
+        flying.retain(|one| {
+            let is_before = one.pid == line.0 && one.pseq < line.1;
+            one.key != key && (is_before || place(&one.key) != place(&key))
+        });
         let quick = |pid: &Id| oldest.get(pid).is_some_and(|at| at + QUIET > now);
         let count = flying.iter().filter(|one| quick(&one.pid)).count();
         let (reference, pid) = (reference.clone(), line.0.clone());
@@ -330,7 +334,9 @@ impl Checker {
     /// When the oldest of the sends that are waited for was given to a connection, by its client's clock.
     pub(super) fn oldest_on(&self, client: usize, conn: usize) -> Option<Micros> {
         let all = self.counts.flying.get(&conn)?;
-        all.iter().filter(|one| !self.is_too_old(client, one, all)).map(|one| one.own_at).min()
+        // What is made again after a join is not asked about before.
+        let waits = |one: &&Flying| !self.is_too_old(client, one, all) && !self.may_be_due(one.key);
+        all.iter().filter(waits).map(|one| one.own_at).min()
     }
 
     /// The largest of the sends that fly on the connection of a client, if it is one alone.

@@ -202,6 +202,8 @@ impl World {
     }
 
     pub(super) fn close_all(&mut self) {
+        // Where a store keeps few messages, one may be gone before its notice has come to another node.
+        let is_kept = self.nodes.len() == 1 || self.plan.server.history > self.clients.len();
         for (client, key) in std::mem::take(&mut self.probes) {
             let sender = key.0 >= FIRST_USER || self.is_living(key.0);
             let said = if key.0 >= FIRST_USER {
@@ -209,7 +211,7 @@ impl World {
             } else {
                 !self.checker.has_failed(key)
             };
-            let expected = self.is_living(client) && sender && said;
+            let expected = self.is_living(client) && sender && said && is_kept;
             if expected && !self.checker.is_delivered(client, key) {
                 self.checker.violated(format!("9: {key:?} did not reach u{client} on a calm network"));
             }
