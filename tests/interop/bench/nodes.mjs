@@ -19,7 +19,7 @@ const [members, seconds] = [Number(process.argv[2] ?? 1_000), Number(process.arg
 const WINDOW = 8;
 /** Messages in a second where the delay is measured: slow enough for each contender. */
 const PACE = 10;
-const ROUNDS = 3;
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
 /** A system's clock ticks are hundredths. */
 const TICK_MS = 10;
 
@@ -58,13 +58,16 @@ function cpu({ child }) {
 }
 
 const LISTENING = /^listening on \w+:\/\/127\.0\.0\.1:(\d+)\//;
+const OURS = "ours, Socket.IO";
+const PLAIN = "ours, plain WebSocket";
 const contenders = {
-  "ours": (redis) => {
+  [OURS]: (redis) => {
     const args = ["--listen", "127.0.0.1:0", "--redis", `redis://127.0.0.1:${redis.port}`, "--rate", "none"];
     // All members come from one address.
     const limits = ["--address-rate", "none", "--address-handshakes", "none", "--address-sessions", "none"];
     return start(process.env.REJOIN_SERVER_BIN, [...args, ...limits], LISTENING);
   },
+  [PLAIN]: (redis) => contenders[OURS](redis),
   "socket.io, Redis adapter": (redis) => node(redis, "redis"),
   "socket.io, Redis Streams adapter": (redis) => node(redis, "redis-streams"),
 };
@@ -94,8 +97,29 @@ function member(port, user, heard) {
   });
 }
 
+/** The same in the plain protocol. */
+function plainMember(port, user, heard) {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?token=${user}`, { perMessageDeflate: false });
+  return new Promise((resolve, reject) => {
+    socket.on("error", reject);
+    socket.on("close", () => reject(new Error(`${user} is thrown out`)));
+    // Nobody is told of an own join: what is said behind it comes back.
+    socket.on("open", () => {
+      socket.send('{"type":"join_room","roomId":"bench"}');
+      socket.send(`{"type":"send_message","roomId":"bench","content":"${user} is here"}`);
+    });
+    socket.on("message", (data) => {
+      const text = data.toString();
+      if (!text.startsWith('{"type":"message"')) return;
+      const at = text.indexOf("#");
+      if (at > 0) heard(parseInt(text.slice(at + 1), 10));
+      else if (text.includes(`"${user} is here"`)) resolve(socket);
+    });
+  });
+}
+
 /** Says messages, `WINDOW` at a time or `PACE` in a second, for so long. */
-async function say(speaker, state, isPaced) {
+async function say(speaker, state, isPlain, isPaced) {
   const begun = performance.now();
   const end = begun + seconds * 1_000;
   state.delays.length = 0;
@@ -103,7 +127,8 @@ async function say(speaker, state, isPaced) {
   const next = () => {
     state.begun.set(++state.last, { at: performance.now(), left: members });
     said++;
-    speaker.send(`42["send_message",{"roomId":"bench","content":"#${state.last}"}]`);
+    const fields = `"roomId":"bench","content":"#${state.last}"`;
+    speaker.send(isPlain ? `{"type":"send_message",${fields}}` : `42["send_message",{${fields}}]`);
   };
   await new Promise((resolve) => {
     state.done = () => {
@@ -135,19 +160,20 @@ async function measure(name) {
     state.begun.delete(number);
     state.done();
   };
-  const sockets = [];
+  const [isPlain, sockets] = [name === PLAIN, []];
+  const join = isPlain ? plainMember : member;
   for (let at = 0; at < members; at += 50) {
-    const some = Array.from({ length: Math.min(50, members - at) }, (_, n) => member(ports[(at + n) % 2], `m${at + n}`, heard));
+    const some = Array.from({ length: Math.min(50, members - at) }, (_, n) => join(ports[(at + n) % 2], `m${at + n}`, heard));
     sockets.push(...(await Promise.all(some)));
   }
   // Who came last is told to all others first.
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   const used = () => ({ nodes: servers.reduce((sum, server) => sum + cpu(server), 0), redis: cpu(redis) });
   const before = used();
-  const { said, took } = await say(sockets[0], state, false);
+  const { said, took } = await say(sockets[0], state, isPlain, false);
   const after = used();
   const [nodes, store] = [after.nodes - before.nodes, after.redis - before.redis];
-  const paced = await say(sockets[0], state, true);
+  const paced = await say(sockets[0], state, isPlain, true);
   state.delays.sort((one, other) => one - other);
   const p99 = state.delays[Math.floor(state.delays.length * 0.99)];
   for (const socket of sockets) socket.removeAllListeners("close").terminate();
@@ -167,6 +193,9 @@ for (const name of Object.keys(contenders)) {
   const percent = (field) => `${of(name, field).toFixed(0)} %`.padStart(11);
   console.log(`${name.padEnd(34)}${of(name, "rate").toFixed(0).padStart(12)}${percent("nodes")}${percent("redis")}${of(name, "perCpu").toFixed(0).padStart(20)}${`${of(name, "p99").toFixed(1)} ms`.padStart(14)}`);
 }
-const peers = Object.keys(contenders).slice(1).map((name) => of(name, "perCpu"));
-console.log(`ours to the better of them, at the same CPU: ${(of("ours", "perCpu") / Math.max(...peers)).toFixed(1)}`);
+const peers = Object.keys(contenders).filter((name) => !name.startsWith("ours"));
+const best = Math.max(...peers.map((name) => of(name, "perCpu")));
+for (const name of [OURS, PLAIN]) {
+  console.log(`${name} to the better of theirs, at the same CPU: ${(of(name, "perCpu") / best).toFixed(1)}`);
+}
 process.exit(0);
