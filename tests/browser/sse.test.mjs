@@ -242,6 +242,18 @@ test("answers that are no stream end it as the table says", async (t) => {
   }
 });
 
+test("a server may say as a date when to come back", async (t) => {
+  const { open } = await rig(t);
+  const tab = await open();
+  const exposed = { "access-control-expose-headers": "date, retry-after" };
+  // A clock of its own, which is years off.
+  const headers = { ...exposed, date: "Fri, 01 Jan 2021 00:00:00 GMT", "retry-after": "Fri, 01 Jan 2021 00:02:00 GMT" };
+  const { url } = await stranger(t, (response, origin) => response.writeHead(503, { ...origin, ...headers }).end());
+  await tab.start("later", url, { token: "bob" });
+  const { what } = await tab.state("later", "reconnecting");
+  assert.ok(what.retryAt > Date.now() + 60_000, JSON.stringify(what));
+});
+
 test("bad arguments reject with a code", async (t) => {
   const { open } = await rig(t);
   const tab = await open();
