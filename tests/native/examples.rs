@@ -64,7 +64,9 @@ fn start_bot(url: &str, files: &str) -> Child {
 }
 
 #[tokio::test]
-async fn a_bot_with_a_database_that_is_killed_again_and_again_neither_loses_nor_repeats_an_answer() {
+async fn a_bot_with_a_database_that_is_killed_two_hundred_times_neither_loses_nor_repeats_an_answer() {
+    const KILLS: usize = 200;
+    const QUESTIONS: usize = 3;
     let server = server().await;
     let folder = tempfile::tempdir().unwrap();
     let files = folder.path().join("thanks").to_str().unwrap().to_owned();
@@ -75,12 +77,12 @@ async fn a_bot_with_a_database_that_is_killed_again_and_again_neither_loses_nor_
     ada.submit("lobby", "thanks bob").unwrap();
     assert_eq!(next_of(&mut events, "thanks").await, "bob has been thanked 1 times");
     let mut answered = 1;
-    for round in 0..6 {
-        for _ in 0..20 {
+    for round in 0..KILLS {
+        for _ in 0..QUESTIONS {
             ada.submit("lobby", "thanks bob").unwrap();
         }
         // It is in the middle of them when it is killed, another time before it has seen any, or with all answered.
-        while answered < 1 + round * 20 + round * 4 {
+        while answered < 1 + round * QUESTIONS + round % (QUESTIONS + 1) {
             answered += 1;
             assert_eq!(
                 next_of(&mut events, "thanks").await,
@@ -91,7 +93,7 @@ async fn a_bot_with_a_database_that_is_killed_again_and_again_neither_loses_nor_
         bot.wait().unwrap();
         bot = start_bot(&server.url(), &files);
     }
-    while answered < 1 + 6 * 20 {
+    while answered < 1 + KILLS * QUESTIONS {
         answered += 1;
         assert_eq!(next_of(&mut events, "thanks").await, format!("bob has been thanked {answered} times"));
     }
