@@ -68,7 +68,7 @@ if (!process.argv.includes("--stable")) {
 /**
  * The glue makes coders of text when it is loaded; some environments have none, and nothing is to be touched then. And it
  * registers what it makes with the garbage collector, where the driver frees all of it. It is started with a compiled module
- * in one way only, once.
+ * in one way only, once. Of values of JavaScript a machine holds sockets alone, no constants.
  */
 function lazyCoders(file) {
   const lazy = readFileSync(file, "utf8")
@@ -78,12 +78,17 @@ function lazyCoders(file) {
     .replace("return cachedTextDecoder.", "return (cachedTextDecoder ??= new TextDecoder('utf-8', { ignoreBOM: true })).")
     .replace(/const cachedTextEncoder = new TextEncoder\(\);\s*if \([^]*?\n\}\n/, "let cachedTextEncoder;\n")
     .replace(/(function initSync\(module\) \{\n)[^]*?(    const imports = .*\n)[^]*?(    const instance)/, "$1    ({ module } = module);\n$2$3")
+    .replace(/ *const table = wasm\.\w+;\n(?: *(?:const offset = )?table\.\w+\(.*\);\n)+/, "")
     // Freed once, by its only owner.
     .replace(/ *__destroy_into_raw\(\) \{[^}]*\}\n/g, "")
     .replace(/ *const ptr = this\.__destroy_into_raw\(\);\n(.*)\(ptr, 0\)/g, "$1(this.__wbg_ptr, 0)")
+    .replace(/const ret = (.*);\n *this\.__wbg_ptr = ret;\n *return this;/g, "this.__wbg_ptr = $1;")
+    .replaceAll("__wbg_ptr", "ptr")
+    // The module asks for names of its own alone.
+    .replace(/ *__proto__: null,\n/g, "")
     .replaceAll("= cachedTextEncoder.", "= (cachedTextEncoder ??= new TextEncoder()).");
   const smaller = /feed/.test(file) ? lazy : withoutTextCache(lazy);
-  if (/^(let|const) .*new Text\w+|Finalization/m.test(lazy)) throw new Error(`${file} does more when it is loaded: wasm-bindgen writes it otherwise now`);
+  if (/^(let|const) .*new Text\w+|Finalization|table\./m.test(lazy)) throw new Error(`${file} does more when it is loaded: wasm-bindgen writes it otherwise now`);
   writeFileSync(file, smaller);
 }
 

@@ -74,6 +74,7 @@ export type SendFailure = codes.SendFailure;
  * - `protocol_error`: the server broke the protocol.
  * - `frame_too_large`: the server sent, or was sent, a frame that is too large.
  * - `dial_timeout`: no connection in time.
+ * - `http`: the server, or that of the tickets, answered with an HTTP status, which is `number`.
  * - `unreachable`: no connection; a browser does not say why.
  * - `unauthorized`: the server refused the token.
  * - `token_unavailable`: the token function gave none.

@@ -237,6 +237,8 @@ export interface WebSocketLike {
   readonly bufferedAmount: number;
   /** How bytes come: `arraybuffer`. */
   binaryType: string;
+  /** Of a dial that failed with an HTTP status as its close code: how long the server wants to be left alone, in ms. */
+  readonly retryAfter?: number | undefined;
   /** Called for errors; `close` follows. */
   onerror: ((event: any) => void) | null;
   /** Sends a text. */

@@ -118,7 +118,7 @@ numbered!(
 
 #[cfg(feature = "rooms")]
 numbered!(
-    /// The number of a cause's code. A browser does not learn why a dial failed, so only the kinds it can know.
+    /// The number of a cause's code. A browser does not learn why a dial failed, so only the kinds it can know, and Node's.
     cause, causes, CauseCode,
     CauseCode::Requested => CauseCode::Requested,
     CauseCode::Closed(1000) => CauseCode::Closed(1000),
@@ -130,6 +130,7 @@ numbered!(
     CauseCode::ProtocolError => CauseCode::ProtocolError,
     CauseCode::FrameTooLarge => CauseCode::FrameTooLarge,
     CauseCode::Dial(DialErrorKind::Timeout) => CauseCode::Dial(DialErrorKind::Timeout),
+    CauseCode::Dial(DialErrorKind::Http(_)) => CauseCode::Dial(DialErrorKind::Http(400)),
     CauseCode::Dial(_) => CauseCode::Dial(DialErrorKind::Unreachable),
     CauseCode::Unauthorized(_) => CauseCode::Unauthorized(4001),
     CauseCode::TokenUnavailable => CauseCode::TokenUnavailable,

@@ -22,7 +22,7 @@ kinds!(
     Commit,
     // room, value
     Signal,
-    // connection
+    // connection; of a dial that failed also the HTTP status or another number, and Retry-After in ms or 0
     Opened, DialFailed, Malformed,
     // connection, close code or 0
     Closed,
@@ -49,9 +49,16 @@ pub(crate) fn read<N: From<u32>, F>(
     let kind = *InputKind::ALL.get(usize::try_from(kind).ok()?.checked_sub(1)?)?;
     Some(match kind {
         InputKind::Opened => Input::Opened(ConnId(fields.count())),
-        // A page does not learn why a dial failed.
         InputKind::DialFailed => {
-            Input::DialFailed(ConnId(fields.count()), DialError::new(DialErrorKind::Unreachable, ""))
+            let conn = ConnId(fields.count());
+            // A page learns of its dials only that a ticket, or long polling, was refused. Node learns more.
+            let kind = match u16::try_from(fields.handle()) {
+                Ok(status @ (401 | 403 | 429 | 503)) => DialErrorKind::Http(status),
+                #[cfg(feature = "own")]
+                Ok(status @ 100..=599) => DialErrorKind::Http(status),
+                _ => DialErrorKind::Unreachable,
+            };
+            Input::DialFailed(conn, DialError::new(kind, "").with_retry_after(fields.duration()))
         }
         InputKind::Malformed => Input::Malformed(ConnId(fields.count()), "".into()),
         InputKind::Closed => Input::Closed(ConnId(fields.count()), disconnect(fields.handle())),

@@ -54,6 +54,7 @@ function show(name) {
   $("messages").replaceChildren(...room(name).messages);
   $("log").scrollTop = 0;
   showRooms();
+  $("rooms").querySelector("[aria-current=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   showMembers();
   showTyping();
 }
@@ -62,7 +63,7 @@ function showRooms() {
   $("rooms").replaceChildren(
     ...[...rooms].map(([name, { unread }]) => {
       const item = document.createElement("li");
-      const open = element("button", name, { type: "button", onclick: () => show(name), className: unread ? "unread" : "" });
+      const open = element("button", name, { type: "button", title: name, onclick: () => show(name), className: unread ? "unread" : "" });
       open.setAttribute("aria-current", String(name == current));
       const leave = element("button", "✕", { type: "button", onclick: () => client.leave(name) });
       leave.setAttribute("aria-label", `Leave ${name}`);
@@ -204,7 +205,9 @@ function showTyping() {
 // ---- state, with its cause and a countdown ----
 
 function look() {
-  showState($("state"), stateWords(client.status, pulse.look(pending[0]?.since), client.diagnostics().rtt));
+  const words = stateWords(client.status, pulse.look(pending[0]?.since), client.diagnostics().rtt);
+  showState($("state"), words);
+  $("retry").hidden = !/trying again|^Ended/.test(words.text);
 }
 function showCounts() {
   const { dials, connections, framesIn, framesOut, outboxLength, rtt } = client.diagnostics();
@@ -232,8 +235,11 @@ $("join").addEventListener("submit", (event) => {
   event.preventDefault();
   const name = $("room").value.trim();
   $("room").value = "";
-  client.join(name);
-  show(name);
+  client.join(name).catch(({ code, message, hint }) => {
+    // Of all else the event `room` tells.
+    if (code == "bad_argument") note(current, `${message}: ${hint}`);
+  });
+  if (client.rooms.has(name)) show(name);
 });
 
 show(first);

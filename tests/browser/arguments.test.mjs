@@ -147,6 +147,24 @@ test("an address that is none is refused before anything is loaded", async () =>
   for (const address of [undefined, null, "", 5]) await refused(() => follow(address, { room: "r" }), "bad_url", /address|URL/);
 });
 
+test("of several addresses and rooms the one that is wrong is named", async () => {
+  await refused(() => connect(["wss://a/ws", "wss://["]), "bad_url", /not a URL: address 2/);
+  await refused(() => connect([5, "wss://a/ws"]), "bad_url", /^not a URL$/);
+  await refused(() => connect("wss://["), "bad_url", /^not a URL$/);
+  await refused(() => connect("wss://h", { rooms: ["lobby", "@me"] }), "bad_option", /option rooms\[1\] is not a room name/);
+  await refused(() => connect("wss://h", { rooms: ["lobby", { room: "kitchen", histroy: 5 }] }), "bad_option", /option rooms\[1\]: "histroy"/);
+});
+
+test("what is refused of a Socket.IO address is told as its own address is written", async () => {
+  for (const address of ["http://[", "", "ftp://host/"]) {
+    const { hint } = await refused(() => connectSocketIo(address), "bad_url", /./, /https:\/\/host/);
+    assert.doesNotMatch(hint, /wss/);
+  }
+  for (const option of ["path", "query"]) {
+    await refused(() => connectSocketIo("https://h", { [option]: "/x" }), "bad_option", new RegExp(`no option "${option}"`), /put it into the address/);
+  }
+});
+
 test("a token is in no error", async () => {
   const { url } = new FakeServer();
   for (const token of [12345678, ["hush-hush"], { token: "hush-hush" }]) {

@@ -57,6 +57,58 @@ test("rooms are joined and left from the page, and everything is reached by keyb
   assert.deepEqual(errors, []);
 });
 
+test("a room with a long name leaves its button alone, and on a narrow screen the field for another room stays", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
+  const { page, errors } = await enter(t, server, "dora");
+  const join = async (room) => {
+    await page.getByLabel("Another room").fill(room);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: room, exact: true }).waitFor();
+  };
+  const long = "kitchen-of-the-fourth-floor";
+  await join(long);
+  // At one moment: the list is drawn anew when something happens in a room.
+  const [right, left, end, places, isCut] = await page.evaluate((room) => {
+    const [open, leave] = [...document.querySelectorAll("#rooms button")].filter((button) => button.textContent == room || button.ariaLabel == `Leave ${room}`);
+    const edges = [open.getBoundingClientRect().right, leave.getBoundingClientRect().left, leave.getBoundingClientRect().right];
+    const isCut = open.scrollWidth > open.clientWidth && getComputedStyle(open).textOverflow == "ellipsis";
+    return [...edges, document.querySelector("#places").getBoundingClientRect().right, isCut];
+  }, long);
+  assert.ok(right <= left && end <= places && isCut, JSON.stringify([right, left, end, places, isCut]));
+  await join("garden");
+  await join("cellar");
+  await inspect(page, "one-rooms");
+  await page.setViewportSize({ width: 380, height: 780 });
+  for (const part of [page.getByLabel("Another room"), page.getByRole("button", { name: "Join" })]) {
+    const { x, width } = await part.boundingBox();
+    assert.ok(x >= 0 && x + width <= 380, `${x} + ${width}`);
+  }
+  assert.deepEqual(errors, []);
+});
+
+test("a room that cannot be joined is told in words, and the one that is open stays", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
+  const { page, errors, log } = await enter(t, server, "emil");
+  await page.getByLabel("Another room").fill("@me");
+  await page.keyboard.press("Enter");
+  await log.getByText("not a room name: give 1-128 visible characters, no @ first").waitFor();
+  await page.getByRole("heading", { name: "lobby" }).waitFor();
+  assert.deepEqual(errors, []);
+});
+
+test("who is connected is offered no other try", async (t) => {
+  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
+  const { page, errors } = await enter(t, server, "fritz");
+  const retry = page.getByRole("button", { name: "Try now" });
+  await retry.waitFor({ state: "hidden" });
+  await page.getByRole("radio", { name: "Cut" }).check();
+  await retry.waitFor();
+  await page.getByRole("radio", { name: "Whole" }).check();
+  await page.getByText(/^Connected/).waitFor();
+  await retry.waitFor({ state: "hidden" });
+  assert.deepEqual(errors, []);
+});
+
 test("the question for a name can be read by everybody", async (t) => {
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
   const { page, errors } = await demo(t, server.port, "one.html");

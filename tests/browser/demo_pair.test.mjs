@@ -53,6 +53,7 @@ test("what two people write in tunnels arrives once, and the closing line counts
   await page.locator("#count").getByText("3 written in the tunnel, 3 delivered, 0 twice").waitFor();
   for (const text of ["one", "two", "three"]) {
     await ada.marked(text, "acknowledged");
+    assert.equal(await ada.log.locator(".message", { hasText: text }).first().evaluate((item) => getComputedStyle(item).borderStyle), "solid");
     assert.equal(await bob.log.getByText(text, { exact: true }).count(), 1);
   }
   await ada.log.getByText("3 written in the tunnel, 3 delivered, 0 twice").waitFor();

@@ -75,6 +75,11 @@ test("the ledger refuses what cannot be true of a page's accounts", async (t) =>
   const honest = [...sent(1, "c1"), ...sent(2, "c2"), at(1), at(2)];
   const proxy = await FaultProxy.start(t, 9, 1);
   assert.equal((await proxy.judge({ a: honest, b: [at(1), at(2)] })).messages, 2);
+  // A second line of the same name goes on with the account.
+  const piecemeal = await FaultProxy.start(t, 9, 1);
+  for (const line of sent(1, "c1")) for (const next of [{ type: "account", name: "a" }, line]) piecemeal.put(next);
+  piecemeal.put(at(1));
+  assert.equal((await piecemeal.judge({ b: [at(1)], a: [] })).messages, 1);
   for (const [why, accounts] of [
     [/came twice/, { a: [...honest, at(3, "c2")] }],
     [/misses 1 messages/, { a: honest, b: [at(1)] }],

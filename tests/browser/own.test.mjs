@@ -85,7 +85,7 @@ test("what the server says beside the rooms comes by its name, in order, and cos
       [null, { bytes: [55] }],
       ["price", { type: "price", value: "in bytes" }],
       ["half", { type: "half", of: "\ufffd" }],
-      ["error", "garbled"],
+      [null, "no JSON"],
       ["message", "hi"],
       ["error", "garbled"],
     ],
@@ -93,7 +93,23 @@ test("what the server says beside the rooms comes by its name, in order, and cos
   assert.deepEqual(await tab.page.evaluate(() => window.prices), [1, "once", 2, 3]);
   assert.deepEqual(new Set(tab.errors), new Set(["a listener's own"]));
   const { garbledFrames, unknownFrames } = await tab.ask("a", "diagnostics");
-  assert.deepEqual([garbledFrames, unknownFrames], [2, 0]);
+  assert.deepEqual([garbledFrames, unknownFrames], [1, 0]);
+});
+
+test("a heartbeat that is a bare text is heard and answered, and is garbled only where nobody hears all", async (t) => {
+  const server = await PriceServer.start(t);
+  const tab = await page(t);
+  await tab.start("a", server.url, { protocol: "plain", frames: true });
+  await tab.state("a", "connected");
+  server.say("ping");
+  const { what } = await tab.heard("a", "error");
+  assert.deepEqual([what.code, what.message], ["garbled", "a text that is no frame"]);
+  await tab.page.evaluate(() => {
+    const { frames } = window.clients.a;
+    frames.any(({ data }) => data === "ping" && frames.send("pong"));
+  });
+  server.say("ping");
+  assert.equal((await server.hears()).said, "pong");
 });
 
 test("a frame is sent as it is, in order with the messages, and its outcome is as honest as theirs", async (t) => {
@@ -173,7 +189,9 @@ test("wrong arguments are named, are errors of the package, and leave nothing be
     ["send", [{ type: "mine" }, { timeout: "1" }], /option timeout is a text/, /milliseconds/],
     ["send", [{ type: "join_room", roomId: "lobby" }], /"join_room" is the type of a frame of the protocol/, /another/],
     ["send", [{ type: "message" }], /"message" is the type/, /another/],
-    ["send", ["price"], /frame is a text/, /an object or a list/],
+    ["send", ["price", { symbol: "X" }], /no option "symbol"/, /timeout/],
+    ["send", [""], /frame is an empty text/, /an object or a list/],
+    ["send", ['{"type":"join_room","roomId":"lobby"}'], /"join_room" is the type of a frame of the protocol/, /another/],
     ["send", [], /frame is undefined/, /an object or a list/],
     ["on", [7, null], /name is a number/, /a text/],
     ["on", ["price", null], /the listener of "price" is null/, /a function/],

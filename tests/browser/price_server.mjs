@@ -5,6 +5,15 @@ import { once } from "node:events";
 import { WebSocketServer } from "ws";
 import { Journal } from "../interop/journal.mjs";
 
+/** JSON, or a text that is none as it is. */
+function read(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 export class PriceServer {
   #server;
   #sockets = [];
@@ -33,7 +42,7 @@ export class PriceServer {
     const conn = this.#sockets.push(socket) - 1;
     this.heard.add({ conn, opened: true });
     socket.on("error", () => {});
-    socket.on("message", (data, isBinary) => this.#hear(conn, socket, isBinary ? [...data] : JSON.parse(data)));
+    socket.on("message", (data, isBinary) => this.#hear(conn, socket, isBinary ? [...data] : read(String(data))));
   }
 
   #hear(conn, socket, said) {

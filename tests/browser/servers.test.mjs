@@ -76,6 +76,30 @@ test("what is no frame is told once for each connection and then counted", async
   assert.equal(ada.diagnostics().garbledFrames, 3);
 });
 
+test("a frame that is not as it has to be is told with the field", async (t) => {
+  for (const [change, words] of [
+    [{ userId: undefined }, 'frame "message": userId is missing or of another kind'],
+    [{ userId: { id: 5 } }, 'frame "message": userId is missing or of another kind'],
+    [{ content: null }, 'frame "message": content is missing or of another kind'],
+    [{ roomId: ["lobby"] }, 'frame "message": roomId is missing or of another kind'],
+  ]) {
+    const url = await server(t, [], ({ type }) => (type == "join_room" ? [JSON.stringify({ ...message, ...change }), JSON.stringify(message)] : []));
+    const { client: ada, told } = await client(t, url, "error");
+    await heard(ada, "message");
+    assert.deepEqual(told, [["error", { message: words, code: "garbled" }]]);
+  }
+});
+
+test("a room and a user that are numbers are their digits", async (t) => {
+  const { type: _, ...fields } = message;
+  const frames = ["user_joined", "message"].map((type) => JSON.stringify({ ...fields, type, roomId: 5, userId: 7 }));
+  const url = await server(t, [], ({ type, roomId }) => (type == "join_room" && roomId == "5" ? frames : []));
+  const { client: ada, told } = await client(t, url, "error", "user_joined", "message");
+  ada.join("5");
+  await heard(ada, "message");
+  assert.deepEqual(told.map(([name, { room, user }]) => [name, room, user]), [["user_joined", "5", "7"], ["message", "5", "7"]]);
+});
+
 test("a room that lets nobody in for now is told once, with its code", async (t) => {
   let joins = 0;
   const url = await server(t, [JSON.stringify(hello)], ({ type, ref, roomId }) => {

@@ -96,14 +96,16 @@ test("without a token the page's cookies say who it is", async (t) => {
 
 test("where there is no ticket the client comes back later, and after a refusal asks its token function once more", async (t) => {
   const { server, tab, asked, ticketUrl, say } = await rig(t);
-  say(503);
+  say(500);
   await tab.start("a", `ws://127.0.0.1:${server.port}/ws`, { kind: "rooms", ticketUrl, tokens: ["s3cret"] });
   await tab.heard("a", "state", ({ cause }) => cause?.code == "token_unavailable");
   say(undefined);
   await tab.heard("a", "state", ({ state }) => state == "connected");
   await tab.start("f", `ws://127.0.0.1:${server.port}/ws`, { kind: "rooms", ticketUrl, tokens: ["wrong", "worse"] });
-  const { what } = await tab.heard("f", "state", ({ state }) => state == "failed");
-  assert.equal(what.cause.code, "unauthorized");
+  const { what, skipped } = await tab.heard("f", "state", ({ state }) => state == "failed");
+  assert.deepEqual([what.cause.code, what.cause.number], ["unauthorized", 401]);
+  assert.ok(!skipped.some(({ client, what }) => client == "f" && what.state == "connected"), "no socket was opened");
+  assert.equal(await tab.page.evaluate(() => window.clients.f.diagnostics().connections), 0);
   asked.length = 0;
   for (const kind of ["rooms", "socketio", "sse"]) {
     const url = kind == "rooms" ? `ws://127.0.0.1:${server.port}/ws` : `http://127.0.0.1:${server.port}`;

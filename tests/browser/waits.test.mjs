@@ -295,5 +295,5 @@ test("in Node a dial that fails says why, and a 401 asks for another token at on
   await new Promise((resolve) => client.once("state", resolve));
   await client.ready();
   assert.deepEqual(dials, ["t1", "t1", "t2"]);
-  assert.ok(causes.includes("Unexpected server response: 401"), causes.join());
+  assert.ok(causes.includes("the server answered HTTP 401"), causes.join());
 });

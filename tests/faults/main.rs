@@ -69,7 +69,7 @@ const HELP: &str = r#"usage: rejoin-faults PORT SEED
 A proxy with faults before the server at PORT of 127.0.0.1. The first line on stdout says where it listens; what each
 connection suffers is drawn from SEED and told on stderr. It reads lines of JSON on stdin until their end:
 
-{"type":"account","name":"ada"}                        the lines after it are about this client
+{"type":"account","name":"ada"}                        the lines after it are about this client, until the next such line
 {"type":"sent","send":1,"content":"hi"}                it has sent this
 {"type":"outcome","send":1,"status":"acked","id":"m1","seq":1}    or written, unknown, failed
 {"type":"message","user":"ada","content":"hi","epoch":"e1","seq":1,"id":"m1"}    it has received this
@@ -100,6 +100,7 @@ fn main() {
     }));
     println!("listening on ws://{}/ws", proxy.address);
     let mut accounts: Vec<Account> = Vec::new();
+    let mut current = None;
     for (number, line) in (1..).zip(stdin().lock().lines()) {
         let line = line.unwrap_or_else(|error| refuse(number, &error.to_string()));
         match serde_json::from_str(&line).unwrap_or_else(|error| refuse(number, &error.to_string())) {
@@ -107,13 +108,19 @@ fn main() {
                 proxy.stop_faults();
                 println!("calm");
             }
-            Line::Account { name } => accounts.push(Account::new(&name)),
+            Line::Account { name } => {
+                let known = accounts.iter().position(|account| account.name() == name);
+                current = known.or(Some(accounts.len()));
+                if known.is_none() {
+                    accounts.push(Account::new(&name));
+                }
+            }
             Line::Judge { lost_memory } => {
                 let allowed = if lost_memory { Allowed::LostMemory } else { Allowed::Nothing };
                 let messages = check_accounts(&accounts, allowed).len();
                 println!("{}", serde_json::json!({ "messages": messages, "suffered": proxy.fault_counts() }));
             }
-            line => match accounts.last_mut() {
+            line => match current.and_then(|at: usize| accounts.get_mut(at)) {
                 Some(account) => {
                     enter(account, line).unwrap_or_else(|what| refuse(number, &what));
                 }
@@ -135,8 +142,20 @@ fn enter(account: &mut Account, line: Line) -> Result<(), String> {
     let room = Name::from(ROOM);
     let event = match line {
         Line::Sent { send, content } => {
+            if account.has_sent(SendId(send)) {
+                return Err(format!(
+                    "{} has sent {send} already: each send has a number of its own",
+                    account.name()
+                ));
+            }
             account.sent(SendId(send), content);
             return Ok(());
+        }
+        Line::Outcome { send, .. } if !account.has_sent(SendId(send)) => {
+            return Err(format!(
+                "{} has sent nothing with the number {send}: the line \"sent\" comes first",
+                account.name()
+            ));
         }
         Line::Outcome { send, status, id: message, seq } => {
             let status = match (status.as_str(), message, seq) {

@@ -57,6 +57,11 @@ impl Account {
         self.order.push(id);
     }
 
+    /// Whether it has sent something with this number.
+    pub fn has_sent(&self, id: SendId) -> bool {
+        self.sent.contains_key(&id)
+    }
+
     /// Sends without an outcome.
     pub fn unresolved(&self) -> usize {
         self.sent.len() - self.outcomes.len()

@@ -303,6 +303,17 @@ fn the_proxy_of_faults_shows_its_lines_and_names_a_wrong_one() {
             "{\"type\":\"account\",\"name\":\"a\"}\n{\"type\":\"gap\",\"reason\":\"x\"}\n",
             "line 2 of stdin: \"x\" is no reason of a gap",
         ),
+        (
+            "{\"type\":\"account\",\"name\":\"a\"}\n{\"type\":\"outcome\",\"send\":1,\"status\":\"written\"}\n",
+            "line 2 of stdin: a has sent nothing with the number 1",
+        ),
+        (
+            concat!(
+                "{\"type\":\"account\",\"name\":\"a\"}\n{\"type\":\"sent\",\"send\":1,\"content\":\"x\"}\n",
+                "{\"type\":\"account\",\"name\":\"a\"}\n{\"type\":\"sent\",\"send\":1,\"content\":\"y\"}\n",
+            ),
+            "line 4 of stdin: a has sent 1 already",
+        ),
     ] {
         let mut program = Command::new(faults)
             .args(["1", "7"])

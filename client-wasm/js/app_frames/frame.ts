@@ -1,6 +1,6 @@
 // Validates application frames, in both directions.
 import { isServerFrame } from "../protocol/frames.js";
-import { byteLength, jsonOf } from "../util/text.js";
+import { byteLength, jsonOf, wellFormed } from "../util/text.js";
 import { check, checkArgument, object, type Rule } from "../client/arguments.js";
 import { isText, wellFormedJson } from "../protocol/validate.js";
 import type { AnyFrame } from "./types.js";
@@ -14,17 +14,26 @@ const bytesOf = (frame: ArrayBufferView): Uint8Array =>
 
 const jsonRule: Rule = [(value) => object[0](value) || Array.isArray(value), "an object or a list"];
 
-/** Copies a frame to be sent, as JSON or bytes, and measures it. Throws if it cannot be sent. */
+/** Throws for the types of frames that are the protocol's own. */
+function checkName(name: string | undefined): void {
+  const isReserved = name != undefined && (isServerFrame(name) || CLIENT_TYPES.includes(name));
+  check(!isReserved, "bad_argument", `"${name}" is the type of a frame of the protocol`, "give it another one");
+}
+
+/** Copies a frame to be sent, as JSON, bytes or a text as it is, and measures it. Throws if it cannot be sent. */
 export function checkFrame(frame: unknown): { data: unknown; bytes: number } {
+  if (typeof frame == "string" && frame) {
+    const data = wellFormed(frame);
+    checkName(parseFrame(data)?.name);
+    return { data, bytes: byteLength(data) };
+  }
   const isBinary = ArrayBuffer.isView(frame);
   if (!isBinary) checkArgument(frame, jsonRule, "frame");
   const { copy: data, json } = isBinary ? { copy: bytesOf(frame), json: "" } : jsonOf(frame, "frame");
   // A Date, for instance, is a text as JSON.
   if (!isBinary) checkArgument(data, jsonRule, "frame");
   // Servers read JSON in bytes too.
-  const name = isBinary ? parseFrame(data)?.name : typeOf(data);
-  const isReserved = name != undefined && (isServerFrame(name) || CLIENT_TYPES.includes(name));
-  check(!isReserved, "bad_argument", `"${name}" is the type of a frame of the protocol`, "give it another one");
+  checkName(isBinary ? parseFrame(data)?.name : typeOf(data));
   return { data, bytes: isBinary ? frame.byteLength : byteLength(json) };
 }
 

@@ -28,6 +28,8 @@ class FrameListeners extends Listeners<unknown> {
 export class AppFrames implements Frames<any, object> {
   readonly #named = new FrameListeners();
   readonly #any = new Listeners<AnyFrame>();
+  /** `any` was called: a text that is no JSON is not lost. */
+  hearsAny = false;
 
   readonly #requests: Requests;
   #isUp = false;
@@ -68,10 +70,11 @@ export class AppFrames implements Frames<any, object> {
   }
 
   any(listener: (frame: AnyFrame) => void, options?: ListenOptions): () => void {
+    this.hearsAny = true;
     return this.#any.on("any", listener, options);
   }
 
-  send(frame: object | Uint8Array, options: FrameOptions = {}): Promise<FrameReceipt> {
+  send(frame: object | string, options: FrameOptions = {}): Promise<FrameReceipt> {
     return new Promise((resolve, reject) => {
       checkFields(options, sendRules);
       const { data, bytes } = checkFrame(frame);
@@ -83,7 +86,7 @@ export class AppFrames implements Frames<any, object> {
     });
   }
 
-  keep(key: string, frame: object | Uint8Array): void {
+  keep(key: string, frame: object | string): void {
     checkArgument(key, keyRule, "key");
     const { data, bytes } = checkFrame(frame);
     const { handles, command } = this.client;

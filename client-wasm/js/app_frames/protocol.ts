@@ -7,6 +7,7 @@ import type { NamedEvent } from "../protocol/event_decoder.js";
 import type { Options } from "../types.js";
 import { check } from "../client/arguments.js";
 import { parseFrame } from "./frame.js";
+import { decodeText } from "../protocol/validate.js";
 import { AppFrames } from "./frames.js";
 import { FrameInput, FrameOutput as FrameOutput } from "./codes.js";
 import type { AnyFrame } from "./types.js";
@@ -18,7 +19,7 @@ export class AppFramesProtocol implements Protocol {
   }
 
   readonly read: Protocol["read"] = (conn, data, reader) => {
-    const frame = parseFrame(data);
+    const frame = parseFrame(data) ?? (this.#frames?.hearsAny ? { data: decodeText(data) } : undefined);
     this.#isTold = false;
     if (!frame) return reader.machine.input(Input.Malformed, [conn]);
     if (frame.name != undefined && isServerFrame(frame.name)) return this.#readProtocolFrame(conn, frame.name, frame.data, reader);
@@ -27,6 +28,7 @@ export class AppFramesProtocol implements Protocol {
   };
 
   #client: ClientInternals | undefined;
+  #frames: AppFrames | undefined;
   /** Types of frames that were not as the protocol has them, each told once. The machine tells the first alone, without its type. */
   readonly #garbled = new Set<string>();
   #isTold = false;
@@ -40,7 +42,7 @@ export class AppFramesProtocol implements Protocol {
       if (this.#garbled.has(type)) return;
       this.#garbled.add(type);
       // Only names of the protocol come here.
-      const message = `the frame of the type "${type}" is not as the protocol has it: one of the application's own needs another type`;
+      const message = `${reader.handles.refusal.message ?? `the frame of the type "${type}" is not as the protocol has it`}: one of the application's own needs another type`;
       this.#client?.emitter.emit("error", { message, code: "garbled" });
     };
     inputFrame(conn, data as Parameters<typeof inputFrame>[1], { ...reader, machine: { input }, redirect: (url) => reader.redirect(url) });
@@ -49,7 +51,7 @@ export class AppFramesProtocol implements Protocol {
   readonly write: Protocol["write"] = (kind, fields, ids, writer) => {
     if ((kind as number) != FrameOutput.Write) return roomProtocol.write(kind, fields, ids, writer);
     const { data } = writer.payload(fields[2]!) as { data: unknown };
-    return ArrayBuffer.isView(data) ? (data as unknown as string) : JSON.stringify(data);
+    return ArrayBuffer.isView(data) || typeof data == "string" ? (data as string) : JSON.stringify(data);
   };
 
   readonly decode: Protocol["decode"] = (kind, fields, handles, ...rest) => {
@@ -69,5 +71,5 @@ export class AppFramesProtocol implements Protocol {
     }
   };
 
-  readonly frames = (client: ClientInternals): unknown => new AppFrames((this.#client = client), this.options);
+  readonly frames = (client: ClientInternals): unknown => (this.#frames = new AppFrames((this.#client = client), this.options));
 }

@@ -19,7 +19,7 @@ export type FrameOf<Down, Name> = Down extends { readonly type: infer Own } ? (N
 export interface AnyFrame {
   /** Its `type`, if it has one that is a text. Untrusted text. */
   readonly name?: string;
-  /** What it says: the whole of the JSON, or the bytes of a binary frame that is none, as a `Uint8Array`. */
+  /** What it says: the whole of the JSON, a text that is no JSON as it came, or the bytes of a binary frame that is none, as a `Uint8Array`. */
   readonly data: unknown;
 }
 
@@ -48,19 +48,19 @@ export interface Frames<Down, Up> {
   once<Name extends FrameName<Down>>(name: Name, listener: (frame: FrameOf<Down, Name>) => void, options?: ListenOptions): () => void;
   /** Removes a listener that `on` or `once` added. */
   off<Name extends FrameName<Down>>(name: Name, listener: (frame: FrameOf<Down, Name>) => void): void;
-  /** Calls `listener` for every frame, also for JSON without a `type` and for bytes; gives the function that ends it. */
+  /** Calls `listener` for every frame, also for JSON without a `type`, for a text that is no JSON and for bytes; gives the function that ends it. */
   any(listener: (frame: AnyFrame) => void, options?: ListenOptions): () => void;
   /**
-   * Sends a frame, as JSON, or bytes as a binary one. Resolves or rejects (with a `SendError`) exactly once, when it is known
+   * Sends a frame, as JSON, a text as it is, or bytes as a binary one. Resolves or rejects (with a `SendError`) exactly once, when it is known
    * what became of it. It is sent at most once, in order with the messages on a plain server.
    */
-  send(frame: Up | Uint8Array, options?: FrameOptions): Promise<FrameReceipt>;
+  send(frame: Up | string | Uint8Array, options?: FrameOptions): Promise<FrameReceipt>;
   /**
    * Has each connection begin with a frame, before anything that waits, and sends it now if there is one. What is kept under
    * the same key, of at most 64 characters, is replaced. For what a server forgets with the connection, such as a subscription.
    * At most 64 frames of together 64 KiB: the event `error` with the code `not_kept` says of one that it is not kept, or no longer.
    */
-  keep(key: string, frame: Up | Uint8Array): void;
+  keep(key: string, frame: Up | string | Uint8Array): void;
   /** No connection begins with the frame kept under this key any more. The server is told nothing. */
   dropKept(key: string): void;
   /**

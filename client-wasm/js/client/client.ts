@@ -107,7 +107,6 @@ export class Client {
     loader: ClientLoader,
     headStart?: HeadStart,
   ) {
-    resolveOptions(address, options);
     const rooms = parseRooms(options.rooms, joinRules);
     this.#loader = loader;
     this.#protocol = protocol;
@@ -327,11 +326,11 @@ export class Client {
         this.#settle();
       },
       flushed: (conn, frame) => this.#input(Input.Flushed, [conn, frame]),
-      ended: (conn, opened, code, reason) => {
+      ended: (conn, opened, code, reason, retryAfter = 0) => {
         this.#causeText = reason;
         // A page is not told of a 401.
-        if (!opened && ++this.#unopened % ASK_AGAIN_AFTER == (/ 401$/.test(reason) ? 1 : 0)) this.#credentials.renew();
-        this.#input(opened ? Input.Closed : Input.DialFailed, [conn, code]);
+        if (!opened && code > 999 && ++this.#unopened % ASK_AGAIN_AFTER == 0) this.#credentials.renew();
+        this.#input(opened ? Input.Closed : Input.DialFailed, [conn, code, retryAfter]);
       },
       // Called while outputs are executed: the loop processes what follows.
       refused: (conn, causeText) => {

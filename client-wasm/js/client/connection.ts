@@ -9,7 +9,8 @@ export interface ConnectionHandlers {
   text(conn: number, text: unknown): void;
   /** The operating system has taken every byte of the frames up to this number. */
   flushed(conn: number, frame: number): void;
-  ended(conn: number, opened: boolean, code: number, reason: string): void;
+  /** One that has not opened may have an HTTP status as its code. */
+  ended(conn: number, opened: boolean, code: number, reason: string, retryAfter?: number): void;
 }
 
 /** Delays between polls of bufferedAmount; no event reports a flush. */
@@ -66,7 +67,7 @@ export class Connection {
 
   #close(code: number, reason: string): void {
     this.#detach();
-    this.#handlers.ended(this.#conn, this.#opened, code, reason);
+    this.#handlers.ended(this.#conn, this.#opened, code, reason, this.#socket.retryAfter);
   }
 
   write(frame: number, text: string): void {

@@ -11,7 +11,7 @@ export interface ConnectionsHandlers {
   /** `redirect` receives the target of `going_away` and returns whether it is followed. */
   text(conn: number, text: unknown, redirect: (url: unknown) => boolean): void;
   flushed(conn: number, frame: number): void;
-  ended(conn: number, opened: boolean, code: number, reason: string): void;
+  ended(conn: number, opened: boolean, code: number, reason: string, retryAfter?: number): void;
   /** The dial failed synchronously. */
   refused(conn: number, causeText: string): void;
 }

@@ -31,15 +31,16 @@ export class Credentials {
     const request = ++this.#lastRequest;
     const source = this.#source;
     const resolve = (answer: TokenResult, causeText = "") => request == this.#lastRequest && answered(answer, causeText);
+    // A client that fails at once does so in the next task, when it can have listeners.
     // A source that throws synchronously counts as failed.
     const pending = (async () => (typeof source == "function" ? source({ rejected }) : source))();
     pending.then(
       (token) => {
-        if (typeof token != "string" || !token) return resolve(TokenResult.Never, "the token function did not give a text");
+        if (typeof token != "string" || !token) return setTimeout(resolve, 0, TokenResult.Never, "the token function did not give a text");
         if (request == this.#lastRequest) this.token = wellFormed(token);
         return resolve(TokenResult.Token);
       },
-      (error) => resolve(error?.permanent === true ? TokenResult.Never : TokenResult.Later, String(error?.message ?? error)),
+      (error) => setTimeout(resolve, 0, error?.permanent === true ? TokenResult.Never : TokenResult.Later, String(error?.message ?? error)),
     );
   }
 }

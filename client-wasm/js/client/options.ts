@@ -63,31 +63,33 @@ export function checkOptions(given: Options): void {
 export const badRoomName = /^@|^.{129}|[\p{Cc}\xad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/su;
 
 /** A room's name in its wire form. */
-export function roomName(room: unknown, code: "bad_argument" | "bad_option" = "bad_argument"): string {
-  checkArgument(room, text, "room", code);
+export function roomName(room: unknown, code: "bad_argument" | "bad_option" = "bad_argument", what = "room"): string {
+  checkArgument(room, text, what, code);
   const name = wellFormed(room as string);
-  check(!badRoomName.test(name), code, "not a room name", "give 1-128 visible characters, no @ first");
+  check(!badRoomName.test(name), code, `${what} is not a room name`, "give 1-128 visible characters, no @ first");
   return name;
 }
 
 /** The rooms to join at once, each with its start position. `known`: the fields that may be set. */
 export function parseRooms(rooms: readonly (string | RoomOptions)[] = [], known: Rules): [room: string, options: JoinOptions][] {
-  return rooms.map((given) => {
+  return rooms.map((given, at) => {
+    const what = `option rooms[${at}]`;
     const { room, ...options } = typeof given == "string" ? { room: given } : given;
-    checkFields(options, known, "option rooms:");
-    return [roomName(room, "bad_option"), options];
+    checkFields(options, known, `${what}:`);
+    return [roomName(room, "bad_option", what), options];
   });
 }
 
 /** Parses one or several addresses. */
-export function parseAddresses<T>(address: Address, read: (address: string | UrlLike) => T): T[] {
+export function parseAddresses<T>(address: Address, read: (address: string | UrlLike, which: string) => T): T[] {
   const list: readonly unknown[] = Array.isArray(address) ? address : [address];
   check(list.length > 0, "bad_url", "no address", "give wss://host/path");
-  for (const one of list) {
+  return list.map((one, at) => {
+    const which = at ? `: address ${at + 1}` : "";
     // Anything converts to a string, and a relative address may be any string.
-    check(text[0](one) || typeof (one as UrlLike)?.href == "string", "bad_url", "not a URL", "give wss://host/path, or several");
-  }
-  return list.map((one) => read(one as string | UrlLike));
+    check(text[0](one) || typeof (one as UrlLike)?.href == "string", "bad_url", `not a URL${which}`, "give wss://host/path, or several");
+    return read(one as string | UrlLike, which);
+  });
 }
 
 /** The resolved options of a client. */

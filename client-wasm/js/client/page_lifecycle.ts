@@ -23,8 +23,9 @@ interface NetworkInformation extends EventTarget {
 export function watchPage(clock: Clock, hint: (hint: Hint) => void, hidden: () => void): () => void {
   const listeners: [target: EventTarget, name: string, listener: (event: any) => void][] = [];
   const on = (target: EventTarget | undefined, name: string, listener: (event: any) => void) => {
-    target?.addEventListener?.(name, listener);
-    if (target?.addEventListener) listeners.push([target, name, listener]);
+    if (!target?.addEventListener) return;
+    target.addEventListener(name, listener);
+    listeners.push([target, name, listener]);
   };
   const { document, navigator } = globalThis as Partial<typeof globalThis>;
   const network = (navigator as { connection?: NetworkInformation } | undefined)?.connection;

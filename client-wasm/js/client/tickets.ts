@@ -1,6 +1,7 @@
 // Fetches one-time tickets and puts one into each dial in place of the token. A logged ticket is worthless.
 // Knows nothing of what a client does with its connection.
 import { RejoinError } from "../errors.js";
+import { retryAfterOf } from "../util/retry_after.js";
 import type { Fetch as FeedFetch } from "../sse/types.js";
 import type { TokenSource, UrlLike, WebSocketConstructor, WebSocketLike } from "../types.js";
 
@@ -16,7 +17,10 @@ export interface TicketOptions {
   ticketUrl?: string | UrlLike;
 }
 
-type Fetch = (url: string, init: RequestInit) => Promise<Pick<Response, "ok" | "status" | "text">>;
+type Fetch = (url: string, init: RequestInit) => Promise<Pick<Response, "ok" | "status" | "text" | "headers">>;
+
+/** Refusals that a dial fails with as if the room server had answered them: of the token, and for now. */
+const REFUSALS = [401, 403, 429, 503];
 
 /** Why there is no ticket. `permanent`: a retry does not help. */
 class NoTicket extends Error {
@@ -24,6 +28,8 @@ class NoTicket extends Error {
     message: string,
     readonly status: number,
     readonly permanent: boolean,
+    /** `Retry-After` in ms. */
+    readonly retryAfter?: number,
   ) {
     super(message);
   }
@@ -34,7 +40,7 @@ export class Tickets {
   readonly #url: string;
   /** The last token of the token function. */
   #bearer: string | undefined;
-  /** The server of the tickets refuses the token: there is no ticket for it. */
+  /** The server of the tickets refuses the token, or gives none for now: the next dial fails so. */
   #refusal: NoTicket | undefined;
   /** The last issued ticket was used: it is spent. */
   #isUsed = true;
@@ -67,10 +73,10 @@ export class Tickets {
     try {
       this.issued = await this.#get(rejected);
     } catch (error) {
-      if (!(error instanceof NoTicket) || !error.permanent) throw error;
-      // The dial fails as where a server refuses the token: the token was refused.
+      if (!(error instanceof NoTicket) || !REFUSALS.includes(error.status)) throw error;
+      // The dial fails as where the room server refuses it.
       this.#refusal = error;
-      return "refused";
+      return (this.issued = "refused");
     }
     this.#isUsed = false;
     return this.issued;
@@ -78,7 +84,12 @@ export class Tickets {
 
   /** An unused ticket: the issued one or a new one. */
   async fresh(): Promise<string> {
-    if (this.#refusal) throw this.#refusal;
+    const refusal = this.#refusal;
+    if (refusal) {
+      // The next dial asks again.
+      if (!refusal.permanent) this.#refusal = undefined;
+      throw refusal;
+    }
     if (this.#isUsed) return this.#get(false);
     this.#isUsed = true;
     return this.issued!;
@@ -112,7 +123,7 @@ export class Tickets {
         signal: abort.signal,
       });
       const { status } = answer;
-      if (!answer.ok) throw new NoTicket(`no ticket: HTTP ${status}`, status, status == 401 || status == 403);
+      if (!answer.ok) throw new NoTicket(`no ticket: HTTP ${status}`, status, status == 401 || status == 403, retryAfterOf(answer.headers?.get("retry-after")));
       const text = await answer.text();
       let ticket: unknown;
       try {
@@ -135,6 +146,7 @@ class TicketSocket implements WebSocketLike {
   #binaryType = "blob";
   onerror: Listener | null = null;
   #socket: WebSocketLike | undefined;
+  #retryAfter: number | undefined;
   #isEnded = false;
   readonly #listeners = new Map<string, Set<Listener>>();
 
@@ -164,6 +176,10 @@ class TicketSocket implements WebSocketLike {
     return this.#socket?.bufferedAmount ?? 0;
   }
 
+  get retryAfter(): number | undefined {
+    return this.#socket ? this.#socket.retryAfter : this.#retryAfter;
+  }
+
   /** The ticket that replaces the client's token in CONNECT. */
   #fresh = "";
 
@@ -189,12 +205,12 @@ class TicketSocket implements WebSocketLike {
     for (const [type, listeners] of this.#listeners) for (const listener of listeners) this.#socket.addEventListener(type, listener);
   }
 
-  /** Fails like a server would: a permanent refusal as close code 4001, others as a lost connection. */
-  #refused({ permanent, message }: NoTicket): void {
+  /** Fails like a dial that the room server answers so. */
+  #refused({ status, message, retryAfter }: NoTicket): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    if (permanent) this.#dispatch("open", {});
-    this.#dispatch("close", permanent ? { code: 4001, reason: message } : { code: 1006, reason: message });
+    this.#retryAfter = retryAfter;
+    this.#dispatch("close", { code: REFUSALS.includes(status) ? status : 1006, reason: message });
   }
 
   #dispatch(type: string, event: unknown): void {
@@ -246,9 +262,10 @@ export function withTicketsInHeader<O extends TicketOptions & { fetch?: FeedFetc
     try {
       headers["authorization"] = `Bearer ${await tickets.fresh()}`;
     } catch (error) {
-      if (!(error as NoTicket).permanent) throw error;
+      const { status, retryAfter } = error as NoTicket;
+      if (!REFUSALS.includes(status)) throw error;
       // As the server would refuse it.
-      return new Response(null, { status: 401 });
+      return new Response(null, { status, headers: retryAfter ? { "retry-after": `${Math.ceil(retryAfter / 1000)}` } : {} });
     }
     return real(url, { ...init, headers });
   };

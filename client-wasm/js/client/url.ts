@@ -4,14 +4,14 @@ import type { UrlLike } from "../types.js";
 
 export const loopback = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/;
 
-/** Parses an address. A token in it is removed and returned separately, so that the address can be logged. */
-export function parseUrl(address: string | UrlLike): [url: URL, token: string | null] {
+/** Parses an address; `which` of several, for errors. A token in it is removed and returned separately, so that the address can be logged. */
+export function parseUrl(address: string | UrlLike, which = ""): [url: URL, token: string | null] {
   const base = globalThis.location?.href;
   let url: URL;
   try {
     url = new URL(typeof address == "string" ? address : address.href, base);
   } catch (cause) {
-    throw new RejoinError("bad_url", "not a URL", "give wss://host/path", { cause });
+    throw new RejoinError("bad_url", `not a URL${which}`, "give wss://host/path", { cause });
   }
   // A relative address, or one copied from a page.
   url.protocol = url.protocol.replace(/^http/, "ws");

@@ -60,8 +60,9 @@ export function decode(
     }
     case Output.UserJoined:
     case Output.UserLeft: {
-      const { userId: user } = handles.frame(b) as { userId: string };
-      return [kind == Output.UserJoined ? "user_joined" : "user_left", { room: roomOf(handles.frame(b)), user: `${user}` }];
+      // A room that was not joined has no number.
+      const { roomId, userId } = handles.frame(b);
+      return [kind == Output.UserJoined ? "user_joined" : "user_left", { room: `${roomId}`, user: `${userId}` }];
     }
     case Output.Members: {
       const { members, memberCount } = handles.frame(b) as Events["presence"] & Frame;
@@ -83,20 +84,17 @@ export function decode(
       return ["error", { ...(handles.frame(a) as Events["error"]), ...(b && { code: codes[b - 1]! }) }];
     }
     case Output.Malformed:
-      return ["error", { message: "a text that is no frame", code: "garbled" }];
+      return ["error", { message: "a text that is no frame", code: "garbled", ...handles.refusal }];
     default:
       return undefined;
   }
 }
 
-/** The room's name: a room that was not joined has no number. */
-const roomOf = (frame: Frame): string => frame["roomId"] as string;
-
 function message(frame: Frame): Message {
-  const { userId, content, timestamp, data, replay } = frame as { [field: string]: string } & { data?: unknown; replay?: unknown };
+  const { roomId, userId, content, timestamp, data, replay } = frame as { [field: string]: string } & { data?: unknown; replay?: unknown };
   const position = positionOf(frame);
   return {
-    room: roomOf(frame),
+    room: `${roomId}`,
     user: `${userId}`,
     content: content!,
     timestamp: timestampOf(timestamp),

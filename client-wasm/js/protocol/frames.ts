@@ -16,21 +16,21 @@ export interface ReadContext {
 // A server may write the largest number that it has where it has no limit.
 const isLarge = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 64;
 
-/** Checks by letter. A capital letter: optional. `a`: required only if its object is present. */
+/** Checks by letter, a text if there is none. A capital letter: optional. `a`: required only if its object is present. */
 const fieldChecks: { [letter: string]: (value: unknown, within: unknown) => boolean } = {
-  t: isText,
   i: isId,
   n: isCount,
   p: isLarge,
   b: (value) => typeof value == "boolean",
   l: (value) => Array.isArray(value) && value.every(isText),
-  h: (value) => Array.isArray(value) && value.every((frame) => frame && matches(frame as Frame, message)),
+  h: (value) => Array.isArray(value) && value.every((frame) => frame && !misfit(frame as Frame, message)),
   s: isTimestamp,
-  // Servers of others have numbers for users.
+  // Servers of others have numbers for users and rooms.
   d: isUser,
   a: (value, within) => within == undefined || isLarge(value),
 };
-fieldChecks["r"] = fieldChecks["u"] = fieldChecks["c"] = fieldChecks["j"] = fieldChecks["w"] = fieldChecks["t"]!;
+fieldChecks["f"] = fieldChecks["k"] = () => true;
+fieldChecks["q"] = isUser;
 fieldChecks["m"] = fieldChecks["o"] = fieldChecks["p"]!;
 
 /** Path in the frame, check letter, and whether it is optional. */
@@ -45,13 +45,13 @@ const fields = (list: string): Field[] =>
   });
 
 /** Optional fields of a message are checked one by one. */
-const message = fields("roomId:t userId:d content:t timestamp:s");
+const message = fields("roomId:d userId:d content:t timestamp:s");
 
 /** Frames by type: the machine's input and its fields in the machine's order. */
 const frames = /* @__PURE__ */ new Map<unknown, [kind: Input, fields: Field[]]>([
   ["message", [Input.Message, message]],
-  ["user_joined", [Input.UserJoined, fields("roomId:r userId:d :f")]],
-  ["user_left", [Input.UserLeft, fields("roomId:r userId:d :f")]],
+  ["user_joined", [Input.UserJoined, fields("roomId:q userId:d :f")]],
+  ["user_left", [Input.UserLeft, fields("roomId:q userId:d :f")]],
   ["error", [Input.Error, fields("message:w")]],
   [
     "hello",
@@ -81,10 +81,11 @@ export const isServerFrame = (type: unknown): boolean => frames.has(type);
 
 const valueAt = (frame: Frame, path: string[]): any => path.reduce<any>((value, name) => value?.[name], frame);
 
-const matches = (frame: Frame, fields: Field[]): boolean =>
-  fields.every(([path, letter, optional]) => {
+/** The first field that is not as it has to be. */
+const misfit = (frame: Frame, fields: Field[]): Field | undefined =>
+  fields.find(([path, letter, optional]) => {
     const value = valueAt(frame, path);
-    return (optional && value == undefined) || (fieldChecks[letter]?.(value, frame[path[0]!]) ?? true);
+    return !(optional && value == undefined) && !(fieldChecks[letter] ?? isText)(value, frame[path[0]!]);
   });
 
 /** Parses a text from the server and feeds it to the machine. */
@@ -103,7 +104,11 @@ export function inputFrame(conn: number, frame: Frame, { machine, handles, redir
   // The JSON may be anything, also null.
   const type = frame?.["type"];
   const [kind, list] = frames.get(type) ?? [Input.UnknownFrame, []];
-  if (!isText(type) || !matches(frame, list)) return machine.input(Input.Malformed, [conn]);
+  const path = isText(type) ? misfit(frame, list)?.[0] : [];
+  if (path) {
+    if (path[0]) handles.refusal = { message: `frame "${type}": ${path.join(".")} is missing or of another kind` };
+    return machine.input(Input.Malformed, [conn]);
+  }
   const room = handles.find(frame["roomId"]);
   /** Fields of a message: value, room, seq, replay, pseq; ids: id, epoch, pid, if it has a position. */
   const inputMessage = (kind: Input, message: Frame) => {
@@ -129,7 +134,7 @@ export function inputFrame(conn: number, frame: Frame, { machine, handles, redir
     else if (letter == "b") numbers.push(+(value == true));
     else if (letter == "c") numbers.push(codeNumber(codes, value));
     else if (letter == "j") numbers.push(codeNumber(joinReasons, value));
-    else if (letter == "r") numbers.push(handles.find(value));
+    else if (letter == "r" || letter == "q") numbers.push(room);
     else if (letter == "u") numbers.push(handles.number(value));
     else if (letter == "f") numbers.push(handles.hold(frame));
     else if (letter == "k") numbers.push(handles.add(frame));

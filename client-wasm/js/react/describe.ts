@@ -11,6 +11,7 @@ const reasons: { readonly [code: string]: string } = {
   server_closed: "the server closed the connection",
   protocol_error: "the server broke the protocol",
   frame_too_large: "the server sent a frame that is too large",
+  http: "the server answered with an error",
   unreachable: "the server cannot be reached",
 };
 

@@ -57,7 +57,7 @@ export interface Room extends RoomSnapshot {
   readonly room: string;
   /**
    * Sends a message, which is listed in {@link outgoing} from now on. Resolves or rejects (with a `SendError`) exactly once, when
-   * The caller may ignore the outcome.
+   * its outcome is known, which the caller may ignore.
    */
   send(content: string, options?: SendOptions): Promise<Receipt>;
   /** Sends a `failed` or `unknown` message again. One that is `unknown` may be there twice then. */

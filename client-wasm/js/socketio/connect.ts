@@ -6,11 +6,10 @@ import { RejoinError } from "../errors.js";
 import { runtime as base, type Runtime } from "../client/runtime.js";
 import { Loader } from "../wasm/load_wasm.js";
 import { startLoading } from "../wasm/load_retry.js";
-import { parseAddresses } from "../client/options.js";
 import { withTickets } from "../client/tickets.js";
 import { check } from "../client/arguments.js";
 import type { UrlLike } from "../types.js";
-import { checkOptions, createClient as createClient, parseEngineUrl, type ProtocolPart } from "./create.js";
+import { checkOptions, createClient as createClient, parseEngineUrls, type ProtocolPart } from "./create.js";
 import type { Connect } from "./app_events/types.js";
 import type { TransportParts } from "./transports.js";
 import type { Address, Options } from "./types.js";
@@ -31,7 +30,7 @@ export function connector(load: Load, owning: () => Promise<ProtocolPart>, debug
     checkOptions(options);
     const { ticketUrl, ...rest } = options.ticketUrl ? withTickets(options, false) : options;
     check(!ticketUrl || !options.auth, "bad_option", "there are both ticketUrl and auth", "leave one of them out");
-    parseAddresses(url, parseEngineUrl);
+    parseEngineUrls(url);
     const connecting = async () => {
       const frames = !!options.frames;
       const part = frames ? await loadPart(owning).catch(missing) : undefined;

@@ -2,6 +2,7 @@
 import { parseUrl } from "../client/url.js";
 import type { UrlLike } from "../types.js";
 import { type Runtime, runtime as base } from "../client/runtime.js";
+import { RejoinError } from "../errors.js";
 import { SocketIoProtocol } from "./protocol.js";
 import { Client as RoomClient } from "../client/client.js";
 import type { Loader } from "../wasm/load_wasm.js";
@@ -15,13 +16,24 @@ import { headersRule, socketConstructor, transportNames, type TransportParts, tr
 import type { Address, Options } from "./types.js";
 
 /** The address of the Engine.IO endpoint as a WebSocket address. A token in it is removed and returned separately. */
-export function parseEngineUrl(address: string | UrlLike): [url: URL, token: string | null] {
-  const [url, token] = parseUrl(address);
+function parseEngineUrl(address: string | UrlLike, which: string): [url: URL, token: string | null] {
+  const [url, token] = parseUrl(address, which);
   url.pathname = url.pathname == "/" ? "/socket.io/" : url.pathname.replace(/\/?$/, "/");
   for (const [name, value] of [["EIO", "4"], ["transport", "websocket"]] as const) {
     if (!url.searchParams.has(name)) url.searchParams.set(name, value);
   }
   return [url, token];
+}
+
+/** The same for one or several. */
+export function parseEngineUrls(address: Address): [url: URL, token: string | null][] {
+  try {
+    return parseAddresses(address, parseEngineUrl);
+  } catch (error) {
+    // As the server's pages write its address.
+    const { code, message, hint, cause } = error as RejoinError;
+    throw new RejoinError(code, message, hint.replace("wss://host/path", "https://host").replace("wss:", "https:"), { cause });
+  }
 }
 
 /** What differs for a client with application events. */
@@ -48,13 +60,18 @@ const rules: Rules = {
 };
 
 /** Throws for a bad option. */
-export const checkOptions = (given: Options): void => checkFields(given, rules);
+export function checkOptions(given: Options): void {
+  for (const name of ["path", "query"]) {
+    check(!object[0](given) || !(name in given), "bad_option", `there is no option "${name}"`, "put it into the address: https://host/path/?name=value");
+  }
+  checkFields(given, rules);
+}
 
 /** Starts a client, with options that have been checked. */
 export function createClient(address: Address, options: Options, loader: Loader, transportParts: TransportParts, part: ProtocolPart = { runtime: base, Protocol: SocketIoProtocol }, Rooms = RoomClient): Client {
   const { namespace = "/", events = {}, acks = true, ackTimeout = 0, ackText = "ok", rooms, policy, maxAttempts, sendTtl, clock, seed, wasm, webSocket, transports = "auto", extraHeaders, withCredentials } = options;
   const name = namespaceName(namespace, "bad_option");
-  const found = parseAddresses(address, parseEngineUrl);
+  const found = parseEngineUrls(address);
   parseRooms(rooms, {});
   const token = authSource(options, found.map(([, token]) => token).findLast((token) => token != null) ?? null);
   const names = new EventNames(events);

@@ -18,8 +18,9 @@ export function authSource({ token = undefined, auth }: Pick<Options, "token" | 
   if (typeof given == "function") {
     return async (why) => {
       const answer: unknown = await given(why);
-      // The client refuses an answer that is neither.
-      return (auth ? isObject(answer) : typeof answer == "string" && answer) ? authText(answer as string | Auth) : "";
+      if (auth && !isObject(answer)) throw Object.assign(new Error("the function auth did not give an object"), { permanent: true });
+      // The client refuses an answer that is no text.
+      return auth || (typeof answer == "string" && answer) ? authText(answer as string | Auth) : "";
     };
   }
   check(auth == undefined || isObject(auth), "bad_option", "auth is neither an object nor a function", "e.g. { apiKey }");

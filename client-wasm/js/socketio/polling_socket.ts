@@ -12,6 +12,7 @@ export class PollingSocket extends EventTarget implements WebSocketLike {
   readyState = 0;
   binaryType = "";
   onerror = null;
+  retryAfter: number | undefined;
   #session: PollingSession | undefined;
 
   constructor(
@@ -30,7 +31,10 @@ export class PollingSocket extends EventTarget implements WebSocketLike {
           },
           packet: (data) => this.#emit("message", { data }),
           upgraded: () => this.#emit("upgrade"),
-          ended: (code, reason) => this.#end(code, reason),
+          ended: (code, reason, retryAfter) => {
+            this.retryAfter = retryAfter;
+            this.#end(code, reason);
+          },
         });
       },
       (error) => this.#end(1006, `polling.js did not load: ${error?.message ?? error}`),

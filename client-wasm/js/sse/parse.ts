@@ -20,7 +20,7 @@ export function parseEvent(kind: string, data: string): ParsedEvent {
   // Without a type the event name decides.
   if (typeof frame?.["type"] == "string" && frame["type"] != "message") return other(false);
   const { roomId, userId: user, content, timestamp, data: more } = frame ?? {};
-  if (!isText(roomId) || !isUser(user) || !isText(content) || !isTimestamp(timestamp)) return other(true);
+  if (!isUser(roomId) || !isUser(user) || !isText(content) || !isTimestamp(timestamp)) return other(true);
   return { what: "message", user: `${user}`, content, timestamp: timestampOf(timestamp), ...(more != undefined && { data: more }) };
 }
 

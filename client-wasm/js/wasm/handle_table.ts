@@ -25,9 +25,9 @@ export class HandleTable {
     return number;
   }
 
-  /** The number of a name, or 0. */
+  /** The number of a name, or of a number's digits, or 0. */
   find(name: unknown): number {
-    return this.#numbers.get(name as string) ?? 0;
+    return this.#numbers.get((typeof name == "number" ? `${name}` : name) as string) ?? 0;
   }
 
   name(number: number): string {

@@ -32,7 +32,7 @@ pub(super) fn as_raw(text: Option<&String>) -> Option<&RawValue> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MessageFields<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text_or_integer")]
     room_id: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "text_or_integer")]
     user_id: Cow<'a, str>,
@@ -82,7 +82,7 @@ impl MessageFields<'_> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RoomUserFields<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "text_or_integer")]
     pub(super) room_id: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "text_or_integer")]
     pub(super) user_id: Cow<'a, str>,

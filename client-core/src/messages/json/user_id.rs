@@ -1,4 +1,4 @@
-//! Users as plain servers of others name them: by a text, or by the number of a row in a table.
+//! Users and rooms as plain servers of others name them: by a text, or by the number of a row in a table.
 
 use crate::messages::MAX_INT;
 use alloc::borrow::{Cow, ToOwned as _};

@@ -2,6 +2,7 @@
 // in them.
 import type { Clock } from "../../types.js";
 import { errorMessage } from "../../util/error_body.js";
+import { retryAfterOf } from "../../util/retry_after.js";
 
 /** Most characters of an answer. */
 const MAX_ANSWER = 32 << 20;
@@ -10,6 +11,9 @@ const OPENING_PATIENCE = 30_000;
 /** Most cookies, and characters of all of them. */
 const MAX_COOKIES = 32;
 const MAX_COOKIE_LENGTH = 8 << 10;
+
+/** Refusals of whoever asks, or for now. Others may be about this transport alone. */
+const REFUSALS = [401, 403, 429, 503];
 
 /** What all requests of a session have. */
 export interface RequestOptions {
@@ -23,6 +27,9 @@ export class PollingError extends Error {
   constructor(
     message: string,
     readonly code = 1006,
+    /** The HTTP status of an answer that counts as at a WebSocket's upgrade, and its `Retry-After` in ms. */
+    readonly status?: number,
+    readonly retryAfter?: number,
   ) {
     super(message);
   }
@@ -139,7 +146,8 @@ async function refusal(response: Response): Promise<PollingError> {
   if (response.type == "opaqueredirect" || (response.status >= 300 && response.status < 400)) return new PollingError("redirects are not followed");
   if (response.status == 413) return new PollingError("the server takes no message of this size", 1009);
   const words = await errorMessage(response);
-  return new PollingError(`${words && `${words}: `}HTTP ${response.status}`);
+  const { status } = response;
+  return new PollingError(`${words && `${words}: `}HTTP ${status}`, 1006, REFUSALS.includes(status) ? status : undefined, retryAfterOf(response.headers.get("retry-after")));
 }
 
 /** The text of an answer. Throws if it is too long. */

@@ -30,8 +30,8 @@ export interface PollingHandlers {
   opened(): void;
   packet(data: string | ArrayBuffer): void;
   upgraded(): void;
-  /** With a WebSocket's close code. */
-  ended(code: number, reason: string): void;
+  /** With a WebSocket's close code, or where it was not opened with an HTTP status and how long to wait, in ms. */
+  ended(code: number, reason: string, retryAfter?: number): void;
 }
 
 /** What the opening packet says, as far as the transport needs it. */
@@ -237,16 +237,17 @@ export class PollingSession {
 
   #fail(error: unknown): void {
     const message = (error as Partial<Error> | undefined)?.message ?? error;
-    this.#end(error instanceof PollingError ? error.code : 1006, `long polling: ${message}`);
+    const { code, status, retryAfter } = error instanceof PollingError ? error : new PollingError("");
+    this.#end(this.#requests.sid ? code : (status ?? code), `long polling: ${message}`, retryAfter);
   }
 
-  #end(code: number, reason: string): void {
+  #end(code: number, reason: string, retryAfter?: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#options.clock.clearTimeout(this.#timer);
     this.#requests.abort();
     for (const socket of [this.#probe, this.#socket]) if (socket) closeQuietly(socket);
-    this.#handlers.ended(code, reason);
+    this.#handlers.ended(code, reason, ...(retryAfter == undefined ? [] : [retryAfter]));
   }
 }
 
