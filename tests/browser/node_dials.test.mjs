@@ -67,8 +67,10 @@ test("a refused upgrade is told with its HTTP status, and ends the dials where n
 });
 
 test("a server that asks to be left alone is, for as long as it says", async (t) => {
-  for (const status of [429, 503]) {
-    const { port } = await refusing(t, status, { "retry-after": "40" });
+  const date = Date.UTC(2026, 0);
+  const fields = { date: new Date(date).toUTCString(), "retry-after": new Date(date + 40_000).toUTCString() };
+  for (const [status, headers] of [[429, { "retry-after": "40" }], [503, { "retry-after": "40" }], [503, fields]]) {
+    const { port } = await refusing(t, status, headers);
     const client = await connect(`ws://127.0.0.1:${port}/`, { webSocket: WebSocket });
     const { cause, retryAt } = (await states(t, client, ({ cause }) => cause)).at(-1);
     assert.deepEqual([cause.code, cause.number], ["http", status]);

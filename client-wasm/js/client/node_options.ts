@@ -24,7 +24,7 @@ function withStatus(given: WebSocketConstructor): WebSocketConstructor {
   const Telling = function (...dial: unknown[]): EmittingSocket {
     const socket = new Socket(...dial);
     socket.on("unexpected-response", (_, { statusCode, headers }) => {
-      Object.assign(socket, { retryAfter: retryAfterOf(headers["retry-after"]) });
+      Object.assign(socket, { retryAfter: retryAfterOf((name) => headers[name]) });
       socket.emit("close", statusCode, `the server answered HTTP ${statusCode}`);
       // With a listener the request is the listener's to end.
       if (socket.terminate) socket.terminate();

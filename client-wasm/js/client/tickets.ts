@@ -123,7 +123,7 @@ export class Tickets {
         signal: abort.signal,
       });
       const { status } = answer;
-      if (!answer.ok) throw new NoTicket(`no ticket: HTTP ${status}`, status, status == 401 || status == 403, retryAfterOf(answer.headers?.get("retry-after")));
+      if (!answer.ok) throw new NoTicket(`no ticket: HTTP ${status}`, status, status == 401 || status == 403, retryAfterOf((name) => answer.headers?.get(name)));
       const text = await answer.text();
       let ticket: unknown;
       try {

@@ -1,4 +1,5 @@
 // One HTTP request for an event stream, from the request to the end of its body. Decides nothing.
+import { secondsUntil } from "../util/retry_after.js";
 import { errorMessage } from "../util/error_body.js";
 import type { FetchInit, FetchResponse } from "./types.js";
 
@@ -81,13 +82,5 @@ function refusalOf(response: FetchResponse): Refusal | undefined {
   const words = `the server answered HTTP ${status}`;
   if (status == 200) return /^\s*text\/event-stream\s*(;|$)/i.test(kind) ? undefined : notAStream(`${words}: this is not a stream of events`);
   if (status > 200 && status < 300 && status != 204) return notAStream(words);
-  return { status, retryAfter: secondsUntil(response.headers.get("retry-after") ?? "", response.headers.get("date")), text: words };
-}
-
-/** What `Retry-After` says: seconds, or a date, which is as far away as the answer's own date says where a page may see that. */
-function secondsUntil(value: string, date: string | null): number {
-  if (/^\s*\d+\s*$/.test(value)) return Number(value);
-  if (!/GMT\s*$/.test(value)) return -1;
-  const seconds = Math.ceil((Date.parse(value) - (Date.parse(date ?? "") || Date.now())) / 1000);
-  return Number.isNaN(seconds) ? -1 : Math.max(0, seconds);
+  return { status, retryAfter: secondsUntil(response.headers.get("retry-after"), response.headers.get("date")), text: words };
 }

@@ -147,7 +147,7 @@ async function refusal(response: Response): Promise<PollingError> {
   if (response.status == 413) return new PollingError("the server takes no message of this size", 1009);
   const words = await errorMessage(response);
   const { status } = response;
-  return new PollingError(`${words && `${words}: `}HTTP ${status}`, 1006, REFUSALS.includes(status) ? status : undefined, retryAfterOf(response.headers.get("retry-after")));
+  return new PollingError(`${words && `${words}: `}HTTP ${status}`, 1006, REFUSALS.includes(status) ? status : undefined, retryAfterOf((name) => response.headers.get(name)));
 }
 
 /** The text of an answer. Throws if it is too long. */
