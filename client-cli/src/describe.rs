@@ -157,6 +157,15 @@ pub(crate) fn missing(gap: &Gap) -> String {
     }
 }
 
+/// What a connection can do from here on that could only read, or can only read now.
+pub(crate) fn read_only(is_read_only: bool) -> &'static str {
+    if is_read_only {
+        "no WebSocket opens, so rooms are read by server-sent events; what you write waits until one opens"
+    } else {
+        "a WebSocket is open again: what waited is sent now"
+    }
+}
+
 /// Why a room is not joined yet; `said` are the server's words.
 pub(crate) fn not_yet(room: &str, code: Code, said: Option<&str>) -> String {
     format!("cannot join {} yet: {}; trying again", plain_name(room), refusal(code, said))

@@ -1,13 +1,13 @@
 //! Resolves the options of requests to a server from command line, environment and profile: token location, header fields, client
 //! certificate. Values never appear in an error.
 
-use crate::args::{ConnectionArgs, TokenIn};
+use crate::args::{ConnectionArgs, TokenIn, TransportsName};
 use crate::error::Failure;
 use crate::files;
 use crate::profile::Profile;
 use crate::sanitise;
 use clap::ValueEnum as _;
-use rejoin::{HeaderError, Headers, TokenLocation};
+use rejoin::{EventStreams, HeaderError, Headers, TokenLocation};
 use std::path::Path;
 
 impl From<TokenIn> for TokenLocation {
@@ -36,6 +36,14 @@ pub(crate) fn token_location(
     let variable = variable.transpose()?;
     let elsewhere = variable.or(profile).filter(|_| !in_url);
     Ok(flag.or(elsewhere).map(TokenLocation::from))
+}
+
+/// What `--transports` means for a room server.
+pub(crate) fn event_streams(transports: TransportsName) -> Result<EventStreams, Failure> {
+    transports.of_room_server().ok_or_else(|| {
+        Failure::usage("transports", "long polling is for Socket.IO only")
+            .hint("use auto, websocket or sse, or add --protocol socketio")
+    })
 }
 
 /// The header fields: those of the command line, and of the profile those that the command line does not name.

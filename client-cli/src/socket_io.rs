@@ -19,7 +19,6 @@ pub(crate) fn described(
             ("--event-map", !arguments.event_map.is_empty()),
             ("--no-acks", arguments.no_acks),
             ("--ack-text", arguments.ack_text.is_some()),
-            ("--transports", arguments.transports.is_some()),
         ];
         return match options.iter().find(|(_, given)| *given) {
             Some((option, _)) => Err(Failure::usage("protocol", format!("{option} is for Socket.IO only"))
@@ -43,7 +42,10 @@ pub(crate) fn described(
         server.ack_text = text.into();
     }
     if let Some(transports) = arguments.transports.or(profile_transports) {
-        server.options.transports = transports.into();
+        server.options.transports = transports.of_socket_io().ok_or_else(|| {
+            Failure::usage("transports", "server-sent events are read from room servers, not from Socket.IO")
+                .hint("use auto, websocket or polling")
+        })?;
     }
     if let Some(fields) = auth_fields(arguments)? {
         server = server.auth(&fields).map_err(|error| Failure::usage("auth", error.to_string()))?;
@@ -187,7 +189,7 @@ mod tests {
             (&["--event-map=a=b"], "protocol", "--protocol socketio"),
             (&["--no-acks", "--protocol=plain"], "protocol", "--protocol socketio"),
             (&["--ack-text=error"], "protocol", "--protocol socketio"),
-            (&["--transports=polling"], "protocol", "--protocol socketio"),
+            (&["--protocol=socketio", "--transports=sse"], "transports", "polling"),
             (&["--protocol=socketio", "--namespace=n"], "namespace", "/admin"),
             (&["--auth={}"], "protocol", "--protocol socketio"),
             (&["--protocol=socketio", "--auth=[1]"], "auth", "username"),

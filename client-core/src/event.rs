@@ -23,6 +23,11 @@ pub enum Event<P = String, N = Name> {
     State(StateChange),
     /// What this connection can promise is known, or has changed. Comes before anything that depends on it.
     Mode(Mode),
+    /// Whether the connection is read-only from here on, because something on the way lets no WebSocket through: rooms are
+    /// read by server-sent events, and what is sent waits, until a WebSocket opens. Reported when it changes; it begins with `false`.
+    /// See [`ClientBuilder::event_streams`](crate::ClientBuilder::event_streams).
+    #[cfg(feature = "sse")]
+    ReadOnly(bool),
     /// Connected, the mode is decided and every wanted room is joined (plain: its join is written).
     Ready(Mode),
     /// A room's membership changed.

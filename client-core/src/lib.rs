@@ -221,6 +221,8 @@ pub use feed::{FeedConfig, FeedEvent};
 pub use id::{ID_CHARS, Id, IdError};
 #[cfg(feature = "frames")]
 pub use kept_frames::{MAX_KEPT_BYTES, MAX_KEPT_FRAMES};
+#[cfg(feature = "sse")]
+pub use link::EventStreams;
 pub use link::{Hint, LinkConfig, State, StateChange};
 pub use liveness::LivenessConfig;
 #[cfg(feature = "frames")]

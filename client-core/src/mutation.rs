@@ -404,6 +404,7 @@ mutations! {
         DedupeUnlearnt = "How long the server remembers sends is not learnt.",
         LateHelloUntold = "That a late hello has changed the mode is not told.",
         LimitsUnlearnt = "What a server takes is not learnt.",
+        MomentUnnoticed = "That a first send may go now is in no deadline.",
         DecidedUnanswered = "Silence decides the mode though nothing shows that somebody is there.",
         PlacesOutliveUser = "Where another user was in the rooms is gone on with.",
     }

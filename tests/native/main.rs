@@ -14,6 +14,7 @@
 mod bots;
 mod byzantine_server;
 mod consumers;
+mod event_streams;
 mod exactly_once;
 mod examples;
 mod faults;

@@ -292,6 +292,45 @@ fn doctor_names_the_transport_that_works_where_no_websocket_does() {
 }
 
 #[test]
+fn where_no_websocket_opens_tail_reads_by_server_sent_events_and_doctor_says_so() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let proxy = runtime.block_on(UpgradeProxy::start(server.address().parse().unwrap()));
+    let url = format!("ws://{}/ws", proxy.address);
+    let report = run(&["doctor", &url, "--token", "ada"], b"");
+    assert_eq!(report.status.code(), Some(0));
+    let report = text(&report.stdout);
+    assert!(
+        report.contains("warning upgrade  no WebSocket: ") && report.contains("server-sent events work"),
+        "{report}"
+    );
+    assert_eq!(
+        run(&["send", &server.url, "-r", "lobby", "--token", "ada", "hi"], b"").status.code(),
+        Some(0)
+    );
+    for transports in ["auto", "sse"] {
+        let mut tail = Running::start(&[
+            "tail",
+            &url,
+            "-r",
+            "lobby",
+            "-n",
+            "1",
+            "--token",
+            "bob",
+            "--transports",
+            transports,
+        ]);
+        tail.wait_for("rooms are read by server-sent events");
+        tail.wait_for("ada: hi");
+        tail.signal("TERM");
+    }
+    let refused = run(&["tail", &url, "-r", "lobby", "--token", "bob", "--transports", "polling"], b"");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("long polling is for Socket.IO only"));
+}
+
+#[test]
 fn the_proxy_of_faults_shows_its_lines_and_names_a_wrong_one() {
     let faults = env!("CARGO_BIN_EXE_rejoin-faults");
     let help = Command::new(faults).arg("--help").output().unwrap();

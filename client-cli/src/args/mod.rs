@@ -7,6 +7,7 @@ use crate::folders;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use rejoin::EventStreams;
 pub(crate) use screen::ScreenArgs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -291,7 +292,7 @@ pub(crate) struct ConnectionArgs {
     /// Socket.IO: what an ack means that is nothing but a text, such as callback("Username is taken").
     #[arg(long, value_enum, value_name = "MEANING")]
     pub(crate) ack_text: Option<AckTextName>,
-    /// Socket.IO: the transports to use; `auto` if not given.
+    /// The transports to use; `auto` if not given.
     #[arg(long, value_enum, value_name = "TRANSPORTS")]
     pub(crate) transports: Option<TransportsName>,
     /// A certificate authority (PEM) to trust beside the system's, or the server's own certificate.
@@ -423,21 +424,36 @@ impl From<AckTextName> for rejoin::socketio::AckText {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum TransportsName {
-    /// WebSocket; long polling where three attempts in a row may have been blocked, until a WebSocket opens.
+    /// WebSocket; where three attempts in a row may have been blocked, Socket.IO's long polling or, to read only, a room
+    /// server's server-sent events, until a WebSocket opens.
     Auto,
     /// WebSocket alone.
     #[value(name = "websocket")]
     WebSocket,
-    /// Long polling alone.
+    /// Socket.IO: long polling alone.
     Polling,
+    /// Room servers: server-sent events alone, which is reading without sending.
+    Sse,
 }
 
-impl From<TransportsName> for rejoin::socketio::Transports {
-    fn from(name: TransportsName) -> Self {
-        match name {
-            TransportsName::Auto => Self::Auto,
-            TransportsName::WebSocket => Self::WebSocket,
-            TransportsName::Polling => Self::Polling,
+/// What it is called elsewhere, where the protocol has it.
+impl TransportsName {
+    pub(crate) fn of_socket_io(self) -> Option<rejoin::socketio::Transports> {
+        use rejoin::socketio::Transports;
+        match self {
+            Self::Auto => Some(Transports::Auto),
+            Self::WebSocket => Some(Transports::WebSocket),
+            Self::Polling => Some(Transports::Polling),
+            Self::Sse => None,
+        }
+    }
+
+    pub(crate) fn of_room_server(self) -> Option<EventStreams> {
+        match self {
+            Self::Auto => Some(EventStreams::Auto),
+            Self::WebSocket => Some(EventStreams::Never),
+            Self::Polling => None,
+            Self::Sse => Some(EventStreams::Only),
         }
     }
 }

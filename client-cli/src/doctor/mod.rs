@@ -20,7 +20,8 @@ use crate::token::TokenFrom;
 use other_endpoints::Found;
 use rejoin::socketio::{Transports, json::BARE_TEXT};
 use rejoin::{
-    Cause, CauseCode, Client, DialErrorKind, Event, Events, Hint, Mode, Remedy, SOCKET_IO_DETECTED, State,
+    Cause, CauseCode, Client, DialErrorKind, Event, EventStreams, Events, Hint, Mode, Remedy,
+    SOCKET_IO_DETECTED, State,
 };
 use report::Step;
 use std::net::SocketAddr;
@@ -39,6 +40,9 @@ const TLS_HINT: &str = "; if the server uses TLS";
 /// What to do where no WebSocket opens, and long polling does.
 const POLLING_WORKS: &str = "the client takes long polling by itself; --transports polling spares it the attempts by WebSocket; \
                              to have those, allow \"websocket\" in the server's transports, or upgrades in the proxy";
+/// What to do where no WebSocket opens, and server-sent events do.
+const STREAMS_WORK: &str = "the client reads by them after three attempts, and what is sent waits; to send, \
+                            allow upgrades in the proxy (nginx: proxy_set_header Upgrade and Connection)";
 /// The room whose stream is tried where none is named.
 const ROOM: &str = "lobby";
 /// What to do where the Origin of `--header` may be what is refused.
@@ -150,18 +154,24 @@ async fn examine(settings: &mut Settings, idle: Option<Duration>) -> Result<bool
 /// token, which has not been reported yet.
 async fn connect_and_check(settings: &mut Settings) -> Result<Result<bool, Cause>, Failure> {
     let started = Instant::now();
+    let fallback = Fallback::of(settings);
+    if settings.event_streams == EventStreams::Auto {
+        // What a WebSocket does is to be seen first.
+        settings.event_streams = EventStreams::Never;
+    }
     let (client, mut events) = settings.connect()?;
     let opened = until_connected(&mut events).await;
     if let Err(cause) = &opened
-        && let Some(polling) = polling_instead(settings, cause)
+        && may_be_blocked(cause)
+        && let Some(Fallback { settings: other, works, advice }) = fallback
     {
         client.close().await;
         let started = Instant::now();
-        let (client, mut events) = polling.connect()?;
+        let (client, mut events) = other.connect()?;
         if until_connected(&mut events).await.is_ok() {
-            let text = format!("no WebSocket: {}; long polling works", describe::cause(cause));
-            report::warned(Step::Upgrade, &text, POLLING_WORKS);
-            *settings = polling;
+            let text = format!("no WebSocket: {}; {works}", describe::cause(cause));
+            report::warned(Step::Upgrade, &text, advice);
+            *settings = other;
             let healthy = check_session(settings, &client, events, Ok(()), started).await;
             client.close().await;
             return Ok(healthy);
@@ -175,18 +185,40 @@ async fn connect_and_check(settings: &mut Settings) -> Result<Result<bool, Cause
     Ok(healthy)
 }
 
-/// The same with long polling alone, where the client would try that after such a failure of a WebSocket.
-fn polling_instead(settings: &Settings, cause: &Cause) -> Option<Settings> {
-    let server =
-        settings.socket_io.as_ref().filter(|server| server.options.transports == Transports::Auto)?;
-    let may_be_blocked = match cause.code {
+/// What the client would try by itself where no WebSocket opens.
+struct Fallback {
+    settings: Settings,
+    works: &'static str,
+    advice: &'static str,
+}
+
+impl Fallback {
+    fn of(settings: &Settings) -> Option<Self> {
+        let mut other = settings.clone();
+        if let Some(server) = &mut other.socket_io {
+            let is_allowed = server.options.transports == Transports::Auto;
+            *server = server.clone().transports(Transports::Polling);
+            return is_allowed.then_some(Self {
+                settings: other,
+                works: "long polling works",
+                advice: POLLING_WORKS,
+            });
+        }
+        let is_allowed = other.event_streams == EventStreams::Auto;
+        other.event_streams = EventStreams::Only;
+        if other.rooms.is_empty() {
+            other.rooms.push(ROOM.to_owned());
+        }
+        is_allowed.then_some(Self { settings: other, works: "server-sent events work", advice: STREAMS_WORK })
+    }
+}
+
+/// Whether the client would try something else after such a failure of a WebSocket.
+fn may_be_blocked(cause: &Cause) -> bool {
+    match cause.code {
         CauseCode::Dial(kind) => kind.may_be_blocked(),
         code => matches!(code, CauseCode::ConnectionLost | CauseCode::ProtocolError),
-    };
-    let server = server.clone().transports(Transports::Polling);
-    let mut polling = settings.clone();
-    polling.socket_io = Some(server);
-    may_be_blocked.then_some(polling)
+    }
 }
 
 /// An HTTP server's 403: what a check of the Origin answers, and some a wrong token.

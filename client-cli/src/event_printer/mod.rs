@@ -278,6 +278,7 @@ impl EventPrinter {
                 }
             }
             Event::Mode(mode) => self.mode_known(*mode),
+            Event::ReadOnly(is_read_only) => self.notice(describe::read_only(*is_read_only)),
             Event::Ready(_) if self.shows_notifications && self.rooms.list().next().is_none() => {
                 self.notice("connected; notifications are shown as they come");
             }

@@ -21,7 +21,7 @@ use crate::{describe, sanitise};
 use attempts::FailedAttempts;
 use rejoin::messages::Code;
 use rejoin::{
-    Client, DeliveryStatus, Event, Events, Mode, Name, Receipt, RestoredOutcome, RoomState,
+    Client, DeliveryStatus, Event, EventStreams, Events, Mode, Name, Receipt, RestoredOutcome, RoomState,
     SOCKET_IO_DETECTED, SendError, SendFailure, SendId, SendReply, State,
 };
 use std::collections::{BTreeSet, VecDeque};
@@ -71,6 +71,9 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     check_room(&room)?;
     let mut settings = described.settings(std::slice::from_ref(&room)).await?;
     settings.keep_in(arguments.state.state.as_ref());
+    // Nothing can be sent on them.
+    settings.event_streams = EventStreams::Never;
+    settings.config.decides_first = true;
     settings.token_notices = Some(TokenNotices::default());
     settings.stay_in_one_namespace();
     // Nothing is read here, so nothing counts as read.

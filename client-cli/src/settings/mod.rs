@@ -16,7 +16,7 @@ use crate::token::TokenFrom;
 use crate::token_notices::TokenNotices;
 use crate::{sanitise, suggested_urls};
 use rejoin::socketio::{EventKind, Namespace};
-use rejoin::{Config, Endpoint, Headers, SocketIo, Token, TokenLocation};
+use rejoin::{Config, Endpoint, EventStreams, Headers, SocketIo, Token, TokenLocation};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::PathBuf;
@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     /// The server speaks Socket.IO.
     pub(crate) socket_io: Option<SocketIo>,
+    /// Whether rooms are read by server-sent events where no WebSocket opens.
+    pub(crate) event_streams: EventStreams,
     /// Where unresolved messages and what has been read are kept.
     pub(crate) state: Option<PathBuf>,
     /// What has been read is said with `Client::commit`, not by asking for the next event.

@@ -135,6 +135,7 @@ impl Settings {
         if let Some(server) = &self.socket_io {
             builder = builder.socket_io(server.clone());
         }
+        builder = builder.event_streams(self.event_streams);
         if self.follows_notifications() {
             builder = builder.notifications();
         }

@@ -68,10 +68,13 @@ impl Link {
             self.limiter.count(now);
         }
         self.last_conn += 1;
-        #[cfg(feature = "socketio")]
+        #[cfg(any(feature = "socketio", feature = "sse"))]
         self.transports.dial();
         let conn = ConnId(self.last_conn);
-        let offered = self.offer;
+        let offered = self.offers();
+        // They have no protocol but that.
+        #[cfg(feature = "sse")]
+        let offered = offered || self.dials_streams();
         self.phase = Phase::AwaitingOpen { conn, until: now + self.config.dial_timeout, offered };
         if let Phase::AwaitingOpen { until, .. } = &mut self.phase
             && mutation!(DialTooLong)
@@ -102,6 +105,8 @@ impl Link {
                 if !mutation!(WrongKept) {
                     self.misconfigured_since = None;
                 }
+                #[cfg(any(feature = "socketio", feature = "sse"))]
+                self.transports.opened();
                 let liveness = Liveness::new(self.config.liveness, now);
                 self.phase = Phase::Open { conn, since: now, liveness };
                 #[cfg(feature = "native")]
@@ -131,8 +136,10 @@ impl Link {
             // Some gateways refuse a parameter they do not know.
             self.offer = !offered && !mutation!(OfferNeverAgain) || mutation!(OfferKept);
         }
-        #[cfg(feature = "socketio")]
+        #[cfg(any(feature = "socketio", feature = "sse"))]
         self.transports.dial_failed(&error);
+        #[cfg(feature = "sse")]
+        let error = self.transports.judged_as_websocket(error);
         let worked = self.worked & self.endpoint_bit() != 0;
         self.next_endpoint();
         let verdict = self.config.close_codes.dial_error(error.kind);
@@ -151,6 +158,16 @@ impl Link {
         }
         self.misconfigured_since = None;
         self.apply_close_action(now, verdict, cause, error.retry_after);
+    }
+
+    /// Whether a dial offers the extended protocol.
+    pub(super) fn offers(&self) -> bool {
+        self.offer || self.knows_extended
+    }
+
+    /// A server there has the extended protocol: whatever refuses a dial now, it is not the offer.
+    pub(crate) fn offer_always(&mut self) {
+        self.knows_extended = self.config.extended;
     }
 
     /// An earlier run was connected: the address is right.

@@ -10,6 +10,8 @@ use crate::time::{Nanos, Timestamp};
 impl Link {
     /// The user requests a fresh connection.
     pub(crate) fn reconnect(&mut self, now: Timestamp) {
+        #[cfg(feature = "sse")]
+        self.transports.prefer_websocket();
         match self.phase {
             Phase::Open { .. } => self.replace(now, CauseCode::Requested),
             _ => self.connect(now),

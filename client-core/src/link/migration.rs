@@ -104,6 +104,8 @@ impl Link {
         if !mutation!(MoveUncounted) {
             self.limiter.count(now);
         }
+        #[cfg(any(feature = "socketio", feature = "sse"))]
+        self.transports.dial_replacement();
         self.last_conn += 1;
         let conn = ConnId(self.last_conn);
         next.step = Step::Dialing { conn, until };
@@ -112,7 +114,7 @@ impl Link {
             endpoint: self.endpoint,
             attempt: self.backoff.attempt(),
             token: self.auth.token().cloned(),
-            extended: self.offer,
+            extended: self.offers(),
             url,
         });
     }
@@ -149,14 +151,16 @@ impl Link {
     pub(super) fn replacement_opened(&mut self, now: Timestamp, opened: ConnId) {
         let Phase::Open { conn: old, .. } = self.phase else { return };
         self.replacement = None;
+        #[cfg(any(feature = "socketio", feature = "sse"))]
+        self.transports.opened();
         let farewell = if mutation!(OldKeptForLong) { Nanos::from_secs(120) } else { OLD_CONNECTION_TIMEOUT };
         self.old = Some(OldConnection { conn: old, until: now + farewell, closing: false });
         let liveness = Liveness::new(self.config.liveness, now);
         self.phase = Phase::Open { conn: opened, since: now, liveness };
         #[cfg(feature = "native")]
         self.traffic(now);
-        self.actions.push(Action::Moved { conn: opened, offered: self.offer });
-        if self.offer {
+        self.actions.push(Action::Moved { conn: opened, offered: self.offers() });
+        if self.offers() {
             self.probe_for_hello(now);
         }
         if mutation!(OldClosedAtOnce) {

@@ -29,13 +29,15 @@ mod network;
 mod retry;
 mod state;
 mod tokens;
-#[cfg(feature = "socketio")]
+#[cfg(any(feature = "socketio", feature = "sse"))]
 mod transports;
 
 pub(crate) use action::Action;
 pub use config::LinkConfig;
 pub use network::Hint;
 pub use state::{ConnId, State, StateChange};
+#[cfg(feature = "sse")]
+pub use transports::EventStreams;
 #[cfg(feature = "socketio")]
 pub use transports::{EngineTransport, Transports};
 
@@ -95,6 +97,8 @@ pub(crate) struct Link {
     rtt: Option<Nanos>,
     /// Whether the next dial offers the extended protocol.
     offer: bool,
+    /// A server there has said that it has it: no gateway on the way refuses the offer for good.
+    knows_extended: bool,
     /// The connection to move to.
     replacement: Option<Replacement>,
     /// The connection moved away from.
@@ -103,7 +107,7 @@ pub(crate) struct Link {
     refreshing: Option<Timestamp>,
     #[cfg(feature = "socketio")]
     carrier: Carrier,
-    #[cfg(feature = "socketio")]
+    #[cfg(any(feature = "socketio", feature = "sse"))]
     transports: transports::TransportChoice,
     actions: Vec<Action>,
 }
@@ -130,12 +134,13 @@ impl Link {
             endpoint: 0,
             rtt: None,
             offer,
+            knows_extended: false,
             replacement: None,
             old: None,
             refreshing: None,
             #[cfg(feature = "socketio")]
             carrier: Carrier::Own,
-            #[cfg(feature = "socketio")]
+            #[cfg(any(feature = "socketio", feature = "sse"))]
             transports: transports::TransportChoice::default(),
             actions: Vec::new(),
             config,

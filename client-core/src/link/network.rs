@@ -66,6 +66,11 @@ impl Link {
     }
 
     pub(crate) fn hint(&mut self, now: Timestamp, hint: Hint) {
+        #[cfg(feature = "sse")]
+        if hint == Hint::NetworkChanged {
+            // What blocks WebSockets there may be nothing here.
+            self.transports.prefer_websocket();
+        }
         match hint {
             Hint::NetworkChanged if mutation!(NetworkUnheard) => {}
             Hint::Online | Hint::NetworkChanged => self.woke(now, Nanos::MAX),

@@ -55,7 +55,7 @@ impl Link {
                             < if mutation!(SuspectSooner) { Nanos::from_secs(20) } else { SUSPICIOUS_WINDOW }
                     })
                 {
-                    #[cfg(feature = "socketio")]
+                    #[cfg(any(feature = "socketio", feature = "sse"))]
                     if self.transports.has_untried() {
                         return self.retry(now, RetryTrigger::Remote, cause);
                     }
@@ -131,7 +131,7 @@ impl Link {
             return;
         }
         self.phase = match self.take_replacement_dial() {
-            Some((conn, until)) => Phase::AwaitingOpen { conn, until, offered: self.offer },
+            Some((conn, until)) => Phase::AwaitingOpen { conn, until, offered: self.offers() },
             #[cfg(feature = "socketio")]
             None => Phase::AwaitingRetry { at: self.retry_at(now, delay) },
             #[cfg(not(feature = "socketio"))]

@@ -1,13 +1,21 @@
-//! Chooses which of Engine.IO's transports a dial takes. The driver opens the connection, and moves it from long polling to
-//! a WebSocket where both are allowed.
+//! Chooses whether a dial takes a WebSocket or what stands for one where that is blocked: Engine.IO's long polling, or a
+//! room server's streams of events. The driver opens the connection. One by long polling it moves to a WebSocket by itself;
+//! one by streams is replaced, as the link replaces any connection.
 
-use super::{ConnId, Link};
-use crate::cause::{DialError, DialErrorKind, Disconnect};
+#[cfg(feature = "socketio")]
+use super::ConnId;
+use super::Link;
+#[cfg(feature = "socketio")]
+use crate::cause::Disconnect;
+use crate::cause::{DialError, DialErrorKind};
+#[cfg(feature = "sse")]
+use alloc::format;
 
-/// Dials by WebSocket in a row that a blocked upgrade may have failed, after which long polling is tried.
+/// Dials by WebSocket in a row that a blocked upgrade may have failed, after which the other transport is tried.
 const BLOCKED_DIALS: u8 = 3;
 
 /// Which transports a Socket.IO client may use, as `transports` of socket.io's own client.
+#[cfg(feature = "socketio")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Transports {
@@ -22,14 +30,23 @@ pub enum Transports {
     Polling,
 }
 
-impl Transports {
-    /// Whether a connection that began with long polling may move to a WebSocket.
-    fn upgrades(self) -> bool {
-        self == Self::Auto
-    }
+/// Whether rooms of a plain or extended server may be read by its server-sent events where no WebSocket opens.
+#[cfg(feature = "sse")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum EventStreams {
+    /// After three dials by WebSocket in a row that something on the way may have blocked. A WebSocket is tried again
+    /// meanwhile, and replaces the streams when it opens. The default.
+    #[default]
+    Auto,
+    /// Never.
+    Never,
+    /// Always: no WebSocket is dialled.
+    Only,
 }
 
 /// How the packets of a connection travel.
+#[cfg(feature = "socketio")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineTransport {
     /// As frames of a WebSocket.
@@ -38,47 +55,157 @@ pub enum EngineTransport {
     Polling,
 }
 
-impl EngineTransport {
+/// What a dial takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    WebSocket,
+    /// Long polling, or streams of events.
+    Fallback,
+}
+
+impl Transport {
     fn other(self) -> Self {
         match self {
-            Self::WebSocket => Self::Polling,
-            Self::Polling => Self::WebSocket,
+            Self::WebSocket => Self::Fallback,
+            Self::Fallback => Self::WebSocket,
         }
     }
+}
+
+/// The transports that may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Both,
+    Only(Transport),
 }
 
 /// What has become of the dials so far, as far as the next one depends on it.
 #[derive(Debug)]
 pub(super) struct TransportChoice {
-    allowed: Transports,
-    next: EngineTransport,
-    dialled: EngineTransport,
-    /// The server's engine has answered on the connection that was dialled last.
+    allowed: Allowed,
+    next: Transport,
+    dialled: Transport,
+    /// The fallback is streams of events: read-only, proved by a dial that succeeds, and left by a replacement.
+    #[cfg(feature = "sse")]
+    by_streams: bool,
+    /// The connection in use is by such streams.
+    #[cfg(feature = "sse")]
+    is_read_only: bool,
+    /// That has changed, and the application does not know.
+    #[cfg(feature = "sse")]
+    is_untold: bool,
+    /// There is a room to be read.
+    #[cfg(feature = "sse")]
+    has_room: bool,
+    /// Why the last dial by WebSocket failed.
+    #[cfg(feature = "sse")]
+    websocket_error: Option<DialError>,
+    /// The server has answered on the connection that was dialled last.
     has_answered: bool,
     /// Dials by WebSocket in a row that may have been blocked.
     blocked: u8,
     /// The one that the server itself has said last that it does not take, until a connection proves otherwise.
-    refused: Option<EngineTransport>,
+    refused: Option<Transport>,
 }
 
 impl Default for TransportChoice {
     fn default() -> Self {
-        Self::new(Transports::WebSocket)
+        Self::new(Allowed::Only(Transport::WebSocket))
+    }
+}
+
+#[cfg(feature = "socketio")]
+impl From<Transports> for Allowed {
+    fn from(transports: Transports) -> Self {
+        match transports {
+            Transports::Auto => Self::Both,
+            Transports::WebSocket => Self::Only(Transport::WebSocket),
+            Transports::Polling => Self::Only(Transport::Fallback),
+        }
     }
 }
 
 impl TransportChoice {
-    fn new(allowed: Transports) -> Self {
+    fn new(allowed: Allowed) -> Self {
         let first = match allowed {
-            Transports::Auto | Transports::WebSocket => EngineTransport::WebSocket,
-            Transports::Polling => EngineTransport::Polling,
+            Allowed::Both => Transport::WebSocket,
+            Allowed::Only(transport) => transport,
         };
-        Self { allowed, next: first, dialled: first, has_answered: false, blocked: 0, refused: None }
+        Self {
+            allowed,
+            next: first,
+            dialled: first,
+            #[cfg(feature = "sse")]
+            by_streams: false,
+            #[cfg(feature = "sse")]
+            is_read_only: false,
+            #[cfg(feature = "sse")]
+            is_untold: false,
+            #[cfg(feature = "sse")]
+            has_room: false,
+            #[cfg(feature = "sse")]
+            websocket_error: None,
+            has_answered: false,
+            blocked: 0,
+            refused: None,
+        }
     }
 
     pub(super) fn dial(&mut self) {
         self.dialled = self.next;
+        #[cfg(feature = "sse")]
+        if self.by_streams && !self.has_room && self.allowed == Allowed::Both {
+            self.dialled = Transport::WebSocket;
+        }
         self.has_answered = false;
+    }
+
+    /// A server without streams says nothing of its address by refusing them: what failed the WebSocket decides.
+    #[cfg(feature = "sse")]
+    pub(super) fn judged_as_websocket(&mut self, error: DialError) -> DialError {
+        if !self.by_streams || self.allowed != Allowed::Both || error.kind == DialErrorKind::Http(401) {
+            return error;
+        }
+        match (self.dialled, &self.websocket_error) {
+            (Transport::WebSocket, _) => {
+                self.websocket_error = Some(DialError { retry_after: None, ..error.clone() });
+                error
+            }
+            (Transport::Fallback, Some(websocket)) => {
+                let text = format!("{}; server-sent events: {}", websocket.text, error.text);
+                DialError { text: text.into(), ..websocket.clone() }
+            }
+            (Transport::Fallback, None) => error,
+        }
+    }
+
+    /// The connection in use is to be replaced: streams by a WebSocket.
+    pub(super) fn dial_replacement(&mut self) {
+        #[cfg(feature = "sse")]
+        if self.by_streams && self.allowed == Allowed::Both {
+            self.dialled = Transport::WebSocket;
+        }
+    }
+
+    /// The next dial is by WebSocket again, where it would be by streams.
+    #[cfg(feature = "sse")]
+    pub(super) fn prefer_websocket(&mut self) {
+        if self.by_streams && self.allowed == Allowed::Both {
+            self.next = Transport::WebSocket;
+        }
+    }
+
+    /// The connection that was dialled last is the one in use.
+    pub(super) fn opened(&mut self) {
+        #[cfg(feature = "sse")]
+        if self.by_streams {
+            self.answered();
+            self.websocket_error = None;
+            self.next = self.dialled;
+            let is_read_only = self.dialled == Transport::Fallback;
+            self.is_untold |= is_read_only != self.is_read_only;
+            self.is_read_only = is_read_only;
+        }
     }
 
     fn answered(&mut self) {
@@ -86,22 +213,23 @@ impl TransportChoice {
         if self.refused == Some(self.dialled) {
             self.refused = None;
         }
-        if self.dialled == EngineTransport::WebSocket {
+        if self.dialled == Transport::WebSocket {
             self.blocked = 0;
         }
     }
 
+    #[cfg(feature = "socketio")]
     fn upgraded(&mut self) {
-        if self.allowed.upgrades() {
+        if self.allowed == Allowed::Both {
             self.blocked = 0;
             self.refused = None;
-            self.next = EngineTransport::WebSocket;
+            self.next = Transport::WebSocket;
         }
     }
 
     /// The dial under way has failed, or its connection was closed before the client was let in.
     fn failed(&mut self, may_be_blocked: bool) {
-        if self.allowed != Transports::Auto || self.has_answered {
+        if self.allowed != Allowed::Both || self.has_answered {
             return;
         }
         if let Some(refused) = self.refused {
@@ -112,24 +240,26 @@ impl TransportChoice {
         }
         match self.dialled {
             // What is not reached at all may be reached by WebSocket too, when it is back.
-            EngineTransport::Polling => self.next = EngineTransport::WebSocket,
-            EngineTransport::WebSocket if may_be_blocked => {
+            Transport::Fallback => self.next = Transport::WebSocket,
+            Transport::WebSocket if may_be_blocked => {
                 self.blocked = self.blocked.saturating_add(1);
                 if self.blocked >= BLOCKED_DIALS {
-                    self.next = EngineTransport::Polling;
+                    self.next = Transport::Fallback;
                 }
             }
-            EngineTransport::WebSocket => self.blocked = 0,
+            Transport::WebSocket => self.blocked = 0,
         }
     }
 
     pub(super) fn dial_failed(&mut self, error: &DialError) {
+        #[cfg(feature = "socketio")]
         if error.refuses_transport {
             self.refused = Some(self.dialled);
         }
         self.failed(error.kind.may_be_blocked());
     }
 
+    #[cfg(feature = "socketio")]
     pub(super) fn closed_in_handshake(&mut self, how: &Disconnect) {
         self.failed(matches!(how, Disconnect::Lost | Disconnect::Protocol));
     }
@@ -137,12 +267,16 @@ impl TransportChoice {
     /// Whether the next dial takes another transport than the one that has failed, so that the failure does not show yet
     /// that the address is wrong.
     pub(super) fn has_untried(&self) -> bool {
-        self.dialled == EngineTransport::WebSocket && self.next == EngineTransport::Polling
+        #[cfg(feature = "sse")]
+        if self.by_streams && !self.has_room {
+            return false;
+        }
+        self.dialled == Transport::WebSocket && self.next == Transport::Fallback
     }
 }
 
 impl DialErrorKind {
-    /// Whether a dial may have failed because something on the way lets no WebSocket through, so that long polling may work. Not
+    /// Whether a dial may have failed because something on the way lets no WebSocket through, so that another transport may work. Not
     /// when the server was not reached, or has said what is wrong.
     pub fn may_be_blocked(self) -> bool {
         match self {
@@ -155,26 +289,75 @@ impl DialErrorKind {
 
 impl Link {
     /// Before the first dial.
+    #[cfg(feature = "socketio")]
     pub(crate) fn set_transports(&mut self, allowed: Transports) {
-        self.transports = TransportChoice::new(allowed);
+        self.transports = TransportChoice::new(allowed.into());
+    }
+
+    /// Before the first dial.
+    #[cfg(feature = "sse")]
+    pub(crate) fn set_event_streams(&mut self, allowed: EventStreams) {
+        let allowed = match allowed {
+            EventStreams::Auto => Allowed::Both,
+            EventStreams::Never => Allowed::Only(Transport::WebSocket),
+            EventStreams::Only => Allowed::Only(Transport::Fallback),
+        };
+        self.transports = TransportChoice { by_streams: true, ..TransportChoice::new(allowed) };
+    }
+
+    /// Whether there is a room to be read: without one, streams would be none.
+    #[cfg(feature = "sse")]
+    pub(crate) fn set_has_room(&mut self, has_room: bool) {
+        self.transports.has_room = has_room;
+    }
+
+    /// Whether the dial under way is to open streams of events.
+    #[cfg(feature = "sse")]
+    pub(crate) fn dials_streams(&self) -> bool {
+        self.transports.by_streams && self.transports.dialled == Transport::Fallback
+    }
+
+    /// Whether the connection that has just opened is read-only, where the one before it was not, and the other way round.
+    #[cfg(feature = "sse")]
+    pub(crate) fn read_only_change(&mut self) -> Option<bool> {
+        core::mem::take(&mut self.transports.is_untold).then_some(self.transports.is_read_only)
+    }
+
+    /// Whether streams of events are to be left for a WebSocket when one opens.
+    #[cfg(feature = "sse")]
+    pub(crate) fn leaves_streams(&self) -> bool {
+        self.transports.allowed == Allowed::Both
+    }
+
+    /// Whether the connection in use takes nothing.
+    #[cfg(feature = "sse")]
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.transports.is_read_only
     }
 
     /// The transport of the dial under way, and of the connection made by it until that has moved.
+    #[cfg(feature = "socketio")]
     pub(crate) fn transport(&self) -> EngineTransport {
-        self.transports.dialled
+        match self.transports.dialled {
+            Transport::WebSocket => EngineTransport::WebSocket,
+            Transport::Fallback => EngineTransport::Polling,
+        }
     }
 
     /// Whether a connection by long polling may move to a WebSocket.
+    #[cfg(feature = "socketio")]
     pub(crate) fn upgrades(&self) -> bool {
-        self.transports.allowed.upgrades()
+        self.transports.allowed == Allowed::Both
     }
 
     /// The server's engine has answered on the connection of the dial under way: nothing blocks its transport.
+    #[cfg(feature = "socketio")]
     pub(crate) fn transport_answered(&mut self) {
         self.transports.answered();
     }
 
     /// The connection in use, or being let in on, has moved to a WebSocket.
+    #[cfg(feature = "socketio")]
     pub(crate) fn upgraded(&mut self, conn: ConnId) {
         if self.is_current(conn) || self.is_dialling(conn) {
             self.transports.upgraded();
@@ -191,7 +374,7 @@ mod tests {
         let mut transports = String::new();
         for kind in failures {
             choice.dial();
-            transports.push(if choice.dialled == EngineTransport::Polling { 'p' } else { 'w' });
+            transports.push(if choice.dialled == Transport::Fallback { 'p' } else { 'w' });
             choice.dial_failed(&DialError::new(*kind, ""));
         }
         transports
@@ -203,7 +386,7 @@ mod tests {
         for kind in
             [Http(400), Http(405), Http(426), Http(501), Http(502), NotWebSocket, Timeout, Unreachable]
         {
-            let mut choice = TransportChoice::new(Transports::Auto);
+            let mut choice = TransportChoice::new(Allowed::Both);
             assert_eq!(dialled(&mut choice, &[kind; 8]), "wwwpwpwp", "{kind:?}");
         }
     }
@@ -213,16 +396,16 @@ mod tests {
         use DialErrorKind::{Certificate, Dns, Headers, Http, Proxy, Refused, Tls};
         let others = [Dns, Refused, Certificate, Tls, Proxy, Headers];
         for kind in others.into_iter().chain([401, 403, 404, 410, 429, 503].map(Http)) {
-            let mut choice = TransportChoice::new(Transports::Auto);
+            let mut choice = TransportChoice::new(Allowed::Both);
             assert_eq!(dialled(&mut choice, &[kind; 8]), "wwwwwwww", "{kind:?}");
         }
-        let mut choice = TransportChoice::new(Transports::Auto);
+        let mut choice = TransportChoice::new(Allowed::Both);
         assert_eq!(dialled(&mut choice, &[Http(400), Http(400), Refused, Http(400), Http(400)]), "wwwww");
     }
 
     #[test]
     fn what_the_engine_has_answered_on_is_not_blocked() {
-        let mut choice = TransportChoice::new(Transports::Auto);
+        let mut choice = TransportChoice::new(Allowed::Both);
         assert_eq!(dialled(&mut choice, &[DialErrorKind::Timeout; 2]), "ww");
         choice.dial();
         choice.answered();
@@ -232,12 +415,12 @@ mod tests {
 
     #[test]
     fn long_polling_that_worked_is_dialled_again_until_the_connection_has_moved() {
-        let mut choice = TransportChoice::new(Transports::Auto);
+        let mut choice = TransportChoice::new(Allowed::Both);
         dialled(&mut choice, &[DialErrorKind::Http(400); 3]);
         for _ in 0..2 {
             choice.dial();
             choice.answered();
-            assert_eq!(choice.dialled, EngineTransport::Polling);
+            assert_eq!(choice.dialled, Transport::Fallback);
         }
         choice.upgraded();
         assert_eq!(dialled(&mut choice, &[DialErrorKind::Http(400); 4]), "wwwp");
@@ -252,7 +435,7 @@ mod tests {
     #[test]
     fn a_server_that_says_that_it_takes_no_websocket_is_polled_next_and_after_whatever_happens_meanwhile() {
         use DialErrorKind::{Dns, Http, Refused, Timeout, Unreachable};
-        let mut choice = TransportChoice::new(Transports::Auto);
+        let mut choice = TransportChoice::new(Allowed::Both);
         assert_eq!(dialled(&mut choice, &[Http(502), Refused]), "ww");
         refuse(&mut choice);
         assert!(choice.has_untried());
@@ -271,16 +454,16 @@ mod tests {
 
     #[test]
     fn one_transport_alone_is_dialled_whatever_the_server_says_of_it() {
-        let mut choice = TransportChoice::new(Transports::WebSocket);
+        let mut choice = TransportChoice::new(Allowed::Only(Transport::WebSocket));
         refuse(&mut choice);
         assert_eq!(dialled(&mut choice, &[DialErrorKind::Refused; 4]), "wwww");
     }
 
     #[test]
     fn a_websocket_that_lets_nothing_through_counts_as_blocked() {
-        let mut choice = TransportChoice::new(Transports::Auto);
+        let mut choice = TransportChoice::new(Allowed::Both);
         for how in [Disconnect::Lost, Disconnect::Protocol, Disconnect::Lost] {
-            assert_eq!(choice.next, EngineTransport::WebSocket);
+            assert_eq!(choice.next, Transport::WebSocket);
             choice.dial();
             choice.closed_in_handshake(&how);
         }
@@ -291,11 +474,65 @@ mod tests {
 
     #[test]
     fn one_transport_alone_is_dialled_whatever_comes_of_it() {
-        for (allowed, expected) in [(Transports::WebSocket, "wwwwww"), (Transports::Polling, "pppppp")] {
-            let mut choice = TransportChoice::new(allowed);
+        for (allowed, expected) in [(Transport::WebSocket, "wwwwww"), (Transport::Fallback, "pppppp")] {
+            let mut choice = TransportChoice::new(Allowed::Only(allowed));
             assert_eq!(dialled(&mut choice, &[DialErrorKind::Http(400); 6]), expected);
             choice.upgraded();
             assert_eq!(dialled(&mut choice, &[DialErrorKind::Timeout; 6]), expected);
         }
+    }
+
+    /// A choice that may read by streams.
+    #[cfg(feature = "sse")]
+    fn by_streams(allowed: Allowed, has_room: bool) -> TransportChoice {
+        TransportChoice { by_streams: true, has_room, ..TransportChoice::new(allowed) }
+    }
+
+    #[test]
+    #[cfg(feature = "sse")]
+    fn streams_are_opened_where_there_is_a_room_to_be_read() {
+        let kinds = [DialErrorKind::Http(502); 8];
+        assert_eq!(dialled(&mut by_streams(Allowed::Both, true), &kinds), "wwwpwpwp");
+        let mut without = by_streams(Allowed::Both, false);
+        assert_eq!(dialled(&mut without, &kinds), "wwwwwwww");
+        assert!(!without.has_untried());
+        let never = Allowed::Only(Transport::WebSocket);
+        assert_eq!(dialled(&mut by_streams(never, true), &kinds), "wwwwwwww");
+    }
+
+    #[test]
+    #[cfg(feature = "sse")]
+    fn a_websocket_replaces_streams_and_is_preferred_on_another_network() {
+        let mut choice = by_streams(Allowed::Both, true);
+        dialled(&mut choice, &[DialErrorKind::Http(400); 3]);
+        choice.dial();
+        choice.opened();
+        assert!(choice.is_read_only && std::mem::take(&mut choice.is_untold));
+        choice.dial_replacement();
+        assert_eq!(choice.dialled, Transport::WebSocket);
+        choice.opened();
+        assert!(!choice.is_read_only && choice.is_untold);
+        dialled(&mut choice, &[DialErrorKind::Http(400); 3]);
+        choice.dial();
+        choice.opened();
+        choice.prefer_websocket();
+        // Where that fails too, the streams are next.
+        assert_eq!(dialled(&mut choice, &[DialErrorKind::Http(400); 2]), "wp");
+    }
+
+    #[test]
+    #[cfg(feature = "sse")]
+    fn what_failed_the_websocket_decides_whether_the_address_is_wrong() {
+        let mut choice = by_streams(Allowed::Both, true);
+        let mut last = DialError::new(DialErrorKind::Dns, "");
+        for (kind, text) in [(502, "a"), (502, "b"), (502, "c"), (404, "d")] {
+            choice.dial();
+            let error = DialError::new(DialErrorKind::Http(kind), text);
+            choice.dial_failed(&error);
+            last = choice.judged_as_websocket(error);
+        }
+        assert_eq!((last.kind, &*last.text), (DialErrorKind::Http(502), "c; server-sent events: d"));
+        let refused = DialError::new(DialErrorKind::Http(401), "no");
+        assert_eq!(choice.judged_as_websocket(refused.clone()).kind, refused.kind);
     }
 }

@@ -43,6 +43,8 @@ pub(crate) fn event(event: &Event, now: Timestamp) {
     match event {
         Event::State(change) => state(change, now),
         Event::Mode(mode) => debug!(mode = mode.as_str(), "the mode is decided"),
+        #[cfg(feature = "sse")]
+        Event::ReadOnly(is_read_only) => info!(is_read_only, "the connection can send, or not"),
         Event::Ready(mode) => debug!(mode = mode.as_str(), "ready"),
         Event::Room(change) => match change.state {
             RoomState::Joining => debug!(room = %change.room, "joining"),

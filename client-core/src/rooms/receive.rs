@@ -86,6 +86,8 @@ pub(crate) struct Resumed {
     pub(crate) new_epoch: bool,
     /// How many of the replayed messages are new to the application.
     pub(crate) replayed: u64,
+    /// The replay begins where the application is, though the server was not told where that is.
+    pub(crate) connects: bool,
 }
 
 /// How long a replay or an answer may make no progress before it is requested (again).
@@ -222,7 +224,7 @@ impl<P, N> RoomReceiver<P, N> {
                 self.silent_until = joined.seq;
             }
             let replayed = if asked || mutation!(ReplayMiscounted) { joined.replay } else { 0 };
-            return Resumed { gap: None, new_epoch: true, replayed };
+            return Resumed { gap: None, new_epoch: true, replayed, connects: false };
         };
         let same = cursor.epoch == joined.epoch;
         let within = same && cursor.seq <= joined.seq;
@@ -241,7 +243,7 @@ impl<P, N> RoomReceiver<P, N> {
             }
             // A replay by count may begin before what the application has.
             let replayed = joined.replay.min(joined.seq.saturating_sub(cursor.seq));
-            return Resumed { gap: None, new_epoch: false, replayed };
+            return Resumed { gap: None, new_epoch: false, replayed, connects };
         }
         let reason = match joined.reason {
             _ if !same => GapReason::EpochChanged,
@@ -269,6 +271,7 @@ impl<P, N> RoomReceiver<P, N> {
             gap: if mutation!(NewEpochUntold) && !same { None } else { Some(gap) },
             new_epoch: !same,
             replayed: joined.replay,
+            connects: false,
         }
     }
 }

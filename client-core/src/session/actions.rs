@@ -93,6 +93,10 @@ impl<R: Protocol> ProtocolSession<R> {
         self.diagnostics.connections += 1;
         #[cfg(feature = "stored")]
         self.mark_reachable();
+        #[cfg(feature = "sse")]
+        if let Some(is_read_only) = self.link.read_only_change() {
+            self.event(Event::ReadOnly(is_read_only));
+        }
         R::opened(self, now, conn, offered);
     }
 

@@ -145,6 +145,10 @@ impl<R: Protocol> ProtocolSession<R> {
     pub fn handle(&mut self, now: ClockReading, input: InputOf<R>) {
         self.begin(now);
         let now = now.monotonic;
+        #[cfg(feature = "sse")]
+        if self.connection.is_none() {
+            self.link.set_has_room(R::has_readable_room(self));
+        }
         match input {
             Input::Received(conn, frame) => R::received(self, now, conn, frame),
             Input::Malformed(conn, error) => self.malformed(now, conn, error),

@@ -124,6 +124,12 @@ pub(crate) trait Protocol: ProtocolTypes + Sized {
     /// A connection is open for rooms and sends. `offered`: the dial has offered the extended protocol.
     fn opened(session: &mut ProtocolSession<Self>, now: Timestamp, conn: ConnId, offered: bool);
 
+    /// Whether a room is wanted that can be read by a stream of events.
+    #[cfg(feature = "sse")]
+    fn has_readable_room(_session: &ProtocolSession<Self>) -> bool {
+        false
+    }
+
     /// The connection in use is about to be another one, which is opened next.
     fn migrating(_session: &mut ProtocolSession<Self>) {}
 

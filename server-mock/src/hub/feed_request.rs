@@ -11,6 +11,8 @@ pub struct FeedRequest {
     pub since: Since,
     /// The last so many messages, for one who has seen nothing.
     pub history: u64,
+    /// Whether the feed begins with the answer that a member would get: for a client that reads because it cannot join.
+    pub announces_join: bool,
 }
 
 /// What a reader has seen, by its own words.

@@ -11,8 +11,8 @@ use super::log::{Log, LogEntry, PositionStatus};
 use super::mutation::mutation;
 use super::{Since, Text};
 use rejoin::machine::ServerMessage;
-use rejoin::messages::Epoch;
 use rejoin::messages::json::encode_server;
+use rejoin::messages::{Epoch, JoinReason, Joined};
 use rejoin::{GapReason, Id, Name, Position};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -23,6 +23,9 @@ pub(crate) const KEEP_ALIVE: &str = ":\n\n";
 
 /// The id in a position before the first message, where there is none.
 const ZERO_ID: &str = "0";
+
+/// The `ref` of an answer that nobody has asked for.
+const NO_REF: &str = "0";
 
 /// Messages that the reader has not seen and will not see.
 #[derive(Debug)]
@@ -114,6 +117,32 @@ impl Cursor {
         }
         text.push('\n');
         text.into()
+    }
+
+    /// The answer that a member would get who joined here. Its `ref` means nothing: nobody has asked.
+    pub(super) fn joined_event(&self, room: &Name, log: &Log, is_fresh: bool) -> Option<Text> {
+        let reason = match &self.gap {
+            None => is_fresh.then_some(JoinReason::Fresh),
+            Some(gap) => Some(match gap.reason {
+                GapReason::EpochChanged => JoinReason::EpochChanged,
+                GapReason::Forked => JoinReason::Forked,
+                GapReason::Trimmed => JoinReason::Trimmed,
+                _ => JoinReason::Other,
+            }),
+        };
+        let joined = Joined {
+            reference: Id::new(NO_REF).ok()?,
+            room: room.clone(),
+            epoch: log.epoch().clone(),
+            seq: log.head(),
+            replay: log.head().saturating_add(1).saturating_sub(self.next),
+            recovered: reason.is_none(),
+            reason,
+            members: None,
+            member_count: None,
+        };
+        let joined = encode_server(&ServerMessage::Joined(Box::new(joined)))?;
+        Some(Text::from(format!("event: joined\ndata: {joined}\n\n")))
     }
 
     fn record_gap(&mut self, reason: GapReason) {

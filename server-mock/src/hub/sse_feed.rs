@@ -7,7 +7,7 @@ use super::log::Log;
 use super::mutation::mutation;
 use super::sse_cursor::{Cursor, EventCache};
 use super::user::RateDecision;
-use super::{ConnId, FeedRequest, Hub, HubConfig, Limit, Output};
+use super::{ConnId, FeedRequest, Hub, HubConfig, Limit, Output, Since};
 use rejoin::machine::ClockReading;
 use rejoin::{Name, Timestamp, check_room_name};
 use std::collections::VecDeque;
@@ -126,7 +126,7 @@ impl Hub {
 
     /// Begins the feed of a room that has a log.
     pub(super) fn start_feed(&mut self, now: Timestamp, conn: ConnId, request: FeedRequest) {
-        let FeedRequest { room, since, history } = request;
+        let FeedRequest { room, since, history, announces_join } = request;
         self.store.occupy(&room);
         if self.nodes.is_some() {
             self.init_remote_presence(&room);
@@ -139,9 +139,13 @@ impl Hub {
         if !mutation!(ReaderUncounted) {
             rooms.entry(room.clone()).or_default().add_reader(conn);
         }
+        let is_fresh = since == Since::Nothing;
         let cursor = Cursor::new(log, since, history);
         let next = cursor.next();
         outputs.push_back(Output::Send { conn, text: cursor.begin(log, retry) });
+        if announces_join && let Some(text) = cursor.joined_event(&room, log, is_fresh) {
+            outputs.push_back(Output::Send { conn, text });
+        }
         let reader = Reader {
             room: room.clone(),
             cursor,

@@ -127,7 +127,8 @@ async fn a_caller_who_goes_away_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_feed_waits_for_the_store() {
     let (board, mut asked) = node(8);
-    let request = || FeedRequest { room: "lobby".into(), since: Since::Nothing, history: 0 };
+    let request =
+        || FeedRequest { room: "lobby".into(), since: Since::Nothing, history: 0, announces_join: false };
     let (good, bad) = (send_queue(), send_queue());
     let store = async {
         for answer in [room(), StoreResponse::Failed] {

@@ -23,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use body::Feed;
 use futures_util::stream::pending;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use refusal::Refusal;
 use rejoin::{Name, check_room_name};
 use std::convert::Infallible;
@@ -34,6 +35,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Proxies that gather an answer before they pass it on would hold a feed back for ever.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Whose feed it is, in percent-encoding.
+const USER: HeaderName = HeaderName::from_static("rejoin-user");
 
 /// What the route answers to.
 const METHODS: &str = "GET, HEAD, OPTIONS";
@@ -103,7 +107,7 @@ async fn open(
     let reads_history = may_read(app, &identity.user, &room).await?;
     if request.method == Method::HEAD {
         // Of unknown length, as the feed itself would be.
-        return Ok(stream(Body::from_stream(pending::<Result<Bytes, Infallible>>())));
+        return Ok(stream(Body::from_stream(pending::<Result<Bytes, Infallible>>()), &identity.user));
     }
     // Only now: while it is asked who it is, and what it may do, it takes no place from those who are known.
     let permit = app.admit(&client).map_err(full)?;
@@ -115,7 +119,8 @@ async fn open(
     };
     let user = identity.user.clone();
     let send_queue = Arc::new(SendQueue::new(app.limits.queue_frames, app.limits.queue_bytes));
-    let request = FeedRequest { room: Name::from(room), since, history };
+    let announces_join = field(query, "joined").is_some_and(|value| value == "1");
+    let request = FeedRequest { room: Name::from(room), since, history, announces_join };
     let origin = Origin { client: client.address, protocol: "feed", transport: TransportKind::Sse };
     let hub_conn = app.hub.open_feed(identity, request, origin, &send_queue).await.map_err(|no| {
         let refusal = match no {
@@ -130,10 +135,12 @@ async fn open(
         }
         refusal
     })?;
+    let name = user.clone();
     let fault_guard = app.faults.register(user, http.fault_state(), Arc::clone(&send_queue));
     app.metrics.feeds.one_more();
     http.feed();
-    Ok(stream(Body::from_stream(Feed::new(send_queue, http.fault_state(), hub_conn, fault_guard, permit))))
+    let feed = Feed::new(send_queue, http.fault_state(), hub_conn, fault_guard, permit);
+    Ok(stream(Body::from_stream(feed), &name))
 }
 
 /// Whether whoever has to be asked allows the room's past too; an error if not even the room, or if it is not known now.
@@ -147,8 +154,12 @@ async fn may_read(app: &AppState, user: &Name, room: &str) -> Result<bool, Refus
     }
 }
 
-fn stream(body: Body) -> Response {
+/// The answer to a reader, with the name of its user: a client that reads because no WebSocket opens has no `hello`.
+fn stream(body: Body, user: &Name) -> Response {
+    let user = utf8_percent_encode(user, NON_ALPHANUMERIC).to_string();
+    let user = HeaderValue::try_from(user).unwrap_or(HeaderValue::from_static(""));
     let headers = [
+        (USER, user),
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         // A proxy that compresses would hold the last event back until the next one comes.
         (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, no-transform")),

@@ -78,6 +78,8 @@ struct OutputLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    read_only: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     will_retry: Option<bool>,
@@ -131,6 +133,7 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
     let line = match event {
         Event::State(change) => state(change, now),
         Event::Mode(mode) => mode_line(*mode),
+        Event::ReadOnly(is_read_only) => read_only_line(*is_read_only),
         Event::Joined(room) => return joined(out, room, None, None),
         Event::Message(message) => message_line(message),
         Event::UserJoined { room, user } => user_line("user_joined", room, user),
@@ -331,6 +334,15 @@ struct StreamEvent<'a> {
 /// Prints an event of a room's stream that is no message of the contract: its name, its data as text, and its id.
 pub(crate) fn stream_event(out: &mut Vec<u8>, room: &Name, event: &str, data: &str, id: Option<&str>) {
     write_line(out, &StreamEvent { r#type: "event", room_id: room, event, data, id });
+}
+
+fn read_only_line(is_read_only: bool) -> OutputLine<'static> {
+    OutputLine {
+        r#type: "state",
+        state: Some(State::Connected.as_str()),
+        read_only: Some(is_read_only),
+        ..OutputLine::default()
+    }
 }
 
 fn mode_line(mode: Mode) -> OutputLine<'static> {

@@ -4,6 +4,8 @@ use super::{Client, RestoredOutcome, Shared, check_join};
 use crate::close_code::CloseAction;
 use crate::config::Config;
 use crate::journal::JournalState;
+#[cfg(feature = "sse")]
+use crate::link::EventStreams;
 use crate::link::State;
 use crate::name::{Name, PERSONAL_ROOM};
 use crate::native::clock::Clock;
@@ -69,6 +71,10 @@ pub struct ClientBuilder {
     manual_commit: bool,
     #[cfg(feature = "socketio")]
     socket_io: Option<SocketIo>,
+    #[cfg(feature = "sse")]
+    event_streams: EventStreams,
+    #[cfg(feature = "sse")]
+    websocket_retry: Duration,
     frames: bool,
     correlate: Option<Box<str>>,
 }
@@ -101,6 +107,10 @@ impl ClientBuilder {
             manual_commit: false,
             #[cfg(feature = "socketio")]
             socket_io: None,
+            #[cfg(feature = "sse")]
+            event_streams: EventStreams::default(),
+            #[cfg(feature = "sse")]
+            websocket_retry: Duration::from_secs(60),
             frames: false,
             correlate: None,
         }
@@ -145,6 +155,33 @@ impl ClientBuilder {
     /// None by default, and then there are no requests. A Socket.IO server answers with an ack, and needs none.
     pub fn correlate(mut self, field: impl Into<Box<str>>) -> Self {
         self.correlate = Some(field.into());
+        self
+    }
+
+    /// Whether rooms may be read by the server's [server-sent events](crate::manual::protocol) where no WebSocket opens: after
+    /// three dials in a row that something on the way may have blocked, by default. It is [`Event::ReadOnly`](crate::Event::ReadOnly)
+    /// then: rooms continue without a loss, sends wait as they do without a connection, and there are no notifications. A
+    /// WebSocket is tried after a minute, and then at growing intervals of up to ten minutes; when one opens, it takes over.
+    /// Only extended servers have such streams, at `rooms/ROOM/events` beside the path `/ws` or below another one; other
+    /// servers are dialled by WebSocket as before. Nothing on Socket.IO, which has [long
+    /// polling](crate::socketio::Transports), nor where the extended protocol [is not offered](Self::extended).
+    ///
+    /// ```no_run
+    /// use rejoin::{Client, EventStreams};
+    ///
+    /// let builder = Client::builder("wss://chat.example/ws").room("news").event_streams(EventStreams::Only);
+    /// ```
+    #[cfg(feature = "sse")]
+    pub fn event_streams(mut self, allowed: EventStreams) -> Self {
+        self.event_streams = allowed;
+        self
+    }
+
+    /// After how long on [event streams](Self::event_streams) a WebSocket is tried again for the first time: 60 s by default. Each
+    /// further pause is twice as long, up to ten minutes. Another network or [`Client::reconnect`] does it at once.
+    #[cfg(feature = "sse")]
+    pub fn websocket_retry(mut self, pause: Duration) -> Self {
+        self.websocket_retry = pause;
         self
     }
 
@@ -265,6 +302,8 @@ impl ClientBuilder {
         let Resolved { connector, credentials, source, request: options, connect_timeout, seed } =
             self.options.resolve(&endpoints, in_urls, default_location)?;
         let mut config = self.config;
+        #[cfg(feature = "sse")]
+        let is_extended = config.extended;
         config.link.dial_timeout = connect_timeout.unwrap_or(config.link.dial_timeout);
         config.link.endpoints = endpoints.len();
         config.link.credentials = credentials;
@@ -330,6 +369,8 @@ impl ClientBuilder {
             queue,
             subscriptions,
             capacity: OutboxCapacity::new(&config),
+            #[cfg(feature = "sse")]
+            websocket_retry: self.websocket_retry,
             status,
             clock,
             persister,
@@ -348,6 +389,8 @@ impl ClientBuilder {
         }
         let mut session = Session::new(config, seed);
         session.custom_frames(Name::from(CUSTOM_ROOM));
+        #[cfg(feature = "sse")]
+        session.event_streams(if is_extended { self.event_streams } else { EventStreams::Never });
         let driver = Driver::new(session, FrameCodec::new(self.frames, requests), around);
         runtime.spawn(begun(driver, saved, self.joins).instrument(span));
         Ok((client, events))

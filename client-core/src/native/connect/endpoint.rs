@@ -199,13 +199,32 @@ impl Endpoint {
 
     /// The path and query of a room's stream of events, under the path of the address.
     #[cfg(feature = "sse")]
-    pub(crate) fn stream_target(&self, room: &str, history: Option<u64>, token: Option<&Token>) -> String {
+    pub(crate) fn stream_target(
+        &self,
+        room: &str,
+        history: Option<u64>,
+        announces_join: bool,
+        token: Option<&Token>,
+    ) -> String {
         let mut target = self.url.path().trim_end_matches('/').to_owned();
         target.push_str("/rooms/");
         percent_encode(room, &mut target);
         target.push_str("/events");
         let history = history.map(|count| format!("history={count}"));
-        self.target(target, history.into_iter().chain(token.map(token_pair)))
+        let joined = announces_join.then(|| "joined=1".to_owned());
+        self.target(target, history.into_iter().chain(joined).chain(token.map(token_pair)))
+    }
+
+    /// Where the streams of events of the room server at this address are: beside its path `/ws`, or below another path.
+    #[cfg(feature = "sse")]
+    pub(super) fn streams(&self) -> Self {
+        let mut streams = self.clone();
+        // From one scheme of the web to another: that cannot fail.
+        let _ = streams.url.set_scheme(if self.is_secure() { "https" } else { "http" });
+        if let Some(base) = self.url.path().strip_suffix("/ws") {
+            streams.url.set_path(base);
+        }
+        streams
     }
 
     /// The host, an IPv6 address in brackets, and the port if it is not the scheme's own.
@@ -391,7 +410,7 @@ mod tests {
     #[test]
     fn a_rooms_stream_lies_under_the_address_and_its_name_is_one_segment() {
         let target = |url: &str, room: &str, history| {
-            Endpoint::parse_http(url).unwrap().0.stream_target(room, history, None)
+            Endpoint::parse_http(url).unwrap().0.stream_target(room, history, false, None)
         };
         assert_eq!(target("http://h", "lobby", None), "/rooms/lobby/events");
         assert_eq!(

@@ -1,5 +1,7 @@
 //! The frames of one connection in order, whichever transport carries them. Does not look into them.
 
+#[cfg(feature = "sse")]
+use super::event_streams::EventStreams;
 #[cfg(feature = "socketio")]
 use super::polling::Polling;
 use super::transport::Transport;
@@ -18,6 +20,8 @@ pub(crate) enum FrameStream {
     WebSocket(Box<WebSocketStream<Transport>>),
     #[cfg(feature = "socketio")]
     Polling(Box<Polling>),
+    #[cfg(feature = "sse")]
+    EventStreams(Box<EventStreams>),
 }
 
 impl FrameStream {
@@ -40,6 +44,8 @@ impl FrameStream {
             }),
             #[cfg(feature = "socketio")]
             Self::Polling(polling) => polling.poll_next(cx),
+            #[cfg(feature = "sse")]
+            Self::EventStreams(streams) => streams.poll_next(cx),
         }
     }
 
@@ -51,6 +57,8 @@ impl FrameStream {
             }
             #[cfg(feature = "socketio")]
             Self::Polling(polling) => polling.start_send(message),
+            #[cfg(feature = "sse")]
+            Self::EventStreams(streams) => streams.start_send(message),
         }
     }
 
@@ -62,6 +70,8 @@ impl FrameStream {
             }
             #[cfg(feature = "socketio")]
             Self::Polling(polling) => polling.poll_flush(cx),
+            #[cfg(feature = "sse")]
+            Self::EventStreams(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -70,6 +80,8 @@ impl FrameStream {
     pub(crate) fn into_close(self) -> Option<BoxFuture<'static, ()>> {
         match self {
             Self::WebSocket(_) => None,
+            #[cfg(feature = "sse")]
+            Self::EventStreams(_) => None,
             Self::Polling(polling) => Some(Box::pin(polling.send_close())),
         }
     }

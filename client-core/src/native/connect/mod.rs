@@ -5,6 +5,8 @@ mod basic;
 mod endpoint;
 #[cfg(feature = "socketio")]
 mod engine_hint;
+#[cfg(feature = "sse")]
+mod event_streams;
 mod frame_stream;
 mod headers;
 mod http;
@@ -15,25 +17,25 @@ mod redact;
 mod request;
 mod request_first;
 mod status_hint;
+#[cfg(feature = "sse")]
+mod stream_request;
 mod transport;
 mod upgrade;
 mod websocket;
 
 pub use endpoint::{Endpoint, EndpointError};
+#[cfg(feature = "sse")]
+pub(crate) use event_streams::EventStreams;
 pub(crate) use frame_stream::FrameStream;
 pub use headers::{HeaderError, Headers};
 #[cfg(feature = "socketio")]
 pub(crate) use polling::Polling;
 pub use request::TokenLocation;
 pub(crate) use request::{HeadersSource, RequestOptions};
+#[cfg(feature = "sse")]
+pub(crate) use stream_request::{StreamBody, StreamRequest};
 pub use transport::TlsError;
 pub(crate) use transport::{ByteStream, Connector, CustomConnector, TlsOptions};
 #[cfg(feature = "proxy")]
 pub use transport::{Proxy, ProxyError};
 pub(crate) use websocket::WebSocketConnector;
-#[cfg(feature = "sse")]
-pub(crate) use {
-    http::{ExpectedServer, HttpResponse, exchange},
-    http_error::{http_error, is_encoded, media_type},
-    redact::Secrets,
-};

@@ -122,6 +122,24 @@ pub(crate) trait DrivenSession: Send + Unpin + 'static {
         false
     }
 
+    /// Whether a dial is to open streams of events.
+    #[cfg(feature = "sse")]
+    fn dials_streams(&self) -> bool {
+        false
+    }
+
+    /// Whether a connection by streams is to be left for a WebSocket.
+    #[cfg(feature = "sse")]
+    fn leaves_streams(&self) -> bool {
+        false
+    }
+
+    /// A room that streams can begin with.
+    #[cfg(feature = "sse")]
+    fn readable_room(&self) -> Option<Name> {
+        None
+    }
+
     /// The machine of several namespaces, where it is one.
     #[cfg(feature = "socketio")]
     fn manager(&mut self) -> Option<&mut socketio::Manager> {
@@ -161,6 +179,21 @@ impl DrivenSession for Session {
 
     fn convert(asked: Input) -> Option<Input> {
         Some(asked)
+    }
+
+    #[cfg(feature = "sse")]
+    fn dials_streams(&self) -> bool {
+        Self::dials_streams(self)
+    }
+
+    #[cfg(feature = "sse")]
+    fn leaves_streams(&self) -> bool {
+        Self::leaves_streams(self)
+    }
+
+    #[cfg(feature = "sse")]
+    fn readable_room(&self) -> Option<Name> {
+        Self::readable_room(self).cloned()
     }
 
     delegate!();

@@ -74,6 +74,8 @@ pub(crate) struct DriverParts {
     pub(crate) clock: Clock,
     pub(crate) persister: Option<Box<Persister>>,
     pub(crate) requests: Option<Arc<Requests>>,
+    #[cfg(feature = "sse")]
+    pub(crate) websocket_retry: Duration,
     #[cfg(feature = "socketio")]
     pub(crate) to_open: Option<UnboundedReceiver<OpenNamespace>>,
 }
@@ -111,6 +113,8 @@ pub(crate) struct Driver<M: DrivenSession> {
     outcomes: Vec<Delivery>,
     wakers: Vec<Waker>,
     waiters: Waiters,
+    #[cfg(feature = "sse")]
+    websocket_retry: Duration,
     /// Other namespaces that have been requested, and those that are open.
     #[cfg(feature = "socketio")]
     to_open: Option<UnboundedReceiver<OpenNamespace>>,
@@ -122,6 +126,8 @@ impl<M: DrivenSession> Driver<M> {
     pub(crate) fn new(mut session: M, codec: M::Codec, surroundings: DriverParts) -> Self {
         let DriverParts { endpoints, dialer, source, commands, queue, subscriptions, .. } = surroundings;
         let DriverParts { capacity: room, status, clock, persister, requests, .. } = surroundings;
+        #[cfg(feature = "sse")]
+        let DriverParts { websocket_retry, .. } = surroundings;
         #[cfg(feature = "socketio")]
         let DriverParts { to_open, .. } = surroundings;
         if persister.is_some() {
@@ -155,6 +161,8 @@ impl<M: DrivenSession> Driver<M> {
             outcomes: Vec::new(),
             wakers: Vec::new(),
             waiters: Waiters::new(room),
+            #[cfg(feature = "sse")]
+            websocket_retry,
             #[cfg(feature = "socketio")]
             to_open,
             #[cfg(feature = "socketio")]

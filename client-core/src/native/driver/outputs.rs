@@ -7,6 +7,8 @@ use crate::cause::{DialError, DialErrorKind};
 use crate::event::{Event, Mode};
 use crate::link::{ConnId, State, StateChange};
 use crate::native::commands::is_reported_by_event;
+#[cfg(feature = "sse")]
+use crate::native::connect::EventStreams;
 use crate::native::connect::FrameStream;
 #[cfg(feature = "socketio")]
 use crate::native::connect::Polling;
@@ -100,8 +102,17 @@ impl<M: DrivenSession> Driver<M> {
         #[cfg(feature = "socketio")]
         let (polls, upgrades) =
             (self.session.transport() == EngineTransport::Polling, self.session.upgrades());
+        #[cfg(feature = "sse")]
+        let (reads, room) = (self.session.dials_streams(), self.session.readable_room());
+        #[cfg(feature = "sse")]
+        let next_move = self.session.leaves_streams().then_some(self.websocket_retry);
         let dialing: Dialing = Box::pin(async move {
             match target {
+                #[cfg(feature = "sse")]
+                Some(target) if reads => {
+                    let streams = EventStreams::dial(dialer, &target, token, room, next_move).await?;
+                    Ok(FrameStream::EventStreams(Box::new(streams)))
+                }
                 #[cfg(feature = "socketio")]
                 Some(target) if polls => {
                     let polling = Polling::dial(dialer, &target, token.as_ref(), upgrades).await?;

@@ -1,12 +1,11 @@
 //! The builder of a feed.
 
 use super::driver::FeedDriver;
-use super::request::StreamRequest;
 use super::stream::{FeedStream, feed_channel};
 use crate::feed::{Feed, FeedConfig};
 use crate::name::{Name, check_room_name};
 use crate::native::clock::Clock;
-use crate::native::connect::{Endpoint, TokenLocation};
+use crate::native::connect::{Endpoint, StreamRequest, TokenLocation};
 use crate::native::options::{
     BuildError, ConnectOptions, Resolved, link_methods, option_methods, options_of_builder, runtime,
 };
@@ -115,7 +114,14 @@ impl FeedBuilder {
         let room = Name::from(self.room);
         let feed = Feed::new(config, room.clone(), seed);
         let span = trace::stream_span(&endpoint, &room);
-        let request = StreamRequest { connector, options, endpoint, room, is_at_url: self.is_at_url };
+        let request = StreamRequest {
+            connector,
+            options,
+            endpoint,
+            room,
+            is_at_url: self.is_at_url,
+            announces_join: false,
+        };
         let clock = Clock::start();
         let (stream, sender, requests) = feed_channel(clock);
         let follower = FeedDriver::new(feed, request, source, clock, self.max_event, sender, requests);

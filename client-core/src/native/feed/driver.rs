@@ -1,12 +1,12 @@
 //! The task around a feed: moves bytes and events. Decides nothing.
 
-use super::request::{StreamBody, StreamRequest};
 use super::stream::{EventSender, PendingEvent};
 use crate::cause::{DialError, Disconnect};
 use crate::feed::{EventStream, Feed, FeedEvent, FeedInput, FeedItem, FeedOutput};
 use crate::link::{ConnId, State};
 use crate::messages::json::ServerDecoder;
 use crate::native::clock::Clock;
+use crate::native::connect::{StreamBody, StreamRequest};
 use crate::native::options::TokenSource;
 use crate::native::trace;
 use crate::token::{Token, TokenError};
@@ -131,7 +131,9 @@ impl FeedDriver {
                 FeedOutput::Dial { conn, attempt, token, last_event_id, history } => {
                     trace::requesting(attempt);
                     let request = Arc::clone(&self.request);
-                    let dial = async move { request.dial(token, last_event_id, history).await };
+                    let dial = async move {
+                        request.dial(token, last_event_id, history).await.map_err(|refused| refused.error)
+                    };
                     self.dialing = Some((conn, Box::pin(dial)));
                 }
                 FeedOutput::Abort { conn } => {

@@ -2,7 +2,6 @@
 
 mod builder;
 mod driver;
-mod request;
 mod stream;
 
 pub use builder::{FeedBuilder, follow};

@@ -15,6 +15,7 @@ const MAX_UNTRACKED_REQUESTS: usize = 32;
 pub(crate) struct ServerConnection {
     /// `None`: not decided yet.
     pub(super) mode: Option<Mode>,
+    pub(super) opened_at: Timestamp,
     /// Silence until then means a plain server.
     pub(super) mode_deadline: Timestamp,
     pub(super) ponged: bool,
@@ -49,10 +50,11 @@ pub(super) struct ServerLimits {
 }
 
 impl ServerConnection {
-    pub(super) fn new(decide_at: Timestamp) -> Self {
+    pub(super) fn new(now: Timestamp, silence: Nanos) -> Self {
         Self {
             mode: None,
-            mode_deadline: decide_at,
+            opened_at: now,
+            mode_deadline: now + silence,
             ponged: false,
             limits: ServerLimits { in_flight: 1, content: usize::MAX, replay: 100 },
             stall: None,

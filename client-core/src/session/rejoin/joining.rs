@@ -168,9 +168,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.room_changed(room.clone(), RoomState::Joined);
         self.event(Event::Joined(JoinedRoom {
             room: joined.room,
-            recovered: joined.recovered || mutation!(JoinedRecoveredSaid),
+            recovered: joined.recovered || resumed.connects || mutation!(JoinedRecoveredSaid),
             replayed: resumed.replayed,
-            reason: joined.reason,
+            reason: joined.reason.filter(|_| !resumed.connects),
             members: joined.members,
             member_count: joined.member_count,
         }));

@@ -25,6 +25,8 @@ use crate::event::Mode;
 use crate::event::SendId;
 #[cfg(feature = "frames")]
 use crate::event::{Event, SendFailure};
+#[cfg(feature = "sse")]
+use crate::link::EventStreams;
 use crate::link::{ConnId, Link};
 use crate::messages::{ClientMessage, Position, ServerMessage};
 use crate::mutation::mutation;
@@ -37,6 +39,8 @@ use crate::payload::Payload;
 use crate::persisted::Saved;
 use crate::persisted::SavedPosition;
 use crate::rooms::Room;
+#[cfg(feature = "sse")]
+use crate::rooms::RoomEntry as _;
 use crate::time::{Nanos, Timestamp};
 use crate::token::Token;
 use alloc::string::String;
@@ -59,8 +63,10 @@ pub struct RejoinProtocol<P, N> {
     /// The application takes nothing now.
     backpressured: bool,
     /// A connection of this run was plain.
-    #[cfg(feature = "journal")]
     was_plain: bool,
+    /// Sends wait until it is known what the server is.
+    #[cfg(feature = "journal")]
+    decides_first: bool,
     dial_timeout: Nanos,
     can_ping: bool,
     /// Both clocks when notes were taken last.
@@ -113,8 +119,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             rng,
             requests: 0,
             backpressured: false,
-            #[cfg(feature = "journal")]
             was_plain: false,
+            #[cfg(feature = "journal")]
+            decides_first: config.decides_first,
             dial_timeout,
             can_ping,
             #[cfg(feature = "journal")]
@@ -122,6 +129,33 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             payload: core::marker::PhantomData,
         };
         Self::idle(link, config.max_rooms, limits, Outbox::new(config.outbox), protocol)
+    }
+
+    /// Whether rooms may be read by server-sent events where no WebSocket opens; never without this. Before the first input.
+    /// The driver has to ask [`Session::dials_streams`] then with each dial.
+    #[cfg(feature = "sse")]
+    pub fn event_streams(&mut self, allowed: EventStreams) {
+        self.link.set_event_streams(allowed);
+    }
+
+    /// Whether the dial under way is to open streams of events instead of a WebSocket. To the session they are a connection
+    /// that takes nothing.
+    #[cfg(feature = "sse")]
+    pub fn dials_streams(&self) -> bool {
+        self.link.dials_streams()
+    }
+
+    /// Whether a connection by streams is to be left for a WebSocket when one opens.
+    #[cfg(feature = "sse")]
+    pub fn leaves_streams(&self) -> bool {
+        self.link.leaves_streams()
+    }
+
+    /// A wanted room that a stream of events has; the user's own is none.
+    #[cfg(feature = "sse")]
+    pub fn readable_room(&self) -> Option<&N> {
+        let is_readable = |room: &&Room<P, N>| room.is_to_join() && !room.personal;
+        self.rooms.iter().find(is_readable).map(|room| &room.name)
     }
 
     /// What the current connection can promise, once that is known.
@@ -252,6 +286,11 @@ impl<P: Payload, N: Clone + Ord> Protocol for RejoinProtocol<P, N> {
 
     fn opened(session: &mut Session<P, N>, now: Timestamp, conn: ConnId, offered: bool) {
         session.connection_opened(now, conn, offered);
+    }
+
+    #[cfg(feature = "sse")]
+    fn has_readable_room(session: &Session<P, N>) -> bool {
+        session.readable_room().is_some()
     }
 
     fn migrating(session: &mut Session<P, N>) {

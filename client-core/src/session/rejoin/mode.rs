@@ -29,7 +29,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         // Where no `hello` has been received before, a pong and a moment of silence are enough: most servers are plain.
         let first = self.protocol.can_ping && !self.protocol.server.extended;
         let silence = if first { HELLO_TIMEOUT } else { self.protocol.dial_timeout.min(MAX_HELLO_TIMEOUT) };
-        self.connection = Some(ActiveConnection::new(conn, ServerConnection::new(now + silence)));
+        self.connection = Some(ActiveConnection::new(conn, ServerConnection::new(now, silence)));
         #[cfg(feature = "frames")]
         self.reset_kept_frames();
         if offered {
@@ -92,14 +92,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
     }
 
-    /// With a store a send is worth a wait: without a number it cannot be sent again, and a later run finds it without an
-    /// outcome. Once a connection of this run was plain, the next ones are taken to be, too.
-    pub(super) fn waits_for_mode(&self) -> bool {
+    /// Whether sends wait until it is known what the server is. Once a connection of this run was plain, the next ones are
+    /// taken to be, too.
+    pub(super) fn waits_for_mode(&self, connection: &ActiveConnection<ServerConnection>) -> bool {
+        // With a store a send is worth a wait: without a number it cannot be sent again, and a later run finds it without
+        // an outcome.
         #[cfg(feature = "journal")]
-        let waits = self.outbox.change_log.is_enabled() && !self.protocol.was_plain;
+        let waits = self.protocol.decides_first || self.outbox.change_log.is_enabled();
         #[cfg(not(feature = "journal"))]
         let waits = false;
-        waits
+        // Where no ping shows that a refused token was refused before anything was read, it has a moment to be refused.
+        let has_moment = !self.protocol.can_ping && self.now.monotonic < first_send_at(connection);
+        !self.protocol.was_plain && (waits || has_moment)
     }
 
     pub(super) fn ponged(&mut self, now: Timestamp) {
@@ -122,7 +126,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     ) -> Timestamp {
         let ServerConnection { mode, mode_deadline, .. } = connection.protocol;
         let undecided = mode.is_none() && (mode_deadline > now || self.may_decide(connection));
-        if undecided { mode_deadline } else { Timestamp::NEVER }
+        let decided = if undecided { mode_deadline } else { Timestamp::NEVER };
+        let waits = mode.is_none() && self.waits_for_mode(connection) && self.outbox.has_work();
+        if waits && first_send_at(connection) > now && !mutation!(MomentUnnoticed) {
+            decided.min(first_send_at(connection))
+        } else {
+            decided
+        }
     }
 
     fn may_decide(&self, connection: &ActiveConnection<ServerConnection>) -> bool {
@@ -144,10 +154,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     fn set_plain_mode(&mut self) {
         let Some(connection) = &mut self.connection else { return };
         connection.protocol.mode = Some(Mode::Plain);
-        #[cfg(feature = "journal")]
-        {
-            self.protocol.was_plain = true;
-        }
+        self.protocol.was_plain = true;
         self.event(Event::Mode(Mode::Plain));
         for at in 0..self.rooms.len() {
             let Some(room) = self.rooms.at_mut(at) else { break };
@@ -196,6 +203,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         }
         self.protocol.server.from_store = false;
         self.protocol.server.extended = true;
+        self.link.offer_always();
         self.protocol.server.user = Some(hello.user_id);
         self.apply_timings(times);
         if before.is_none() || !mutation!(LateHelloUntold) {
@@ -245,4 +253,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             room.committed = None;
         }
     }
+}
+
+/// When a first send may go to a server that is not known yet and cannot be pinged.
+fn first_send_at(connection: &ActiveConnection<ServerConnection>) -> Timestamp {
+    connection.protocol.opened_at + HELLO_TIMEOUT
 }

@@ -43,6 +43,9 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.protocol.server.dedupe = Nanos::from_millis(dedupe_window_ms.clamp(10_000, 3_600_000));
         // A state of an earlier version does not say it of servers that are plain.
         self.restore_reached(worked || extended);
+        if extended {
+            self.link.offer_always();
+        }
         if extended && !mutation!(WindowNotTakenUp) {
             self.link.restore_timings(self.protocol.server.window, self.protocol.server.horizon());
         }

@@ -37,6 +37,10 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Gives sends to the connection while it takes them.
     pub(super) fn transmit(&mut self, now: Timestamp) {
+        #[cfg(feature = "sse")]
+        if self.link.is_read_only() {
+            return;
+        }
         if !self.link.awaits_answers() && self.outbox.is_awaiting_old_connection() {
             self.outbox.stop_awaiting_old_connection();
         }
@@ -63,7 +67,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 self.transmit_plain(now, &gate, false);
             }
             // Where a `hello` has been received before, it is waited for.
-            None if self.protocol.server.extended || self.waits_for_mode() => {}
+            None if self.protocol.server.extended || self.waits_for_mode(connection) => {}
             None => self.transmit_plain(now, &gate, true),
         }
     }

@@ -343,7 +343,10 @@ fn what_was_sent_on_a_connection_that_answered_a_ping_may_have_been_taken_whatev
     rig.input(Input::Pong(rig.conn));
     rig.input(Input::Closed(rig.conn, refused()));
     assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown), (2, DeliveryStatus::Unknown)]);
-    // Where nobody can be asked, nothing shows that it was not taken.
+}
+
+/// A page, which cannot ping, with a send.
+fn page() -> Rig {
     let mut config = Config::default();
     config.link.liveness.can_ping = false;
     let mut rig = Rig::new(config);
@@ -351,6 +354,49 @@ fn what_was_sent_on_a_connection_that_answered_a_ping_may_have_been_taken_whatev
     rig.send(1, "early");
     rig.command(Command::Connect);
     rig.open();
+    rig
+}
+
+#[test]
+fn where_nothing_can_be_asked_a_token_has_a_moment_to_be_refused_before_the_first_send() {
+    let refused = || crate::machine::Disconnect::Closed { code: 4001, reason: "".into() };
+    let mut rig = page();
+    assert!(rig.sends().is_empty());
+    rig.input(Input::Closed(rig.conn, refused()));
+    assert_eq!(
+        rig.deliveries(),
+        [(1, DeliveryStatus::Failed(SendFailure::Closed))],
+        "there is no other token"
+    );
+    // A server that says nothing is plain for all that is known.
+    let mut rig = page();
+    let deadline = rig.session.next_deadline().unwrap();
+    rig.frames();
+    assert_eq!(deadline - rig.now.monotonic, Duration::from_secs(1));
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(rig.sends().len(), 1);
     rig.input(Input::Closed(rig.conn, refused()));
     assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
+    // One that has said that it is extended gets it at once, with a number.
+    let mut rig = page();
+    rig.receive(hello("me"));
+    let join = rig.join_request("r");
+    rig.receive(ServerMessage::Joined(Box::new(join_answer(join.reference, "e", 0))));
+    let sends = rig.sends();
+    assert_eq!(sends.len(), 1);
+    assert!(sends[0].1.producer.is_some());
+}
+
+#[test]
+fn where_that_is_asked_for_nothing_is_sent_before_it_is_known_what_the_server_is() {
+    let mut config = Config::default();
+    config.decides_first = true;
+    let mut rig = Rig::new(config);
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.send(1, "early");
+    rig.command(Command::Connect);
+    rig.open();
+    assert!(rig.sends().is_empty());
+    rig.input(Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
+    assert_eq!(rig.deliveries(), []);
 }

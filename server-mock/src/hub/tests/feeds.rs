@@ -7,7 +7,7 @@ const EVE: ConnId = ConnId(4);
 
 impl World {
     fn watch(&mut self, conn: ConnId, since: Since, history: u64) -> Vec<Output> {
-        let request = FeedRequest { room: Name::from("lobby"), since, history };
+        let request = FeedRequest { room: Name::from("lobby"), since, history, announces_join: false };
         self.handle(Input::OpenFeed { conn, user: Name::from("eve"), expires: None, request })
     }
 
@@ -324,7 +324,8 @@ fn a_drain_closes_readers_one_after_another_like_plain_connections() {
 #[test]
 fn a_feed_ends_with_its_token() {
     let mut world = World::new(|_| {});
-    let request = FeedRequest { room: Name::from("lobby"), since: Since::Nothing, history: 0 };
+    let request =
+        FeedRequest { room: Name::from("lobby"), since: Since::Nothing, history: 0, announces_join: false };
     let expires = Some(Timestamp::from_millis(9_000));
     world.handle(Input::OpenFeed { conn: EVE, user: Name::from("eve"), expires, request });
     assert_eq!((world.tick(), world.ms), (closed(EVE, 4002, "Token expired"), 9_000));
@@ -366,7 +367,8 @@ fn a_room_has_so_many_readers_and_they_keep_no_member_out() {
 fn what_is_no_room_has_no_feed_least_of_all_somebodys_stream() {
     let mut world = World::new(|_| {});
     for name in ["", "@ada", "@me", "a\u{202e}b"] {
-        let request = FeedRequest { room: Name::from(name), since: Since::Nothing, history: 0 };
+        let request =
+            FeedRequest { room: Name::from(name), since: Since::Nothing, history: 0, announces_join: false };
         let outputs =
             world.handle(Input::OpenFeed { conn: EVE, user: Name::from("eve"), expires: None, request });
         assert_eq!(outputs, closed(EVE, 1008, "Not a room name"), "{name:?}");

@@ -47,7 +47,12 @@ fn a_user_makes_as_many_rooms_as_one_may_and_the_others_still_get_theirs() {
 #[test]
 fn a_reader_of_a_room_that_does_not_exist_makes_it_and_has_the_same_quota() {
     let mut world = World::new(|config| config.rooms_per_user = 2);
-    let watch = |room: &str| crate::hub::FeedRequest { room: Name::from(room), since: "".into(), history: 0 };
+    let watch = |room: &str| crate::hub::FeedRequest {
+        room: Name::from(room),
+        since: "".into(),
+        history: 0,
+        announces_join: false,
+    };
     for (conn, room) in [(ADA, "a"), (BOB, "b")] {
         let request = watch(room);
         world.handle(Input::OpenFeed { conn, user: Name::from("eve"), expires: None, request });

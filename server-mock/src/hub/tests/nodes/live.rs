@@ -129,8 +129,12 @@ fn what_happens_in_a_room_that_nobody_here_is_in_is_passed_over() {
 #[test]
 fn a_feed_begins_when_the_room_was_read_and_goes_on_with_what_is_noticed() {
     let mut world = World::node(|_| {});
-    let request =
-        crate::hub::FeedRequest { room: "lobby".into(), since: crate::hub::Since::Nothing, history: 1 };
+    let request = crate::hub::FeedRequest {
+        room: "lobby".into(),
+        since: crate::hub::Since::Nothing,
+        history: 1,
+        announces_join: false,
+    };
     let outputs = world.handle(Input::OpenFeed { conn: ADA, user: "ada".into(), expires: None, request });
     let text = |outputs: &[Output]| {
         let texts = outputs.iter().filter_map(|output| match output {

@@ -87,8 +87,12 @@ fn a_plain_join_that_is_taken_back_is_not_tried_again() {
 #[test]
 fn a_feed_of_a_room_that_cannot_be_read_is_to_come_back() {
     let mut world = World::node(|_| {});
-    let request =
-        crate::hub::FeedRequest { room: "lobby".into(), since: crate::hub::Since::Nothing, history: 0 };
+    let request = crate::hub::FeedRequest {
+        room: "lobby".into(),
+        since: crate::hub::Since::Nothing,
+        history: 0,
+        announces_join: false,
+    };
     let outputs = world.handle(Input::OpenFeed { conn: ADA, user: "ada".into(), expires: None, request });
     let outputs = world.answer(read(&outputs), StoreResponse::Failed);
     assert_eq!(closed(&outputs), [(ADA, 1013)]);

@@ -181,7 +181,7 @@ impl Watch {
         if attempt != expected {
             self.wrong(format!("dial {} is attempt {attempt}, {expected} is right", conn.0));
         }
-        if extended != self.offer {
+        if extended != (self.offer || self.knows_extended) {
             self.wrong(format!("dial {} makes the offer: {extended}", conn.0));
         }
         self.uses(token);

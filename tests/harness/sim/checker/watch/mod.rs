@@ -108,6 +108,8 @@ pub(super) struct Watch {
     offers: bool,
     offer: bool,
     offered: bool,
+    /// A server there is extended: what refuses a dial is not the offer.
+    knows_extended: bool,
     pub(super) ticks: bool,
     /// The connection of the 1009 that is being dealt with.
     pub(super) too_large: bool,
@@ -133,6 +135,7 @@ impl Watch {
             suspend_after: if begins.extended { dedupe / 2 } else { 120 * SECOND },
             offers: begins.offers,
             offer: begins.offers,
+            knows_extended: begins.offers && begins.extended,
             delays: Delays::begins(begins),
             tokens: Tokens::begins(begins.source),
             ..Self::default()
@@ -332,6 +335,7 @@ impl Watch {
                 self.did.blames_own = true;
             }
             Output::Event(Event::Gap(gap)) => self.did.gaps.push(gap.room.clone()),
+            Output::Event(Event::Mode(Mode::Extended)) => self.knows_extended = self.offers,
             Output::Event(Event::Mode(Mode::Plain)) => {
                 self.did.missed = self.stayed.clone();
                 let silent = self.open.is_some_and(|open| !open.has_spoken) && self.offered;

@@ -94,7 +94,7 @@ impl World {
         let since = asked.last_event_id.as_deref().map_or(hub::Since::Nothing, hub::Since::from);
         let fresh = since == hub::Since::Nothing;
         let history = asked.history.unwrap_or(0);
-        let request = hub::FeedRequest { room: room.clone(), since, history };
+        let request = hub::FeedRequest { room: room.clone(), since, history, announces_join: false };
         let user = self.readers[reader].name.clone();
         self.hub(hub::Input::OpenFeed {
             conn: hub::ConnId(FIRST + index as u64),

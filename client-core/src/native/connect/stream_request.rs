@@ -1,42 +1,80 @@
-//! The HTTP request of a feed, and the body of its response.
+//! The HTTP request of a stream of events, and the body of its response. Does not read the events.
 
+use super::endpoint::Endpoint;
+use super::http::{ExpectedServer, HttpResponse, exchange};
+use super::http_error::{http_error, is_encoded, media_type};
+use super::redact::Secrets;
+use super::request::RequestOptions;
+use super::transport::Connector;
 use crate::cause::{DialError, DialErrorKind, Disconnect, Remedy};
 use crate::name::Name;
-use crate::native::connect::{
-    Connector, Endpoint, ExpectedServer, HttpResponse, RequestOptions, Secrets, exchange, http_error,
-    is_encoded, media_type,
-};
 use crate::token::Token;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// What is requested, time and again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StreamRequest {
-    pub(super) connector: Connector,
-    pub(super) options: RequestOptions,
-    pub(super) endpoint: Endpoint,
+    pub(crate) connector: Connector,
+    pub(crate) options: RequestOptions,
+    pub(crate) endpoint: Endpoint,
     /// Whose stream it is.
-    pub(super) room: Name,
+    pub(crate) room: Name,
     /// It is at the endpoint itself, and not below it.
-    pub(super) is_at_url: bool,
+    pub(crate) is_at_url: bool,
+    /// It is to begin with the answer that a member would get.
+    pub(crate) announces_join: bool,
+}
+
+/// Why there is no stream.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) error: DialError,
+    /// The refusal is JSON, as a room server's is, and no page of something on the way.
+    pub(crate) is_of_server: bool,
+}
+
+impl From<DialError> for Refused {
+    fn from(error: DialError) -> Self {
+        Self { error, is_of_server: false }
+    }
 }
 
 /// A stream that is open. What is not requested is left in the socket.
 pub(crate) struct StreamBody(HttpResponse);
 
 impl StreamRequest {
+    /// Opens the stream.
     pub(crate) async fn dial(
         &self,
         token: Option<Token>,
         last_event_id: Option<Arc<str>>,
         history: Option<u64>,
-    ) -> Result<StreamBody, DialError> {
+    ) -> Result<StreamBody, Refused> {
+        self.answer(Method::GET, token, last_event_id, history).await.map(StreamBody)
+    }
+
+    /// Asks whether there is a stream, without opening it. Gives the user that the server takes the token for, where it
+    /// says that.
+    pub(crate) async fn check(&self, token: Option<Token>) -> Result<Option<Name>, Refused> {
+        let answer = self.answer(Method::HEAD, token, None, None).await?;
+        let user = answer.response.headers().get(USER).and_then(|value| value.to_str().ok());
+        Ok(user.and_then(decode_user))
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        token: Option<Token>,
+        last_event_id: Option<Arc<str>>,
+        history: Option<u64>,
+    ) -> Result<HttpResponse, Refused> {
         let target = |token: Option<&Token>| self.target(history, token);
         let (mut request, secrets) = self.options.get(&self.endpoint, token.as_ref(), target).await?;
+        *request.method_mut() = method;
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -50,9 +88,10 @@ impl StreamRequest {
         let answer = exchange(transport, request, expected).await?;
         self.connector.mark_reached();
         if is_event_stream(&answer.response) {
-            return Ok(StreamBody(answer));
+            return Ok(answer);
         }
-        Err(self.refused(answer, &secrets).await)
+        let is_of_server = media_type(answer.response.headers()).as_deref() == Some("application/json");
+        Err(Refused { error: self.refused(answer, &secrets).await, is_of_server })
     }
 
     /// The error that an answer without a stream means.
@@ -84,7 +123,7 @@ impl StreamRequest {
         if self.is_at_url {
             self.endpoint.own_target(token)
         } else {
-            self.endpoint.stream_target(&self.room, history, token)
+            self.endpoint.stream_target(&self.room, history, self.announces_join, token)
         }
     }
 
@@ -92,6 +131,15 @@ impl StreamRequest {
     fn path(&self) -> String {
         self.target(None, None).split('?').next().unwrap_or_default().to_owned()
     }
+}
+
+/// Whose stream it is, in percent-encoding.
+const USER: HeaderName = HeaderName::from_static("rejoin-user");
+
+fn decode_user(encoded: &str) -> Option<Name> {
+    let pair = format!("user={encoded}");
+    let (_, user) = url::form_urlencoded::parse(pair.as_bytes()).next()?;
+    (!user.is_empty()).then(|| Name::from(&*user))
 }
 
 const EVENT_STREAM: &str = "text/event-stream";
