@@ -19,11 +19,6 @@ pub struct Config {
     pub outbox: OutboxLimits,
     /// Offer the extended protocol. `true` by default; a server that does not support it ignores the offer.
     pub extended: bool,
-    /// Send nothing before it is known what the server is: for what is worth a moment's wait. A first message to a server that
-    /// is not known yet goes at once otherwise, and is `unknown` when its connection is lost before the server's `hello`. `false` by
-    /// default; with a stored state it is so in any case.
-    #[cfg(feature = "journal")]
-    pub decides_first: bool,
     /// Maximum messages buffered while a gap before them is being filled, or, on a Socket.IO server, until it is known
     /// what they belong to: 1,024 by default.
     pub max_buffered: usize,
@@ -44,8 +39,6 @@ impl Default for Config {
             link: LinkConfig::default(),
             outbox: OutboxLimits::default(),
             extended: true,
-            #[cfg(feature = "journal")]
-            decides_first: false,
             max_buffered: 1024,
             max_buffered_bytes: 1 << 20,
             max_rooms: 256,

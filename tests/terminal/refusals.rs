@@ -7,12 +7,12 @@ use harness::web_page::WebPage;
 use serde_json::{Value, json};
 
 #[test]
-fn a_web_page_in_place_of_a_chat_ends_pipe_with_3_after_three_tries() {
+fn a_web_page_in_place_of_a_chat_ends_pipe_with_3_after_three_tries_and_one_by_server_sent_events() {
     let page = WebPage::start();
     // Its input stays open: it is not the end of input that ends it.
     let ended = Running::start(&["pipe", &page.url, "-r", "lobby", "--token", "ada"]).wait();
     assert_eq!(ended.status, Some(3), "{}", ended.text());
-    assert_eq!(page.requests(), 3);
+    assert_eq!(page.requests(), 4);
     let last: Value =
         serde_json::from_slice(ended.stdout.trim_ascii_end().rsplit(|b| *b == b'\n').next().unwrap())
             .unwrap();

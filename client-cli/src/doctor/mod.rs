@@ -165,20 +165,23 @@ async fn connect_and_check(settings: &mut Settings) -> Result<Result<bool, Cause
         && may_be_blocked(cause)
         && let Some(Fallback { settings: other, works, advice }) = fallback
     {
-        client.close().await;
         let started = Instant::now();
-        let (client, mut events) = other.connect()?;
+        let (instead, mut events) = other.connect()?;
         if until_connected(&mut events).await.is_ok() {
+            client.close().await;
             let text = format!("no WebSocket: {}; {works}", describe::cause(cause));
             report::warned(Step::Upgrade, &text, advice);
             *settings = other;
-            let healthy = check_session(settings, &client, events, Ok(()), started).await;
-            client.close().await;
+            let healthy = check_session(settings, &instead, events, Ok(()), started).await;
+            instead.close().await;
             return Ok(healthy);
         }
-        client.close().await;
-        dial_failed(settings, cause, false);
-        return Ok(Ok(false));
+        instead.close().await;
+        if settings.socket_io.is_some() {
+            client.close().await;
+            dial_failed(settings, cause, false);
+            return Ok(Ok(false));
+        }
     }
     let healthy = check_session(settings, &client, events, opened, started).await;
     client.close().await;

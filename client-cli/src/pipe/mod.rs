@@ -62,7 +62,6 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
     let mut settings = sources.at(url).settings(&arguments.rooms).await?;
     settings.keep_in(arguments.state.state.as_ref());
     settings.manual_commit = true;
-    settings.config.decides_first = true;
     settings.frames = arguments.frames;
     settings.token_notices = Some(TokenNotices::default());
     if arguments.manual_acks {

@@ -73,7 +73,6 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     settings.keep_in(arguments.state.state.as_ref());
     // Nothing can be sent on them.
     settings.event_streams = EventStreams::Never;
-    settings.config.decides_first = true;
     settings.token_notices = Some(TokenNotices::default());
     settings.stay_in_one_namespace();
     // Nothing is read here, so nothing counts as read.
@@ -94,11 +93,12 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     let sending = async {
         let settled = async {
             // What a state file is to keep is there before the server can have refused anything.
-            sender.hand_over_lines(&mut lines);
-            sender.begin().await?;
             if let Some(text) = text {
                 sender.hand_over(text.to_owned(), None);
             }
+            sender.hand_over_lines(&mut lines);
+            sender.client.connect();
+            sender.begin().await?;
             sender.send_lines(lines, input, &stop).await?;
             sender.settle().await
         }
@@ -211,7 +211,7 @@ impl Sender {
         text: Option<&str>,
         arguments: &SendArgs,
     ) -> Result<Self, Failure> {
-        let (client, events) = settings.connect()?;
+        let (client, events) = settings.connect_paused()?;
         Ok(Self {
             client,
             events,

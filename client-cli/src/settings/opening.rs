@@ -48,6 +48,11 @@ impl Settings {
         self.builder().connect().map_err(|error| build_failure(&error))
     }
 
+    /// A client that dials only when it is told to.
+    pub(crate) fn connect_paused(&self) -> Result<(Client, Events), Failure> {
+        self.builder().paused().connect().map_err(|error| build_failure(&error))
+    }
+
     /// The other namespaces, each with its name: they are told the same token.
     pub(crate) fn open_namespaces(&self, client: &Client) -> Result<Vec<OpenNamespace>, Failure> {
         let open = |name: &String| {

@@ -77,6 +77,7 @@ pub struct ClientBuilder {
     websocket_retry: Duration,
     frames: bool,
     correlate: Option<Box<str>>,
+    is_paused: bool,
 }
 
 /// Where the state is kept.
@@ -113,6 +114,7 @@ impl ClientBuilder {
             websocket_retry: Duration::from_secs(60),
             frames: false,
             correlate: None,
+            is_paused: false,
         }
     }
 
@@ -228,6 +230,13 @@ impl ClientBuilder {
     /// not only taken it, before it may be forgotten.
     pub fn manual_commit(mut self) -> Self {
         self.manual_commit = true;
+        self
+    }
+
+    /// Dial only after [`Client::connect`]. What is sent before is there, and in the stored state, before a server can refuse
+    /// anything.
+    pub fn paused(mut self) -> Self {
+        self.is_paused = true;
         self
     }
 
@@ -384,7 +393,7 @@ impl ClientBuilder {
             let session = server.manager(config, seed);
             let codec = PacketCodec::of(server, self.frames);
             let driver = Driver::new(session, codec, around);
-            runtime.spawn(begun(driver, saved, self.joins).instrument(span));
+            runtime.spawn(begun(driver, saved, self.joins, self.is_paused).instrument(span));
             return Ok((client, events));
         }
         let mut session = Session::new(config, seed);
@@ -392,7 +401,7 @@ impl ClientBuilder {
         #[cfg(feature = "sse")]
         session.event_streams(if is_extended { self.event_streams } else { EventStreams::Never });
         let driver = Driver::new(session, FrameCodec::new(self.frames, requests), around);
-        runtime.spawn(begun(driver, saved, self.joins).instrument(span));
+        runtime.spawn(begun(driver, saved, self.joins, self.is_paused).instrument(span));
         Ok((client, events))
     }
 }
@@ -440,14 +449,21 @@ fn restored_outcomes(journal: &JournalState) -> Vec<RestoredOutcome> {
 }
 
 /// A driver that has been reported all there is to know at the beginning.
-fn begun<M: DrivenSession>(mut driver: Driver<M>, saved: Option<Saved>, joins: Vec<Join>) -> Driver<M> {
+fn begun<M: DrivenSession>(
+    mut driver: Driver<M>,
+    saved: Option<Saved>,
+    joins: Vec<Join>,
+    is_paused: bool,
+) -> Driver<M> {
     if let Some(saved) = saved {
         driver.input(Input::Restore(Box::new(saved)));
     }
     for join in joins {
         driver.input(Input::Command(Command::Join(join)));
     }
-    driver.input(Input::Command(Command::Connect));
+    if !is_paused {
+        driver.input(Input::Command(Command::Connect));
+    }
     driver
 }
 

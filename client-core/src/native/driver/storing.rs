@@ -65,10 +65,14 @@ impl<M: DrivenSession> Driver<M> {
         }
     }
 
-    /// The end resolves what has no outcome as if another run would continue with it. Of what could not be stored that is
-    /// not true: it was not sent, and never will be.
+    /// The end resolves what has no outcome as if another run would continue with it. Of what could not be stored, or was
+    /// given only after the connection had failed for good, that is not true: it was not sent, and never will be.
     pub(super) fn fail_unstored(&mut self) {
-        let Some(persister) = self.persister.as_ref().filter(|persister| persister.is_lost()) else { return };
+        let has_failed = self.session.state() == State::Failed;
+        let Some(persister) = self.persister.as_ref().filter(|persister| has_failed || persister.is_lost())
+        else {
+            return;
+        };
         let events = self.events.iter_mut().filter_map(|event| match event {
             Event::Delivery(delivery) => Some(delivery),
             _ => None,
@@ -78,7 +82,10 @@ impl<M: DrivenSession> Driver<M> {
                 delivery.status,
                 DeliveryStatus::Unknown | DeliveryStatus::Failed(SendFailure::Closed)
             );
-            if is_open && persister.has_lost(delivery.id) {
+            let came_late = has_failed
+                && delivery.status == DeliveryStatus::Failed(SendFailure::Closed)
+                && !persister.knows(delivery.id);
+            if is_open && (persister.has_lost(delivery.id) || came_late) {
                 delivery.status = DeliveryStatus::Failed(SendFailure::NotStored);
             }
         }

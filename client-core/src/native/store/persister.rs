@@ -162,6 +162,11 @@ impl Persister {
         self.lost && self.journal.number(id).is_some_and(|number| number > self.stored_through)
     }
 
+    /// Whether the state has this send, or its outcome.
+    pub(crate) fn knows(&self, id: SendId) -> bool {
+        self.journal.number(id).is_some()
+    }
+
     /// The client is being closed: one more save, and no more patience than for that.
     pub(crate) fn begin_close(&mut self) {
         if self.end.is_none() {

@@ -64,9 +64,6 @@ pub struct RejoinProtocol<P, N> {
     backpressured: bool,
     /// A connection of this run was plain.
     was_plain: bool,
-    /// Sends wait until it is known what the server is.
-    #[cfg(feature = "journal")]
-    decides_first: bool,
     dial_timeout: Nanos,
     can_ping: bool,
     /// Both clocks when notes were taken last.
@@ -120,8 +117,6 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             requests: 0,
             backpressured: false,
             was_plain: false,
-            #[cfg(feature = "journal")]
-            decides_first: config.decides_first,
             dial_timeout,
             can_ping,
             #[cfg(feature = "journal")]

@@ -98,7 +98,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         // With a store a send is worth a wait: without a number it cannot be sent again, and a later run finds it without
         // an outcome.
         #[cfg(feature = "journal")]
-        let waits = self.protocol.decides_first || self.outbox.change_log.is_enabled();
+        let waits = self.outbox.change_log.is_enabled();
         #[cfg(not(feature = "journal"))]
         let waits = false;
         // Where no ping shows that a refused token was refused before anything was read, it has a moment to be refused.

@@ -386,17 +386,3 @@ fn where_nothing_can_be_asked_a_token_has_a_moment_to_be_refused_before_the_firs
     assert_eq!(sends.len(), 1);
     assert!(sends[0].1.producer.is_some());
 }
-
-#[test]
-fn where_that_is_asked_for_nothing_is_sent_before_it_is_known_what_the_server_is() {
-    let mut config = Config::default();
-    config.decides_first = true;
-    let mut rig = Rig::new(config);
-    rig.command(Command::Join(Name::from("r").into()));
-    rig.send(1, "early");
-    rig.command(Command::Connect);
-    rig.open();
-    assert!(rig.sends().is_empty());
-    rig.input(Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
-    assert_eq!(rig.deliveries(), []);
-}
