@@ -79,27 +79,30 @@ enum Allowed {
     Only(Transport),
 }
 
+/// What there is of streams of events.
+#[cfg(feature = "sse")]
+#[derive(Debug, Default)]
+struct Streams {
+    /// There is a room to be read.
+    has_room: bool,
+    /// The connection in use is by streams.
+    is_read_only: bool,
+    /// That has changed, and the application does not know.
+    is_untold: bool,
+    /// Why the last dial by WebSocket failed.
+    websocket_error: Option<DialError>,
+}
+
 /// What has become of the dials so far, as far as the next one depends on it.
 #[derive(Debug)]
 pub(super) struct TransportChoice {
     allowed: Allowed,
     next: Transport,
     dialled: Transport,
-    /// The fallback is streams of events: read-only, proved by a dial that succeeds, and left by a replacement.
+    /// What there is of streams of events, where the fallback is that: read-only, proved by a dial that succeeds, and left by a
+    /// replacement.
     #[cfg(feature = "sse")]
-    by_streams: bool,
-    /// The connection in use is by such streams.
-    #[cfg(feature = "sse")]
-    is_read_only: bool,
-    /// That has changed, and the application does not know.
-    #[cfg(feature = "sse")]
-    is_untold: bool,
-    /// There is a room to be read.
-    #[cfg(feature = "sse")]
-    has_room: bool,
-    /// Why the last dial by WebSocket failed.
-    #[cfg(feature = "sse")]
-    websocket_error: Option<DialError>,
+    streams: Option<Streams>,
     /// The server has answered on the connection that was dialled last.
     has_answered: bool,
     /// Dials by WebSocket in a row that may have been blocked.
@@ -136,15 +139,7 @@ impl TransportChoice {
             next: first,
             dialled: first,
             #[cfg(feature = "sse")]
-            by_streams: false,
-            #[cfg(feature = "sse")]
-            is_read_only: false,
-            #[cfg(feature = "sse")]
-            is_untold: false,
-            #[cfg(feature = "sse")]
-            has_room: false,
-            #[cfg(feature = "sse")]
-            websocket_error: None,
+            streams: None,
             has_answered: false,
             blocked: 0,
             refused: None,
@@ -154,7 +149,7 @@ impl TransportChoice {
     pub(super) fn dial(&mut self) {
         self.dialled = self.next;
         #[cfg(feature = "sse")]
-        if self.by_streams && !self.has_room && self.allowed == Allowed::Both {
+        if self.has_nothing_to_read() {
             self.dialled = Transport::WebSocket;
         }
         self.has_answered = false;
@@ -163,12 +158,15 @@ impl TransportChoice {
     /// A server without streams says nothing of its address by refusing them: what failed the WebSocket decides.
     #[cfg(feature = "sse")]
     pub(super) fn judged_as_websocket(&mut self, error: DialError) -> DialError {
-        if !self.by_streams || self.allowed != Allowed::Both || error.kind == DialErrorKind::Http(401) {
+        let Some(streams) = self.streams.as_mut().filter(|_| self.allowed == Allowed::Both) else {
+            return error;
+        };
+        if error.kind == DialErrorKind::Http(401) {
             return error;
         }
-        match (self.dialled, &self.websocket_error) {
+        match (self.dialled, &streams.websocket_error) {
             (Transport::WebSocket, _) => {
-                self.websocket_error = Some(DialError { retry_after: None, ..error.clone() });
+                streams.websocket_error = Some(DialError { retry_after: None, ..error.clone() });
                 error
             }
             (Transport::Fallback, Some(websocket)) => {
@@ -182,7 +180,7 @@ impl TransportChoice {
     /// The connection in use is to be replaced: streams by a WebSocket.
     pub(super) fn dial_replacement(&mut self) {
         #[cfg(feature = "sse")]
-        if self.by_streams && self.allowed == Allowed::Both {
+        if self.streams.is_some() && self.allowed == Allowed::Both {
             self.dialled = Transport::WebSocket;
         }
     }
@@ -190,7 +188,7 @@ impl TransportChoice {
     /// The next dial is by WebSocket again, where it would be by streams.
     #[cfg(feature = "sse")]
     pub(super) fn prefer_websocket(&mut self) {
-        if self.by_streams && self.allowed == Allowed::Both {
+        if self.streams.is_some() && self.allowed == Allowed::Both {
             self.next = Transport::WebSocket;
         }
     }
@@ -198,14 +196,20 @@ impl TransportChoice {
     /// The connection that was dialled last is the one in use.
     pub(super) fn opened(&mut self) {
         #[cfg(feature = "sse")]
-        if self.by_streams {
-            self.answered();
-            self.websocket_error = None;
-            self.next = self.dialled;
+        if let Some(streams) = &mut self.streams {
             let is_read_only = self.dialled == Transport::Fallback;
-            self.is_untold |= is_read_only != self.is_read_only;
-            self.is_read_only = is_read_only;
+            streams.is_untold |= is_read_only != streams.is_read_only;
+            streams.is_read_only = is_read_only;
+            streams.websocket_error = None;
+            self.next = self.dialled;
+            self.answered();
         }
+    }
+
+    /// Whether streams would be none, for want of a room.
+    #[cfg(feature = "sse")]
+    fn has_nothing_to_read(&self) -> bool {
+        self.allowed == Allowed::Both && self.streams.as_ref().is_some_and(|streams| !streams.has_room)
     }
 
     fn answered(&mut self) {
@@ -268,7 +272,7 @@ impl TransportChoice {
     /// that the address is wrong.
     pub(super) fn has_untried(&self) -> bool {
         #[cfg(feature = "sse")]
-        if self.by_streams && !self.has_room {
+        if self.has_nothing_to_read() {
             return false;
         }
         self.dialled == Transport::WebSocket && self.next == Transport::Fallback
@@ -302,25 +306,29 @@ impl Link {
             EventStreams::Never => Allowed::Only(Transport::WebSocket),
             EventStreams::Only => Allowed::Only(Transport::Fallback),
         };
-        self.transports = TransportChoice { by_streams: true, ..TransportChoice::new(allowed) };
+        self.transports =
+            TransportChoice { streams: Some(Streams::default()), ..TransportChoice::new(allowed) };
     }
 
     /// Whether there is a room to be read: without one, streams would be none.
     #[cfg(feature = "sse")]
     pub(crate) fn set_has_room(&mut self, has_room: bool) {
-        self.transports.has_room = has_room;
+        if let Some(streams) = &mut self.transports.streams {
+            streams.has_room = has_room;
+        }
     }
 
     /// Whether the dial under way is to open streams of events.
     #[cfg(feature = "sse")]
     pub(crate) fn dials_streams(&self) -> bool {
-        self.transports.by_streams && self.transports.dialled == Transport::Fallback
+        self.transports.streams.is_some() && self.transports.dialled == Transport::Fallback
     }
 
     /// Whether the connection that has just opened is read-only, where the one before it was not, and the other way round.
     #[cfg(feature = "sse")]
     pub(crate) fn read_only_change(&mut self) -> Option<bool> {
-        core::mem::take(&mut self.transports.is_untold).then_some(self.transports.is_read_only)
+        let streams = self.transports.streams.as_mut()?;
+        core::mem::take(&mut streams.is_untold).then_some(streams.is_read_only)
     }
 
     /// Whether streams of events are to be left for a WebSocket when one opens.
@@ -332,7 +340,7 @@ impl Link {
     /// Whether the connection in use takes nothing.
     #[cfg(feature = "sse")]
     pub(crate) fn is_read_only(&self) -> bool {
-        self.transports.is_read_only
+        self.transports.streams.as_ref().is_some_and(|streams| streams.is_read_only)
     }
 
     /// The transport of the dial under way, and of the connection made by it until that has moved.
@@ -485,7 +493,8 @@ mod tests {
     /// A choice that may read by streams.
     #[cfg(feature = "sse")]
     fn by_streams(allowed: Allowed, has_room: bool) -> TransportChoice {
-        TransportChoice { by_streams: true, has_room, ..TransportChoice::new(allowed) }
+        let streams = Streams { has_room, ..Streams::default() };
+        TransportChoice { streams: Some(streams), ..TransportChoice::new(allowed) }
     }
 
     #[test]
@@ -507,11 +516,12 @@ mod tests {
         dialled(&mut choice, &[DialErrorKind::Http(400); 3]);
         choice.dial();
         choice.opened();
-        assert!(choice.is_read_only && std::mem::take(&mut choice.is_untold));
+        let streams = choice.streams.as_mut().unwrap();
+        assert!(streams.is_read_only && std::mem::take(&mut streams.is_untold));
         choice.dial_replacement();
         assert_eq!(choice.dialled, Transport::WebSocket);
         choice.opened();
-        assert!(!choice.is_read_only && choice.is_untold);
+        assert!(choice.streams.as_ref().is_some_and(|streams| !streams.is_read_only && streams.is_untold));
         dialled(&mut choice, &[DialErrorKind::Http(400); 3]);
         choice.dial();
         choice.opened();

@@ -311,17 +311,10 @@ impl ClientBuilder {
         let Resolved { connector, credentials, source, request: options, connect_timeout, seed } =
             self.options.resolve(&endpoints, in_urls, default_location)?;
         let mut config = self.config;
-        #[cfg(feature = "sse")]
-        let is_extended = config.extended;
         config.link.dial_timeout = connect_timeout.unwrap_or(config.link.dial_timeout);
         config.link.endpoints = endpoints.len();
         config.link.credentials = credentials;
-        let websocket = WebSocketConfig::default()
-            .read_buffer_size(self.buffers.read())
-            .write_buffer_size(64 << 10)
-            .max_write_buffer_size(most_written(&config, is_socket_io))
-            .max_message_size(Some(self.max_message))
-            .max_frame_size(Some(self.max_message));
+        let websocket = websocket_config(self.buffers, most_written(&config, is_socket_io), self.max_message);
         let dialer =
             WebSocketConnector { connector, options, subprotocols: self.subprotocols.into(), websocket };
         let mut store: Option<Box<dyn StateStore>> = match self.store {
@@ -396,10 +389,10 @@ impl ClientBuilder {
             runtime.spawn(begun(driver, saved, self.joins, self.is_paused).instrument(span));
             return Ok((client, events));
         }
-        let mut session = Session::new(config, seed);
-        session.custom_frames(Name::from(CUSTOM_ROOM));
+        #[cfg(not(feature = "sse"))]
+        let session = room_session(config, seed);
         #[cfg(feature = "sse")]
-        session.event_streams(if is_extended { self.event_streams } else { EventStreams::Never });
+        let session = room_session(config, seed, self.event_streams);
         let driver = Driver::new(session, FrameCodec::new(self.frames, requests), around);
         runtime.spawn(begun(driver, saved, self.joins, self.is_paused).instrument(span));
         Ok((client, events))
@@ -417,6 +410,27 @@ fn parse_urls(urls: &[String], is_socket_io: bool) -> Result<(Vec<Endpoint>, Opt
         endpoints.push(endpoint);
     }
     Ok((endpoints, in_urls))
+}
+
+/// The session for a plain or an extended server.
+fn room_session(config: Config, seed: u64, #[cfg(feature = "sse")] event_streams: EventStreams) -> Session {
+    #[cfg(feature = "sse")]
+    let event_streams = if config.extended { event_streams } else { EventStreams::Never };
+    let mut session = Session::new(config, seed);
+    session.custom_frames(Name::from(CUSTOM_ROOM));
+    #[cfg(feature = "sse")]
+    session.event_streams(event_streams);
+    session
+}
+
+/// Sizes of the buffers, and of a message.
+fn websocket_config(buffers: ReadBuffer, most_written: usize, max_message: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(buffers.read())
+        .write_buffer_size(64 << 10)
+        .max_write_buffer_size(most_written)
+        .max_message_size(Some(max_message))
+        .max_frame_size(Some(max_message))
 }
 
 /// Bytes that may wait for the socket: what the session may hand out without a flush, and one message that it hands out at

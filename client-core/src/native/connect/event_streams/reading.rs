@@ -52,14 +52,16 @@ pub(super) struct Reading {
 enum Step {
     Opening(BoxFuture<'static, Result<StreamBody, Refused>>),
     /// The answer to the join is the first event.
-    Open {
-        body: StreamBody,
-        reader: EventStream,
-        /// What has come and not been read.
-        piece: Bytes,
-        /// Once the join is confirmed.
-        joined: Option<Replay>,
-    },
+    Open(Box<OpenStream>),
+}
+
+struct OpenStream {
+    body: StreamBody,
+    reader: EventStream,
+    /// What has come and not been read.
+    piece: Bytes,
+    /// Once the join is confirmed.
+    joined: Option<Replay>,
 }
 
 /// What comes before the live messages.
@@ -76,6 +78,13 @@ struct Replay {
 impl Replay {
     fn is_over(self) -> bool {
         self.last >= self.head
+    }
+}
+
+impl OpenStream {
+    /// Whether what comes next is a page that the session asks for.
+    fn is_asked_for(&self) -> bool {
+        self.joined.is_some_and(|replay| replay.is_asked_for && !replay.is_over())
     }
 }
 
@@ -100,7 +109,7 @@ impl Reading {
     /// The session asks for messages of the log: answered with the next one of the replay, or refused where there is none.
     pub(super) fn ask(&mut self, request: HistoryRequest) -> Option<ServerMessage> {
         match &self.step {
-            Step::Open { joined: Some(replay), .. } if replay.is_asked_for && !replay.is_over() => {
+            Step::Open(open) if open.is_asked_for() => {
                 self.page = Some(request);
                 None
             }
@@ -120,26 +129,23 @@ impl Reading {
                     Poll::Ready(Err(refused)) => return Poll::Ready(self.refused(&refused)),
                     Poll::Ready(Ok(body)) => {
                         let reader = EventStream::new(self.max_event);
-                        self.step = Step::Open { body, reader, piece: Bytes::new(), joined: None };
+                        let open = OpenStream { body, reader, piece: Bytes::new(), joined: None };
+                        self.step = Step::Open(Box::new(open));
                         continue;
                     }
                 },
                 // The replay goes on when it is asked for.
-                Step::Open { joined: Some(replay), .. }
-                    if replay.is_asked_for && !replay.is_over() && self.page.is_none() =>
-                {
-                    return Poll::Pending;
-                }
-                Step::Open { body, piece, .. } if piece.is_empty() => match body.poll_piece(cx) {
+                Step::Open(open) if open.is_asked_for() && self.page.is_none() => return Poll::Pending,
+                Step::Open(open) if open.piece.is_empty() => match open.body.poll_piece(cx) {
                     Poll::Pending => {}
                     Poll::Ready(Err(_)) => return Poll::Ready(Received::Lost),
                     Poll::Ready(Ok(next)) => {
-                        *piece = next;
+                        open.piece = next;
                         self.deadline.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
                         continue;
                     }
                 },
-                Step::Open { .. } => match self.read(decoder) {
+                Step::Open(_) => match self.read(decoder) {
                     Some(received) => return Poll::Ready(received),
                     None => continue,
                 },
@@ -152,7 +158,8 @@ impl Reading {
 
     /// Reads the next item of what has come; `None` where that is nothing for the session.
     fn read(&mut self, decoder: &mut ServerDecoder) -> Option<Received> {
-        let Step::Open { reader, piece, joined: replay, .. } = &mut self.step else { return None };
+        let Step::Open(open) = &mut self.step else { return None };
+        let OpenStream { reader, piece, joined: replay, .. } = &mut **open;
         let mut rest: &[u8] = piece;
         let item = reader.read(&mut rest);
         let read = piece.len() - rest.len();
