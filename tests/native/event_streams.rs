@@ -87,19 +87,19 @@ async fn nothing_is_lost_or_doubled_between_websocket_and_streams() {
         number
     };
     say().await;
-    let mut heard = contents(&mut hears, "5").await;
+    let mut told = contents(&mut hears, "5").await;
     proxy.refuse(true);
     proxy.cut();
     say().await;
     until_state_is_lost(&mut hears).await;
     let last = say().await;
-    heard.append(&mut contents(&mut hears, &last.to_string()).await);
+    told.append(&mut contents(&mut hears, &last.to_string()).await);
     proxy.refuse(false);
     until_read_only(&mut hears, false).await;
     let last = say().await;
-    heard.append(&mut contents(&mut hears, &last.to_string()).await);
+    told.append(&mut contents(&mut hears, &last.to_string()).await);
     let expected: Vec<String> = (1..=20).map(|number: u32| number.to_string()).collect();
-    assert_eq!(heard, expected);
+    assert_eq!(told, expected);
 }
 
 /// Until the connection is lost; messages that come before that fail.
