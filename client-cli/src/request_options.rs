@@ -39,8 +39,8 @@ pub(crate) fn token_location(
 }
 
 /// What `--transports` means for a room server.
-pub(crate) fn event_streams(transports: TransportsName) -> Result<EventStreams, Failure> {
-    transports.of_room_server().ok_or_else(|| {
+pub(crate) fn event_streams(transports: Option<TransportsName>) -> Result<EventStreams, Failure> {
+    transports.map_or(Some(EventStreams::Auto), TransportsName::of_room_server).ok_or_else(|| {
         Failure::usage("transports", "long polling is for Socket.IO only")
             .hint("use auto, websocket or sse, or add --protocol socketio")
     })

@@ -20,7 +20,8 @@ use focus::Focus;
 pub(crate) use namespaces::moved;
 use rejoin::messages::JoinReason;
 use rejoin::{
-    Event, Gap, GapReason, Message, Mode, Name, PERSONAL_ROOM, RoomState, SendId, State, Timestamp,
+    Event, Gap, GapReason, Message, Mode, Name, PERSONAL_ROOM, RoomChange, RoomState, SendId, State,
+    Timestamp,
 };
 use tokio::time::Instant;
 
@@ -242,12 +243,7 @@ impl EventPrinter {
     pub(crate) fn event(&mut self, event: &Event, at: Timestamp) {
         match event {
             Event::State(change) => self.state_changed(change, at),
-            Event::Room(change) if *change.room == *PERSONAL_ROOM => {
-                if let RoomState::Failed(code) | RoomState::Removed(code) = change.state {
-                    let why = describe::refusal(code, change.message.as_deref());
-                    self.notice(&format!("no notifications: {why}"));
-                }
-            }
+            Event::Room(change) if *change.room == *PERSONAL_ROOM => self.personal_room_changed(change),
             Event::Room(change) => {
                 let room = plain_name(&change.room);
                 let current = self.rooms.current().map(str::to_owned);
@@ -346,6 +342,14 @@ impl EventPrinter {
         }
     }
 
+    /// Tells that there are no notifications.
+    fn personal_room_changed(&mut self, change: &RoomChange) {
+        if let RoomState::Failed(code) | RoomState::Removed(code) = change.state {
+            let why = describe::refusal(code, change.message.as_deref());
+            self.notice(&format!("no notifications: {why}"));
+        }
+    }
+
     /// What is missing. Of several rooms the reason is told once.
     fn missing(&mut self, gap: &Gap) -> String {
         if self.told_gap.replace(gap.reason) == Some(gap.reason) {
@@ -381,7 +385,7 @@ struct Hidden(bool);
 mod tests {
     use super::*;
     use rejoin::messages::{Code, EntryMeta};
-    use rejoin::{Cause, CauseCode, JoinedRoom, RoomChange, SendReply, StateChange};
+    use rejoin::{Cause, CauseCode, JoinedRoom, SendReply, StateChange};
 
     pub(super) fn told(events: &[Event]) -> String {
         let mut printer = EventPrinter::new(Layout::Plain, Clock::new(true), &["lobby".to_owned()]);

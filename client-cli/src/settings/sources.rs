@@ -10,7 +10,7 @@ use crate::proxy_env::proxy_for;
 use crate::token::{self, TokenFrom};
 use crate::{files, request_options, sanitise, socket_io, suggested_options};
 use rejoin::backoff::Policy;
-use rejoin::{Config, Endpoint, EventStreams, Token};
+use rejoin::{Config, Endpoint, Token};
 use std::time::Duration;
 
 const URL_VARIABLE: &str = "REJOIN_URL";
@@ -177,10 +177,8 @@ impl ServerOptions {
         let protocol = self.protocol();
         let Self { url, arguments, profile } = self;
         let socket_io = socket_io::described(&arguments, profile.ack_text, profile.transports)?;
-        let event_streams = match arguments.transports.or(profile.transports) {
-            Some(transports) if socket_io.is_none() => request_options::event_streams(transports)?,
-            _ => EventStreams::Auto,
-        };
+        let transports = arguments.transports.or(profile.transports).filter(|_| socket_io.is_none());
+        let event_streams = request_options::event_streams(transports)?;
         let namespaces = socket_io::others(&arguments)?;
         let auth = socket_io::auth_fields(&arguments)?;
         let token_in_url = in_url.is_some();
