@@ -17,9 +17,6 @@ const WRITE_LATE: &str = "REJOIN_LATE_MISTAKES";
 /// What shows later than in this seed is one of them.
 const LATE: u64 = 50;
 
-/// Why what only several namespaces over one connection can show is not looked for.
-const IN_ONE_NAMESPACE: &str = "each client of a world is in one namespace: tests of the manager hold it";
-
 /// Mistakes that are not surely found within those seeds, and why. They are looked for in a long run only, and whatever a
 /// check finds leaves this list.
 const UNSEEN: &[(&str, &str)] = &[
@@ -95,17 +92,6 @@ const UNSEEN: &[(&str, &str)] = &[
         "the last send before a leave has to go while the join is awaited: in a test of the session",
     ),
     ("FetchOutlivesLoss", "costs ten seconds at most: then the page counts as one that does not come"),
-    ("NamespacesStayOpen", IN_ONE_NAMESPACE),
-    ("NamespaceTimersForgotten", IN_ONE_NAMESPACE),
-    ("NamespaceLossUntold", IN_ONE_NAMESPACE),
-    ("NamespaceFlushForgotten", IN_ONE_NAMESPACE),
-    ("NamespaceTokenOfFirst", IN_ONE_NAMESPACE),
-    ("EarlierStayHeard", IN_ONE_NAMESPACE),
-    ("NamespaceAskedTwice", IN_ONE_NAMESPACE),
-    ("NamespaceFramesApart", IN_ONE_NAMESPACE),
-    ("NamespaceLeftUnsaid", IN_ONE_NAMESPACE),
-    ("LateConsentKept", IN_ONE_NAMESPACE),
-    ("NamespaceAskedInOneBreath", IN_ONE_NAMESPACE),
     ("SioRecoveredTwice", "the server of this world keeps the newest place of a session, and no older one"),
 ];
 

@@ -115,6 +115,8 @@ sometimes! {
     ReaderCaughtUp = "a reader was where its log was in the end",
     SioOwnAnswered = "an own event of a Socket.IO client was answered",
     SioAnswersOwn = "an application answered an own event of a Socket.IO server",
+    SioInNamespace = "a namespace beside the first let a Socket.IO client in",
+    SioOpenedAnew = "a namespace that was left was opened anew",
     SioRestored = "a Socket.IO session was recovered by the server",
     SioRecovered = "a Socket.IO client was told that a room is recovered",
     SioGap = "a Socket.IO client was told of a gap",

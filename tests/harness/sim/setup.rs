@@ -73,6 +73,9 @@ impl Setup {
         schedule.extend(triggered_faults_of_readers::acts(seed, &plan, mix));
         schedule.extend(operator::acts(seed, &plan));
         plan.limits = SmallLimits::draw(seed, &plan);
+        let carried = socketio::carried(seed, &plan);
+        plan.socketio.extend(carried);
+        schedule.extend(socketio::carried_acts(seed, &plan));
         schedule.sort_by_key(|step| step.at);
         Self::new(seed, plan, schedule)
     }

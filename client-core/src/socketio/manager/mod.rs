@@ -257,7 +257,8 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
     fn flushed(&mut self, now: ClockReading, conn: ConnId, through: u64) {
         let count = self.members.len() + 1;
         self.turn = (self.turn + 1) % count;
-        for step in 0..count {
+        // Twice: what one has got rid of is room for those before it as well.
+        for step in 0..2 * count {
             match ((self.turn + step) % count).checked_sub(1) {
                 None => self.main_takes(now, Input::Flushed(conn, through)),
                 Some(at) if self.main.conn_up() == Some(conn) && !mutation!(NamespaceFlushForgotten) => {

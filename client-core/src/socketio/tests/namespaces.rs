@@ -39,8 +39,12 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::configured(Config::default())
+    }
+
+    fn configured(config: Config) -> Self {
         let now = ClockReading::new(Timestamp::from_millis(1), Duration::from_secs(1_800_000_000));
-        let (config, options) = (Config::default(), Options::default());
+        let options = Options::default();
         let mut manager = Manager::new(Namespace::default(), config, options, PERSONAL_ROOM.into(), 5);
         manager.custom_events("".into());
         Self { manager, now, conn: ConnId(0), last_frame: 0, story: Vec::new() }
@@ -538,4 +542,33 @@ fn the_cause_of_a_refusal_has_the_servers_words_and_data() {
     let cause = cause.expect("a cause");
     assert_eq!(cause.code, CauseCode::Unauthorized(4001));
     assert_eq!((&*cause.text, cause.data.as_deref()), ("not you", Some("{\"code\":7}")));
+}
+
+#[test]
+fn room_that_one_namespace_frees_by_a_flush_is_used_by_whichever_waits_for_it() {
+    let kept = |rig: &mut Rig| rig.story().iter().filter(|line| line.contains("kept of")).count();
+    for main_fills in [true, false] {
+        let mut rig = Rig::configured(Config { max_unflushed: 2_000, ..Config::default() });
+        rig.command(Command::Connect);
+        rig.let_in(None);
+        rig.open("/n", Credentials::Anonymous).unwrap();
+        rig.receive_in("/n", connected(None));
+        rig.flush();
+        // With either of them served first.
+        for _ in 0..2 {
+            rig.story();
+            let keep = || Command::Keep { key: "k".into(), frame: "x".repeat(1_900) };
+            if main_fills {
+                rig.command(keep());
+                rig.command_in("/n", keep());
+            } else {
+                rig.command_in("/n", keep());
+                rig.command(keep());
+            }
+            assert_eq!(kept(&mut rig), 1, "there is room for one");
+            rig.flush();
+            assert_eq!(kept(&mut rig), 1, "the other goes as soon as there is room");
+            rig.flush();
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::sim::client::{CANARY, EPOCH};
 use crate::sim::plan::Plan;
 use fastrand::Rng;
 use rejoin::machine::{ClockReading, ConnId, Credentials, JournalState};
-use rejoin::socketio::{Options, Session};
+use rejoin::socketio::{Manager, Namespace, Options};
 use rejoin::{Config, Name, Overflow, PERSONAL_ROOM, Timestamp, Token};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,8 +15,11 @@ use std::time::Duration;
 /// One of them in the world.
 #[derive(Debug)]
 pub(in crate::sim) struct SioClient {
-    /// The machine under test; `None` while there is no process.
-    pub(in crate::sim) session: Option<Session>,
+    /// The machine under test; `None` while there is no process, and of a client in a namespace beside the first, whose
+    /// machine is that of its carrier.
+    pub(in crate::sim) manager: Option<Manager>,
+    /// Where it is.
+    pub(in crate::sim) namespace: Namespace,
     /// What was planned for it.
     pub(in crate::sim) plan: SioPlan,
     /// Its user.
@@ -56,6 +59,8 @@ pub(in crate::sim) struct SioClient {
     pub(in crate::sim) refuses_joins: Vec<rejoin::messages::Code>,
     pub(in crate::sim) forgets_answers: u8,
     config: Config,
+    /// It has a source of tokens.
+    source: bool,
     slept: Micros,
 }
 
@@ -66,10 +71,9 @@ impl SioClient {
         let mut rng = Rng::with_seed(seed);
         let name = Name::from(format!("u{}", FIRST_USER + index));
         let source = plan.token_source.is_some();
-        let credentials =
-            if source { Credentials::Source } else { Credentials::Fixed(Self::token_text(&name, 0)) };
+        let namespace = own.carrier.map(|_| Namespace::new(&format!("/n{index}")));
+        let namespace = namespace.and_then(Result::ok).unwrap_or_default();
         let mut config = Config::default();
-        config.link.credentials = credentials;
         config.outbox.count = own.outbox;
         if plan.drop_oldest {
             config.outbox.overflow = Overflow::DropOldest;
@@ -77,8 +81,10 @@ impl SioClient {
         config.max_buffered = own.held;
         config.max_unflushed = 2 << 10;
         let wanted = BTreeSet::from([rng.usize(..plan.rooms)]);
-        Self {
-            session: None,
+        let mut client = Self {
+            manager: None,
+            namespace,
+            source,
             listed: BTreeMap::new(),
             resumes: None,
             leaving: BTreeMap::new(),
@@ -101,7 +107,14 @@ impl SioClient {
             forgets_answers: 0,
             config,
             slept: 0,
-        }
+        };
+        client.config.link.credentials = client.credentials();
+        client
+    }
+
+    /// What its first dial, or its namespace, is asked with.
+    pub(in crate::sim) fn credentials(&self) -> Credentials {
+        if self.source { Credentials::Source } else { Credentials::Fixed(Self::token_text(&self.name, 0)) }
     }
 
     fn token_text(name: &str, serial: u64) -> Token {
@@ -118,31 +131,27 @@ impl SioClient {
         let mut options = Options::new(self.plan.acks, Options::default().ack_timeout);
         options.transports = self.plan.transports;
         self.choice = Choice::new(self.plan.transports);
-        let mut session = Session::new(self.config.clone(), options, PERSONAL_ROOM.into(), self.rng.u64(..));
-        session.track_changes();
+        let (namespace, seed) = (self.namespace.clone(), self.rng.u64(..));
+        let mut manager = Manager::new(namespace, self.config.clone(), options, PERSONAL_ROOM.into(), seed);
+        manager.session_mut().track_changes();
         if self.plan.own {
-            session.custom_events("".into());
+            manager.custom_events("".into());
         }
         if self.plan.own && self.plan.manual {
-            session.manual_acks();
+            manager.manual_acks();
         }
         self.process += 1;
-        self.session = Some(session);
+        self.manager = Some(manager);
         self.stored = 0;
     }
 
     /// The process is gone, and everything that was in its memory.
     pub(in crate::sim) fn dies(&mut self) {
-        self.session = None;
+        self.manager = None;
         self.resumes = None;
         self.leaving.clear();
         self.process += 1;
         (self.due, self.dialing, self.frozen_until) = (None, None, None);
-    }
-
-    /// Whether it can take an input now.
-    pub(in crate::sim) fn is_running(&self) -> bool {
-        self.session.is_some() && self.frozen_until.is_none()
     }
 
     /// Its clocks.
@@ -168,7 +177,7 @@ impl SioClient {
 
     /// Looks up when the session's deadline comes, in world time.
     pub(in crate::sim) fn look_at_deadline(&mut self) {
-        let deadline = self.session.as_ref().and_then(Session::next_deadline);
+        let deadline = self.manager.as_ref().and_then(Manager::next_deadline);
         self.due = deadline.filter(|_| self.frozen_until.is_none()).map(|deadline| {
             let micros = deadline.since_start().as_nanos().div_ceil(1000);
             u64::try_from(micros).unwrap_or(u64::MAX).saturating_add(self.slept)

@@ -47,6 +47,8 @@ pub struct SioPlan {
     pub transports: Transports,
     /// Something lets no WebSocket through for a while.
     pub blockade: Option<Blockade>,
+    /// The client whose connection it has, in another namespace.
+    pub carrier: Option<usize>,
 }
 
 /// When a fault strikes that is aimed at something its server says.
@@ -150,6 +152,7 @@ pub(in crate::sim) fn plans(seed: u64, plan: &Plan, schedule: &[Step]) -> Vec<Si
         idempotent: false,
         transports: Transports::Auto,
         blockade: None,
+        carrier: None,
     };
     let mut plans: Vec<SioPlan> = (0..count).map(one).collect();
     let mut rng = Rng::with_seed(seed ^ OWN);
@@ -198,7 +201,7 @@ pub(in crate::sim) fn acts(seed: u64, plan: &Plan) -> Vec<Step> {
     steps
 }
 
-fn own(rng: &mut Rng) -> SioAction {
+pub(super) fn own(rng: &mut Rng) -> SioAction {
     let (asks, key) = (rng.bool(), rng.u8(..3));
     match rng.u8(..16) {
         0..=3 => SioAction::OwnSend {
@@ -215,7 +218,7 @@ fn own(rng: &mut Rng) -> SioAction {
     }
 }
 
-fn user(rng: &mut Rng, plan: &Plan) -> SioAction {
+pub(super) fn user(rng: &mut Rng, plan: &Plan) -> SioAction {
     let room = rng.usize(..plan.rooms);
     match rng.u8(..16) {
         0..=2 => SioAction::Join(room),

@@ -17,11 +17,17 @@ pub(in crate::sim) struct SioConn {
     /// Whose it is, and its number for it.
     pub(in crate::sim) client: usize,
     pub(in crate::sim) id: ConnId,
+    /// The connection over which it is had, of a namespace beside the first: its own ends are those of its time there.
+    pub(in crate::sim) carrier: Option<usize>,
     pub(in crate::sim) latency: Micros,
     pub(in crate::sim) up: Pipe,
     pub(in crate::sim) down: Pipe,
     /// The server has thrown the client out.
     pub(in crate::sim) dismissed: bool,
+    /// The answer of the namespace has come to the client.
+    pub(in crate::sim) is_answered: bool,
+    /// When the client has said goodbye to a namespace.
+    pub(in crate::sim) left_at: Option<Micros>,
     /// What has come to the client before the consent.
     pub(in crate::sim) before: Vec<ServerPacket>,
     /// The client still has its end, and since when.
@@ -50,6 +56,38 @@ pub(in crate::sim) struct SioConn {
     pub(in crate::sim) refused_at: BTreeMap<Name, Micros>,
     /// The last frame whose flush has not been reported.
     pub(in crate::sim) unflushed: Option<u64>,
+}
+
+impl SioConn {
+    /// One that has just reached the server, and that the client does not have yet.
+    pub(in crate::sim) fn new(client: usize, id: ConnId, now: Micros, latency: Micros) -> Self {
+        Self {
+            client,
+            id,
+            carrier: None,
+            latency,
+            up: Pipe::default(),
+            down: Pipe::default(),
+            dismissed: false,
+            is_answered: false,
+            left_at: None,
+            before: Vec::new(),
+            client_open: false,
+            opened: now,
+            closing: false,
+            server_open: true,
+            beats: 0,
+            heard: 0,
+            seat: None,
+            before_consent: false,
+            restored: None,
+            is_restored: false,
+            draining: false,
+            cut_at: None,
+            refused_at: BTreeMap::new(),
+            unflushed: None,
+        }
+    }
 }
 
 /// What a seat makes of a frame of the hub.

@@ -32,7 +32,7 @@ use super::plan::Plan;
 use super::readers::{Reader, Stream};
 use super::server::{Process, Server};
 use super::setup::Setup;
-use super::socketio::{Lost, SioClient, SioConn, SioOwn};
+use super::socketio::{Lost, SioClient, SioConn, SioOwn, SioPlan};
 use super::trace::Trace;
 use super::{Micros, SECOND};
 use fastrand::Rng;
@@ -116,6 +116,8 @@ pub(super) struct World {
     /// Sessions that may be recovered, by their names.
     sio_lost: BTreeMap<String, Lost>,
     sio_pids: u64,
+    /// The rooms that are being left in the present input.
+    sio_leaves: Vec<(usize, rejoin::Name)>,
     /// The rooms of which the hub has just said who is there.
     sio_presence_of: Option<Vec<rejoin::Name>>,
     sio_own: SioOwn,
@@ -188,7 +190,12 @@ impl World {
         let first = Server::new(&plan.server, rng.u64(..), None, plan.limits);
         let (nodes, shared) = nodes::begin(setup, first);
         let readers = (0..plan.readers.len()).map(|index| Reader::new(index, rng.u64(..), &plan)).collect();
-        let sios = (0..plan.socketio.len()).map(|index| SioClient::new(index, rng.u64(..), &plan)).collect();
+        let sio = |(index, own): (usize, &SioPlan)| {
+            // Those in other namespaces take nothing from what is drawn besides.
+            let seed = own.carrier.map_or_else(|| rng.u64(..), |_| setup.seed.rotate_left(17) ^ index as u64);
+            SioClient::new(index, seed, &plan)
+        };
+        let sios = plan.socketio.iter().enumerate().map(sio).collect();
         let mut checker = Checker::new(plan.server.dedupe_window, plan.legacy);
         checker.answers_kept = plan.server.in_flight;
         checker.several = plan.nodes.is_some();
@@ -211,6 +218,7 @@ impl World {
             sio_conns: Vec::new(),
             sio_lost: BTreeMap::new(),
             sio_pids: 0,
+            sio_leaves: Vec::new(),
             sio_presence_of: None,
             sio_own: SioOwn::default(),
             sio_asked: BTreeSet::new(),
@@ -369,13 +377,18 @@ impl World {
             }
         }
         if let Some(sio) = turn.checked_rem(self.sios.len()) {
-            let moment = self.sios[sio].is_running().then(|| self.sios[sio].moment(at));
+            let moment = self.sio_runs(sio).then(|| self.sios[sio].moment(at));
             if let Some(moment) = moment
-                && let Some(session) = self.sios[sio].session.as_mut()
+                && let Some(manager) = self.sios[sio].manager.as_mut()
             {
-                session.handle(moment, Input::Tick);
-                if let Some(output) = session.poll() {
+                manager.handle(moment, Input::Tick);
+                if let Some(output) = manager.poll() {
                     self.checker.violated(format!("sio{sio} does {output:?} at a tick before its time"));
+                }
+                if let Some((namespace, output)) = manager.poll_namespace() {
+                    self.checker.violated(format!(
+                        "sio{sio} does {output:?} in {namespace} at a tick before its time"
+                    ));
                 }
             }
         }

@@ -11,9 +11,26 @@ use rejoin::socketio::{ServerPacket, Session};
 use rejoin::{Hint, Name, SendId, State};
 use rejoin_server::hub;
 
+/// Whether this befalls the connection or the process of a client.
+fn is_of_process(act: &SioAction) -> bool {
+    matches!(
+        act,
+        SioAction::Cut { .. }
+            | SioAction::Vanish { .. }
+            | SioAction::Hold { .. }
+            | SioAction::Freeze(_)
+            | SioAction::Sleep(_)
+            | SioAction::Crash(_)
+            | SioAction::Hint(_)
+            | SioAction::End
+    )
+}
+
 impl World {
     pub(in crate::sim::world) fn sio_act(&mut self, client: usize, act: SioAction) {
-        let runs = self.sios[client].is_running();
+        // The connection and the process are those of the first.
+        let client = if is_of_process(&act) { self.sio_main(client) } else { client };
+        let runs = self.sio_runs(client);
         let newest = self.sio_newest(client);
         match act {
             SioAction::Join(room) if runs && self.sios[client].wanted.insert(room) => {
@@ -62,7 +79,9 @@ impl World {
             }
             SioAction::Freeze(time) if runs => self.sio_freezes(client, time),
             SioAction::Sleep(time) if runs => {
-                self.sios[client].sleeps(time);
+                for one in self.sio_process(client) {
+                    self.sios[one].sleeps(time);
+                }
                 self.sio_freezes(client, time);
             }
             SioAction::Crash(down) if runs => self.sio_crashes(client, down),
@@ -133,7 +152,9 @@ impl World {
     }
 
     fn sio_freezes(&mut self, client: usize, time: u64) {
-        self.sios[client].frozen_until = Some(self.now + time);
+        for one in self.sio_process(client) {
+            self.sios[one].frozen_until = Some(self.now + time);
+        }
         self.sios[client].look_at_deadline();
         self.later(time, SimEvent::SioEvent(SioEvent::Thaws { client }));
     }
@@ -142,7 +163,9 @@ impl World {
         if self.sios[client].frozen_until.is_none_or(|until| until > self.now) {
             return;
         }
-        self.sios[client].frozen_until = None;
+        for one in self.sio_process(client) {
+            self.sios[one].frozen_until = None;
+        }
         self.checker.counts_anew(self.sio_link(client));
         self.sio_input(client, Input::Hint(Hint::Woke));
     }
@@ -154,6 +177,13 @@ impl World {
                 self.sio_learns(index);
             }
         }
+        for one in self.sio_process(client) {
+            self.sio_dies(one);
+        }
+        self.later(down, SimEvent::SioEvent(SioEvent::Starts { client }));
+    }
+
+    fn sio_dies(&mut self, client: usize) {
         let stores = self.sios[client].plan.stores;
         let disk = self.sios[client].disk.as_ref().filter(|_| stores).map(|disk| disk.saved());
         let keys: Vec<Key> = disk.map_or(Vec::new(), |disk| {
@@ -163,13 +193,17 @@ impl World {
         self.sio_own_died(client);
         self.sios[client].dies();
         self.sios[client].is_closed = false;
-        self.later(down, SimEvent::SioEvent(SioEvent::Starts { client }));
     }
 
     pub(super) fn sio_reopens(&mut self, client: usize) {
-        if std::mem::take(&mut self.sios[client].is_closed) && self.sios[client].session.is_some() {
+        if self.sios[client].plan.carrier.is_some() {
+            self.sios[client].is_closed = false;
+            return self.sio_opens_anew(client);
+        }
+        if std::mem::take(&mut self.sios[client].is_closed) && self.sios[client].manager.is_some() {
             self.checker.revived(self.sio_link(client));
             self.sio_command(client, Command::Connect);
+            self.sio_reopens_carried(client);
         }
     }
 
@@ -186,8 +220,8 @@ impl World {
                 self.sio_reopens(client);
             }
             self.sio_answers_all(client);
-            let state = self.sios[client].session.as_ref().map(Session::state);
-            if state == Some(State::Failed) && self.sios[client].is_running() {
+            let state = self.sio_session(client).map(Session::state);
+            if state == Some(State::Failed) && self.sio_runs(client) {
                 self.checker.revived(self.sio_link(client));
                 let token = self.sios[client].token();
                 self.sio_command(client, Command::SetToken(token));
@@ -197,8 +231,11 @@ impl World {
     }
 
     pub(in crate::sim::world) fn sio_lives(&self, client: usize) -> bool {
-        let state = self.sios[client].session.as_ref().map(Session::state);
-        !matches!(state, None | Some(State::Failed | State::Closed))
+        // Whoever has no connection of its own waits for its carrier's.
+        [client, self.sio_main(client)].iter().all(|one| {
+            let state = self.sio_session(*one).map(Session::state);
+            !matches!(state, None | Some(State::Failed | State::Closed))
+        })
     }
 
     /// Who of them is to be in a room: their names and numbers.
@@ -212,7 +249,7 @@ impl World {
             if !self.sio_lives(client) {
                 continue;
             }
-            let Some(session) = &self.sios[client].session else { continue };
+            let Some(session) = self.sio_session(client) else { continue };
             let (state, ready, left) =
                 (session.state(), session.is_ready(), session.diagnostics().outbox_len);
             if !ready || left > 0 {
@@ -265,6 +302,9 @@ impl World {
             self.sio_command(client, Command::Close);
         }
         for index in 0..self.sio_conns.len() {
+            if self.sio_conns[index].carrier.is_some() {
+                continue;
+            }
             // That it is gone is learnt by silence, which takes longer than there is.
             if self.sio_conns[index].server_open && self.sio_conns[index].up.vanishing {
                 self.sio_gone(index, false);
@@ -275,8 +315,10 @@ impl World {
 
     pub(in crate::sim::world) fn sios_have_left(&mut self) {
         for client in 0..self.sios.len() {
-            let state = self.sios[client].session.as_ref().map(Session::state);
-            if state != Some(State::Closed) {
+            let state = self.sio_session(client).map(Session::state);
+            // A namespace that was left is none any more.
+            let is_gone = state.is_none() && self.sios[client].plan.carrier.is_some();
+            if state != Some(State::Closed) && !is_gone {
                 self.checker.violated(format!("14: sio{client} is {state:?} after close"));
             }
         }

@@ -10,9 +10,8 @@ use rejoin::socketio::{ClientEvent, ClientPacket, EngineTransport, ServerPacket,
 impl World {
     /// A dial takes the right transport. Gives how it fails, if something on the way blocks that.
     pub(super) fn sio_takes_transport(&mut self, client: usize) -> Option<DialErrorKind> {
-        let state = &mut self.sios[client];
-        let right = state.choice.dials();
-        let taken = state.session.as_ref().map(Session::transport);
+        let right = self.sios[client].choice.dials();
+        let taken = self.sio_session(client).map(Session::transport);
         if taken != Some(right) {
             self.checker.violated(format!("S: sio{client} dials by {taken:?}, and {right:?} is right"));
         }
@@ -22,15 +21,16 @@ impl World {
 
     /// The engine has said its first word: a connection by long polling may move.
     pub(super) fn sio_engine_answers(&mut self, client: usize, id: ConnId) {
-        let state = &mut self.sios[client];
-        state.choice.answered();
-        let session = state.session.as_ref();
+        self.sios[client].choice.answered();
+        let session = self.sio_session(client);
         let polls = session.is_some_and(|session| session.transport() == EngineTransport::Polling);
+        let upgrades = session.is_some_and(Session::upgrades);
+        let state = &mut self.sios[client];
         let blocked = state.plan.blockade.is_some_and(|blockade| blockade.is_there(self.now));
         if polls {
             self.checker.cover.reach(Sometimes::SioPolls);
         }
-        if polls && session.is_some_and(Session::upgrades) && !blocked && state.rng.bool() {
+        if polls && upgrades && !blocked && state.rng.bool() {
             state.choice.upgraded();
             self.sio_input(client, Input::Upgraded(id));
         }
@@ -41,10 +41,10 @@ impl World {
         match message {
             ClientPacket::Disconnect => self.sio_conns[index].closing = true,
             ClientPacket::Emit { event: ClientEvent::Leave { room }, .. } => {
-                let through = self.sios[client].leaving.get(room).copied().unwrap_or(0);
-                if let Some(open) = self.checker.sio_open_in(client, place(room, 0), through) {
-                    self.checker
-                        .violated(format!("S: sio{client} leaves {room} before the fate of {open} is known"));
+                self.sio_leaves.push((client, room.clone()));
+                // What is told in another namespace is heard when all is written.
+                if self.sios[client].plan.carrier.is_none() {
+                    self.sio_leaves_rightly();
                 }
             }
             ClientPacket::Connect { resume, .. } => {
@@ -57,6 +57,17 @@ impl World {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Who leaves a room knows what has become of what was sent there before.
+    pub(super) fn sio_leaves_rightly(&mut self) {
+        for (client, room) in std::mem::take(&mut self.sio_leaves) {
+            let through = self.sios[client].leaving.get(&room).copied().unwrap_or(0);
+            if let Some(open) = self.checker.sio_open_in(client, place(&room, 0), through) {
+                self.checker
+                    .violated(format!("S: sio{client} leaves {room} before the fate of {open} is known"));
+            }
         }
     }
 

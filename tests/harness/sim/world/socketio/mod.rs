@@ -1,10 +1,13 @@
-//! Clients that speak Socket.IO: what their driver does, and nothing more. Their server is in `serving`, what happens to
-//! them in `actions`.
+//! Clients that speak Socket.IO: what their driver does, and nothing more. Their connections are in `wire`, the namespaces beside
+//! the first in `namespaces`, their server is in `serving` and `translation`, what happens to them in `actions`.
 
 mod actions;
 mod driver_rules;
+mod namespaces;
 mod own;
 mod serving;
+mod translation;
+mod wire;
 
 use super::driver::is_the_same;
 use super::{SimEvent, World};
@@ -12,14 +15,11 @@ use crate::sim::SECOND;
 use crate::sim::action::{Trigger, TriggerSource};
 use crate::sim::checker::{Key, key, place};
 use crate::sim::client::CANARY;
-use crate::sim::net::{Packet, Pipe};
-use crate::sim::plan::DialFaults;
 use crate::sim::server::Process;
-use crate::sim::socketio::{FIRST_USER, SioConn};
+use crate::sim::socketio::FIRST_USER;
 use rejoin::machine::{Command, ConnId, Disconnect, Input, OutboundMessage, Output};
-use rejoin::socketio::{ClientEvent, ClientPacket, ServerPacket, Session};
-use rejoin::{CauseCode, DialError, DialErrorKind, Event, RoomState, SendId, State, Token};
-use std::collections::BTreeMap;
+use rejoin::socketio::{ClientPacket, Manager, ServerPacket};
+use rejoin::{CauseCode, DialError, Event, RoomState, SendId, State, Token};
 use std::time::Duration;
 
 type SioInput = Input<String, rejoin::Name, ServerPacket>;
@@ -121,20 +121,29 @@ impl World {
     }
 
     fn sio_starts(&mut self, client: usize) {
-        if self.sios[client].session.is_some() {
+        // A process is begun by the client that has the connection.
+        if self.sios[client].manager.is_some() || self.sios[client].plan.carrier.is_some() {
             return;
         }
         let plan = &self.sios[client].plan;
         self.checker.sio_is(client, plan.acks, plan.held < 1000, plan.personal);
         self.checker.reader_restarts(self.sio_link(client));
-        let personal = plan.personal;
         self.sios[client].begins();
         if let Some(disk) = &mut self.sios[client].disk {
             disk.assign_restored_ids();
             let disk = disk.saved();
             self.sio_input(client, Input::Restore(Box::new(disk)));
         }
+        self.sio_wants(client);
+        for carried in self.sio_carried(client) {
+            self.sio_opens(carried);
+        }
+    }
+
+    /// What its user wants of one that has just begun.
+    fn sio_wants(&mut self, client: usize) {
         self.checker.sio_began(client);
+        let personal = self.sios[client].plan.personal;
         let rooms: Vec<usize> = self.sios[client].wanted.iter().copied().collect();
         for room in rooms {
             self.sio_command(client, Command::Join(Self::room(room).into()));
@@ -159,36 +168,65 @@ impl World {
         }
     }
 
-    /// Tells a session something, and does what it wants.
+    /// Tells a session something, and does what it and those beside it want.
     fn sio_input(&mut self, client: usize, input: SioInput) {
         if self.trace.is_readable() && !matches!(input, Input::Tick) {
             self.trace.note(self.now, "socketio", format_args!("{client} {input:?}"));
         }
-        let now = self.sios[client].moment(self.now);
-        let Some(session) = &mut self.sios[client].session else { return };
-        session.handle(now, input);
-        while let Some(output) = self.sios[client].session.as_mut().and_then(Session::poll) {
-            self.sio_output(client, output);
+        let main = self.sio_main(client);
+        let (now, namespace) = (self.sios[main].moment(self.now), self.sios[client].namespace.clone());
+        let Some(manager) = &mut self.sios[main].manager else { return };
+        if client == main {
+            manager.handle(now, input);
+        } else {
+            manager.handle_namespace(now, &namespace, input);
         }
-        self.sio_saves(client);
-        let Some(session) = &self.sios[client].session else { return };
+        self.sio_does(main);
+        self.sio_leaves_rightly();
+        self.sio_saves(main);
+        self.sio_is_in_bounds(main);
+        for carried in self.sio_carried(main) {
+            self.sio_is_in_bounds(carried);
+        }
+        self.sios[main].look_at_deadline();
+    }
+
+    /// Does what the sessions of a process want: first what is of the connection, and then what is told in other namespaces.
+    fn sio_does(&mut self, main: usize) {
+        while let Some(manager) = &mut self.sios[main].manager {
+            if let Some(output) = manager.poll() {
+                self.sio_output(main, output);
+            } else if let Some((namespace, output)) = manager.poll_namespace() {
+                match self.sio_in(main, &namespace) {
+                    Some(carried) => self.sio_output(carried, output),
+                    None => self.checker.violated(format!("sio{main} wants {output:?} in {namespace}")),
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn sio_is_in_bounds(&mut self, client: usize) {
+        let Some(session) = self.sio_session(client) else { return };
         let (diagnostics, (sends, held)) = (session.diagnostics(), self.sios[client].bounds());
+        let ended = matches!(session.state(), State::Closed | State::Failed);
+        let (has_timer, is_ready) = (session.next_deadline().is_some(), session.is_ready());
         if diagnostics.outbox_len > sends || diagnostics.buffered > held {
             self.checker.violated(format!("8: sio{client} is over its bounds: {diagnostics:?}"));
         }
-        let ended = matches!(session.state(), State::Closed | State::Failed);
-        if ended && session.next_deadline().is_some() {
+        if ended && has_timer {
             self.checker.violated(format!("14: sio{client} has ended and has a timer"));
         }
-        if session.is_ready() && !self.checker.sio_knows_ready(client) {
+        if is_ready && !self.checker.sio_knows_ready(client) {
             self.checker.violated(format!("S: sio{client} is ready, and was not told so"));
         }
-        self.sios[client].look_at_deadline();
     }
 
     fn sio_saves(&mut self, client: usize) {
         let state = &mut self.sios[client];
-        let Some(session) = state.session.as_mut().filter(|_| state.plan.stores) else { return };
+        let manager = state.manager.as_mut().filter(|_| state.plan.stores);
+        let Some(session) = manager.map(Manager::session_mut) else { return };
         if state.disk.is_some() && session.changes() == state.stored {
             return;
         }
@@ -261,6 +299,7 @@ impl World {
         {
             self.sios[client].choice.told(cause.code);
         }
+        self.sio_is_out(client, event);
         if self.sio_told_own(client, event) {
             return;
         }
@@ -308,217 +347,6 @@ impl World {
                 self.checker.sio_ended(self.sio_link(client));
             }
             _ => {}
-        }
-    }
-
-    /// The connection with this number, if the client still has it.
-    fn sio_socket(&self, client: usize, id: ConnId) -> Option<usize> {
-        self.sio_conns.iter().rposition(|conn| conn.client == client && conn.id == id && conn.client_open)
-    }
-
-    /// The newest connection that a client has.
-    fn sio_newest(&self, client: usize) -> Option<usize> {
-        self.sio_conns.iter().rposition(|conn| conn.client == client && conn.client_open)
-    }
-
-    fn sio_dials(&mut self, client: usize, id: ConnId, attempt: u32) {
-        let link = self.sio_link(client);
-        let open = self.sio_conns.iter().filter(|conn| conn.client == client && conn.client_open).count();
-        let state = &mut self.sios[client];
-        let sockets = open + usize::from(state.dialing.is_some());
-        state.dialing = Some(id);
-        let (process, monotonic) = (state.process, state.monotonic(self.now));
-        let (luck, detail) = (state.rng.u8(..100), state.rng.u32(..));
-        self.checker.dialled(link, monotonic, attempt, sockets, false);
-        self.moment(TriggerSource::Sio(client), Trigger::Dials);
-        let blocked = self.sio_takes_transport(client);
-        let faults = if self.calm { DialFaults::default() } else { self.plan.dial };
-        let latency = self.plan.latency.0.midpoint(self.plan.latency.1);
-        let error = if let Some(how) = blocked {
-            DialError::new(how, "")
-        } else if luck < faults.refused / 2 {
-            DialError::new(DialErrorKind::Refused, "")
-        } else if luck < faults.refused / 2 + faults.hang / 2 {
-            return;
-        } else if luck >= 100 - faults.http / 4 {
-            let status = [429, 500, 502, 503][detail as usize % 4];
-            let retry_after = (detail & 8 == 0).then(|| Duration::from_secs(u64::from(detail >> 8) % 31));
-            DialError::new(DialErrorKind::Http(status), "").with_retry_after(retry_after)
-        } else {
-            return self.later(latency, SimEvent::SioEvent(SioEvent::Reaches { client, process, id }));
-        };
-        let ends = SioEvent::DialEnds { client, process, id, result: Err(error) };
-        self.later(2 * latency, SimEvent::SioEvent(ends));
-    }
-
-    fn sio_reaches(&mut self, client: usize, process: u64, id: ConnId) {
-        let (least, most) = self.plan.latency;
-        let latency = self.sios[client].rng.u64(least..=most);
-        let result = match self.nodes[0].process {
-            Process::Frozen(_) => return,
-            Process::Down(_) => Err(DialError::new(DialErrorKind::Refused, "")),
-            Process::Up if self.nodes[0].draining_until.is_some() => {
-                let retry_after = Some(Duration::from_secs(2));
-                Err(DialError::new(DialErrorKind::Http(503), "").with_retry_after(retry_after))
-            }
-            Process::Up => {
-                self.sio_conns.push(SioConn {
-                    client,
-                    id,
-                    latency,
-                    up: Pipe::default(),
-                    down: Pipe::default(),
-                    dismissed: false,
-                    before: Vec::new(),
-                    client_open: false,
-                    opened: self.now,
-                    closing: false,
-                    server_open: true,
-                    beats: 0,
-                    heard: 0,
-                    seat: None,
-                    before_consent: false,
-                    restored: None,
-                    is_restored: false,
-                    draining: false,
-                    cut_at: None,
-                    refused_at: BTreeMap::new(),
-                    unflushed: None,
-                });
-                Ok(self.sio_conns.len() - 1)
-            }
-        };
-        if let Ok(index) = result {
-            // The upgrade's answer comes before the engine's first word.
-            self.sio_conns[index].down.hold(self.now + latency + 1);
-            self.sio_greets(index);
-        }
-        let ends = SioEvent::DialEnds { client, process, id, result };
-        self.later(latency, SimEvent::SioEvent(ends));
-    }
-
-    fn sio_dial_ends(&mut self, client: usize, process: u64, id: ConnId, result: Result<usize, DialError>) {
-        let state = &self.sios[client];
-        let same = state.process == process && state.session.is_some();
-        let awaited = same && state.dialing == Some(id);
-        if awaited {
-            self.sios[client].dialing = None;
-        }
-        match result {
-            Ok(index) if awaited => {
-                self.sio_conns[index].client_open = true;
-                self.sio_conns[index].opened = self.now;
-                self.sio_input(client, Input::Opened(id));
-            }
-            Ok(index) => self.sio_learns(index),
-            Err(error) if awaited => self.sio_input(client, Input::DialFailed(id, error)),
-            Err(_) => {}
-        }
-    }
-
-    fn sio_writes(&mut self, client: usize, index: usize, frame: u64, message: ClientPacket) {
-        if let ClientPacket::Emit { event: ClientEvent::Send { content, .. }, .. } = &message {
-            let disk = self.sios[client].disk.as_ref().filter(|_| self.sios[client].plan.stores);
-            let on_disk =
-                disk.is_some_and(|disk| disk.saved().sends.iter().any(|send| send.content == *content));
-            let clock = self.sios[client].monotonic(self.now);
-            self.checker.sio_writes(client, index, clock, content, on_disk);
-            self.sio_observe_own(client, index, content, false);
-        }
-        match &message {
-            ClientPacket::Custom { event, .. } => self.sio_observe_own(client, index, event, true),
-            ClientPacket::Kept(event) => self.sio_observe_kept(client, index, event),
-            _ => {}
-        }
-        self.sio_writes_rightly(client, index, &message);
-        if let ClientPacket::Emit { event, .. } = &message {
-            match event {
-                ClientEvent::Send { .. } => self.moment(TriggerSource::Sio(client), Trigger::Transmits),
-                ClientEvent::Join { .. } => self.moment(TriggerSource::Sio(client), Trigger::Asks),
-                ClientEvent::Leave { .. } => self.moment(TriggerSource::Sio(client), Trigger::Leaves),
-            }
-        }
-        if self.trace.is_readable() {
-            self.trace.note(self.now, "socketio", format_args!("{client} writes {message:?} to {index}"));
-        }
-        let conn = &mut self.sio_conns[index];
-        let latency = conn.latency;
-        if let Some((end, at)) = conn.up.write(self.now, latency, &Packet::Ping) {
-            let up = SioEvent::Up { conn: index, end, packet: Box::new(message) };
-            self.at(at, SimEvent::SioEvent(up));
-        }
-        if self.sio_conns[index].unflushed.replace(frame).is_none() {
-            let late = !self.calm && self.sios[client].rng.u8(..100) < self.plan.late_flush;
-            let wait = if late { self.sios[client].rng.u64(..SECOND / 5) } else { 0 };
-            self.later(wait, SimEvent::SioEvent(SioEvent::Flushed { conn: index }));
-        }
-    }
-
-    fn sio_arrives(&mut self, index: usize, end: u64, packet: ServerPacket) {
-        if !self.sio_conns[index].down.take(end) || !self.sio_conns[index].client_open {
-            return;
-        }
-        let (client, id) = (self.sio_conns[index].client, self.sio_conns[index].id);
-        if matches!(packet, ServerPacket::Connected(_)) {
-            let restored = self.sio_conns[index].restored.clone();
-            self.checker.sio_consent(client, restored.as_deref());
-        }
-        let own = Self::own_event_of(&packet);
-        let engine = matches!(packet, ServerPacket::Open(_));
-        let is_up = self.sios[client].session.as_ref().map(Session::state) == Some(State::Connected);
-        // Before the consent it is not known yet what an event belongs to.
-        if matches!(packet, ServerPacket::Connected(_)) {
-            let held = std::mem::take(&mut self.sio_conns[index].before);
-            let goes_on = self.sio_conns[index].restored.is_some();
-            self.sio_may_resume(client, &packet);
-            for event in held.iter().filter(|_| goes_on) {
-                self.sio_may_resume(client, event);
-            }
-        } else if is_up {
-            self.sio_may_resume(client, &packet);
-        } else if matches!(packet, ServerPacket::Event(_)) {
-            self.sio_conns[index].before.push(packet.clone());
-        }
-        let is_dismissed = matches!(packet, ServerPacket::Disconnected) && is_up;
-        self.sio_input(client, Input::Received(id, packet));
-        let state = self.sios[client].session.as_ref().map(Session::state);
-        if is_dismissed && !matches!(state, Some(State::Failed | State::Closing | State::Closed)) {
-            self.checker.violated(format!("S: sio{client} was thrown out, and is {state:?}"));
-        }
-        if engine && self.sio_conns[index].client_open {
-            self.sio_engine_answers(client, id);
-        }
-        let is_in = self.sio_conns[index].client_open
-            && self.sios[client].session.as_ref().map(Session::state) == Some(State::Connected);
-        if let Some(number) = own.filter(|_| is_in) {
-            self.sio_has_heard_own(client, number);
-        }
-    }
-
-    /// The client's end of a connection is gone.
-    fn sio_hangs_up(&mut self, index: usize) {
-        if std::mem::take(&mut self.sio_conns[index].client_open) {
-            let (client, opened) = (self.sio_conns[index].client, self.sio_conns[index].opened);
-            self.checker.lost(self.sio_link(client), self.now - opened);
-        }
-    }
-
-    /// The client learns that a connection is gone.
-    fn sio_loses(&mut self, index: usize, how: Disconnect) {
-        if !self.sio_conns[index].client_open {
-            return;
-        }
-        let (client, id) = (self.sio_conns[index].client, self.sio_conns[index].id);
-        self.sio_hangs_up(index);
-        self.sio_input(client, Input::Closed(id, how));
-    }
-
-    /// The server is about to learn that the client's end is gone, unless nothing reaches it.
-    fn sio_learns(&mut self, index: usize) {
-        let conn = &mut self.sio_conns[index];
-        let latency = conn.latency;
-        if let Some((_, at)) = conn.up.write(self.now, latency, &Packet::Reset) {
-            self.at(at, SimEvent::SioEvent(SioEvent::Gone { conn: index }));
         }
     }
 

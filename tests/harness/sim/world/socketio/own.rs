@@ -27,7 +27,7 @@ fn event(number: u64) -> ServerMessage {
 
 impl World {
     pub(super) fn sio_act_own(&mut self, client: usize, act: SioAction) {
-        if !self.sios[client].plan.own || !self.sios[client].is_running() {
+        if !self.sios[client].plan.own || !self.sio_runs(client) {
             return;
         }
         match act {
@@ -67,7 +67,7 @@ impl World {
 
     /// The faults stop: what waits for an application's answer gets it.
     pub(super) fn sio_answers_all(&mut self, client: usize) {
-        while self.sios[client].is_running()
+        while self.sio_runs(client)
             && let Some((ack, number)) = self.sio_own.next_open(client, 0)
         {
             self.sio_answers_own(client, ack, number);
@@ -76,7 +76,7 @@ impl World {
 
     /// An application answers an event. Over a connection that is one that counts.
     fn sio_answers_own(&mut self, client: usize, ack: u64, number: u64) {
-        let connected = self.sios[client].session.as_ref().map(Session::state) == Some(State::Connected);
+        let connected = self.sio_session(client).map(Session::state) == Some(State::Connected);
         let here = self.sio_newest(client).filter(|_| connected);
         self.sio_own.counts = (here.is_some() && here == self.sio_own.conn_of(number)).then_some(ack);
         self.sio_command(client, Command::Answer { ack, arguments: answer_to(number) });

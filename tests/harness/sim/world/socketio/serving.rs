@@ -7,12 +7,11 @@ use crate::sim::checker::{key, place};
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::Packet;
 use crate::sim::server::Process;
-use crate::sim::socketio::{Delivered, FIRST_USER, Lost, Member, SioTrigger};
+use crate::sim::socketio::{FIRST_USER, Lost, Member, SioTrigger};
 use crate::sim::world::{SimEvent, World};
 use rejoin::Name;
 use rejoin::machine::{Disconnect, ServerMessage};
 use rejoin::messages::json::encode_client;
-use rejoin::messages::{EntryMeta, Joined, Notification};
 use rejoin::socketio::{
     Answer, ClientEvent, ClientPacket, ConnectError, Connected, Handshake, Resume, ServerEvent, ServerPacket,
     TrailingArg,
@@ -20,14 +19,14 @@ use rejoin::socketio::{
 use rejoin_server::hub::{self, RoomPosition};
 
 /// The hub's numbers of these connections begin here.
-const FIRST: u64 = 1 << 33;
+pub(super) const FIRST: u64 = 1 << 33;
 
 /// An event without a place.
-fn event(message: ServerMessage) -> ServerEvent {
+pub(super) fn event(message: ServerMessage) -> ServerEvent {
     ServerEvent { ack: None, trailing: None, message, data_before_trailing: None }
 }
 
-fn trailing(offset: String) -> TrailingArg {
+pub(super) fn trailing(offset: String) -> TrailingArg {
     TrailingArg { text: offset.into(), follows_object: true }
 }
 
@@ -40,7 +39,7 @@ fn room_of(event: &ClientEvent) -> Name {
 }
 
 /// The personal stream, as the hub calls it.
-fn stream(client: usize) -> Name {
+pub(super) fn stream(client: usize) -> Name {
     Name::from(format!("@u{}", FIRST_USER + client))
 }
 
@@ -83,7 +82,8 @@ impl World {
             ServerPacket::Event(event) if event.trailing.is_some() => Some(SioTrigger::Message),
             _ => None,
         };
-        let conn = &mut self.sio_conns[index];
+        let carrier = self.sio_carrier(index);
+        let conn = &mut self.sio_conns[carrier];
         let latency = conn.latency;
         if let Some((end, at)) = conn.down.write(self.now, latency, &Packet::Ping) {
             let down = SioEvent::Down { conn: index, end, packet: Box::new(packet) };
@@ -91,7 +91,7 @@ impl World {
         }
         let conn = &mut self.sio_conns[index];
         if let Some((_, luck)) = conn.cut_at.take_if(|(aimed, _)| Some(*aimed) == moment) {
-            self.sio_cut(index, luck, false);
+            self.sio_cut(carrier, luck, false);
         }
     }
 
@@ -109,7 +109,8 @@ impl World {
     }
 
     /// The server ends a connection.
-    fn sio_ends(&mut self, index: usize, how: Disconnect, for_good: bool) {
+    pub(super) fn sio_ends(&mut self, index: usize, how: Disconnect, for_good: bool) {
+        let index = self.sio_carrier(index);
         self.sio_gone(index, for_good);
         let conn = &mut self.sio_conns[index];
         let latency = conn.latency;
@@ -124,6 +125,11 @@ impl World {
             return;
         }
         self.sio_vacates(index, for_good);
+        for carried in 0..self.sio_conns.len() {
+            if self.sio_conns[carried].carrier == Some(index) {
+                self.sio_gone(carried, for_good);
+            }
+        }
     }
 
     /// A seat is left: for good, or its session may be recovered.
@@ -150,6 +156,9 @@ impl World {
         for index in 0..self.sio_conns.len() {
             if std::mem::take(&mut self.sio_conns[index].server_open) {
                 self.sio_conns[index].seat = None;
+                if self.sio_conns[index].carrier.is_some() {
+                    continue;
+                }
                 let luck = self.rng.u64(..);
                 self.sio_cut(index, luck, true);
             }
@@ -187,13 +196,14 @@ impl World {
     }
 
     pub(super) fn sio_reaches_server(&mut self, index: usize, end: u64, packet: ClientPacket) {
-        if !self.sio_conns[index].up.take(end) || !self.sio_conns[index].server_open {
+        let carrier = self.sio_carrier(index);
+        if !self.sio_conns[carrier].up.take(end) || !self.sio_conns[index].server_open {
             return;
         }
         if self.sio_conns[index].dismissed {
             return;
         }
-        self.sio_conns[index].heard = self.sio_conns[index].beats;
+        self.sio_conns[carrier].heard = self.sio_conns[carrier].beats;
         match packet {
             ClientPacket::Connect { token, resume } => {
                 let client = self.sio_conns[index].client;
@@ -204,6 +214,7 @@ impl World {
                 }
             }
             ClientPacket::Emit { ack, event } => self.sio_serves(index, ack, event),
+            ClientPacket::Disconnect if carrier != index => self.sio_gone(index, true),
             ClientPacket::Disconnect => self.sio_vacates(index, true),
             ClientPacket::Ack { id }
                 if !self.sio_asked.remove(&id) && !self.sio_takes_answer(index, id, None) =>
@@ -308,7 +319,7 @@ impl World {
         }
     }
 
-    fn sio_consents(&mut self, index: usize) {
+    pub(super) fn sio_consents(&mut self, index: usize) {
         if !self.sio_conns[index].server_open {
             return;
         }
@@ -384,198 +395,6 @@ impl World {
         self.checker.sio_speaks = says.map(|_| index);
         self.hub(hub::Input::Frame { conn: hub::ConnId(FIRST + index as u64), text: &text });
         self.checker.sio_speaks = None;
-    }
-
-    /// What the hub says to such a client; gives back what is for others.
-    pub(in crate::sim::world) fn sio_hub_output(&mut self, output: hub::Output) -> Option<hub::Output> {
-        use hub::Output as O;
-        let (O::Send { conn, .. }
-        | O::SendVolatile { conn, .. }
-        | O::NotifyQueueDrained { conn }
-        | O::Ping { conn }
-        | O::Close { conn, .. }
-        | O::Terminate { conn }
-        | O::Restored { conn, .. }) = &output
-        else {
-            return Some(output);
-        };
-        let conn = *conn;
-        let Some(index) = conn.0.checked_sub(FIRST).and_then(|index| usize::try_from(index).ok()) else {
-            return Some(output);
-        };
-        match output {
-            O::Send { text, .. } | O::SendVolatile { text, .. } => match self.sio_translates(index, &text) {
-                Delivered::Packet(packet) => self.sio_says(index, *packet),
-                Delivered::GoingAway(window) => {
-                    // It cannot choose for itself when to go.
-                    let wait = self.rng.u64(..=window);
-                    self.later(wait, SimEvent::SioEvent(SioEvent::Gone { conn: index }));
-                    let lost = SioEvent::Lost { conn: index, how: Disconnect::Lost };
-                    self.later(wait + self.sio_conns[index].latency, SimEvent::SioEvent(lost));
-                }
-                Delivered::Missing => self.later(0, SimEvent::SioEvent(SioEvent::Gone { conn: index })),
-                Delivered::Nothing => {}
-            },
-            O::NotifyQueueDrained { .. } => {
-                self.sio_conns[index].draining = true;
-                if !self.sio_conns[index].before_consent {
-                    self.later(0, SimEvent::SioEvent(SioEvent::Drained { conn: index }));
-                }
-            }
-            O::Ping { .. } => self.hub(hub::Input::Activity { conn }),
-            O::Restored { restored: done, .. } => {
-                self.sio_conns[index].is_restored = done;
-                if done {
-                    self.sio_is_restored(index);
-                }
-            }
-            O::Close { code, .. } => {
-                self.sio_forgotten(index);
-                let how = if hub::is_retryable_close(code) {
-                    Disconnect::Lost
-                } else {
-                    Disconnect::Closed { code, reason: "bye".into() }
-                };
-                self.sio_ends(index, how, false);
-            }
-            O::Terminate { .. } => {
-                self.sio_forgotten(index);
-                self.sio_ends(index, Disconnect::Lost, false);
-            }
-            _ => {}
-        }
-        None
-    }
-
-    /// The hub has forgotten a connection: its session may be recovered all the same.
-    fn sio_forgotten(&mut self, index: usize) {
-        let client = self.sio_conns[index].client;
-        let Some(seat) = self.sio_conns[index].seat.take() else { return };
-        if self.sios[client].plan.recovers.is_some() {
-            self.sio_lost.insert(seat.pid.clone(), Lost { client, at: self.now, seat });
-        }
-    }
-
-    /// The session goes on: the checker knows in which rooms it is, and the consent may be said before what was missed.
-    fn sio_is_restored(&mut self, index: usize) {
-        let client = self.sio_conns[index].client;
-        let rooms = self.sio_conns[index].seat.as_ref().map_or(Vec::new(), Member::rooms);
-        let places: Vec<u32> = rooms.iter().map(|room| place(room, FIRST_USER + client)).collect();
-        self.checker.sio_goes_on(client, &places);
-        self.sio_conns[index].restored = Some(places);
-        self.moment(TriggerSource::Sio(client), Trigger::Restored);
-        if !self.sios[client].plan.missed_first {
-            self.sio_consents(index);
-        }
-    }
-
-    fn sio_translates(&mut self, index: usize, text: &str) -> Delivered {
-        let Ok(message) = self.decoder.decode(text) else { return Delivered::Nothing };
-        let client = self.sio_conns[index].client;
-        let recovers = self.sios[client].plan.recovers.is_some();
-        let Some(seat) = self.sio_conns[index].seat.as_mut() else { return Delivered::Nothing };
-        let mut placed = |room: &Name, stamp: Option<&EntryMeta>| {
-            let Some(stamp) = stamp else { return Ok(None) };
-            let offset = seat.sends(room, &stamp.epoch, stamp.seq)?;
-            Ok::<_, ()>(offset.filter(|_| recovers).map(trailing))
-        };
-        match message {
-            ServerMessage::Message(message) => {
-                let Ok(trailing) = placed(&message.room, message.entry.as_deref()) else {
-                    return Delivered::Missing;
-                };
-                let message = message.with_entry(None);
-                let event = ServerEvent { trailing, ..event(ServerMessage::Message(message)) };
-                Delivered::Packet(Box::new(ServerPacket::Event(event)))
-            }
-            ServerMessage::Notification(notification) => {
-                let Ok(trailing) = placed(&stream(client), notification.entry.as_ref()) else {
-                    return Delivered::Missing;
-                };
-                let own = notification.data.clone();
-                let notification = Box::new(Notification { entry: None, ..*notification });
-                let event = event(ServerMessage::Notification(notification));
-                let event = ServerEvent { trailing, data_before_trailing: own, ..event };
-                Delivered::Packet(Box::new(ServerPacket::Event(event)))
-            }
-            ServerMessage::Ack(ack) => {
-                let answer =
-                    Answer::Done { id: Some(ack.id), seq: Some(ack.seq), members: None, answer: None };
-                self.sio_answers(index, ack.reference.as_str(), answer)
-            }
-            ServerMessage::Nack(nack) => {
-                let Some(reference) = &nack.reference else { return Delivered::Nothing };
-                let answer = Answer::Refused {
-                    code: nack.code,
-                    retry: nack.retry,
-                    retry_after_ms: nack.retry_after_ms,
-                    message: None,
-                    answer: None,
-                };
-                self.sio_answers(index, reference.as_str(), answer)
-            }
-            ServerMessage::Joined(joined) => self.sio_joined(index, *joined),
-            ServerMessage::Error { detail: Some(refusal), .. } => {
-                let Some(reference) = &refusal.reference else { return Delivered::Nothing };
-                if !seat.waiting.contains_key(reference.as_str()) {
-                    // Whoever gets no answer takes that for a yes: it has to come back.
-                    return Delivered::Missing;
-                }
-                let answer = Answer::Refused {
-                    code: refusal.code,
-                    retry: refusal.retry,
-                    retry_after_ms: refusal.retry_after_ms,
-                    message: None,
-                    answer: None,
-                };
-                self.sio_answers(index, reference.as_str(), answer)
-            }
-            ServerMessage::UserJoined { .. } | ServerMessage::Error { .. } => {
-                Delivered::Packet(Box::new(ServerPacket::Event(event(message))))
-            }
-            ServerMessage::GoingAway(going) => Delivered::GoingAway(going.window_ms * 1000),
-            ServerMessage::Presence(presence) => {
-                self.sio_presence_of.get_or_insert_default().push(presence.room);
-                Delivered::Nothing
-            }
-            _ => Delivered::Nothing,
-        }
-    }
-
-    fn sio_joined(&mut self, index: usize, joined: Joined) -> Delivered {
-        let client = self.sio_conns[index].client;
-        let own = joined.room == *rejoin::PERSONAL_ROOM;
-        let room = if own { stream(client) } else { joined.room };
-        let at = place(if own { rejoin::PERSONAL_ROOM } else { &room }, FIRST_USER + client);
-        if let Some(seat) = self.sio_conns[index].seat.as_mut() {
-            seat.enters(&room, &joined.epoch, joined.seq);
-        }
-        self.observe();
-        self.checker.sio_enters(client, at);
-        let name = self.sios[client].name.clone();
-        self.checker.member_back(at, &name);
-        if !own {
-            self.sios[client].listed.entry(room).or_default().push(joined.members.clone());
-        }
-        let answer = Answer::Done { id: None, seq: None, members: joined.members, answer: None };
-        self.sio_answers(index, joined.reference.as_str(), answer)
-    }
-
-    /// The hub has answered: whoever waits is told.
-    fn sio_answers(&mut self, index: usize, reference: &str, answer: Answer) -> Delivered {
-        let client = self.sio_conns[index].client;
-        let seat = self.sio_conns[index].seat.as_mut();
-        let Some(ack) = seat.and_then(|seat| seat.waiting.remove(reference)) else {
-            return Delivered::Nothing;
-        };
-        if let Some(number) = self.sio_numbers.remove(&(index, ack)) {
-            let said = match &answer {
-                Answer::Done { id, seq, .. } => Ok((id.clone(), *seq)),
-                Answer::Refused { code, .. } => Err(*code),
-            };
-            self.checker.sio_answers(client, number, said);
-        }
-        Delivered::Packet(Box::new(ServerPacket::Ack { id: ack, answer: Box::new(answer) }))
     }
 
     pub(super) fn sio_drained(&mut self, index: usize) {
