@@ -1,7 +1,7 @@
 //! Resolves the options of requests to a server from command line, environment and profile: token location, header fields, client
 //! certificate. Values never appear in an error.
 
-use crate::args::{ConnectionArgs, TokenIn, TransportsName};
+use crate::args::{ConnectionArgs, Protocol, TokenIn, TransportsName};
 use crate::error::Failure;
 use crate::files;
 use crate::profile::Profile;
@@ -39,7 +39,17 @@ pub(crate) fn token_location(
 }
 
 /// What `--transports` means for a room server.
-pub(crate) fn event_streams(transports: Option<TransportsName>) -> Result<EventStreams, Failure> {
+pub(crate) fn event_streams(
+    transports: Option<TransportsName>,
+    protocol: Protocol,
+) -> Result<EventStreams, Failure> {
+    if protocol == Protocol::Plain && transports == Some(TransportsName::Sse) {
+        return Err(Failure::usage(
+            "transports",
+            "a plain server has no server-sent events to read rooms by",
+        )
+        .hint("leave out --protocol plain, or use tail --sse with the http:// address of a stream"));
+    }
     transports.map_or(Some(EventStreams::Auto), TransportsName::of_room_server).ok_or_else(|| {
         Failure::usage("transports", "long polling is for Socket.IO only")
             .hint("use auto, websocket or sse, or add --protocol socketio")

@@ -1,4 +1,4 @@
-//! What the machines need to know of a message's content: its size. They never read it.
+//! The trait of a message's content: the machines need its size, and never read it.
 
 use alloc::string::String;
 

@@ -1,4 +1,4 @@
-// What every entry for rooms exports beside connect.
+// The exports of every entry for rooms beside connect.
 export type { Client } from "./client/client.js";
 export { RejoinError, SendError, type ErrorCode } from "./errors.js";
 export type * from "./app_frames/types.js";

@@ -1,4 +1,4 @@
-// Where a runtime compiles modules before it starts, a module is imported.
+// The type of an imported module, for runtimes that compile modules before they start.
 declare module "*.wasm" {
   const module: object;
   export default module;

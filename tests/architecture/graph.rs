@@ -1,4 +1,4 @@
-//! Which module uses which. A module and the modules inside it are one unit seen from outside: a child may use what its parent
+//! The graph of modules that use each other. A module and the modules inside it are one unit seen from outside: a child may use what its parent
 //! defines, and the parent its children. Beside each other they must not form a circle.
 
 use crate::source::{Module, Named};

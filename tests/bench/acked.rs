@@ -1,4 +1,4 @@
-//! What the extended protocol's promises cost: acknowledged sends per second, CPU for each message beside the plain
+//! The cost of the extended protocol's promises: acknowledged sends per second, CPU for each message beside the plain
 //! mode's, and the way back into many rooms.
 
 use super::peer::{self, GO};

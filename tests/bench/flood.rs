@@ -1,4 +1,4 @@
-//! What a bystander feels of flooders: how much later a message comes back while six connections send as fast as the
+//! The effect of flooders on a bystander: how much later a message comes back while six connections send as fast as the
 //! server takes, each kind of frame in turn.
 //!
 //! The server, the flooders and the bystander are processes of their own. The flooders run only when no other process

@@ -1,4 +1,4 @@
-//! What a join costs the hub, and with it everybody who waits for its lock: with few rooms kept, and with as many as the
+//! The cost of a join for the hub, and with it everybody who waits for its lock: with few rooms kept, and with as many as the
 //! server keeps at most.
 
 use super::{Tally, line};

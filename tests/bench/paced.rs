@@ -1,4 +1,4 @@
-//! What a message costs the client that is alone on its way, as a person's are: the system calls and the way to sleep and
+//! The cost of a message that is alone on its way, as a person's are: the system calls and the way to sleep and
 //! back are paid for each, where a burst shares them among hundreds. The extended mode beside the plain one.
 
 use super::peer::{self, DRIP, ECHO_ROOM};

@@ -1,4 +1,4 @@
-//! What a stored state costs: acknowledged sends with a state file to the same without one, on a disk where fsync is
+//! The cost of a stored state: acknowledged sends with a state file to the same without one, on a disk where fsync is
 //! free and on one where it takes 5 ms, and the bytes that are written.
 
 use super::{ROUNDS, bare, line, median, multi_thread, peer};

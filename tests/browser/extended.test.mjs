@@ -1,4 +1,4 @@
-// What the extended protocol promises, in a real Chromium: nothing missed, nothing doubled, a hole always announced.
+// The promises of the extended protocol, in a real Chromium: nothing missed, nothing doubled, a hole always announced.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// What a page may not dial: mixed content, and what its content security policy does not name. The reason and what to
+// Addresses that a page may not dial: mixed content, and what its content security policy does not name. The reason and what to
 // do are told, and the client stays of use.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// What Node and the tools around it make of the package: errors that can be read, Jest with a page's globals, runtimes
+// The package in Node and the tools around it: errors that can be read, Jest with a page's globals, runtimes
 // that compile no WebAssembly.
 
 import assert from "node:assert/strict";

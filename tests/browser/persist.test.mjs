@@ -1,4 +1,4 @@
-// What outlives a page (option persist): unsent messages and positions, in the browser's own database.
+// The state that outlives a page (option persist): unsent messages and positions, in the browser's own database.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

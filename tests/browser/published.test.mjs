@@ -1,4 +1,4 @@
-// What would be published is complete: npm's package by the checks that its consumers use, and the crates as cargo packs them.
+// The packages that would be published are complete: npm's package by the checks that its consumers use, and the crates as cargo packs them.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";

@@ -1,4 +1,4 @@
-// What an application waits for: the outcome of a join, messages one by one, the first event of a kind. Each wait ends.
+// The waits of an application: the outcome of a join, messages one by one, the first event of a kind. Each wait ends.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-//! What must hold of each parser, whatever bytes it is given. The fuzz targets and the property tests run the same bodies.
+//! The rules that hold of each parser, whatever bytes it is given. The fuzz targets and the property tests run the same bodies.
 //! A body panics where its parser breaks a rule; it expects no particular result.
 
 use rejoin::feed::{EventStream, StreamItem};

@@ -1,4 +1,4 @@
-//! What a service has beside the one stream of events: consumers of single rooms, permits to send, messages that know
+//! The ways of a service beside the one stream of events: consumers of single rooms, permits to send, messages that know
 //! whether they are its own.
 
 use crate::{Client, in_lobby, in_lobby_as, quick, server, until, until_message, within};

@@ -1,4 +1,4 @@
-//! What goes right.
+//! Messages between clients, with nothing in between that fails.
 
 use crate::{in_lobby_as, is_right, quick, server, until, until_arrival, until_message, within};
 use harness::closed_port::ClosedPort;

@@ -1,4 +1,4 @@
-//! What is between a client and its server: header fields, subprotocols, certificates, streams of the application's own.
+//! Options for the way between a client and its server: header fields, subprotocols, certificates, streams of the application's own.
 
 use crate::upgrades::{answering, field, head};
 use crate::{Client, lost, quick, server, server_with, until_state, within};

@@ -1,4 +1,4 @@
-//! How a client ends, and what an application that is too slow or too fast is told.
+//! The end of a client, and what an application that is too slow or too fast is told.
 
 use crate::{Client, in_lobby, quick, server, until, within};
 use futures_util::FutureExt;

@@ -1,4 +1,4 @@
-//! What answers is no room server, or nothing does; and a proxy in between.
+//! Servers that are no room servers, or do not answer; and a proxy in between.
 
 use crate::{Client, failed, lost, quick, server, until_message, until_state, within};
 use harness::closed_port::ClosedPort;

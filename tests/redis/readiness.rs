@@ -1,4 +1,4 @@
-//! What a balancer is told of a server whose Redis is away.
+//! Readiness of a server whose Redis is away, as a balancer asks for it.
 
 use crate::http::http;
 use harness::process::ServerProcess;

@@ -1,4 +1,4 @@
-//! What becomes of a send, whichever node it comes to.
+//! The outcome of a send, whichever node it comes to.
 
 use crate::node::{Node, held, id, seq};
 use harness::redis_process::RedisProcess;

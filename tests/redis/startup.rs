@@ -1,4 +1,4 @@
-//! What a server says of a Redis that it cannot use.
+//! The start of a server with a Redis that it cannot use.
 
 use crate::http::http;
 use crate::node::{connect, connect_with};

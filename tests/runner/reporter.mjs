@@ -1,4 +1,4 @@
-// What node:test says of the tests of a file, as JSON lines on descriptor 3 for files.mjs.
+// Writes the results of node:test for the tests of a file as JSON lines on descriptor 3 for files.mjs.
 
 import { writeSync } from "node:fs";
 import { inspect } from "node:util";

@@ -1,4 +1,4 @@
-//! How a run ends: everybody is given something to find out what was kept from them.
+//! The end of a run: everybody is given something to find out what was kept from them.
 
 use harness::sim::{Action, Forgotten, Plan, SECOND, Setup, Step};
 

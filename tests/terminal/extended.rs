@@ -1,4 +1,4 @@
-//! What an extended server adds for people and for scripts.
+//! The additions of an extended server for people and for scripts.
 
 use crate::chat::chat;
 use harness::admin::post;

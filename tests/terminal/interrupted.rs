@@ -1,4 +1,4 @@
-//! What is told of sends that have no outcome when a command ends: after Ctrl-C, and after the connection has failed for
+//! Sends that have no outcome when a command ends: after Ctrl-C, and after the connection has failed for
 //! good.
 
 use harness::closed_port::ClosedPort;

@@ -1,4 +1,4 @@
-//! What happens when what is said cannot be said, and when the end is asked for twice.
+//! Outputs that cannot be written, and an end that is asked for twice.
 
 use harness::command::Running;
 use harness::process::ServerProcess;

@@ -1,4 +1,4 @@
-//! What is passed on the command line and in a profile to get to a server: header fields, Basic authentication, the
+//! Options of the command line and of a profile to get to a server: header fields, Basic authentication, the
 //! limit of an attempt to connect. None of it is shown.
 
 use harness::command::Running;

@@ -1,4 +1,4 @@
-//! What a server refuses is told with the server's own words by every command, and a room that is refused for good counts.
+//! Rooms that a server refuses: each command tells them with the server's own words by every command, and a room that is refused for good counts.
 
 use harness::command::Running;
 use harness::process::ServerProcess;

@@ -1,4 +1,4 @@
-//! Where the token goes: where it was given, or where it is told to go; and what `doctor` says of a server that reads
+//! The place of the token: where it was given, or where it is told to go; and what `doctor` says of a server that reads
 //! it elsewhere.
 
 use crate::{guarded, run, text};

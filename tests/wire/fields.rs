@@ -1,4 +1,4 @@
-//! Which kinds of JSON values each field of a server's frame may have: the table of `fields.json`, which the npm package's
+//! The kinds of JSON values that each field of a server's frame may have: the table of `fields.json`, which the npm package's
 //! tests read, too.
 
 use rejoin::machine::ServerMessage;

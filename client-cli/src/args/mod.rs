@@ -436,8 +436,8 @@ pub(crate) enum TransportsName {
     Sse,
 }
 
-/// What it is called elsewhere, where the protocol has it.
 impl TransportsName {
+    /// What Socket.IO has of that name; `None` where it has nothing.
     pub(crate) fn of_socket_io(self) -> Option<rejoin::socketio::Transports> {
         use rejoin::socketio::Transports;
         match self {
@@ -448,6 +448,7 @@ impl TransportsName {
         }
     }
 
+    /// What a room server has of that name.
     pub(crate) fn of_room_server(self) -> Option<EventStreams> {
         match self {
             Self::Auto => Some(EventStreams::Auto),

@@ -207,7 +207,7 @@ impl Fallback {
                 advice: POLLING_WORKS,
             });
         }
-        let is_allowed = other.event_streams == EventStreams::Auto;
+        let is_allowed = other.event_streams == EventStreams::Auto && other.config.extended;
         other.event_streams = EventStreams::Only;
         if other.rooms.is_empty() {
             other.rooms.push(ROOM.to_owned());

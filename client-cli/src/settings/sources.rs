@@ -178,7 +178,7 @@ impl ServerOptions {
         let Self { url, arguments, profile } = self;
         let socket_io = socket_io::described(&arguments, profile.ack_text, profile.transports)?;
         let transports = arguments.transports.or(profile.transports).filter(|_| socket_io.is_none());
-        let event_streams = request_options::event_streams(transports)?;
+        let event_streams = request_options::event_streams(transports, protocol)?;
         let namespaces = socket_io::others(&arguments)?;
         let auth = socket_io::auth_fields(&arguments)?;
         let token_in_url = in_url.is_some();

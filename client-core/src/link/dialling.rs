@@ -72,7 +72,7 @@ impl Link {
         self.transports.dial();
         let conn = ConnId(self.last_conn);
         let offered = self.offers();
-        // They have no protocol but that.
+        // Streams of events exist only in the extended protocol.
         #[cfg(feature = "sse")]
         let offered = offered || self.dials_streams();
         self.phase = Phase::AwaitingOpen { conn, until: now + self.config.dial_timeout, offered };
@@ -132,7 +132,11 @@ impl Link {
         if conn != failed && !mutation!(StaleFailureCounts) {
             return;
         }
-        if self.config.extended && matches!(error.kind, DialErrorKind::Http(400 | 404)) {
+        #[cfg(feature = "sse")]
+        let by_websocket = !self.dials_streams();
+        #[cfg(not(feature = "sse"))]
+        let by_websocket = true;
+        if self.config.extended && by_websocket && matches!(error.kind, DialErrorKind::Http(400 | 404)) {
             // Some gateways refuse a parameter they do not know.
             self.offer = !offered && !mutation!(OfferNeverAgain) || mutation!(OfferKept);
         }

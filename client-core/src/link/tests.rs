@@ -614,3 +614,23 @@ fn a_connection_that_the_server_closed_has_met_no_idle_timeout() {
         rig.reopen();
     }
 }
+
+#[cfg(feature = "sse")]
+#[test]
+fn streams_that_are_refused_say_nothing_of_the_offer() {
+    let mut rig = Rig::new(LinkConfig { extended: true, ..LinkConfig::default() });
+    rig.link.set_event_streams(EventStreams::Auto);
+    rig.link.set_has_room(true);
+    rig.link.observe(ClockReading::new(rig.now, rig.wall));
+    rig.link.connect(rig.now);
+    for status in [502, 502, 502, 404] {
+        let conn = rig.until_dial().expect("a dial");
+        assert_eq!(rig.link.dials_streams(), status == 404);
+        rig.link.dial_failed(rig.now, conn, DialError::new(DialErrorKind::Http(status), ""));
+        rig.collect();
+    }
+    let deadline = rig.link.deadline().into_option().expect("a dial");
+    rig.pass(deadline - rig.now);
+    let offers = rig.done.iter().any(|action| matches!(action, Action::Dial { extended: true, .. }));
+    assert!(offers && !rig.link.dials_streams());
+}

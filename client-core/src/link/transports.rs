@@ -161,7 +161,8 @@ impl TransportChoice {
         let Some(streams) = self.streams.as_mut().filter(|_| self.allowed == Allowed::Both) else {
             return error;
         };
-        if error.kind == DialErrorKind::Http(401) {
+        // A refused token, and a server that says when to come back.
+        if matches!(error.kind, DialErrorKind::Http(401 | 429 | 503)) {
             return error;
         }
         match (self.dialled, &streams.websocket_error) {
@@ -542,7 +543,8 @@ mod tests {
             last = choice.judged_as_websocket(error);
         }
         assert_eq!((last.kind, &*last.text), (DialErrorKind::Http(502), "c; server-sent events: d"));
-        let refused = DialError::new(DialErrorKind::Http(401), "no");
-        assert_eq!(choice.judged_as_websocket(refused.clone()).kind, refused.kind);
+        for kind in [401, 429, 503].map(DialErrorKind::Http) {
+            assert_eq!(choice.judged_as_websocket(DialError::new(kind, "no")).kind, kind);
+        }
     }
 }

@@ -1,4 +1,4 @@
-// What application frames and application events have in common.
+// The common part of application frames and application events.
 import { has_frames } from "../../pkg/rejoin.js";
 import { start } from "../wasm/machine.js";
 import { Emitter } from "../util/emitter.js";

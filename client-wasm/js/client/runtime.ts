@@ -1,4 +1,4 @@
-// What a client of one module file is built from: connection class, machine class and protocol.
+// The parts that a client of one module file is built from: connection class, machine class and protocol.
 import { Connection } from "./connection.js";
 import { Machine, start } from "../wasm/machine.js";
 import type { Protocol } from "../protocol/protocol.js";

@@ -1,4 +1,4 @@
-// What one provider holds: its client and the rooms that components read. A room is joined while at least one component reads it, the
+// The store of one provider: its client and the rooms that components read. A room is joined while at least one component reads it, the
 // client lives while the provider is mounted; both end with a delay, so that remounting costs the server nothing.
 // The constructor has no side effects: server rendering constructs one too.
 import type { Client } from "../client/client.js";

@@ -1,4 +1,4 @@
-// What the hooks return to a component. Types only.
+// The types of what the hooks return to a component.
 import type { Client } from "../client/client.js";
 import type { Code, Mode, RoomState, State } from "../code_types.js";
 import type { Cause, Events, Message, Receipt, SendOptions } from "../types.js";

@@ -1,4 +1,4 @@
-// What is stored, and the interface of a store. The fields of Item are the stored format: they do not change.
+// The stored format and the interface of a store. The fields of Item are the stored format: they do not change.
 import type { Persister } from "./persister.js";
 import { Item as Kind } from "../wasm/codes.js";
 

@@ -1,4 +1,4 @@
-//! What is kept of a Socket.IO session as the fields of a hash. What is read is remote input: it is bounded and checked here.
+//! Reads and writes the record of a Socket.IO session as the fields of a hash. What is read is remote input: it is bounded and checked here.
 
 use super::keys::room_field;
 use super::replies;

@@ -1,4 +1,4 @@
-//! How much the hub and the send queues hold, and what is dropped of that when memory is short.
+//! Counts what the hub and the send queues hold, and drops some of it when memory is short.
 
 use super::SharedHub;
 use crate::hub::Input;

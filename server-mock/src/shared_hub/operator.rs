@@ -1,4 +1,4 @@
-//! What an operator asks of the hub: who a user is, a kick, a ban, a removal from a room.
+//! The requests of an operator to the hub: who a user is, a kick, a ban, a removal from a room.
 
 use super::SharedHub;
 use crate::hub::{ConnectionInfo, Input, UserInfo};

@@ -1,4 +1,4 @@
-//! What is published without a connection: a post in a room, or a notification of a user. Waits for what becomes of it.
+//! Publishes without a connection: a post in a room, or a notification of a user. Waits for the outcome.
 
 use super::{RESPONSE_TIMEOUT, SharedHub};
 use crate::hub::Input;

@@ -1,4 +1,4 @@
-//! What the hub asks of a shared store, on its way there: what does not fit fails, or waits if nobody would say it again.
+//! The queue of requests to a shared store: what does not fit fails, or waits if nobody would ask again.
 
 use crate::hub::shared::{RequestId, StoreRequest};
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! How a server ends.
+//! The end of a server: draining, and what clients are told.
 
 use crate::admission::address;
 use crate::client::{Client, message, server, soon};

@@ -1,4 +1,4 @@
-//! What an operator reads: who came from where and how it ended, who was refused and why, who administered what.
+//! The log that an operator reads: who came from where and how it ended, who was refused and why, who administered what.
 
 use crate::admission::http;
 use crate::client::{Client, join, message};

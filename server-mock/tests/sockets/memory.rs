@@ -1,4 +1,4 @@
-//! What strangers cost in memory, measured from outside on the binary: while they are there, and after.
+//! The memory that strangers cost, measured from outside on the binary: while they are there, and after.
 
 use crate::admission::{address, http};
 use crate::binary::{line, start};

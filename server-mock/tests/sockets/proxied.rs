@@ -1,4 +1,4 @@
-//! What comes through a proxy, as proxies send it.
+//! Requests through a proxy, as proxies send them.
 
 use crate::admission::{address, http};
 use crate::binary::{line, start};

@@ -1,4 +1,4 @@
-//! What the log says of a token that is nobody's: the rule that it breaks, for whoever runs the server.
+//! The log's line about a token that is nobody's: the rule that it breaks, for whoever runs the server.
 
 use crate::client::{Client, server};
 use crate::feed::{path, request};

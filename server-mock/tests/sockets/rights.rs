@@ -1,4 +1,4 @@
-//! What a token allows in which rooms, over every way in.
+//! The rights of a token in rooms, over every way in.
 
 use crate::client::{Client, join, message};
 use crate::feed::{feed, path, request};

@@ -58,6 +58,10 @@ impl ReadBuffer {
     }
 }
 
+/// Sooner a WebSocket is not tried again.
+#[cfg(feature = "sse")]
+const MIN_WEBSOCKET_RETRY: Duration = Duration::from_millis(100);
+
 /// A client being described. Only the URL is needed.
 pub struct ClientBuilder {
     urls: Vec<String>,
@@ -180,10 +184,10 @@ impl ClientBuilder {
     }
 
     /// After how long on [event streams](Self::event_streams) a WebSocket is tried again for the first time: 60 s by default. Each
-    /// further pause is twice as long, up to ten minutes. Another network or [`Client::reconnect`] does it at once.
+    /// further pause is twice as long, up to ten minutes; 100 ms at least. Another network or [`Client::reconnect`] does it at once.
     #[cfg(feature = "sse")]
     pub fn websocket_retry(mut self, pause: Duration) -> Self {
-        self.websocket_retry = pause;
+        self.websocket_retry = pause.max(MIN_WEBSOCKET_RETRY);
         self
     }
 

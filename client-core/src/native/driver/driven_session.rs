@@ -134,10 +134,10 @@ pub(crate) trait DrivenSession: Send + Unpin + 'static {
         false
     }
 
-    /// A room that streams can begin with.
+    /// The rooms that streams can be of.
     #[cfg(feature = "sse")]
-    fn readable_room(&self) -> Option<Name> {
-        None
+    fn readable_rooms(&self) -> Vec<Name> {
+        Vec::new()
     }
 
     /// The machine of several namespaces, where it is one.
@@ -192,8 +192,8 @@ impl DrivenSession for Session {
     }
 
     #[cfg(feature = "sse")]
-    fn readable_room(&self) -> Option<Name> {
-        Self::readable_room(self).cloned()
+    fn readable_rooms(&self) -> Vec<Name> {
+        Self::readable_rooms(self).cloned().collect()
     }
 
     delegate!();

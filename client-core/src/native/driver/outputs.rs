@@ -103,14 +103,14 @@ impl<M: DrivenSession> Driver<M> {
         let (polls, upgrades) =
             (self.session.transport() == EngineTransport::Polling, self.session.upgrades());
         #[cfg(feature = "sse")]
-        let (reads, room) = (self.session.dials_streams(), self.session.readable_room());
+        let (reads, rooms) = (self.session.dials_streams(), self.session.readable_rooms());
         #[cfg(feature = "sse")]
         let next_move = self.session.leaves_streams().then_some(self.websocket_retry);
         let dialing: Dialing = Box::pin(async move {
             match target {
                 #[cfg(feature = "sse")]
                 Some(target) if reads => {
-                    let streams = EventStreams::dial(dialer, &target, token, room, next_move).await?;
+                    let streams = EventStreams::dial(dialer, &target, token, rooms, next_move).await?;
                     Ok(FrameStream::EventStreams(Box::new(streams)))
                 }
                 #[cfg(feature = "socketio")]

@@ -146,11 +146,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.link.leaves_streams()
     }
 
-    /// A wanted room that a stream of events has; the user's own is none.
+    /// The wanted rooms that streams of events can be of; the user's own is none.
     #[cfg(feature = "sse")]
-    pub fn readable_room(&self) -> Option<&N> {
+    pub fn readable_rooms(&self) -> impl Iterator<Item = &N> {
         let is_readable = |room: &&Room<P, N>| room.is_to_join() && !room.personal;
-        self.rooms.iter().find(is_readable).map(|room| &room.name)
+        self.rooms.iter().filter(is_readable).map(|room| &room.name)
     }
 
     /// What the current connection can promise, once that is known.
@@ -285,7 +285,7 @@ impl<P: Payload, N: Clone + Ord> Protocol for RejoinProtocol<P, N> {
 
     #[cfg(feature = "sse")]
     fn has_readable_room(session: &Session<P, N>) -> bool {
-        session.readable_room().is_some()
+        session.readable_rooms().next().is_some()
     }
 
     fn migrating(session: &mut Session<P, N>) {

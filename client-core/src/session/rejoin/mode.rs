@@ -221,6 +221,17 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 
     fn apply_timings(&mut self, times: ServerTimings) {
+        // Streams do not tell how long the server remembers a send, nor when to come back: what is known of it stays.
+        #[cfg(feature = "sse")]
+        let times = if self.link.is_read_only() {
+            ServerTimings {
+                window: self.protocol.server.window,
+                dedupe: self.protocol.server.dedupe,
+                ..times
+            }
+        } else {
+            times
+        };
         self.protocol.server.window = times.window;
         self.protocol.server.dedupe =
             if mutation!(DedupeUnlearnt) { self.protocol.server.dedupe } else { times.dedupe };

@@ -1,4 +1,4 @@
-//! What a node knows of a room beside its copy of the log: the read under way, who waits for it, remote members.
+//! The state of a room on a node beside its copy of the log: the read under way, who waits for it, remote members.
 
 use super::super::eviction::Creator;
 use super::super::log::LogEntry;

@@ -1,4 +1,4 @@
-//! What an operator does to users.
+//! Kicks, bans and removals by an operator.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What comes from the admin listener: notifications and posts.
+//! Notifications and posts from the admin listener.
 
 use super::*;
 

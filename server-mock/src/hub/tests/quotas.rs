@@ -1,4 +1,4 @@
-//! What one user may take of the server, however it is asked for.
+//! The limits of one user, by whatever way it is asked for.
 
 use super::*;
 use crate::hub::Limit;

@@ -1,4 +1,4 @@
-//! What outlives a hub, and what is forgotten when.
+//! The memory store: what outlives a hub, and what is forgotten when.
 
 use super::*;
 use rejoin::Id;

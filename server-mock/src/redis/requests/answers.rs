@@ -1,4 +1,4 @@
-//! What becomes of requests: what Redis has answered, how many replicas have confirmed, and what it means that it has refused.
+//! Turns answers of Redis into the outcomes of requests: what it has answered, how many replicas have confirmed, what a refusal means.
 
 use super::{Done, MAX_CONTROLS, REPLICAS, Requests};
 use crate::hub::shared::{Decision, RequestId, StoreRequest, StoreResponse};

@@ -1,4 +1,4 @@
-//! What is done from time to time: giving up what waits for a Redis that is away, asking whether it is there, asking again for
+//! The work of the timer: gives up what waits for a Redis that is away, asks whether it is there, asks again for
 //! what it has refused, and comparing the heads of rooms.
 
 use super::{Done, PINGS, REQUEST_TIMEOUT, RETRY_TICKS, Requests};

@@ -1,4 +1,4 @@
-//! What a store that several servers share is to know of a session, and where its client is by that and its offset.
+//! The record of a session for a store that several servers share, and where its client is by the record and its offset.
 
 use super::{Deliveries, Room};
 use crate::hub::RoomPosition;

@@ -1,4 +1,4 @@
-//! What is recovered, of whom, and for how long.
+//! Recovery of sessions: of which sessions, with what, and for how long.
 
 use super::*;
 use crate::auth::Unavailable;

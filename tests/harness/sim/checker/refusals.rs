@@ -1,4 +1,4 @@
-//! What servers refuse: a refused send is certainly not appended, its line goes back or ends, and what was given to the same
+//! Checks refusals of servers: a refused send is certainly not appended, its line goes back or ends, and what was given to the same
 //! connection behind it shares its fate. Checks that a line that goes on is not forgotten.
 
 use super::Checker;

@@ -1,4 +1,4 @@
-//! The frames that a session gets of what no stream has: they are what an extended server would answer that cannot do it now.
+//! Makes the frames that stand for a server's answers on streams: `hello`, `left`, `auth_ok` and refusals.
 
 use crate::messages::{
     AuthOk, Code, ErrorDetail, Hello, Left, Limits, MAX_INT, ReconnectHint, Ref, ServerMessage,
@@ -10,7 +10,7 @@ use std::time::Duration;
 const LATER: Duration = Duration::from_secs(60);
 /// The silence after which a session pings. The answer is made here: what the streams bring is what shows that they live.
 const HEARTBEAT_MS: u64 = 60_000;
-/// Nothing is sent on streams, so these bind nobody; the WebSocket that follows has the server's own.
+/// The session keeps what it knows of the server instead of this and of the window; the limits bind nobody, as nothing is sent.
 const DEDUPE_WINDOW_MS: u64 = 120_000;
 const NO_LIMIT: u64 = 16 << 20;
 /// Connections that were lost together come back within this time.

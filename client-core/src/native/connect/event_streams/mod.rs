@@ -27,7 +27,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 /// Rooms that are read at once; each takes a connection of the user's.
 const MAX_READINGS: usize = 16;
-/// Frames that wait for the session. It asks for less before it reads.
+/// Frames that wait for the session: more than it may ask for at once.
 const MAX_FRAMES: usize = 4096;
 /// The close code of a token that is refused.
 const UNAUTHORIZED: u16 = 4001;

@@ -111,6 +111,8 @@ impl Reading {
         match &self.step {
             Step::Open(open) if open.is_asked_for() => {
                 self.page = Some(request);
+                // While nothing was asked for, nothing was read.
+                self.deadline.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
                 None
             }
             _ => Some(answers::no_history(request.reference, request.room)),
@@ -141,7 +143,9 @@ impl Reading {
                     Poll::Ready(Err(_)) => return Poll::Ready(Received::Lost),
                     Poll::Ready(Ok(next)) => {
                         open.piece = next;
-                        self.deadline.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
+                        if open.joined.is_some() {
+                            self.deadline.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
+                        }
                         continue;
                     }
                 },
@@ -219,7 +223,8 @@ impl Reading {
             DialErrorKind::Http(401) => return Received::TokenRefused,
             DialErrorKind::Http(403) if *is_of_server => (Code::Forbidden, None),
             DialErrorKind::Http(404) if *is_of_server => (Code::BadRequest, None),
-            DialErrorKind::Http(429 | 503) => {
+            // What is wrong with one room's stream is no reason to end the others.
+            DialErrorKind::Http(_) | DialErrorKind::NotEventStream => {
                 (Code::Overloaded, Some(error.retry_after.unwrap_or(RETRY_AFTER)))
             }
             _ => return Received::Lost,

@@ -1,4 +1,4 @@
-//! What every node has to do, and signals.
+//! Orders to every node, and signals.
 
 use super::*;
 use crate::hub::shared::Control;

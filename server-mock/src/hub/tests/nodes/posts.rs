@@ -1,4 +1,4 @@
-//! What a backend has to say.
+//! Posts and notifications of a backend, with several nodes.
 
 use super::*;
 use rejoin::messages::Code;

@@ -1,4 +1,4 @@
-//! What a Socket.IO server makes of the frames of a hub: events with offsets, answers to those who wait for one, and the end of a
+//! Turns the frames of a hub into what a Socket.IO server sends: events with offsets, answers to those who wait for one, and the end of a
 //! connection where something is missing that will not come.
 
 use super::SioEvent;
