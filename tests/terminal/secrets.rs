@@ -2,6 +2,9 @@
 
 use harness::command::Running;
 use harness::process::ServerProcess;
+use std::net::TcpListener;
+use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 const CANARY: &str = "canary-7f3a9c51";
 
@@ -46,5 +49,39 @@ fn an_accepted_token_is_in_no_output_however_much_is_logged() {
             assert_eq!(ended.status, Some(0), "{args:?}: {said}");
             assert!(!said.contains(CANARY), "{args:?}: {said}");
         }
+    }
+}
+
+/// A server that repeats the token in an error and in the reason of its close. Gives its URL.
+fn echoing_token() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut socket) = tungstenite::accept(stream.unwrap()) else { continue };
+            let error = format!(r#"{{"type":"error","message":"unknown token {CANARY}"}}"#);
+            // The client may have gone.
+            let _ = socket.send(error.into());
+            let reason = format!("bad token {CANARY}").into();
+            let _ = socket.close(Some(CloseFrame { code: 4001.into(), reason }));
+            while socket.read().is_ok() {}
+        }
+    });
+    url
+}
+
+#[test]
+fn a_token_that_the_server_repeats_is_in_no_output() {
+    let url = echoing_token();
+    for command in [
+        &["pipe", &url, "-r", "lobby"][..],
+        &["send", &url, "-r", "lobby", "hi"],
+        &["tail", &url, "-r", "lobby"],
+        &["doctor", &url],
+    ] {
+        let args = [command, &["--token", CANARY, "-vv"]].concat();
+        let said = Running::start(&args).wait().text();
+        assert!(said.contains("bad token …"), "{args:?}: {said}");
+        assert!(!said.contains(CANARY), "{args:?}: {said}");
     }
 }

@@ -30,6 +30,7 @@ pub(crate) use frame_stream::FrameStream;
 pub use headers::{HeaderError, Headers};
 #[cfg(feature = "socketio")]
 pub(crate) use polling::Polling;
+pub(crate) use redact::Secrets;
 pub use request::TokenLocation;
 pub(crate) use request::{HeadersSource, RequestOptions};
 #[cfg(feature = "sse")]

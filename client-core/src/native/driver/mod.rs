@@ -10,6 +10,7 @@ mod outputs;
 mod socket;
 mod sockets;
 mod storing;
+mod token_mask;
 mod waiters;
 
 pub(crate) use codec::FrameCodec;
@@ -43,6 +44,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use token_mask::TokenMask;
 #[cfg(feature = "socketio")]
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
@@ -100,6 +102,7 @@ pub(crate) struct Driver<M: DrivenSession> {
     requests: Option<Arc<Requests>>,
     /// Frames that wait for a store that fails. The session gives no more than a connection takes.
     held_frames: Vec<(ConnId, u64, <M::Codec as Codec>::Sent)>,
+    token_mask: TokenMask,
     /// Outcomes that the application has processed; its allocation is reused.
     confirmed: Vec<SendId>,
     /// Closed, which is reported when everything is stored.
@@ -151,6 +154,7 @@ impl<M: DrivenSession> Driver<M> {
             persister,
             requests,
             held_frames: Vec::new(),
+            token_mask: TokenMask::default(),
             confirmed: Vec::new(),
             closed: None,
             timer: None,
@@ -256,6 +260,9 @@ impl<M: DrivenSession> Driver<M> {
         let Some(fetching) = &mut self.fetching else { return false };
         let Poll::Ready(result) = fetching.as_mut().poll(cx) else { return false };
         self.fetching = None;
+        if let Ok(token) = &result {
+            self.token_mask.note(token);
+        }
         self.input(Input::Token(result));
         true
     }

@@ -45,6 +45,9 @@ impl<M: DrivenSession> Driver<M> {
             let Some(space) = self.namespaces.get_mut(at) else { break };
             let DrainedNamespace { mut inputs, waiters, is_abandoned } = space.drain(cx);
             let token = space.poll_token(cx);
+            if let Some(Ok(token)) = &token {
+                self.token_mask.note(token);
+            }
             busy |= !inputs.is_empty() || !waiters.is_empty() || token.is_some();
             let Some(manager) = self.session.manager() else { break };
             let state = manager.namespace_session(&space.namespace).map(Session::state);
@@ -76,7 +79,10 @@ impl<M: DrivenSession> Driver<M> {
                 continue;
             };
             match output {
-                Output::Event(event) => self.event_bytes += space.event(event, self.now.monotonic),
+                Output::Event(event) => {
+                    let event = self.token_mask.mask(event);
+                    self.event_bytes += space.event(event, self.now.monotonic);
+                }
                 Output::FetchToken { .. } => space.fetch(cx),
                 _ => {}
             }

@@ -98,6 +98,9 @@ impl<M: DrivenSession> Driver<M> {
         let sockets = &mut self.sockets;
         self.held_frames.retain(|(conn, ..)| sockets.get(*conn).is_some());
         let token = token.or_else(|| self.session.token().cloned());
+        if let Some(token) = &token {
+            self.token_mask.note(token);
+        }
         let dialer = self.dialer.clone();
         #[cfg(feature = "socketio")]
         let (polls, upgrades) =
@@ -134,6 +137,7 @@ impl<M: DrivenSession> Driver<M> {
     }
 
     fn event(&mut self, event: Event) {
+        let event = self.token_mask.mask(event);
         trace::event(&event, self.now.monotonic);
         if !self.waiters.is_empty() {
             self.waiters.observe(&event);
