@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::GapReason;
-use crate::messages::{ClientMessage, History, HistoryRequest, Message, ServerMessage};
+use crate::messages::{ClientMessage, Code, History, HistoryRequest, Message, ServerMessage};
 use crate::mutation::mutation;
 use crate::outbox::Readiness;
 use crate::payload::Payload;
@@ -80,8 +80,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             ServerMessage::Error { .. } if mutation!(ErrorUntold) => {}
             ServerMessage::Error { message, detail: refusal } => {
                 if !refusal.as_ref().is_some_and(|refusal| self.plain_join_refused(&message, refusal)) {
+                    let code = refusal.as_ref().map(|refusal| refusal.code);
+                    // One of the server's own stands beside it.
+                    let code = code.filter(|code| *code != Code::Other);
                     let server_code = refusal.and_then(|refusal| refusal.server_code);
-                    self.event(Event::ServerError { message, code: None, server_code });
+                    self.event(Event::ServerError { message, code, server_code });
                 }
             }
             #[cfg(feature = "frames")]

@@ -386,3 +386,26 @@ fn where_nothing_can_be_asked_a_token_has_a_moment_to_be_refused_before_the_firs
     assert_eq!(sends.len(), 1);
     assert!(sends[0].1.producer.is_some());
 }
+
+#[test]
+fn the_code_of_a_plain_servers_error_is_told_with_its_words() {
+    let mut rig = Rig::plain();
+    rig.events();
+    for (code, told) in [(Code::RateLimited, Some(Code::RateLimited)), (Code::Other, None)] {
+        let detail = ErrorDetail {
+            reference: None,
+            room: None,
+            code,
+            retry: false,
+            retry_after_ms: None,
+            server_code: (code == Code::Other).then(|| "slow_down".into()),
+        };
+        rig.receive(ServerMessage::Error {
+            message: "not so fast".to_owned(),
+            detail: Some(Box::new(detail)),
+        });
+        let events = rig.events();
+        let [Event::ServerError { message, code, server_code }] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((message.as_str(), *code, server_code.is_some()), ("not so fast", told, told.is_none()));
+    }
+}
