@@ -183,6 +183,7 @@ impl Reading {
                     _ => false,
                 };
             *replay = Some(Replay { head, last, is_asked_for });
+            self.deadline.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
             (joined.reference, joined.room) = (self.asked.reference.clone(), self.asked.room.clone());
             return Some(Received::Frame(ServerMessage::Joined(joined)));
         }
