@@ -144,7 +144,7 @@ const GARBAGE = [
   "null",
   '{"no":"type"}',
   '{"type":17}',
-  '{"type":"message","roomId":7,"userId":"mallory","content":"a room that is a number","timestamp":"x"}',
+  '{"type":"message","roomId":[7],"userId":"mallory","content":"a room that is a list","timestamp":"x"}',
   '{"type":"message","roomId":"lobby","userId":"mallory"}',
 ];
 
