@@ -41,8 +41,9 @@ describe("our command line on Socket.IO servers with an adapter", { concurrency:
       for (const [pipe, who] of [[alice, "a"], [bob, "b"]]) {
         for (const word of words(who)) assert.equal((await pipe.delivery(word)).event.status, "acked");
       }
-      await alice.said("bob", "b49");
-      await bob.said("alice", "a49");
+      // They may have come before the last outcome, and what has been passed over is not waited for.
+      if (!saidBy(alice, "bob").includes("b49")) await alice.said("bob", "b49");
+      if (!saidBy(bob, "alice").includes("a49")) await bob.said("alice", "a49");
       await carol.said("a49", "alice");
       assert.deepEqual([saidBy(alice, "bob"), saidBy(bob, "alice")], [words("b"), words("a")]);
       // For this user alone, and of the application's own, from the server that the user is not on.
