@@ -71,7 +71,7 @@ impl Link {
         #[cfg(any(feature = "socketio", feature = "sse"))]
         self.transports.dial();
         let conn = ConnId(self.last_conn);
-        let offered = self.offers();
+        let offered = self.offer;
         // Streams of events exist only in the extended protocol.
         #[cfg(feature = "sse")]
         let offered = offered || self.dials_streams();
@@ -136,7 +136,8 @@ impl Link {
         let by_websocket = !self.dials_streams();
         #[cfg(not(feature = "sse"))]
         let by_websocket = true;
-        if self.config.extended && by_websocket && matches!(error.kind, DialErrorKind::Http(400 | 404)) {
+        let may_refuse_offer = self.config.extended && !self.knows_extended && by_websocket;
+        if may_refuse_offer && matches!(error.kind, DialErrorKind::Http(400 | 404)) {
             // Some gateways refuse a parameter they do not know.
             self.offer = !offered && !mutation!(OfferNeverAgain) || mutation!(OfferKept);
         }
@@ -164,14 +165,10 @@ impl Link {
         self.apply_close_action(now, verdict, cause, error.retry_after);
     }
 
-    /// Whether a dial offers the extended protocol.
-    pub(super) fn offers(&self) -> bool {
-        self.offer || self.knows_extended
-    }
-
     /// A server there has the extended protocol: whatever refuses a dial now, it is not the offer.
     pub(crate) fn offer_always(&mut self) {
-        self.knows_extended = self.config.extended;
+        self.knows_extended = true;
+        self.offer = self.config.extended;
     }
 
     /// An earlier run was connected: the address is right.

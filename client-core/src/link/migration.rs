@@ -114,7 +114,7 @@ impl Link {
             endpoint: self.endpoint,
             attempt: self.backoff.attempt(),
             token: self.auth.token().cloned(),
-            extended: self.offers(),
+            extended: self.offer,
             url,
         });
     }
@@ -159,8 +159,8 @@ impl Link {
         self.phase = Phase::Open { conn: opened, since: now, liveness };
         #[cfg(feature = "native")]
         self.traffic(now);
-        self.actions.push(Action::Moved { conn: opened, offered: self.offers() });
-        if self.offers() {
+        self.actions.push(Action::Moved { conn: opened, offered: self.offer });
+        if self.offer {
             self.probe_for_hello(now);
         }
         if mutation!(OldClosedAtOnce) {

@@ -131,7 +131,7 @@ impl Link {
             return;
         }
         self.phase = match self.take_replacement_dial() {
-            Some((conn, until)) => Phase::AwaitingOpen { conn, until, offered: self.offers() },
+            Some((conn, until)) => Phase::AwaitingOpen { conn, until, offered: self.offer },
             #[cfg(feature = "socketio")]
             None => Phase::AwaitingRetry { at: self.retry_at(now, delay) },
             #[cfg(not(feature = "socketio"))]

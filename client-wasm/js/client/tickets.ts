@@ -1,7 +1,7 @@
 // Fetches one-time tickets and puts one into each dial in place of the token. A logged ticket is worthless.
 // Knows nothing of what a client does with its connection.
 import { RejoinError } from "../errors.js";
-import { retryAfterOf } from "../util/retry_after.js";
+import { REFUSALS, retryAfterOf } from "../util/retry_after.js";
 import type { Fetch as FeedFetch } from "../sse/types.js";
 import type { TokenSource, UrlLike, WebSocketConstructor, WebSocketLike } from "../types.js";
 
@@ -19,8 +19,6 @@ export interface TicketOptions {
 
 type Fetch = (url: string, init: RequestInit) => Promise<Pick<Response, "ok" | "status" | "text" | "headers">>;
 
-/** Refusals that a dial fails with as if the room server had answered them: of the token, and for now. */
-const REFUSALS = [401, 403, 429, 503];
 
 /** Why there is no ticket. `permanent`: a retry does not help. */
 class NoTicket extends Error {

@@ -1,4 +1,7 @@
-// Reads the header field Retry-After.
+// Refusals by HTTP: those that count as the room server's own, and the header field Retry-After.
+
+/** Refusals of whoever asks, or for now, in the place of a room server's. Others may be about one transport alone. */
+export const REFUSALS = [401, 403, 429, 503];
 
 /** What it says in seconds, −1 for nothing: a number, or a date, which is as far away as the answer's own `date` says where a page may see that. */
 export function secondsUntil(field: string | null | undefined, date: string | null | undefined): number {

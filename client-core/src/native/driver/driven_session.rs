@@ -122,22 +122,11 @@ pub(crate) trait DrivenSession: Send + Unpin + 'static {
         false
     }
 
-    /// Whether a dial is to open streams of events.
+    /// The rooms that streams of events can be of, where a dial is to open such, and whether they are to be left for a
+    /// WebSocket.
     #[cfg(feature = "sse")]
-    fn dials_streams(&self) -> bool {
-        false
-    }
-
-    /// Whether a connection by streams is to be left for a WebSocket.
-    #[cfg(feature = "sse")]
-    fn leaves_streams(&self) -> bool {
-        false
-    }
-
-    /// The rooms that streams can be of.
-    #[cfg(feature = "sse")]
-    fn readable_rooms(&self) -> Vec<Name> {
-        Vec::new()
+    fn streams(&self) -> Option<(Vec<Name>, bool)> {
+        None
     }
 
     /// The machine of several namespaces, where it is one.
@@ -182,18 +171,9 @@ impl DrivenSession for Session {
     }
 
     #[cfg(feature = "sse")]
-    fn dials_streams(&self) -> bool {
-        Self::dials_streams(self)
-    }
-
-    #[cfg(feature = "sse")]
-    fn leaves_streams(&self) -> bool {
-        Self::leaves_streams(self)
-    }
-
-    #[cfg(feature = "sse")]
-    fn readable_rooms(&self) -> Vec<Name> {
-        Self::readable_rooms(self).cloned().collect()
+    fn streams(&self) -> Option<(Vec<Name>, bool)> {
+        let rooms = || self.readable_rooms().cloned().collect();
+        self.dials_streams().then(|| (rooms(), self.leaves_streams()))
     }
 
     delegate!();

@@ -106,13 +106,12 @@ impl<M: DrivenSession> Driver<M> {
         let (polls, upgrades) =
             (self.session.transport() == EngineTransport::Polling, self.session.upgrades());
         #[cfg(feature = "sse")]
-        let (reads, rooms) = (self.session.dials_streams(), self.session.readable_rooms());
-        #[cfg(feature = "sse")]
-        let next_move = self.session.leaves_streams().then_some(self.websocket_retry);
+        let (streams, websocket_retry) = (self.session.streams(), self.websocket_retry);
         let dialing: Dialing = Box::pin(async move {
             match target {
                 #[cfg(feature = "sse")]
-                Some(target) if reads => {
+                Some(target) if let Some((rooms, leaves)) = streams => {
+                    let next_move = leaves.then_some(websocket_retry);
                     let streams = EventStreams::dial(dialer, &target, token, rooms, next_move).await?;
                     Ok(FrameStream::EventStreams(Box::new(streams)))
                 }

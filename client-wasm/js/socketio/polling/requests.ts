@@ -2,7 +2,7 @@
 // in them.
 import type { Clock } from "../../types.js";
 import { errorMessage } from "../../util/error_body.js";
-import { retryAfterOf } from "../../util/retry_after.js";
+import { REFUSALS, retryAfterOf } from "../../util/retry_after.js";
 
 /** Most characters of an answer. */
 const MAX_ANSWER = 32 << 20;
@@ -12,8 +12,6 @@ const OPENING_PATIENCE = 30_000;
 const MAX_COOKIES = 32;
 const MAX_COOKIE_LENGTH = 8 << 10;
 
-/** Refusals of whoever asks, or for now. Others may be about this transport alone. */
-const REFUSALS = [401, 403, 429, 503];
 
 /** What all requests of a session have. */
 export interface RequestOptions {

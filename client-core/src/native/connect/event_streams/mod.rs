@@ -12,7 +12,7 @@ mod reading;
 use super::stream_request::StreamRequest;
 use crate::cause::Disconnect;
 use crate::messages::json::{ServerDecoder, decode_client, encode_server};
-use crate::messages::{ClientMessage, GoingAway, JoinRequest, Ref, ServerMessage};
+use crate::messages::{ClientMessage, GoingAway, JoinRequest, ServerMessage};
 use crate::name::Name;
 use crate::token::Token;
 use reading::{Reading, Received};
@@ -177,11 +177,4 @@ impl EventStreams {
         }
         Poll::Pending
     }
-}
-
-/// What a reading needs of a join.
-#[derive(Debug, Clone)]
-struct Asked {
-    reference: Ref,
-    room: Name,
 }

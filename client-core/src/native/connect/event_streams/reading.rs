@@ -1,12 +1,11 @@
 //! One room's stream, as the frames of an extended server. Does not come back after its end.
 
-use super::Asked;
 use super::answers::{self, Refusal};
 use crate::cause::DialErrorKind;
 use crate::feed::{EventStream, FeedItem, StreamItem};
 use crate::messages::json::ServerDecoder;
 use crate::messages::{
-    Code, EntryMeta, History, HistoryRequest, JoinReason, JoinRequest, Message, Position, ServerMessage,
+    Code, EntryMeta, History, HistoryRequest, JoinReason, JoinRequest, Message, Position, Ref, ServerMessage,
 };
 use crate::name::Name;
 use crate::native::connect::stream_request::{Refused, StreamBody, StreamRequest};
@@ -38,7 +37,9 @@ pub(super) enum Received {
 }
 
 pub(super) struct Reading {
-    asked: Asked,
+    /// The join's.
+    reference: Ref,
+    room: Name,
     /// The session has shown a position to continue from.
     has_since: bool,
     /// The page of the log that the session waits for.
@@ -97,13 +98,13 @@ impl Reading {
         max_event: usize,
     ) -> Self {
         let JoinRequest { reference, since, history } = request;
-        let asked = Asked { reference, room: dial.room.clone() };
+        let room = dial.room.clone();
         let has_since = since.is_some();
         let since = since.map(|since| Arc::from(since.to_event_id()));
         let opening = async move { dial.dial(token, since, history).await };
         let deadline = Box::pin(tokio::time::sleep(OPEN_TIMEOUT));
         let step = Step::Opening(Box::pin(opening));
-        Self { asked, has_since, page: None, max_event, step, deadline }
+        Self { reference, room, has_since, page: None, max_event, step, deadline }
     }
 
     /// The session asks for messages of the log: answered with the next one of the replay, or refused where there is none.
@@ -120,7 +121,7 @@ impl Reading {
     }
 
     pub(super) fn room(&self) -> &Name {
-        &self.asked.room
+        &self.room
     }
 
     pub(super) fn poll(&mut self, decoder: &mut ServerDecoder, cx: &mut Context<'_>) -> Poll<Received> {
@@ -184,10 +185,10 @@ impl Reading {
                 };
             *replay = Some(Replay { head, last, is_asked_for });
             self.deadline.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
-            (joined.reference, joined.room) = (self.asked.reference.clone(), self.asked.room.clone());
+            (joined.reference, joined.room) = (self.reference.clone(), self.room.clone());
             return Some(Received::Frame(ServerMessage::Joined(joined)));
         }
-        match FeedItem::read(item, &self.asked.room, decoder) {
+        match FeedItem::read(item, &self.room, decoder) {
             FeedItem::Message { id, message } => {
                 // Messages come behind the answer to the join, each with its position.
                 let Position { epoch, seq, id } = Position::from_event_id(&id?)?;
@@ -195,7 +196,7 @@ impl Reading {
                 replay.last = replay.last.max(seq);
                 let entry =
                     EntryMeta { id, epoch: epoch.clone(), seq, replay: seq <= replay.head, producer: None };
-                let room = self.asked.room.clone();
+                let room = self.room.clone();
                 let message = Message { room, entry: Some(Box::new(entry)), ..message };
                 let frame = match self.page.take() {
                     Some(HistoryRequest { reference, room, after, .. }) => {
@@ -230,7 +231,7 @@ impl Reading {
             }
             _ => return Received::Lost,
         };
-        let Asked { reference, room } = self.asked.clone();
+        let (reference, room) = (self.reference.clone(), self.room.clone());
         Received::Refused(Refusal { code, retry_after }.frame(reference, room, &error.text))
     }
 }
