@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 const ROOM: &str = include_str!("scripts/room.lua");
+const SESSION: &str = include_str!("scripts/session.lua");
 
 /// One script. Redis knows it by the SHA-1 of its text.
 #[derive(Debug)]
@@ -39,11 +40,11 @@ pub(super) static REVOCATIONS: LazyLock<Script> =
     LazyLock::new(|| script(&[include_str!("scripts/revocations.lua")]));
 
 pub(super) static SESSION_KEEP: LazyLock<Script> =
-    LazyLock::new(|| script(&[include_str!("scripts/session_keep.lua")]));
+    LazyLock::new(|| script(&[SESSION, include_str!("scripts/session_keep.lua")]));
 pub(super) static SESSION_END: LazyLock<Script> =
-    LazyLock::new(|| script(&[include_str!("scripts/session_end.lua")]));
+    LazyLock::new(|| script(&[SESSION, include_str!("scripts/session_end.lua")]));
 pub(super) static SESSION_FORGET: LazyLock<Script> =
-    LazyLock::new(|| script(&[include_str!("scripts/session_forget.lua")]));
+    LazyLock::new(|| script(&[SESSION, include_str!("scripts/session_forget.lua")]));
 
 /// Those that are called by their digest, for loading.
 pub(super) fn all() -> [&'static Script; 6] {

@@ -135,9 +135,9 @@ impl Keeper {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::socketio::deliveries;
     use crate::socketio::deliveries::Deliveries;
     use futures_util::FutureExt as _;
-    use rejoin::messages::{Joined, Ref};
     use rejoin::{Id, Name};
     use std::sync::Mutex;
     use std::task::Waker;
@@ -212,18 +212,7 @@ mod tests {
     }
 
     fn join(deliveries: &SharedDeliveries, room: &str) {
-        let joined = Joined {
-            reference: Ref::new("0").unwrap(),
-            room: Name::from(room),
-            epoch: Id::new("e").unwrap(),
-            seq: 0,
-            replay: 0,
-            recovered: false,
-            reason: None,
-            members: None,
-            member_count: None,
-        };
-        lock(deliveries).joined(Name::from(room), &joined);
+        deliveries::tests::join(&mut lock(deliveries), room, 0, 0, false);
     }
 
     fn is_ready(keeper: &mut Keeper) -> bool {

@@ -1,12 +1,7 @@
 -- Ends a session after a time, or now, unless it goes on under another number.
 -- KEYS[1] the session, KEYS[2] the user's sessions (session_keep.lua)
 -- ARGV: its number, for how many ms it is kept still, its digest
-for at, kind in ipairs({ 'hash', 'zset' }) do
-  local found = redis.call('TYPE', KEYS[at])['ok']
-  if found ~= 'none' and found ~= kind then
-    error({ err = 'REJOIN foreign ' .. KEYS[at] })
-  end
-end
+expect({ 'hash', 'zset' })
 if redis.call('HGET', KEYS[1], 's') ~= ARGV[1] then
   return
 end
@@ -16,6 +11,4 @@ if ARGV[2] == '0' then
   return
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZADD', KEYS[2], 'XX', string.format('%.0f', now + ARGV[2]), ARGV[3])
+redis.call('ZADD', KEYS[2], 'XX', time_in(ARGV[2]), ARGV[3])

@@ -1,10 +1,7 @@
 -- Forgets all sessions of a user, or a room in each of them.
 -- KEYS[1] the user's sessions (session_keep.lua)
 -- ARGV: what the key of a session has before its digest, the room's field or '' for the whole sessions
-local found = redis.call('TYPE', KEYS[1])['ok']
-if found ~= 'none' and found ~= 'zset' then
-  error({ err = 'REJOIN foreign ' .. KEYS[1] })
-end
+expect({ 'zset' })
 for _, digest in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if ARGV[2] == '' then
     redis.call('DEL', ARGV[1] .. digest)

@@ -4,12 +4,7 @@
 -- ARGV: its number, the number that it goes on from or '', its version, for how many ms it is kept, how many sessions a
 --       user has at most, its digest; then the fields and their values, none to keep those that there are
 -- Returns: 'kept', 'moved' if it has another number, 'missing' if there is nothing to keep longer
-for at, kind in ipairs({ 'hash', 'zset' }) do
-  local found = redis.call('TYPE', KEYS[at])['ok']
-  if found ~= 'none' and found ~= kind then
-    error({ err = 'REJOIN foreign ' .. KEYS[at] })
-  end
-end
+expect({ 'hash', 'zset' })
 local known = redis.call('HMGET', KEYS[1], 's', 'v')
 if known[1] and known[1] ~= ARGV[1] and known[1] ~= ARGV[2] then
   return 'moved'
@@ -26,10 +21,8 @@ if #ARGV > 6 and not (known[1] == ARGV[1] and tonumber(known[2]) > tonumber(ARGV
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local own = ARGV[6]
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. string.format('%.0f', now))
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. time_in(0))
 redis.call('ZREM', KEYS[2], own)
 -- Those that end first are those that were lost first.
 local prefix = string.sub(KEYS[1], 1, -1 - #own)
@@ -37,6 +30,6 @@ while redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[5]) do
   local first = redis.call('ZPOPMIN', KEYS[2])
   redis.call('DEL', prefix .. first[1])
 end
-redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[4]), own)
+redis.call('ZADD', KEYS[2], time_in(ARGV[4]), own)
 redis.call('PEXPIRE', KEYS[2], string.format('%.0f', math.max(tonumber(ARGV[4]), redis.call('PTTL', KEYS[2]))))
 return 'kept'

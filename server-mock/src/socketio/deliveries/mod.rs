@@ -267,7 +267,7 @@ impl Deliveries {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use rejoin::messages::Ref;
 
@@ -275,10 +275,17 @@ mod tests {
         Id::new("e").unwrap()
     }
 
-    fn joined(seq: u64, replay: u64, recovered: bool) -> Joined {
-        Joined {
+    /// The session has joined a room, and is answered so.
+    pub(in crate::socketio) fn join(
+        deliveries: &mut Deliveries,
+        room: &str,
+        seq: u64,
+        replay: u64,
+        recovered: bool,
+    ) {
+        let joined = Joined {
             reference: Ref::new("0").unwrap(),
-            room: Name::from("a"),
+            room: Name::from(room),
             epoch: epoch(),
             seq,
             replay,
@@ -286,13 +293,14 @@ mod tests {
             reason: None,
             members: None,
             member_count: None,
-        }
+        };
+        deliveries.joined(Name::from(room), &joined);
     }
 
     fn session(rooms: &[(&str, u64)]) -> Deliveries {
         let mut deliveries = Deliveries::new(7);
         for (room, head) in rooms {
-            deliveries.joined(Name::from(*room), &joined(*head, 0, false));
+            join(&mut deliveries, room, *head, 0, false);
         }
         deliveries
     }
@@ -366,10 +374,10 @@ mod tests {
     fn a_room_joined_again_is_where_its_client_has_got_to() {
         let mut deliveries = session(&[("a", 4)]);
         send(&mut deliveries, "a", 5);
-        deliveries.joined(Name::from("a"), &joined(5, 0, false));
+        join(&mut deliveries, "a", 5, 0, false);
         assert_eq!(places(&deliveries, None), Some(at(&[("a", 4)])), "its answer may not have come");
         // Once more, with its past: that the client has it is sure with the first message of it.
-        deliveries.joined(Name::from("a"), &joined(5, 3, false));
+        join(&mut deliveries, "a", 5, 3, false);
         assert_eq!(places(&deliveries, Some("7-1")), None);
         send(&mut deliveries, "a", 3);
         assert_eq!(places(&deliveries, Some("7-1")), None);
@@ -379,10 +387,10 @@ mod tests {
     #[test]
     fn a_join_with_history_begins_before_it_and_one_after_since_with_its_first_message() {
         let mut deliveries = Deliveries::new(7);
-        deliveries.joined(Name::from("a"), &joined(9, 3, false));
+        join(&mut deliveries, "a", 9, 3, false);
         assert_eq!(places(&deliveries, None), Some(at(&[("a", 6)])));
         let mut deliveries = Deliveries::new(7);
-        deliveries.joined(Name::from("a"), &joined(900, 200, true));
+        join(&mut deliveries, "a", 900, 200, true);
         assert_eq!(places(&deliveries, None), None);
         send(&mut deliveries, "a", 501);
         assert_eq!(places(&deliveries, Some("7-1")), Some(at(&[("a", 501)])));

@@ -112,25 +112,10 @@ pub(in crate::socketio) fn positions(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rejoin::messages::{Joined, Ref};
-    use rejoin::{Id, Name};
+    use crate::socketio::deliveries::tests::join;
+    use rejoin::Id;
 
     const SESSION: u64 = 123_456_789_012;
-
-    fn join(deliveries: &mut Deliveries, room: &str, seq: u64, replay: u64, recovered: bool) {
-        let joined = Joined {
-            reference: Ref::new("0").unwrap(),
-            room: Name::from(room),
-            epoch: Id::new("e").unwrap(),
-            seq,
-            replay,
-            recovered,
-            reason: None,
-            members: None,
-            member_count: None,
-        };
-        deliveries.joined(Name::from(room), &joined);
-    }
 
     fn session(rooms: &[(&str, u64)]) -> Deliveries {
         let mut deliveries = Deliveries::new(SESSION);

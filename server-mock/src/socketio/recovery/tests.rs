@@ -93,22 +93,11 @@ fn who_says_goodbye_or_is_thrown_out_is_not_recovered() {
 
 #[test]
 fn who_is_removed_from_a_room_comes_back_into_the_others() {
-    use rejoin::messages::{Joined, Ref};
+    use crate::socketio::deliveries::tests::join;
     let recovery = Recovery::new(LONGEST, 10, 10, None);
     let mut deliveries = Deliveries::new(recovery.session());
     for room in ["a", "b"] {
-        let joined = Joined {
-            reference: Ref::new("0").unwrap(),
-            room: Name::from(room),
-            epoch: rejoin::Id::new("e").unwrap(),
-            seq: 0,
-            replay: 0,
-            recovered: false,
-            reason: None,
-            members: None,
-            member_count: None,
-        };
-        deliveries.joined(Name::from(room), &joined);
+        join(&mut deliveries, room, 0, 0, false);
     }
     recovery.open(entry(&recovery, "p", "ada", deliveries)).lose();
     let (ada, bob, room) = (Name::from("ada"), Name::from("bob"), Name::from("a"));
