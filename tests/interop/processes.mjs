@@ -1,5 +1,6 @@
 // Starting the programs under test: each belongs to one test, which waits on its lines and kills it.
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { tmpdir } from "node:os";
@@ -174,6 +175,25 @@ export class RejoinServer extends Server {
 
   static start(t, ...args) {
     return super.start(t, binary("REJOIN_SERVER_BIN"), args);
+  }
+
+  /** The same on a port of its own choice, with an admin listener that `request` and `notify` talk to. */
+  static async withAdmin(t, ...args) {
+    const admin = `127.0.0.1:${await freePort()}`;
+    return Object.assign(await this.start(t, "--listen", "127.0.0.1:0", "--admin", admin, ...args), { admin });
+  }
+
+  /** Asks the admin listener; the body is sent as JSON. */
+  request(method, path, body) {
+    const headers = { "content-type": "application/json" };
+    return fetch(`http://${this.admin}${path}`, { method, headers, body: body && JSON.stringify(body) });
+  }
+
+  /** Notifies a user of a number, and gives the answer. */
+  async notify(user, number) {
+    const answer = await this.request("POST", `/users/${user}/notifications`, { kind: "order", data: { number } });
+    assert.equal(answer.status, 202);
+    return answer.json();
   }
 }
 

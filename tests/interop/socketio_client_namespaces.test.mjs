@@ -243,14 +243,9 @@ describe("several namespaces of a Socket.IO server in one pipe", { concurrency: 
   });
 
   it("on our own server the personal stream comes in its namespace alone", async (t) => {
-    const admin = `127.0.0.1:${await freePort()}`;
-    const served = ["--namespace", `${NOTIFICATIONS}=personal`, "--admin", admin];
-    const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", ...served);
+    const server = await RejoinServer.withAdmin(t, "--namespace", `${NOTIFICATIONS}=personal`);
     const alice = await inBoth(t, { url: `http://127.0.0.1:${server.port}/` });
-    const body = JSON.stringify({ kind: "order", data: { number: 7 } });
-    const headers = { "content-type": "application/json" };
-    const answer = await fetch(`http://${admin}/users/alice/notifications`, { method: "POST", headers, body });
-    assert.equal(answer.status, 202);
+    await server.notify("alice", 7);
     const { event } = await until(alice, NOTIFICATIONS, ({ type }) => type === "notification");
     assert.deepEqual([event.kind, event.data], ["order", { number: 7 }]);
     alice.send("lobby", "hi", "1");

@@ -9,7 +9,6 @@ import { describe, it } from "node:test";
 import { io } from "socket.io-client";
 import { inTime } from "./journal.mjs";
 import { plainInLobby } from "./lobby.mjs";
-import { freePort } from "./ports.mjs";
 import { Rejoin, RejoinServer } from "./processes.mjs";
 import { SocketIoClient } from "./socketio-client.mjs";
 
@@ -19,17 +18,14 @@ const TRANSPORTS = [{}, WEBSOCKET, POLLING];
 
 /** A server with these namespaces, and an admin listener that `post` talks to. */
 async function start(t, namespaces, ...args) {
-  const admin = `127.0.0.1:${await freePort()}`;
   const named = namespaces.flatMap((name) => ["--namespace", name]);
-  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--admin", admin, ...named, ...args);
+  const server = await RejoinServer.withAdmin(t, ...named, ...args);
   server.post = async (path, body) => {
-    const headers = { "content-type": "application/json" };
-    const answer = await fetch(`http://${admin}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    const answer = await server.request("POST", path, body);
     assert.ok(answer.ok, `${answer.status}`);
     return answer.json();
   };
-  server.notify = (user, number) => server.post(`/users/${user}/notifications`, { kind: "order", data: { number } });
-  server.remove = async (path) => assert.ok((await fetch(`http://${admin}${path}`, { method: "DELETE" })).ok);
+  server.remove = async (path) => assert.ok((await server.request("DELETE", path)).ok);
   return server;
 }
 

@@ -6,7 +6,6 @@ import { describe, it } from "node:test";
 import { createClient } from "redis";
 import { CuttingProxy } from "./cutting-proxy.mjs";
 import { endsWell, plainInLobby } from "./lobby.mjs";
-import { freePort } from "./ports.mjs";
 import { Pipe, Redis, RejoinServer } from "./processes.mjs";
 import { SocketIoClient } from "./socketio-client.mjs";
 
@@ -14,20 +13,7 @@ const WEBSOCKET = { transports: ["websocket"] };
 const POLLING = { transports: ["polling"] };
 
 /** A server of this Redis. */
-async function node(t, redis, ...args) {
-  const admin = `127.0.0.1:${await freePort()}`;
-  const store = ["--redis", `redis://127.0.0.1:${redis.port}`];
-  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--admin", admin, ...store, ...args);
-  server.request = (method, path, body) => {
-    const headers = { "content-type": "application/json" };
-    return fetch(`http://${admin}${path}`, { method, headers, body: body && JSON.stringify(body) });
-  };
-  server.notify = async (user, number) => {
-    const answer = await server.request("POST", `/users/${user}/notifications`, { kind: "order", data: { number } });
-    assert.equal(answer.status, 202);
-  };
-  return server;
-}
+const node = (t, redis, ...args) => RejoinServer.withAdmin(t, "--redis", `redis://127.0.0.1:${redis.port}`, ...args);
 
 /** A Redis, servers that share it, and a way to them that leads to the first. */
 async function start(t, { args = [], count = 2 } = {}) {

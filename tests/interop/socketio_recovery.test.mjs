@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CuttingProxy } from "./cutting-proxy.mjs";
 import { plainInLobby } from "./lobby.mjs";
-import { freePort } from "./ports.mjs";
 import { Pipe, RejoinServer } from "./processes.mjs";
 import { SocketIoClient } from "./socketio-client.mjs";
 
@@ -14,16 +13,7 @@ const TRANSPORTS = [["polling first and a WebSocket then", {}], ["a WebSocket", 
 
 /** A server with an admin listener, and a proxy before it. */
 async function start(t, ...args) {
-  const admin = `127.0.0.1:${await freePort()}`;
-  const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--admin", admin, ...args);
-  server.request = (method, path, body) => {
-    const headers = { "content-type": "application/json" };
-    return fetch(`http://${admin}${path}`, { method, headers, body: body && JSON.stringify(body) });
-  };
-  server.notify = async (user, number) => {
-    const answer = await server.request("POST", `/users/${user}/notifications`, { kind: "order", data: { number } });
-    assert.equal(answer.status, 202);
-  };
+  const server = await RejoinServer.withAdmin(t, ...args);
   /** Until so many lost sessions are kept. */
   server.lost = async (count) => {
     const line = new RegExp(`^rejoin_socketio_lost_sessions ${count}$`, "m");

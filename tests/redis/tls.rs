@@ -67,6 +67,18 @@ impl Authority {
     }
 }
 
+/// What is said on one server with the Redis at a URL is heard on another.
+pub(crate) async fn goes_through(url: &str, args: &[&str]) {
+    let servers = [server_with(url, args), server_with(url, args)];
+    let mut speaker = Talker::start(&servers[0].url, "ada").await;
+    let mut listener = Talker::start(&servers[1].url, "bob").await;
+    speaker.say(String::from("over TLS"));
+    listener
+        .listen("the message", |account| account.heard.iter().any(|entry| entry.content == "over TLS"))
+        .await;
+    speaker.listen("the outcome", |account| account.unresolved() == 0).await;
+}
+
 async fn connect(url: &str, ca: Option<&Path>, own: Option<(&Path, &Path)>) -> Result<Redis, StoreError> {
     let config = RedisConfig::new(url).unwrap().with_tls_files(ca, own).unwrap();
     connect_with(&config).await
@@ -80,14 +92,7 @@ async fn servers_use_a_redis_with_tls_whose_authority_is_given_and_show_it_their
     let files = [authority.ca(), certificate, key];
     let [ca, certificate, key] = files.each_ref().map(|path| path.to_str().unwrap());
     let args = ["--redis-ca", ca, "--redis-cert", certificate, "--redis-key", key];
-    let servers = [server_with(&url, &args), server_with(&url, &args)];
-    let mut speaker = Talker::start(&servers[0].url, "ada").await;
-    let mut listener = Talker::start(&servers[1].url, "bob").await;
-    speaker.say(String::from("over TLS"));
-    listener
-        .listen("the message", |account| account.heard.iter().any(|entry| entry.content == "over TLS"))
-        .await;
-    speaker.listen("the outcome", |account| account.unresolved() == 0).await;
+    goes_through(&url, &args).await;
 }
 
 #[tokio::test]

@@ -1,28 +1,13 @@
 //! TLS to sentinels and to a cluster: to those who say where Redis is, and to what they name.
 
 use crate::node::connect_with;
-use crate::servers::{Talker, server_with};
-use crate::tls::Authority;
+use crate::tls::{Authority, goes_through};
 use crate::within;
 use harness::redis_cluster::RedisCluster;
 use harness::redis_process::free_port;
 use harness::redis_sentinel::Sentinels;
 use rejoin_server::redis::{RedisConfig, StoreError};
-use std::path::Path;
 use tokio::task::block_in_place;
-
-/// What is said on one server with the Redis at a URL is heard on another.
-async fn goes_through(url: &str, ca: &Path) {
-    let args = ["--redis-ca", ca.to_str().unwrap()];
-    let servers = [server_with(url, &args), server_with(url, &args)];
-    let mut speaker = Talker::start(&servers[0].url, "ada").await;
-    let mut listener = Talker::start(&servers[1].url, "bob").await;
-    speaker.say(String::from("over TLS"));
-    listener
-        .listen("the message", |account| account.heard.iter().any(|entry| entry.content == "over TLS"))
-        .await;
-    speaker.listen("the outcome", |account| account.unresolved() == 0).await;
-}
 
 /// Why nothing can be done with the Redis at a URL, as far as is known without its authority.
 async fn without_authority(url: &str) -> StoreError {
@@ -45,7 +30,7 @@ async fn a_primary_is_found_over_tls_by_sentinels_that_speak_it_and_by_nobody_wh
     // One sentinel: its port for TLS is written into its configuration.
     let _sentinels = block_in_place(|| Sentinels::start(1, primary, &lines));
     let url = format!("rediss-sentinel://127.0.0.1:{port}#{}", harness::redis_sentinel::PRIMARY);
-    goes_through(&url, &authority.ca()).await;
+    goes_through(&url, &["--redis-ca", authority.ca().to_str().unwrap()]).await;
     let error = without_authority(&url).await;
     assert!(error.to_string().contains("--redis-ca"), "{error}");
 }
@@ -60,7 +45,7 @@ async fn all_shards_of_a_cluster_are_reached_over_tls_and_by_nobody_who_trusts_o
         .concat();
     let cluster = block_in_place(|| RedisCluster::start_with(3, false, &args));
     let url = cluster.url().replace("redis-cluster:", "rediss-cluster:");
-    goes_through(&url, &authority.ca()).await;
+    goes_through(&url, &["--redis-ca", authority.ca().to_str().unwrap()]).await;
     let error = without_authority(&url).await;
     assert!(error.to_string().contains("--redis-ca"), "{error}");
 }

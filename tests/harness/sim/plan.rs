@@ -4,6 +4,9 @@
 use super::checker::Bounds;
 use super::{Micros, SECOND};
 use fastrand::Rng;
+use rejoin::{DialError, DialErrorKind};
+
+use std::time::Duration;
 
 /// A dedupe window that a test can wait for.
 const SHORT: Micros = 30 * SECOND;
@@ -23,6 +26,34 @@ pub struct DialFaults {
     pub dropped: u8,
     /// The connection is accepted, and the server says nothing for longer than anybody waits.
     pub mute: u8,
+}
+
+/// How a dial ends.
+#[derive(Debug)]
+pub(in crate::sim) enum DialFate {
+    /// The server is reached.
+    Reaches,
+    /// Nothing ever comes back.
+    Hangs,
+    /// It fails.
+    Fails(DialError),
+}
+
+impl DialFaults {
+    /// The fate of a dial that has half as many faults as a client's, by one draw of 100 and another.
+    pub(in crate::sim) fn fate(self, luck: u8, detail: u32) -> DialFate {
+        if luck < self.refused / 2 {
+            DialFate::Fails(DialError::new(DialErrorKind::Refused, ""))
+        } else if luck < self.refused / 2 + self.hang / 2 {
+            DialFate::Hangs
+        } else if luck >= 100 - self.http / 4 {
+            let status = [429, 500, 502, 503][detail as usize % 4];
+            let retry_after = (detail & 8 == 0).then(|| Duration::from_secs(u64::from(detail >> 8) % 31));
+            DialFate::Fails(DialError::new(DialErrorKind::Http(status), "").with_retry_after(retry_after))
+        } else {
+            DialFate::Reaches
+        }
+    }
 }
 
 /// Who speaks the extended protocol.

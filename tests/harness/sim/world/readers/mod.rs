@@ -10,11 +10,10 @@ use crate::sim::action::{Trigger, TriggerSource};
 use crate::sim::checker::place;
 use crate::sim::coverage::Sometimes;
 use crate::sim::net::Packet;
-use crate::sim::plan::DialFaults;
+use crate::sim::plan::{DialFate, DialFaults};
 use crate::sim::{Micros, SECOND};
 use rejoin::machine::{ConnId, FeedInput, FeedOutput};
-use rejoin::{CauseCode, DialError, DialErrorKind, FeedEvent, State, StateChange, Token};
-use std::time::Duration;
+use rejoin::{CauseCode, DialError, FeedEvent, State, StateChange, Token};
 
 /// What will happen to a reader at some moment.
 #[derive(Debug)]
@@ -216,17 +215,13 @@ impl World {
         self.checker.dialled(self.clients.len() + reader, monotonic, attempt, sockets, false);
         self.checker.reader_asks(reader, monotonic, asked.last_event_id.as_deref());
         let faults = if self.calm { DialFaults::default() } else { self.plan.dial };
-        let error = if luck < faults.refused / 2 {
-            DialError::new(DialErrorKind::Refused, "")
-        } else if luck < faults.refused / 2 + faults.hang / 2 {
-            return;
-        } else if luck >= 100 - faults.http / 4 {
-            let status = [429, 500, 502, 503][detail as usize % 4];
-            let retry_after = (detail & 8 == 0).then(|| Duration::from_secs(u64::from(detail >> 8) % 31));
-            DialError::new(DialErrorKind::Http(status), "").with_retry_after(retry_after)
-        } else {
-            let asks = ReaderEvent::Asks { reader, process, id, latency, asked };
-            return self.later(latency, SimEvent::ReaderEvent(asks));
+        let error = match faults.fate(luck, detail) {
+            DialFate::Fails(error) => error,
+            DialFate::Hangs => return,
+            DialFate::Reaches => {
+                let asks = ReaderEvent::Asks { reader, process, id, latency, asked };
+                return self.later(latency, SimEvent::ReaderEvent(asks));
+            }
         };
         let answered = ReaderEvent::Answered { reader, process, id, result: Err(error) };
         self.later(2 * latency, SimEvent::ReaderEvent(answered));

@@ -5,7 +5,7 @@ use super::SioEvent;
 use crate::sim::SECOND;
 use crate::sim::action::{Trigger, TriggerSource};
 use crate::sim::net::Packet;
-use crate::sim::plan::DialFaults;
+use crate::sim::plan::{DialFate, DialFaults};
 use crate::sim::server::Process;
 use crate::sim::socketio::SioConn;
 use crate::sim::world::{SimEvent, World};
@@ -38,18 +38,14 @@ impl World {
         let blocked = self.sio_takes_transport(client);
         let faults = if self.calm { DialFaults::default() } else { self.plan.dial };
         let latency = self.plan.latency.0.midpoint(self.plan.latency.1);
-        let error = if let Some(how) = blocked {
-            DialError::new(how, "")
-        } else if luck < faults.refused / 2 {
-            DialError::new(DialErrorKind::Refused, "")
-        } else if luck < faults.refused / 2 + faults.hang / 2 {
-            return;
-        } else if luck >= 100 - faults.http / 4 {
-            let status = [429, 500, 502, 503][detail as usize % 4];
-            let retry_after = (detail & 8 == 0).then(|| Duration::from_secs(u64::from(detail >> 8) % 31));
-            DialError::new(DialErrorKind::Http(status), "").with_retry_after(retry_after)
-        } else {
-            return self.later(latency, SimEvent::SioEvent(SioEvent::Reaches { client, process, id }));
+        let fate =
+            blocked.map_or_else(|| faults.fate(luck, detail), |how| DialFate::Fails(DialError::new(how, "")));
+        let error = match fate {
+            DialFate::Fails(error) => error,
+            DialFate::Hangs => return,
+            DialFate::Reaches => {
+                return self.later(latency, SimEvent::SioEvent(SioEvent::Reaches { client, process, id }));
+            }
         };
         let ends = SioEvent::DialEnds { client, process, id, result: Err(error) };
         self.later(2 * latency, SimEvent::SioEvent(ends));
