@@ -126,6 +126,17 @@ describe("namespaces of our server, judged by socket.io-client", { concurrency: 
     }
   });
 
+  it("takes a user's notifications for no other user who shares the connection", async (t) => {
+    const server = await start(t, ["/notifications=personal"]);
+    for (const options of TRANSPORTS) {
+      const ada = await SocketIoClient.open(t, server, "ada", options);
+      const bob = await ada.beside(t, "/notifications", "bob");
+      for (const user of ["ada", "bob"]) await server.notify(user, 1);
+      for (const client of [ada, bob]) await client.event("notification");
+      assert.deepEqual([numbers(ada), numbers(bob)], [[1], [1]]);
+    }
+  });
+
   it("has no rooms in a personal namespace, but the stream's past", async (t) => {
     const server = await start(t, ["/notifications=personal"]);
     for (let number = 0; number < 5; number++) await server.notify("ada", number);

@@ -186,6 +186,7 @@ impl PendingMember {
         } else {
             if has_stream {
                 translator.joins(PERSONAL_ROOM);
+                translator.joins_personal = true;
                 frames.push(Utf8Bytes::from_static(JOIN_PERSONAL_ROOM));
             }
             (socket_io.sessions.sid(), socket_io.sessions.sid())
@@ -287,11 +288,14 @@ impl Member {
         self.translator.personal.as_ref().filter(|_| self.namespace.is_personal())
     }
 
+    /// Whether it has asked for the personal stream, and is not answered yet.
+    pub(super) fn joins_personal_stream(&self) -> bool {
+        self.translator.joins_personal && self.namespace.is_personal()
+    }
+
     /// From where on the personal stream comes to another namespace, and not here.
     pub(super) fn yields(&mut self, start: Option<Start>) {
-        if self.namespace.is_main() {
-            self.translator.yields(start);
-        }
+        self.translator.yields(start);
     }
 
     /// Another connection carries the session: faults that act on bytes act there.
@@ -432,7 +436,7 @@ impl Member {
     }
 
     /// Whether other servers know of the rooms that the client is in, or cannot be told.
-    fn is_kept(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn is_kept(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(keeper) = &mut self.keeper else { return true };
         let is_kept = keeper.poll(cx).is_ready();
         if keeper.is_moved {

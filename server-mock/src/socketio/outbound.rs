@@ -36,6 +36,8 @@ pub(super) struct Translator {
     pub(super) answers: PendingAcks,
     /// The client wants to know where in their logs messages are.
     positions: bool,
+    /// The personal stream is asked for, and not answered yet.
+    pub(super) joins_personal: bool,
     /// From where on the personal stream comes here, once it is joined.
     pub(super) personal: Option<Start>,
     /// From where on it comes to another namespace of the same client, and not here.
@@ -70,6 +72,7 @@ impl Translator {
             decoder: ServerDecoder::default(),
             answers: PendingAcks::default(),
             positions,
+            joins_personal: false,
             personal: None,
             elsewhere: None,
             kept_elsewhere: None,
@@ -163,6 +166,7 @@ impl Translator {
             },
             M::Joined(mut joined) => {
                 if &*joined.room == PERSONAL_ROOM {
+                    self.joins_personal = false;
                     let start = Start { epoch: joined.epoch.clone(), after: joined.seq };
                     self.personal.get_or_insert(start);
                 }
@@ -176,6 +180,7 @@ impl Translator {
             M::Error { message, detail: refusal } => {
                 if let Some(room) = refusal.as_ref().and_then(|refusal| refusal.room.as_ref()) {
                     self.joining.remove(room);
+                    self.joins_personal &= **room != *PERSONAL_ROOM;
                 }
                 let answered = refusal.as_ref().and_then(|refusal| {
                     let waiting = self.answers.take(refusal.reference.as_ref()?)?;

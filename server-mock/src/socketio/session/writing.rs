@@ -27,9 +27,11 @@ impl Session {
                 if !matches!(written, Written::All) {
                     break;
                 }
-                let claimed = members.iter().find_map(|member| member.claims().cloned());
+                share_personal_stream(members);
+                if !may_take(members, at, cx) {
+                    continue;
+                }
                 let Some(member) = members.get_mut(at) else { break };
-                member.yields(claimed);
                 let (taken, going) = member.take(fault_state, write_queue, cx);
                 window = going.or(window);
                 match taken {
@@ -91,6 +93,35 @@ impl Session {
         }
         Poll::Pending
     }
+}
+
+/// A namespace for the personal stream alone gets its user's, and the main namespace of the same user gets it no more.
+fn share_personal_stream(members: &mut [Member]) {
+    let Some(at) = members.iter().position(|member| member.namespace.is_main()) else { return };
+    let Some(main) = members.get(at) else { return };
+    let mut of_user = members.iter().filter(|other| other.is_of_user_of(main));
+    let claimed = of_user.find_map(Member::claims).cloned();
+    if let Some(main) = members.get_mut(at) {
+        main.yields(claimed);
+    }
+}
+
+/// Whether it is settled which of a user's two namespaces the personal stream comes to, so that no notification comes to
+/// both: the main one waits until the other one has joined it, and the other one until servers that may go on with the
+/// session know that the main one has it no more.
+fn may_take(members: &mut [Member], at: usize, cx: &mut Context<'_>) -> bool {
+    let Some(member) = members.get(at) else { return true };
+    let is_main = member.namespace.is_main();
+    let Some(other) = members.iter().position(|other| {
+        let is_counterpart = if is_main { other.joins_personal_stream() } else { other.namespace.is_main() };
+        is_counterpart && other.is_of_user_of(member)
+    }) else {
+        return true;
+    };
+    if is_main {
+        return false;
+    }
+    !member.namespace.is_personal() || members.get_mut(other).is_none_or(|main| main.is_kept(cx))
 }
 
 /// Whether the hub has ended the session. A user who is removed alone only leaves a namespace.
