@@ -373,7 +373,7 @@ describe("our server, judged by socket.io-client", { concurrency: 2 }, () => {
   });
 
   it("keeps a client that answers its pings, and ends one that is silent", async (t) => {
-    const server = await start(t, "--heartbeat", "200ms");
+    const server = await start(t, "--heartbeat", "1s");
     const cyd = await extendedInLobby(t, server, "cyd");
     const kept = [];
     for (const options of [{}, WEBSOCKET, POLLING]) {
