@@ -1,6 +1,7 @@
-//! Reads files that the command line or a profile names. Such a file may be a pipe with a slow writer or an endless device: owns the
+//! Reads and makes files that the command line or a profile names. A file that is read may be a pipe with a slow writer or an endless device: owns the
 //! limits in bytes and time. Does not interpret contents; state files are read elsewhere.
 
+use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -35,12 +36,24 @@ pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 
 fn whole(path: PathBuf, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path)?;
+    let file = File::open(path)?;
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > most) {
         return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {most} bytes")));
     }
     Ok(bytes)
+}
+
+/// A new file that only its owner may read.
+///
+/// # Errors
+/// What the system says; [`ErrorKind::AlreadyExists`] when there is one.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 #[cfg(test)]

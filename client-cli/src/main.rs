@@ -32,6 +32,7 @@ mod pipe;
 mod profile;
 mod proxy_env;
 mod render;
+mod replay;
 mod request_options;
 mod rooms;
 mod run;

@@ -6,7 +6,7 @@ use crate::logging::{self, Process};
 use crate::signals::Signals;
 use crate::stdout_writer::WriteFailure;
 use crate::{
-    chat, command_line, conformance, doctor, embedded, manual, pipe, send, tail, token, token_command,
+    chat, command_line, conformance, doctor, embedded, manual, pipe, replay, send, tail, token, token_command,
 };
 use clap::ArgAction;
 use clap::error::ErrorKind;
@@ -30,6 +30,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Man { .. } => manual::page()
             .map_err(|error| internal("the manual page cannot be written", &error))
             .and_then(|page| print(&page)),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Token(arguments) => {
             token_command::make(&arguments).and_then(|token| print(token.as_bytes()))
         }
@@ -126,9 +127,11 @@ fn connected(command: Command) -> Result<Exit, Failure> {
             Command::Doctor(arguments) => doctor::run(&arguments, signals).await,
             Command::Conformance(arguments) => conformance::run(&arguments, signals).await,
             // Dealt with before the network comes into it.
-            Command::Serve(_) | Command::Token(_) | Command::Completions { .. } | Command::Man { .. } => {
-                Ok(Exit::Success)
-            }
+            Command::Serve(_)
+            | Command::Replay(_)
+            | Command::Token(_)
+            | Command::Completions { .. }
+            | Command::Man { .. } => Ok(Exit::Success),
         }
     });
     token::stop_commands();
@@ -146,6 +149,6 @@ fn log_options(command: &Command) -> Option<&LogArgs> {
         Command::Doctor(arguments) => Some(&arguments.connection.log),
         Command::Serve(arguments) => Some(&arguments.log),
         Command::Conformance(arguments) => Some(&arguments.log),
-        Command::Token(_) | Command::Completions { .. } | Command::Man { .. } => None,
+        Command::Replay(_) | Command::Token(_) | Command::Completions { .. } | Command::Man { .. } => None,
     }
 }

@@ -9,6 +9,7 @@ use core::time::Duration;
 pub const DEAD_PEER: u16 = 4900;
 
 /// How an open connection ended, as the driver saw it.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disconnect {
     /// The server sent a close frame.
@@ -29,6 +30,7 @@ pub enum Disconnect {
 }
 
 /// Why a dial failed.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}{}", Detail(text))]
 #[non_exhaustive]
@@ -49,6 +51,7 @@ pub struct DialError {
 
 /// What to do about a failed dial, where that is known.
 #[cfg(feature = "native")]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {
@@ -91,6 +94,7 @@ impl DialError {
 }
 
 /// The kinds of failed dial; [`Display`](fmt::Display) is a short description of each.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DialErrorKind {

@@ -14,6 +14,7 @@ pub const REPLACED: u16 = 4902;
 pub const NORMAL: u16 = 1000;
 
 /// What the link does after a connection ended or a dial failed.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseAction {
@@ -37,6 +38,7 @@ pub enum CloseAction {
 }
 
 /// Close codes and what they mean here. The default is protocol.md §2.5; single codes can be overridden.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CloseCodePolicy {
     overrides: Vec<(u16, CloseAction)>,

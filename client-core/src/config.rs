@@ -10,6 +10,7 @@ use crate::outbox::OutboxLimits;
 /// config.max_rooms = 10;
 /// config.outbox.count = 100;
 /// ```
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {

@@ -200,6 +200,8 @@ mod outbound;
 mod outbox;
 mod payload;
 mod persisted;
+#[cfg(feature = "recording")]
+pub mod recording;
 mod rooms;
 mod session;
 #[cfg(feature = "socketio")]

@@ -5,6 +5,7 @@ use crate::time::{Nanos, Timestamp};
 use core::time::Duration;
 
 /// When to probe the server, and how long to wait for an answer.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LivenessConfig {

@@ -19,6 +19,7 @@ const fn millis_to_nanos(millis: u64) -> u64 {
 /// A point on a clock that only the driver reads: the time since a start of its choosing. Up to 584 years of it.
 ///
 /// std's `Instant` is no use here: it panics in browsers, has no epoch and cannot be made by a test.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
@@ -160,6 +161,7 @@ impl From<Duration> for Nanos {
 /// `monotonic` drives all deadlines. It may stand still while a machine sleeps; `wall` does not, but it may
 /// jump. A wall clock that ran ahead of the monotonic one is taken as a wake from sleep, and only ever causes
 /// a question to the server, never a decision.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClockReading {
     /// Never goes back. May stop during sleep.

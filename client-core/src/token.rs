@@ -32,6 +32,7 @@ impl<T: Into<Box<str>>> From<T> for Token {
 }
 
 /// Why a token source gave no token.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 #[non_exhaustive]

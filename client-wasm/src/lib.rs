@@ -84,6 +84,8 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 #[cfg(test)]
+mod recordings;
+#[cfg(test)]
 #[cfg(feature = "session")]
 mod tests;
 #[cfg(not(target_family = "wasm"))]

@@ -26,6 +26,7 @@ mod own_socket_io;
 mod polling;
 mod polling_move;
 mod reach;
+mod recordings;
 mod server_failures;
 mod shutdown;
 mod socket_io;

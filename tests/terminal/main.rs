@@ -33,6 +33,7 @@ mod page;
 mod pipe;
 mod profiles;
 mod reach;
+mod recordings;
 mod refusals;
 mod refused_rooms;
 mod secrets;

@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Hold a server against the specification of the protocol, statement by statement.
     Conformance(ConformanceArgs),
+    /// Show a recording made with --record, and check that this version does the same.
+    Replay(ReplayArgs),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -102,6 +104,8 @@ pub(crate) struct ChatArgs {
     #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
 
@@ -127,6 +131,8 @@ pub(crate) struct PipeArgs {
     #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
 
@@ -150,6 +156,8 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
 
@@ -166,7 +174,7 @@ pub(crate) struct TailArgs {
     pub(crate) json: bool,
     /// Read by server-sent events, over http:// or https:// and without being a member of the rooms. Without a room the URL is
     /// read as it is, for a stream of another server.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "record")]
     pub(crate) sse: bool,
     /// Begin with the last so many messages of each room, where the server keeps them; over a WebSocket at most as many as it
     /// replays at once (ours 200).
@@ -176,6 +184,8 @@ pub(crate) struct TailArgs {
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
@@ -236,6 +246,29 @@ pub(crate) struct StateArgs {
     /// each server, and for one process at a time.
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
+}
+
+/// What is recorded.
+#[derive(Debug, Args)]
+pub(crate) struct RecordArgs {
+    /// Record what happens to the connection in this file, which must not exist yet: `rejoin replay FILE` shows it again. No
+    /// token and no content of messages is in it, but names of rooms and users are. Not for Socket.IO and --sse.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// With --record: the content of messages too.
+    #[arg(long, requires = "record")]
+    pub(crate) record_content: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The recording.
+    pub(crate) file: PathBuf,
+    /// Print the summary only.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }
 
 /// What every command that connects understands.

@@ -64,6 +64,7 @@ pub(crate) async fn run(arguments: &ChatArgs, mut signals: Signals) -> Result<Ex
     settings.notifications = arguments.display.notifications.unwrap_or(true);
     settings.show_events_elsewhere();
     settings.keep_in(arguments.state.state.as_ref());
+    settings.record_in(&arguments.record);
     let token_notices = TokenNotices::while_connected();
     settings.token_notices = Some(token_notices.clone());
     let invented = generate_name(&mut settings);

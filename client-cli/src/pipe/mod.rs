@@ -61,6 +61,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
     let url = sources.require_url(url)?;
     let mut settings = sources.at(url).settings(&arguments.rooms).await?;
     settings.keep_in(arguments.state.state.as_ref());
+    settings.record_in(&arguments.record);
     settings.manual_commit = true;
     settings.frames = arguments.frames;
     settings.token_notices = Some(TokenNotices::default());

@@ -71,6 +71,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     check_room(&room)?;
     let mut settings = described.settings(std::slice::from_ref(&room)).await?;
     settings.keep_in(arguments.state.state.as_ref());
+    settings.record_in(&arguments.record);
     // Nothing can be sent on them.
     settings.event_streams = EventStreams::Never;
     settings.token_notices = Some(TokenNotices::default());

@@ -8,6 +8,7 @@ mod sources;
 pub(crate) use given::{check_room, is_like_url, parse_feed_url, parse_url};
 pub(crate) use sources::{NamedUrl, Sources, named, named_in_environment};
 
+use crate::args::RecordArgs;
 use crate::hints::{Hints, Login};
 use crate::request_options::ClientCertificate;
 use crate::socket_io::room_in;
@@ -15,6 +16,7 @@ use crate::suggested_options::{quoted, suggested_text};
 use crate::token::TokenFrom;
 use crate::token_notices::TokenNotices;
 use crate::{sanitise, suggested_urls};
+use rejoin::recording::RecordedContent;
 use rejoin::socketio::{EventKind, Namespace};
 use rejoin::{Config, Endpoint, EventStreams, Headers, SocketIo, Token, TokenLocation};
 use serde_json::{Map, Value};
@@ -46,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) event_streams: EventStreams,
     /// Where unresolved messages and what has been read are kept.
     pub(crate) state: Option<PathBuf>,
+    /// Where it is recorded what happens, and whether with the content of messages.
+    recording: Option<(PathBuf, RecordedContent)>,
     /// What has been read is said with `Client::commit`, not by asking for the next event.
     pub(crate) manual_commit: bool,
     /// The URL is that of a stream itself, not of a server with rooms below it.
@@ -191,6 +195,13 @@ impl Settings {
             TokenFrom::Nowhere => in_query(),
             TokenFrom::File(_) | TokenFrom::Command(_) => false,
         }
+    }
+
+    /// Records what happens, if that is wanted.
+    pub(crate) fn record_in(&mut self, arguments: &RecordArgs) {
+        let content =
+            if arguments.record_content { RecordedContent::Kept } else { RecordedContent::Replaced };
+        self.recording = arguments.record.clone().map(|file| (file, content));
     }
 
     /// Keeps the state in this file, if one is given.

@@ -2,12 +2,14 @@
 
 use super::Settings;
 use crate::error::Failure;
+use crate::files;
 use crate::request_options::ClientCertificate;
 use crate::token::TokenFrom;
 use rejoin::{
     BuildError, Client, ClientBuilder, Events, FeedConfig, FeedStream, Join, Name, SocketIo, TlsError, Token,
 };
 use serde_json::{Map, Value};
+use std::io::ErrorKind;
 
 /// A builder with the options that both kinds of builder have.
 macro_rules! with_options {
@@ -45,12 +47,12 @@ pub(super) type OpenNamespace = (String, Client, Events);
 impl Settings {
     /// The client, already dialling.
     pub(crate) fn connect(&self) -> Result<(Client, Events), Failure> {
-        self.builder().connect().map_err(|error| build_failure(&error))
+        self.recorded(self.builder())?.connect().map_err(|error| build_failure(&error))
     }
 
     /// A client that dials only when it is told to.
     pub(crate) fn connect_paused(&self) -> Result<(Client, Events), Failure> {
-        self.builder().paused().connect().map_err(|error| build_failure(&error))
+        self.recorded(self.builder().paused())?.connect().map_err(|error| build_failure(&error))
     }
 
     /// The other namespaces, each with its name: they are told the same token.
@@ -119,10 +121,27 @@ impl Settings {
             rooms: Vec::new(),
             subprotocols: Vec::new(),
             state: None,
+            recording: None,
             notifications: false,
             socket_io,
             ..self.clone()
         }
+    }
+
+    /// The same, recorded if that is wanted. A file that is there is not overwritten: it may be something else.
+    fn recorded(&self, builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
+        let Some((path, content)) = &self.recording else { return Ok(builder) };
+        if self.socket_io.is_some() {
+            return Err(Failure::usage("record", "a session with a Socket.IO server cannot be recorded"));
+        }
+        let file = files::create_private(path).map_err(|error| {
+            let failure = Failure::usage("record", format!("{} cannot be made: {error}", path.display()));
+            match error.kind() {
+                ErrorKind::AlreadyExists => failure.hint("name another file, or remove this one"),
+                _ => failure,
+            }
+        })?;
+        Ok(builder.record(file, *content))
     }
 
     fn builder(&self) -> ClientBuilder {
@@ -171,6 +190,7 @@ fn build_failure(error: &BuildError) -> Failure {
         BuildError::Header(_) => "header",
         BuildError::Authorization => "token_in",
         BuildError::Subprotocol => "subprotocol",
+        BuildError::Recording(_) => "record",
         BuildError::ConnectTimeout(_) => "connect_timeout",
         _ => "internal",
     };

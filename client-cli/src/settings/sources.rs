@@ -237,12 +237,7 @@ impl ServerOptions {
             check_room(room)?;
         }
         let config = config(arguments.policy.or(profile.policy), protocol);
-        let ca = match arguments.ca.clone().or(profile.ca) {
-            None => None,
-            Some(path) => Some(files::read(&path, files::MOST).map_err(|error| {
-                Failure::usage("ca", format!("cannot read the CA file {}: {error}", path.display()))
-            })?),
-        };
+        let ca = arguments.ca.clone().or(profile.ca).map(read_ca).transpose()?;
         let repeated = suggested_options::options(&arguments, token_in_url);
         let proxy = proxy_for(&endpoint, |name| std::env::var(name).ok())?;
         Ok(Settings {
@@ -258,6 +253,7 @@ impl ServerOptions {
             namespaces,
             rooms_in,
             state: profile.state,
+            recording: None,
             manual_commit: false,
             is_stream_url: false,
             frames: false,
@@ -274,6 +270,11 @@ impl ServerOptions {
             proxy,
         })
     }
+}
+
+fn read_ca(path: std::path::PathBuf) -> Result<Vec<u8>, Failure> {
+    files::read(&path, files::MOST)
+        .map_err(|error| Failure::usage("ca", format!("cannot read the CA file {}: {error}", path.display())))
 }
 
 fn config(policy: Option<PolicyName>, protocol: Protocol) -> Config {

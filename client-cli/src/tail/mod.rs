@@ -63,6 +63,7 @@ async fn settings(arguments: &TailArgs, token_notices: &TokenNotices) -> Result<
         settings.show_events_elsewhere();
     }
     settings.keep_in(arguments.state.state.as_ref());
+    settings.record_in(&arguments.record);
     settings.manual_commit = true;
     settings.token_notices = Some(token_notices.clone());
     if settings.rooms.is_empty() && settings.namespaces.is_empty() && !follows_notifications(&settings) {

@@ -15,6 +15,7 @@ use core::time::Duration;
 use fastrand::Rng;
 
 /// The rule for the delay.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Policy {
@@ -30,6 +31,7 @@ pub enum Policy {
     Legacy,
     /// The application's own rule: [`Policy::custom`].
     #[cfg(feature = "native")]
+    #[cfg_attr(feature = "recording", serde(skip))]
     Custom(DelayRule),
 }
 

@@ -7,6 +7,7 @@ use crate::token::Credentials;
 use core::time::Duration;
 
 /// The choices of a connection, apart from any rooms.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LinkConfig {
@@ -36,6 +37,7 @@ pub struct LinkConfig {
     /// How many URLs the driver has; a failed dial moves on to the next. At least 1.
     pub endpoints: usize,
     /// Where tokens come from.
+    #[cfg_attr(feature = "recording", serde(skip))]
     pub credentials: Credentials,
 }
 

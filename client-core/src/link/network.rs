@@ -8,6 +8,7 @@ use crate::mutation::mutation;
 use crate::time::{ClockReading, Nanos, Timestamp};
 
 /// An event of the network or the page, as the platform reports it. Hints trigger a liveness probe; they never close a connection.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hint {

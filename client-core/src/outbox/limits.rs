@@ -5,6 +5,7 @@ use crate::time::Nanos;
 use core::time::Duration;
 
 /// What a full outbox does with one more send.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overflow {
     /// The new one fails with [`SendFailure::QueueFull`]. The default.
@@ -15,6 +16,7 @@ pub enum Overflow {
 }
 
 /// The bounds of an outbox.
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutboxLimits {

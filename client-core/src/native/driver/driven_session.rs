@@ -8,7 +8,8 @@ use crate::change::Change;
 use crate::event::{Mode, RoomState, SendId};
 use crate::link::State;
 use crate::name::Name;
-use crate::session::{Diagnostics, Input, Protocol, ProtocolSession, RejoinProtocol, Session};
+use crate::recording::Recorder;
+use crate::session::{Diagnostics, Input, Output, Protocol, ProtocolSession, RejoinProtocol, Session};
 #[cfg(feature = "socketio")]
 use crate::socketio;
 use crate::time::{ClockReading, Timestamp};
@@ -122,6 +123,12 @@ pub(crate) trait DrivenSession: Send + Unpin + 'static {
         false
     }
 
+    /// Records an input, where the session is one that can be recorded.
+    fn record_input(_: &mut Recorder, _: ClockReading, _: &InputOf<Self::Codec>) {}
+
+    /// Records an output.
+    fn record_output(_: &mut Recorder, _: &OutputOf<Self::Codec>) {}
+
     /// The rooms that streams of events can be of, where a dial is to open such, and whether they are to be left for a
     /// WebSocket.
     #[cfg(feature = "sse")]
@@ -168,6 +175,14 @@ impl DrivenSession for Session {
 
     fn convert(asked: Input) -> Option<Input> {
         Some(asked)
+    }
+
+    fn record_input(recorder: &mut Recorder, now: ClockReading, input: &Input) {
+        recorder.input(now, input);
+    }
+
+    fn record_output(recorder: &mut Recorder, output: &Output) {
+        recorder.output(output);
     }
 
     #[cfg(feature = "sse")]

@@ -32,6 +32,7 @@ use crate::native::events::{EventQueue, Subscriptions};
 use crate::native::options::TokenSource;
 use crate::native::status::ConnectionStatus;
 use crate::native::store::Persister;
+use crate::recording::Recorder;
 use crate::session::{Command, Input};
 use crate::time::{ClockReading, Timestamp};
 use crate::token::{Token, TokenError};
@@ -116,6 +117,7 @@ pub(crate) struct Driver<M: DrivenSession> {
     outcomes: Vec<Delivery>,
     wakers: Vec<Waker>,
     waiters: Waiters,
+    recorder: Option<Recorder>,
     #[cfg(feature = "sse")]
     websocket_retry: Duration,
     /// Other namespaces that have been requested, and those that are open.
@@ -165,6 +167,7 @@ impl<M: DrivenSession> Driver<M> {
             outcomes: Vec::new(),
             wakers: Vec::new(),
             waiters: Waiters::new(room),
+            recorder: None,
             #[cfg(feature = "sse")]
             websocket_retry,
             #[cfg(feature = "socketio")]
@@ -176,7 +179,15 @@ impl<M: DrivenSession> Driver<M> {
         driver
     }
 
+    /// Records from here on what happens.
+    pub(crate) fn record(&mut self, recorder: Option<Recorder>) {
+        self.recorder = recorder;
+    }
+
     pub(crate) fn input(&mut self, input: InputOf<M::Codec>) {
+        if let Some(recorder) = &mut self.recorder {
+            M::record_input(recorder, self.now, &input);
+        }
         self.session.handle(self.now, input);
     }
 
@@ -349,6 +360,12 @@ impl<M: DrivenSession> Driver<M> {
         became_busy
     }
 
+    fn flush_recording(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.flush();
+        }
+    }
+
     /// Stores what is left to be stored, lets go of the store, and only then says that all is over.
     fn finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.store(cx);
@@ -385,6 +402,7 @@ impl<M: DrivenSession> Future for Driver<M> {
             let busy = this.round(cx);
             if !busy && this.closed.is_none() {
                 this.session.shrink_to_fit();
+                this.flush_recording();
                 return Poll::Pending;
             }
         }
@@ -396,6 +414,7 @@ impl<M: DrivenSession> Future for Driver<M> {
 impl<M: DrivenSession> Drop for Driver<M> {
     /// However it ends, every waiter is notified.
     fn drop(&mut self) {
+        self.flush_recording();
         self.commands.end();
         if let Some(requests) = &self.requests {
             requests.end();

@@ -26,6 +26,9 @@ impl<M: DrivenSession> Driver<M> {
         while !self.is_holding()
             && let Some(output) = self.session.poll()
         {
+            if let Some(recorder) = &mut self.recorder {
+                M::record_output(recorder, &output);
+            }
             match output {
                 Output::Send { conn, frame, message } => self.send(conn, frame, message),
                 Output::Event(event) => {

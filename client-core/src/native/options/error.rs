@@ -42,6 +42,9 @@ pub enum BuildError {
     /// The stored state cannot be resumed from.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Something that no recording can have.
+    #[error("{0} cannot be recorded")]
+    Recording(&'static str),
     /// Called outside a tokio runtime.
     #[error("there is no tokio runtime here: call connect() from inside one")]
     NoRuntime,
