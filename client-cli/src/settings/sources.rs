@@ -237,7 +237,7 @@ impl ServerOptions {
             check_room(room)?;
         }
         let config = config(arguments.policy.or(profile.policy), protocol);
-        let ca = arguments.ca.clone().or(profile.ca).map(read_ca).transpose()?;
+        let ca = arguments.ca.clone().or(profile.ca).map(|path| read_ca(&path)).transpose()?;
         let repeated = suggested_options::options(&arguments, token_in_url);
         let proxy = proxy_for(&endpoint, |name| std::env::var(name).ok())?;
         Ok(Settings {
@@ -272,7 +272,7 @@ impl ServerOptions {
     }
 }
 
-fn read_ca(path: std::path::PathBuf) -> Result<Vec<u8>, Failure> {
+fn read_ca(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
     files::read(&path, files::MOST)
         .map_err(|error| Failure::usage("ca", format!("cannot read the CA file {}: {error}", path.display())))
 }
