@@ -273,7 +273,7 @@ impl ServerOptions {
 }
 
 fn read_ca(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
-    files::read(&path, files::MOST)
+    files::read(path, files::MOST)
         .map_err(|error| Failure::usage("ca", format!("cannot read the CA file {}: {error}", path.display())))
 }
 
