@@ -3,7 +3,10 @@
 use crate::node::{Node, held, seq};
 use crate::within;
 use harness::redis_process::RedisProcess;
-use rejoin_server::hub::shared::{KnownHead, RoomState, StoreResponse};
+use rejoin::messages::{Code, Epoch, Signal};
+use rejoin_server::hub::HubConfig;
+use rejoin_server::hub::shared::{KnownHead, RoomState, StoreNotice, StoreRequest, StoreResponse};
+use rejoin_server::redis::RedisConfig;
 
 /// Reads a room until that does not fail: the connection for notices may be back first.
 async fn open_again(node: &mut Node, held: KnownHead) -> RoomState {
@@ -125,25 +128,96 @@ async fn a_redis_whose_memory_is_used_up_fails_sends_and_keeps_what_it_has() {
     assert!(matches!(node.say("lobby", "after").await, StoreResponse::Appended { seq: 2, .. }));
 }
 
+fn durable(config: &mut RedisConfig, _: &mut HubConfig) {
+    config.durability = "wait=1".parse().unwrap();
+}
+
+/// A primary whose replica has all there is, and stands still from now on; and two nodes in the lobby, the first of which
+/// has said something that the replica does not have.
+async fn unconfirmed(primary: &RedisProcess) -> (RedisProcess, [Node; 2], Epoch) {
+    let replica = RedisProcess::start_with(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
+    let mut nodes =
+        [Node::start_with(primary, "a", durable).await, Node::start_with(primary, "b", durable).await];
+    let [a, b] = &mut nodes;
+    within("the replica", async {
+        while !matches!(a.say("other", "x").await, StoreResponse::Appended { .. }) {}
+    })
+    .await;
+    let epoch = a.open("lobby", None).await.epoch;
+    b.open("lobby", None).await;
+    replica.freeze();
+    assert_eq!(a.send("lobby", 1, &epoch).await, StoreResponse::Failed);
+    (replica, nodes, epoch)
+}
+
+/// Whether something was told of an entry, before what is published now.
+async fn has_heard(node: &mut Node, from: &Node) -> bool {
+    let signal = Signal { room: "lobby".into(), user: "ada".into(), kind: "mark".into(), data: None };
+    from.ask(StoreRequest::Signal(signal)).await;
+    let mut heard = false;
+    node.notice_of(|notice| {
+        heard |= matches!(notice, StoreNotice::Appended { .. });
+        matches!(notice, StoreNotice::Signal(_)).then_some(())
+    })
+    .await;
+    heard
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_wait_an_acknowledgement_means_that_a_replica_has_it() {
+async fn what_no_replica_has_is_shown_to_nobody_before_one_has_it() {
     let primary = RedisProcess::start();
-    let port = primary.port.to_string();
-    let durable = |config: &mut rejoin_server::redis::RedisConfig, _: &mut _| {
-        config.durability = "wait=1".parse().unwrap();
-    };
-    let mut node = Node::start_with(&primary, "a", durable).await;
-    let epoch = node.open("lobby", None).await.epoch;
-    assert_eq!(node.send("lobby", 1, &epoch).await, StoreResponse::Failed, "nobody else has it");
-    let replica = RedisProcess::start_with(&["--replicaof", "127.0.0.1", &port]);
+    let (replica, [mut a, mut b], epoch) = unconfirmed(&primary).await;
+    assert!(!has_heard(&mut b, &a).await && !has_heard(&mut a, &b).await, "no node is told");
+    assert_eq!(b.open("lobby", None).await.head, 0, "nor does anybody read it");
+    replica.thaw();
     let answer = within("the replica", async {
         loop {
-            let answer = node.send("lobby", 1, &epoch).await;
+            let answer = a.send("lobby", 1, &epoch).await;
             if answer != StoreResponse::Failed {
                 return answer;
             }
         }
     });
-    assert_eq!(seq(&answer.await), Ok((1, true)), "it was in the log from the beginning");
+    assert_eq!(seq(&answer.await), Ok((1, true)));
+    assert_eq!(b.hears("send 1").await, ["send 1"]);
+    assert_eq!(b.open("lobby", None).await.entries.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_replica_has_too_late_for_its_sender_is_shown_all_the_same() {
+    let primary = RedisProcess::start();
+    let (replica, [_a, mut b], _) = unconfirmed(&primary).await;
+    replica.thaw();
+    assert_eq!(b.hears("send 1").await, ["send 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_primary_has_after_a_restart_is_shown_whoever_has_confirmed_it() {
+    let mut primary = RedisProcess::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let (_replica, [_a, mut b], _) = unconfirmed(&primary).await;
+    primary.restart();
+    b.is_interrupted().await;
+    assert_eq!(b.open("lobby", None).await.entries.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_wait_an_acknowledgement_means_that_a_replica_has_it() {
+    let primary = RedisProcess::start();
+    let port = primary.port.to_string();
+    let mut node = Node::start_with(&primary, "a", durable).await;
+    let epoch = node.open("lobby", None).await.epoch;
+    let refused = Err((Code::Overloaded, None, false));
+    assert_eq!(seq(&node.send("lobby", 1, &epoch).await), refused, "nobody else would have it");
+    assert_eq!(primary.cli(&["--scan", "--pattern", "*:log"]), "", "it is not kept either");
+    let replica = RedisProcess::start_with(&["--replicaof", "127.0.0.1", &port]);
+    let answer = within("the replica", async {
+        loop {
+            let answer = node.send("lobby", 1, &epoch).await;
+            if matches!(answer, StoreResponse::Appended { .. }) {
+                return answer;
+            }
+        }
+    });
+    assert_eq!(seq(&answer.await).map(|(seq, _)| seq), Ok(1));
     assert_eq!(replica.cli(&["xlen", &replica.cli(&["--scan", "--pattern", "*:log"])]), "1");
 }

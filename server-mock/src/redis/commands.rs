@@ -1,6 +1,6 @@
 //! Encodes requests of the hub as Redis commands. Owns the keys and arguments of each script.
 
-use super::config::RedisConfig;
+use super::config::{Durability, RedisConfig};
 use super::encode::{self, millis};
 use super::keys::{Keys, RoomKeys, room_field};
 use super::scripts::{self, Script};
@@ -11,7 +11,7 @@ use crate::hub::HubConfig;
 use crate::hub::shared::{Control, Decision, KnownHead, StoreRequest, UsageReport};
 use crate::shared_sessions::{SessionKey, SessionRecord};
 use redis::Cmd;
-use rejoin::messages::Signal;
+use rejoin::messages::{Epoch, Signal};
 use rejoin::{Id, Name};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(super) struct Commands {
     retention: Duration,
     dedupe_window: Duration,
     attendance: Duration,
+    /// So many confirm an entry before it is shown.
+    replicas: u32,
     sessions_of_user: usize,
     is_sharded: bool,
 }
@@ -40,6 +42,10 @@ impl Commands {
             retention: hub.retention.max(hub.dedupe_window),
             dedupe_window: hub.dedupe_window,
             attendance: config.presence_ttl,
+            replicas: match config.durability {
+                Durability::Redis => 0,
+                Durability::Wait(replicas) => replicas.into(),
+            },
             // Those that are open, and as many that are lost.
             sessions_of_user: hub.sockets_per_user.saturating_mul(2).max(1),
             is_sharded: config.address.is_cluster(),
@@ -94,6 +100,7 @@ impl Commands {
                         cmd.arg(how).arg(code.as_str()).arg("")
                     }
                 };
+                cmd.arg(self.replicas);
                 (cmd, keys.room())
             }
             StoreRequest::UpdatePresence { room, users, is_snapshot: all } => {
@@ -134,11 +141,28 @@ impl Commands {
         Some(Command { cmd, key })
     }
 
-    /// The epoch and the head of a room.
+    /// Enough replicas have a room's entries up to this one.
+    pub(super) fn confirm(&self, room: &Name, epoch: &Epoch, seq: u64, whole: bool) -> Command {
+        let keys = self.keys.room(room);
+        let mut cmd = call(&scripts::CONFIRM, whole, &[keys.room(), keys.log()]);
+        cmd.arg(room.as_str()).arg(epoch.as_str()).arg(seq).arg(keys.channel()).arg(self.sharded());
+        Command { cmd, key: keys.room() }
+    }
+
+    /// Up to where a room has entries that nobody confirms.
+    pub(super) fn tail(&self, room: &Name) -> Command {
+        let keys = self.keys.room(room);
+        // With its text, as it is rare.
+        let mut cmd = call(&scripts::TAIL, true, &[keys.room(), keys.log()]);
+        cmd.arg(room.as_str()).arg(millis(self.retention)).arg(self.replicas);
+        Command { cmd, key: keys.room() }
+    }
+
+    /// The epoch and the head of a room, and up to where it is shown.
     pub(super) fn head(&self, room: &Name) -> Command {
         let key = self.keys.room(room).room();
         let mut cmd = redis::cmd("HMGET");
-        cmd.arg(&key).arg("epoch").arg("head");
+        cmd.arg(&key).arg("epoch").arg("head").arg("safe");
         Command { cmd, key }
     }
 

@@ -1,10 +1,30 @@
-//! Acknowledgements that wait until enough replicas have what they acknowledge (`--durability wait=N`). Owns whose turn it is;
+//! Entries that wait until enough replicas have them (`--durability wait=N`), and their acknowledgements. Owns whose turn it is;
 //! asks nobody.
 
 use crate::hub::shared::{RequestId, StoreResponse};
+use rejoin::Name;
+use rejoin::messages::Epoch;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) type Answer = (RequestId, StoreResponse);
+/// An entry that nobody is shown yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) room: Name,
+    pub(super) epoch: Epoch,
+    pub(super) seq: u64,
+    /// What its sender is told then, if there is one.
+    pub(super) sender: Option<(RequestId, StoreResponse)>,
+}
+
+/// The newest entry of each room among these, which stands for those before it.
+pub(super) fn newest(answers: &[Answer]) -> BTreeMap<(&Name, &Epoch), u64> {
+    let mut newest = BTreeMap::<_, u64>::new();
+    for answer in answers {
+        let seq = newest.entry((&answer.room, &answer.epoch)).or_default();
+        *seq = answer.seq.max(*seq);
+    }
+    newest
+}
 
 /// What is not confirmed yet, by the shard that has it. One question to a shard is enough for everything before it.
 #[derive(Debug, Default)]
@@ -41,7 +61,12 @@ mod tests {
 
     #[test]
     fn a_shard_is_asked_once_at_a_time_for_all_that_waits_on_it() {
-        let answer = |number| (RequestId(number), StoreResponse::Failed);
+        let answer = |number| Answer {
+            room: Name::from("lobby"),
+            epoch: Epoch::new("e").unwrap(),
+            seq: number,
+            sender: Some((RequestId(number), StoreResponse::Failed)),
+        };
         let mut confirmations = Confirmations::default();
         confirmations.push(0, answer(1));
         confirmations.push(1, answer(2));

@@ -106,8 +106,18 @@ fn read(value: &Value, told: &Position) -> Option<Position> {
     let Value::Array(parts) = value else { return None };
     match parts.as_slice() {
         // A room that is gone has lost everything.
-        [Value::Nil, Value::Nil] => Some(Position { head: 0, ..told.clone() }),
-        [epoch, head] => Some(Position { epoch: replies::id(epoch)?, head: replies::number(head)? }),
+        [Value::Nil, Value::Nil, _] => Some(Position { head: 0, ..told.clone() }),
+        [epoch, head, safe] => {
+            let head = replies::number(safe).or_else(|| replies::number(head))?;
+            Some(Position { epoch: replies::id(epoch)?, head })
+        }
         _ => None,
     }
+}
+
+/// Whether there are entries that nobody is shown, as too few replicas have confirmed them.
+pub(super) fn has_tail(value: &Value) -> bool {
+    let Value::Array(parts) = value else { return false };
+    let [_, head, safe] = parts.as_slice() else { return false };
+    replies::number(safe).zip(replies::number(head)).is_some_and(|(safe, head)| safe < head)
 }

@@ -28,6 +28,10 @@ pub(super) static OPEN: LazyLock<Script> =
     LazyLock::new(|| script(&[ROOM, include_str!("scripts/open.lua")]));
 pub(super) static APPEND: LazyLock<Script> =
     LazyLock::new(|| script(&[ROOM, include_str!("scripts/append.lua")]));
+pub(super) static CONFIRM: LazyLock<Script> =
+    LazyLock::new(|| script(&[ROOM, include_str!("scripts/confirm.lua")]));
+pub(super) static TAIL: LazyLock<Script> =
+    LazyLock::new(|| script(&[ROOM, include_str!("scripts/tail.lua")]));
 pub(super) static ATTEND: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/attend.lua")]));
 pub(super) static CONTROL: LazyLock<Script> =
     LazyLock::new(|| script(&[include_str!("scripts/control.lua")]));
@@ -47,8 +51,8 @@ pub(super) static SESSION_FORGET: LazyLock<Script> =
     LazyLock::new(|| script(&[SESSION, include_str!("scripts/session_forget.lua")]));
 
 /// Those that are called by their digest, for loading.
-pub(super) fn all() -> [&'static Script; 6] {
-    [&OPEN, &APPEND, &ATTEND, &CONTROL, &BANS, &USAGE]
+pub(super) fn all() -> [&'static Script; 7] {
+    [&OPEN, &APPEND, &CONFIRM, &ATTEND, &CONTROL, &BANS, &USAGE]
 }
 
 /// The script by which any language pushes a notification to a user; its first lines say how. `redis-cli --eval` runs it.

@@ -149,7 +149,10 @@ impl Hub {
                     return self.repeat_nack(send.conn, reference, code);
                 }
                 let known = rejection.filter(|rejection| rejection.code == code);
-                let rejection = known.unwrap_or_else(|| Rejection::new(code, rejection_message(code)));
+                let rejection = known.unwrap_or_else(|| Rejection {
+                    after: (code == Code::Overloaded).then_some(RETRY_DELAY),
+                    ..Rejection::new(code, rejection_message(code))
+                });
                 self.nack(at, &send, Rejection { expected, ..rejection });
             }
             StoreResponse::Failed | StoreResponse::Opened(_) => {
@@ -185,6 +188,7 @@ fn rejection_message(code: Code) -> &'static str {
     match code {
         Code::UnknownProducer => "the server does not know this line of sends",
         Code::SequenceGap => "an earlier send of this line is missing",
+        Code::Overloaded => "the store cannot take messages now",
         _ => "refused",
     }
 }

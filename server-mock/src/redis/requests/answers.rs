@@ -1,14 +1,21 @@
-//! Turns answers of Redis into the outcomes of requests: what it has answered, how many replicas have confirmed, what a refusal means.
+//! Turns answers of Redis into the outcomes of requests: what it has answered, what replicas have confirmed, what a refusal means.
 
 use super::{Done, MAX_CONTROLS, REPLICAS, Requests};
 use crate::hub::shared::{Decision, RequestId, StoreRequest, StoreResponse};
+use crate::redis::commands::Commands;
 use crate::redis::config::Durability;
-use crate::redis::confirmations::Answer;
+use crate::redis::confirmations::{Answer, newest};
 use crate::redis::encode::millis;
 use crate::redis::error::shown;
+use crate::redis::reconcile::has_tail;
 use crate::redis::replies;
 use crate::redis::shards::ask;
+use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
+use rejoin::Name;
+use rejoin::messages::{Code, Epoch};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl Requests {
     /// `connection`: the number of the one that has carried it out.
@@ -24,20 +31,17 @@ impl Requests {
             StoreRequest::Append { request_id, room, decision, .. } => {
                 let sent = if let Decision::Append(entry) = decision { Some(&**entry) } else { None };
                 let answer = replies::appended(value, sent).unwrap_or(StoreResponse::Failed);
-                if let StoreResponse::Appended { epoch, seq, dup: false, .. } = &answer {
-                    self.positions.logged(room, epoch, *seq);
+                if sent.is_some() && matches!(answer, StoreResponse::Refused { code: Code::Overloaded, .. }) {
+                    self.health.refused("too few replicas are there for messages to be taken (--durability)");
                 }
-                let is_appended = matches!(answer, StoreResponse::Appended { .. });
-                if is_appended && matches!(self.durability, Durability::Wait(_)) {
-                    let Some(connection) = self.connection.as_ref().filter(|_| connection == self.number)
-                    else {
-                        return self.answer(*request_id, StoreResponse::Failed);
-                    };
-                    let shard = connection.shards.shard_of(&self.commands.room_keys(room).room());
-                    self.confirmations.push(shard, (*request_id, answer));
-                    self.confirm().await;
-                } else {
-                    self.answer(*request_id, answer);
+                match &answer {
+                    StoreResponse::Appended { epoch, seq, .. } if self.waits() => {
+                        let (epoch, seq) = (epoch.clone(), *seq);
+                        let sender = Some((*request_id, answer));
+                        let waiting = Answer { room: room.clone(), epoch, seq, sender };
+                        self.confirm_later(connection, waiting).await;
+                    }
+                    _ => self.tell_sender(room, *request_id, answer),
                 }
             }
             StoreRequest::ReportUsage(report) => match replies::usage(&report.user, value) {
@@ -55,30 +59,92 @@ impl Requests {
         self.peer.on_response(request_id, answer);
     }
 
-    /// Asks whether enough replicas have what was appended.
+    fn waits(&self) -> bool {
+        matches!(self.durability, Durability::Wait(_))
+    }
+
+    fn tell_sender(&self, room: &Name, request_id: RequestId, answer: StoreResponse) {
+        if let StoreResponse::Appended { epoch, seq, dup: false, .. } = &answer {
+            self.positions.logged(room, epoch, *seq);
+        }
+        self.answer(request_id, answer);
+    }
+
+    /// Has an entry confirmed that Redis has written on this connection.
+    async fn confirm_later(&mut self, connection: u64, answer: Answer) {
+        let Some(connection) = self.connection.as_ref().filter(|_| connection == self.number) else {
+            if let Some((request_id, _)) = answer.sender {
+                self.answer(request_id, StoreResponse::Failed);
+            }
+            return;
+        };
+        let shard = connection.shards.shard_of(&self.commands.room_keys(&answer.room).room());
+        self.confirmations.push(shard, answer);
+        self.confirm().await;
+    }
+
+    /// Asks whether enough replicas have what was appended, and has it shown if they do.
     pub(super) async fn confirm(&mut self) {
-        let Durability::Wait(replicas) = self.durability else { return };
+        let Durability::Wait(wanted) = self.durability else { return };
         while let Some((shard, answers)) = self.confirmations.next() {
             let Some(connection) = &self.connection else { return };
             let mut conn = connection.shards.number(shard);
+            let commands = Arc::clone(&self.commands);
             let mut cmd = redis::cmd("WAIT");
-            cmd.arg(replicas).arg(millis(REPLICAS));
+            cmd.arg(wanted).arg(millis(REPLICAS));
             self.start(Box::pin(async move {
                 let reply = ask(&mut conn, &cmd).await;
-                Done::Replicated { shard, answers, reply }
+                let enough = reply.is_ok_and(|count| replies::number(&count) >= Some(u64::from(wanted)));
+                let shown = if enough { show(&mut conn, &commands, &answers).await } else { BTreeSet::new() };
+                let is_shown = |answer: &Answer| shown.contains(&(answer.room.clone(), answer.epoch.clone()));
+                let confirmed = answers.into_iter().map(|answer| {
+                    let is_shown = is_shown(&answer);
+                    (answer, is_shown)
+                });
+                Done::Replicated { shard, confirmed: confirmed.collect() }
             }))
             .await;
         }
     }
 
-    pub(super) fn replicated(&self, answers: Vec<Answer>, reply: &RedisResult<Value>) {
-        let Durability::Wait(wanted) = self.durability else { return };
-        let enough = reply.as_ref().is_ok_and(|count| replies::number(count) >= Some(u64::from(wanted)));
-        if !enough {
+    pub(super) fn replicated(&self, confirmed: Vec<(Answer, bool)>) {
+        if confirmed.iter().any(|(_, is_shown)| !is_shown) {
             self.health.refused("too few replicas have confirmed a message in time (--durability)");
         }
-        for (request_id, answer) in answers {
-            self.peer.on_response(request_id, if enough { answer } else { StoreResponse::Failed });
+        for (Answer { room, sender, .. }, is_shown) in confirmed {
+            let Some((request_id, answer)) = sender else { continue };
+            if is_shown {
+                self.tell_sender(&room, request_id, answer);
+            } else {
+                self.peer.on_response(request_id, StoreResponse::Failed);
+            }
+        }
+    }
+
+    /// Looks after entries whose sender has not lived to see them confirmed.
+    pub(super) async fn ask_tails(&mut self, rooms: &[Name], heads: &[Value]) {
+        if !self.waits() {
+            return;
+        }
+        for (room, _) in rooms.iter().zip(heads).filter(|(_, head)| has_tail(head)) {
+            let Some(connection) = &self.connection else { return };
+            let (asked, connection) = (self.commands.tail(room).ask(&connection.shards), self.number);
+            let room = room.clone();
+            self.start(Box::pin(async move { Done::Tail { room, connection, reply: asked.await } })).await;
+        }
+    }
+
+    pub(super) async fn tail_found(&mut self, room: Name, connection: u64, reply: RedisResult<Value>) {
+        match reply {
+            Ok(Value::Array(parts)) => {
+                if let [epoch, head] = parts.as_slice()
+                    && let (Some(epoch), Some(seq)) = (replies::id(epoch), replies::number(head))
+                {
+                    self.confirm_later(connection, Answer { room, epoch, seq, sender: None }).await;
+                }
+            }
+            Ok(_) => {}
+            Err(error) => self.refused(connection, &error),
         }
     }
 
@@ -136,4 +202,27 @@ impl Requests {
             _ => {}
         }
     }
+}
+
+/// Lets entries be shown that enough replicas have; gives the rooms and epochs of those that now are.
+async fn show(
+    conn: &mut MultiplexedConnection,
+    commands: &Commands,
+    answers: &[Answer],
+) -> BTreeSet<(Name, Epoch)> {
+    let newest = newest(answers);
+    let mut replies = Vec::new();
+    // The second time with the text of the script, if Redis has forgotten it.
+    for whole in [false, true] {
+        let mut pipeline = redis::pipe();
+        for ((room, epoch), seq) in &newest {
+            pipeline.add_command(commands.confirm(room, epoch, *seq, whole).cmd);
+        }
+        replies = conn.send_packed_commands(&pipeline, 0, newest.len()).await.unwrap_or_default();
+        if !replies.iter().any(|reply| matches!(reply, Value::ServerError(_))) {
+            break;
+        }
+    }
+    let shown = newest.into_keys().zip(replies).filter(|(_, reply)| replies::number(reply) == Some(1));
+    shown.map(|((room, epoch), _)| (room.clone(), epoch.clone())).collect()
 }

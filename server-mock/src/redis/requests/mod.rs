@@ -70,10 +70,15 @@ enum Done {
         began: Instant,
         reply: RedisResult<Value>,
     },
-    /// So many replicas have what these answers acknowledge.
+    /// Whether enough replicas have these entries, so that they are shown.
     Replicated {
         shard: usize,
-        answers: Vec<Answer>,
+        confirmed: Vec<(Answer, bool)>,
+    },
+    /// Up to where a room has entries that nobody confirms.
+    Tail {
+        room: Name,
+        connection: u64,
         reply: RedisResult<Value>,
     },
     Heads {
@@ -255,7 +260,7 @@ impl Requests {
         if self.connection.take().is_some() {
             self.away_since = Instant::now();
             self.pinging = false;
-            for (request_id, _) in self.confirmations.give_up() {
+            for (request_id, _) in self.confirmations.give_up().filter_map(|answer| answer.sender) {
                 self.peer.on_response(request_id, StoreResponse::Failed);
             }
             self.health.heard(ConnectionKind::Requests);
@@ -329,12 +334,14 @@ impl Requests {
                 }
                 self.open_more().await;
             }
-            Done::Replicated { shard, answers, reply } => {
+            Done::Replicated { shard, confirmed } => {
                 self.confirmations.done(shard);
-                self.replicated(answers, &reply);
+                self.replicated(confirmed);
                 self.confirm().await;
             }
+            Done::Tail { room, connection, reply } => self.tail_found(room, connection, reply).await,
             Done::Heads { rooms, reply } => {
+                self.ask_tails(&rooms, reply.as_deref().unwrap_or_default()).await;
                 self.reconcile.found(&rooms, reply.ok().as_deref(), Instant::now());
             }
             Done::Ping { connection, reply, aside } => {

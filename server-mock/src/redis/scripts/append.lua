@@ -2,22 +2,35 @@
 -- KEYS[3] line of sends (hash)
 -- ARGV: name, fresh epoch, held epoch, held head, held id, retention ms, most entries, most bytes, channel, sharded,
 --       line's owner or '', pseq or '', epoch that the client named or '', dedupe window ms,
---       'append', 'refuse' for good or 'defer', id or code, entry
+--       'append', 'refuse' for good or 'defer', id or code, entry,
+--       how many replicas have to confirm an entry before it is shown and published (confirm.lua)
 local name, fresh = ARGV[1], ARGV[2]
 local held_epoch, held_head, held_id = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local line, owner, pseq, window = KEYS[3], ARGV[11], tonumber(ARGV[12]), ARGV[14]
-local appends = ARGV[15] == 'append'
+local how, what = ARGV[15], ARGV[16]
+local replicas = tonumber(ARGV[18])
 
 -- Answers remembered per line; a client has at most as many sends in flight.
 local ANSWERS = 64
 -- Each is { pseq, id, seq } or { pseq, code }.
 
-local epoch, head, hid = read_room(name)
+-- Entries of a room that wait to be confirmed.
+local MOST_UNCONFIRMED = 1024
+
+local epoch, head, hid, safe = read_room(name)
+local life
+if replicas > 0 and how == 'append' then
+  local connected
+  connected, life = replication()
+  -- Nobody would confirm it.
+  if connected < replicas or (safe and head - safe >= MOST_UNCONFIRMED) then how, what = 'defer', 'overloaded' end
+end
+local appends = how == 'append'
 if not epoch then
   -- A refused send makes no room.
-  if appends then epoch, head, hid = begin(name, fresh) end
+  if appends then epoch, head, hid, safe = begin(name, fresh) end
 elseif has_lost(epoch, head, hid, held_epoch, held_head, held_id) then
-  epoch, head, hid = begin(name, fresh)
+  epoch, head, hid, safe = begin(name, fresh)
   publish(ARGV[10], ARGV[9], 'H ' .. epoch .. ' 0')
   keep(ARGV[6])
 end
@@ -68,11 +81,20 @@ end
 
 if not appends then
   -- Who is refused for now makes the same send again.
-  if known and ARGV[15] == 'refuse' then remember({ pseq, ARGV[16] }) end
-  return { 'refused', ARGV[16] }
+  if known and how == 'refuse' then remember({ pseq, what }) end
+  return { 'refused', what }
 end
 
-local id, entry = ARGV[16], ARGV[17]
+local id, entry = what, ARGV[17]
+if replicas > 0 then
+  if not safe then
+    safe = head
+    redis.call('HSET', room, 'safe', string.format('%.0f', safe), 'life', life)
+  end
+elseif safe then
+  show_all()
+  safe = false
+end
 local seq = string.format('%.0f', head + 1)
 -- A log without its room is none of this life.
 if head == 0 then redis.call('DEL', log) end
@@ -83,6 +105,8 @@ local most, most_bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
 local length = redis.call('XLEN', log)
 while length > most or (bytes > most_bytes and length > 1) do
   local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+  -- Nobody has been shown it yet.
+  if safe and tonumber(string.sub(oldest[1], 1, -3)) > safe then break end
   redis.call('XDEL', log, oldest[1])
   length = length - 1
   bytes = redis.call('HINCRBY', room, 'bytes', -#oldest[2][6])
@@ -90,5 +114,5 @@ while length > most or (bytes > most_bytes and length > 1) do
 end
 keep(ARGV[6])
 if pseq then remember({ pseq, id, seq }) end
-publish(ARGV[10], ARGV[9], table.concat({ 'L', epoch, seq, now, id, entry }, ' '))
+if replicas == 0 then publish(ARGV[10], ARGV[9], table.concat({ 'L', epoch, seq, now, id, entry }, ' ')) end
 return { 'ok', epoch, seq, id, tostring(now) }

@@ -31,6 +31,8 @@ local seq = string.format('%.0f', head + 1)
 local entry = cjson.encode({ u = user, k = kind, d = data })
 redis.call('XADD', log, seq .. '-0', 'i', id, 't', now, 'e', entry)
 redis.call('HSET', room, 'head', seq, 'hid', id)
+-- This does not wait for replicas (--durability), and shows what lies before it too.
+redis.call('HDEL', room, 'safe', 'life')
 redis.call('HINCRBY', room, 'bytes', #entry)
 while redis.call('XLEN', log) > most do
   local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]

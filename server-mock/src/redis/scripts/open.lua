@@ -4,14 +4,16 @@
 local name, fresh, node = ARGV[1], ARGV[2], ARGV[6]
 local held_epoch, held_head, held_id = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 check_type(KEYS[3], 'hash')
-local epoch, head, hid = read_room(name)
+local epoch, head, hid, safe = read_room(name)
 if not epoch then
-  epoch, head, hid = begin(name, fresh)
+  epoch, head, hid, safe = begin(name, fresh)
 elseif has_lost(epoch, head, hid, held_epoch, held_head, held_id) then
-  epoch, head, hid = begin(name, fresh)
+  epoch, head, hid, safe = begin(name, fresh)
   publish(ARGV[10], ARGV[9], 'H ' .. epoch .. ' 0')
 end
 keep(ARGV[7])
+-- What a node has been shown stays shown.
+if safe and safe < head then head = held_epoch == epoch and math.max(safe, held_head) or safe end
 local gone = redis.call('HMGET', room, 'gone', 'gid')
 local gone_seq, gone_id = tonumber(gone[1]), gone[2] or ''
 local after = gone_seq

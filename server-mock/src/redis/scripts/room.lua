@@ -15,28 +15,48 @@ local function check_type(key, wanted)
   end
 end
 
--- The room as it is: epoch or false, head, id of the head or false.
+-- How many replicas are connected, and which life of the primary this is: after a failover it is another one.
+local function replication()
+  local info = redis.call('INFO', 'replication')
+  return tonumber(string.match(info, 'connected_slaves:(%d+)') or 0), string.match(info, 'master_replid:(%x+)') or ''
+end
+
+-- Everything in the log may be shown.
+local function show_all()
+  redis.call('HDEL', room, 'safe', 'life')
+end
+
+-- The room as it is: epoch or false, head, id of the head or false, and up to where it may be shown or false (everything):
+-- what lies beyond that too few replicas have confirmed. Of what a primary has after a failover there is nothing else.
 local function read_room(name)
   check_type(room, 'hash')
   check_type(log, 'stream')
-  local known = redis.call('HMGET', room, 'name', 'epoch', 'head', 'hid')
+  local known = redis.call('HMGET', room, 'name', 'epoch', 'head', 'hid', 'safe', 'life')
   if not known[1] then
     if redis.call('EXISTS', room) == 1 then
       error({ err = 'REJOIN foreign ' .. room })
     end
-    return false, 0, false
+    return false, 0, false, false
   end
   if known[1] ~= name then
     error({ err = 'REJOIN foreign ' .. room })
   end
-  return known[2], tonumber(known[3]), known[4]
+  local safe = tonumber(known[5] or nil)
+  if safe then
+    local _, life = replication()
+    if known[6] ~= life then
+      show_all()
+      safe = nil
+    end
+  end
+  return known[2], tonumber(known[3]), known[4], safe or false
 end
 
 -- Begins a life of the log, empty. Lines of sends have the epoch in them and are not known any more.
 local function begin(name, epoch)
   redis.call('DEL', room, log)
   redis.call('HSET', room, 'name', name, 'epoch', epoch, 'head', 0, 'gone', 0, 'bytes', 0)
-  return epoch, 0, false
+  return epoch, 0, false, false
 end
 
 -- Whether the store has lost entries that a node still has: a smaller head, or another id at that number.
