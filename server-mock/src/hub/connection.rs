@@ -1,12 +1,13 @@
 //! The state that the hub has of one connection.
 
+use super::producers::ProducerKey;
 use super::replay::Replays;
 use super::rights::Rights;
 use super::sse_feed::Reader;
 use super::token_expiry::TokenExpiry;
 use rejoin::close_code::{CloseAction, CloseCodePolicy};
 use rejoin::{Name, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What the hub knows of a connection.
@@ -40,6 +41,8 @@ pub(super) struct Extended {
     pub(super) refused_tokens: u8,
     /// The reconnect window that its last `hello` named.
     pub(super) announced_window: Duration,
+    /// The number in each line that this node has refused as too fast: the store misses it before what is behind it.
+    pub(super) too_fast: BTreeMap<ProducerKey, u64>,
 }
 
 /// Whether a peer is to come back after an ending with this close code (protocol.md §2.5).

@@ -55,6 +55,8 @@ pub(super) fn is_possible(plan: &Plan) -> bool {
 
 /// So long a send waits for a connection.
 const TTL: Micros = 600 * SECOND;
+/// How long a Socket.IO server's answer is waited for.
+const ANSWERED: Micros = 10 * SECOND;
 
 /// Below this are the numbers of messages.
 const FIRST: u64 = 1 << 40;
@@ -63,6 +65,8 @@ const FIRST: u64 = 1 << 40;
 #[derive(Debug, Default)]
 struct Sent {
     written: bool,
+    /// When it was last.
+    written_at: Micros,
     /// An answer is wanted, and the server has given one.
     asks: bool,
     answered: bool,
@@ -162,7 +166,8 @@ impl Own {
     ) -> bool {
         let mut sends = self.clients.get(&client).into_iter().flat_map(|own| own.sends.values());
         let sent = sends.find(|sent| sent.id == id);
-        let sent = sent.filter(|sent| now < sent.made_at + TTL);
+        // At the end of its time for an answer it may be lost in the same moment.
+        let sent = sent.filter(|sent| now < sent.made_at + TTL && now < sent.written_at + ANSWERED);
         sent.is_some_and(|sent| sent.idempotent && !sent.timed && sent.written && !is_open(sent.conn))
     }
 
@@ -226,6 +231,7 @@ impl Own {
     pub(super) fn written(
         &mut self,
         client: usize,
+        now: Micros,
         conn: usize,
         content: &str,
         is_own: bool,
@@ -244,7 +250,7 @@ impl Own {
             if again && (!sent.idempotent || sent.conn == conn) {
                 return Err(format!("{} is written twice", short(content)));
             }
-            sent.conn = conn;
+            (sent.conn, sent.written_at) = (conn, now);
         }
         let Some(at) = own.order.get(content).copied().filter(|_| is_first || is_own) else { return Ok(()) };
         let seen = self.conns.entry(conn).or_default();

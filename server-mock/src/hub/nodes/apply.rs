@@ -20,6 +20,15 @@ impl Hub {
             // It is being read for the first time: the entry may lie behind what the answer has.
             return copy.early.keep(epoch, entry, &mut nodes.requests, &self.config);
         };
+        if copy.unsure {
+            // It may have the next number of another log than this copy's, which nobody could tell from its number.
+            let reading = copy.reading;
+            copy.early.keep(epoch, entry, &mut nodes.requests, &self.config);
+            if !reading {
+                self.reread(now, room);
+            }
+            return;
+        }
         if log.epoch() != epoch && !mutation!(EpochOfNoticeIgnored) {
             if copy.reading {
                 copy.early.keep(epoch, entry, &mut nodes.requests, &self.config);

@@ -15,6 +15,8 @@ rejoin::mutations! {
         SinceFromCopy = "A join is answered from the node's copy, whatever the store has by now.",
         JoinSharesEarlierRead = "A join is answered by a read that began before it was asked for.",
         EarlyNoticeLost = "What is noticed while a room is read is forgotten.",
+        UnsureBelieves = "After an interruption what is noticed is taken before the room has been read again.",
+        LostNoticeKept = "A notice of what the store has lost since waits for ever, and the room is read for it again and again.",
         HeldUnsaid = "The store is not told what the node has, so that it cannot see that it has lost something.",
         EpochIgnored = "A room that goes on under another epoch goes on under the old one here.",
         InterruptionIgnored = "After an interruption no room is opened again.",

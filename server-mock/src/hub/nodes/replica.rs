@@ -38,6 +38,10 @@ pub(super) struct Replica {
     pub(super) next: Vec<ParkedRef>,
     /// It has to be read once more, whoever waits.
     pub(super) read_again: bool,
+    /// Notices may have been lost, and it has not been read since: what is noticed next may be of another log.
+    pub(super) unsure: bool,
+    /// The read under way was asked for since.
+    pub(super) makes_sure: bool,
     /// Reads in a row that have left something to be read.
     pub(super) futile_reads: u32,
     /// Who is there has to be said after it was read.
@@ -108,6 +112,8 @@ impl PendingPresence {
 #[derive(Debug, Default)]
 pub(super) struct EarlyEntries {
     entries: BTreeMap<(Epoch, u64), Box<LogEntry>>,
+    /// Those that were here when the read under way was asked for: its answer has them, or the store has lost them.
+    asked: BTreeSet<(Epoch, u64)>,
     bytes: usize,
     /// Not all are here.
     pub(super) overflowed: bool,
@@ -135,6 +141,23 @@ impl EarlyEntries {
         self.bytes += bytes;
         requests.keep(bytes);
         self.entries.insert((epoch.clone(), entry.seq), entry);
+    }
+
+    /// The room is about to be read.
+    pub(super) fn read_begins(&mut self) {
+        self.asked = self.entries.keys().cloned().collect();
+    }
+
+    /// The room was read, and its newest entry is this one. Forgets what the store had said before and has no more:
+    /// otherwise the room would be read for it again and again, and in the end it would stand in the place of another.
+    pub(super) fn forget_lost(&mut self, epoch: &Epoch, head: u64, requests: &mut PendingRequests) {
+        for place in std::mem::take(&mut self.asked) {
+            let is_lost = place.0 != *epoch || place.1 > head;
+            if let Some(entry) = is_lost.then(|| self.entries.remove(&place)).flatten() {
+                self.bytes -= entry.bytes();
+                requests.release(entry.bytes());
+            }
+        }
     }
 
     /// Forgets those of other epochs; whether there were any, or are.

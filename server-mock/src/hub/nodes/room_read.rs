@@ -64,6 +64,8 @@ impl Hub {
         (copy.reading, copy.read_again) = (true, false);
         copy.waiting = std::mem::take(&mut copy.next);
         copy.waiting.extend(waiting);
+        copy.early.read_begins();
+        copy.makes_sure = true;
         nodes.read_queue.remove(room);
         let (held, fresh) = (self.known_head(room), self.new_epoch());
         let kind = RequestKind::Open { room: room.clone() };
@@ -149,6 +151,7 @@ impl Hub {
         let Some(nodes) = &mut self.nodes else { return };
         for (room, copy) in &mut nodes.replicas {
             copy.publish_presence = true;
+            (copy.unsure, copy.makes_sure) = (!mutation!(UnsureBelieves), false);
             if copy.reading {
                 copy.read_again = true;
             } else {
@@ -166,6 +169,7 @@ impl Hub {
         nodes.failures = 0;
         let Some(copy) = nodes.replicas.get_mut(room) else { return };
         copy.reading = false;
+        copy.unsure &= !copy.makes_sure;
         copy.ready.extend(std::mem::take(&mut copy.waiting));
         self.update_replica(at, room, state);
         self.resume_batch(now, room);
@@ -295,6 +299,9 @@ impl Hub {
         let is_behind = self.store.room(room).is_some_and(|log| log.head() < head);
         let Some(nodes) = &mut self.nodes else { return };
         let Some(copy) = nodes.replicas.get_mut(room) else { return };
+        if !mutation!(LostNoticeKept) {
+            copy.early.forget_lost(&epoch, head, &mut nodes.requests);
+        }
         let (early, overflowed) = copy.early.take(&mut nodes.requests);
         copy.read_again |= (overflowed || is_behind) && !mutation!(EarlyNoticeLost);
         if !mutation!(EarlyNoticeLost) {

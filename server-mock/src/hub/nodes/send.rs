@@ -18,6 +18,9 @@ use std::time::Duration;
 /// After this time a send for which there was no capacity is made again.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 
+/// Lines of one connection whose refused number is remembered.
+const MAX_TOO_FAST: usize = 64;
+
 const FULL: &str = "too many requests wait for the store";
 
 impl Hub {
@@ -36,7 +39,12 @@ impl Hub {
         {
             return self.repeat_answer(at, &send, answer);
         }
-        let rejection = match self.check_send(at, &send) {
+        let behind = self.behind_too_fast(&send);
+        let admission = behind.map_or_else(|| self.check_send(at, &send), Admission::Reject);
+        if behind.is_none() {
+            self.note_too_fast(&send, &admission);
+        }
+        let rejection = match admission {
             Admission::Accept => None,
             Admission::Disconnect => return self.close_flooding(at, send.conn),
             Admission::Reject(rejection) => {
@@ -112,6 +120,31 @@ impl Hub {
                 send: numbered,
                 decision,
             });
+        }
+    }
+
+    /// What is behind a send that was refused as too fast is one refusal with it, and uses no budget of its own: a client may
+    /// have given a whole pipeline to the connection. Whether the store really misses the other, only the store knows.
+    fn behind_too_fast(&self, send: &Send) -> Option<Rejection> {
+        let (key, pseq) = send.line.as_ref()?;
+        let refused = self.conns.get(&send.conn)?.extended.as_ref()?.too_fast.get(key)?;
+        let after = self.users.get(&send.user).map(super::super::user::User::send_retry_after);
+        (pseq > refused).then(|| Rejection { after, ..Rejection::new(Code::RateLimited, "rate limited") })
+    }
+
+    fn note_too_fast(&mut self, send: &Send, admission: &Admission) {
+        let extended = self.conns.get_mut(&send.conn).and_then(|state| state.extended.as_mut());
+        let (Some(extended), Some((key, pseq))) = (extended, &send.line) else { return };
+        match admission {
+            Admission::Reject(rejection) if rejection.code == Code::RateLimited => {
+                if extended.too_fast.len() >= MAX_TOO_FAST {
+                    extended.too_fast.pop_first();
+                }
+                extended.too_fast.insert(key.clone(), *pseq);
+            }
+            _ => {
+                extended.too_fast.remove(key);
+            }
         }
     }
 

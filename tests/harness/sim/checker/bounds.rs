@@ -331,6 +331,13 @@ impl Checker {
         line.any(|other| self.reasons.is_old(&other.pid, other.pseq, watch.lived, watch.dedupe / 2))
     }
 
+    /// Whether the line of what was given to a connection under this reference has ended by its age: no refusal counts any more.
+    pub(super) fn is_line_over(&self, client: usize, conn: usize, reference: &Id) -> bool {
+        let Some(flying) = self.counts.flying.get(&conn) else { return false };
+        let one = flying.iter().find(|one| one.reference == *reference);
+        one.is_some_and(|one| self.is_too_old(client, one, flying))
+    }
+
     /// When the oldest of the sends that are waited for was given to a connection, by its client's clock.
     pub(super) fn oldest_on(&self, client: usize, conn: usize) -> Option<Micros> {
         let all = self.counts.flying.get(&conn)?;

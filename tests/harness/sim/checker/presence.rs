@@ -15,6 +15,8 @@ const GRACE: Micros = 15 * SECOND;
 pub(super) struct Presences {
     all: BTreeMap<(usize, LogId), BTreeSet<Name>>,
     gone: BTreeMap<(LogId, Name), Micros>,
+    /// When a server last told a member that somebody came or left.
+    changed: BTreeMap<(LogId, Name), Micros>,
 }
 
 impl Checker {
@@ -79,11 +81,19 @@ impl Checker {
         }
     }
 
-    /// Long after the last change, an application's list is the true one.
-    pub fn roster_is(&mut self, client: usize, place: LogId, members: &BTreeSet<Name>) {
-        if let Some(told) = self.presences.all.get(&(client, place))
-            && told != members
-        {
+    /// A server tells a member that somebody came or left.
+    pub(super) fn member_changes(&mut self, place: LogId, user: &Name) {
+        self.presences.changed.insert((place, user.clone()), self.now);
+    }
+
+    /// Long after the last change, an application's list is the true one. The word of a change may be on its way for so long.
+    pub fn roster_is(&mut self, client: usize, place: LogId, members: &BTreeSet<Name>, on_the_way: Micros) {
+        let Some(told) = self.presences.all.get(&(client, place)) else { return };
+        let is_known = |user: &&Name| {
+            let changed = self.presences.changed.get(&(place, (*user).clone()));
+            changed.is_none_or(|changed| self.now > changed + on_the_way)
+        };
+        if told.symmetric_difference(members).any(|user| is_known(&user)) {
             let text = format!("15: u{client} believes that {told:?} are in place {place}: {members:?} are");
             self.violations.push(text);
         }

@@ -196,6 +196,7 @@ impl Checker {
 
     /// An extended connection is told that somebody came or left: it is news.
     pub fn change_said(&mut self, conn: usize, place: LogId, user: &Name, here: bool) {
+        self.member_changes(place, user);
         let Some(list) = self.promises.lists.get_mut(&(conn, place)) else { return };
         let news = if here { list.insert(user.clone()) } else { list.remove(user) };
         if !news {

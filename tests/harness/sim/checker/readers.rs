@@ -436,7 +436,11 @@ impl Checker {
             // Nor that it begins anew, nor what nobody tells.
             return;
         }
-        let there = at.as_ref().map(|at| (&at.epoch, at.seq)) == epoch.map(|epoch| (epoch, head));
+        // Of a replay from too early the end is known already.
+        let told = &self.readers[reader].told;
+        let ends = epoch.map_or(&[][..], |epoch| self.ground_truth.ever(place, epoch, head));
+        let told = self.readers[reader].rewound && ends.iter().any(|index| told.contains(index));
+        let there = told || at.as_ref().map(|at| (&at.epoch, at.seq)) == epoch.map(|epoch| (epoch, head));
         if !there {
             let text =
                 format!("9: reader{reader} is at {at:?} of place {place}, which is at {epoch:?}:{head}");

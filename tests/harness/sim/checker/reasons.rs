@@ -134,6 +134,11 @@ impl Checker {
                 let refused = self.is_refused_before(key, sent.place, Code::NotJoined);
                 refused || out || !wanted && (!sent.restored || left)
             }
+            // That an earlier send is missing is said of a later one.
+            SendFailure::Refused(Code::SequenceGap) => {
+                let last = (client, u64::MAX);
+                self.is_refused_before(last, sent.place, Code::SequenceGap)
+            }
             // What is behind one that is refused again and again is not made either.
             SendFailure::Refused(code) => self.is_refused_before(key, sent.place, code),
             SendFailure::UserChanged => self.is_taken_over(client) && sent.restored,

@@ -94,7 +94,8 @@ impl Checker {
         // Only what is said of the latest transmission counts, and of the connection in use.
         let moved = self.conns.get(&key.0) != Some(&conn);
         let latest = flies.as_ref() == Some(&reference);
-        let counts = latest && !moved && !self.may_be_due(key);
+        let over = self.is_line_over(key.0, conn, &reference);
+        let counts = latest && !moved && !over && !self.may_be_due(key);
         if latest || flies.is_none() {
             // Of one that is not waited for any more the refusal counts all the same for what is behind it.
             let given_up = flies.is_none() && {

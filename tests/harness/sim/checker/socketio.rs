@@ -234,6 +234,11 @@ impl Checker {
         (followed.floor, followed.forks) = (Some(newest), forks);
     }
 
+    /// Its server takes a client out of a room, as it has asked: what it is told until it is taken in again is of before.
+    pub fn sio_is_out(&mut self, client: usize, at: LogId) {
+        self.talk(client).rooms.entry(at).or_default().stale = true;
+    }
+
     /// Its server goes on with its session in these rooms. It does so by numbers: it cannot know that a store has given them
     /// anew meanwhile.
     pub fn sio_goes_on(&mut self, client: usize, rooms: &[LogId]) {
@@ -249,7 +254,9 @@ impl Checker {
         let talk = self.talk(client);
         for at in restored.unwrap_or(&[]) {
             let followed = talk.rooms.entry(*at).or_default();
-            if std::mem::take(&mut followed.forked) {
+            // A room that its application knows nothing of yet begins with what was not let go.
+            let unknown = talk.holds_little && followed.last.is_none() && !talk.certain.contains(at);
+            if std::mem::take(&mut followed.forked) || unknown {
                 (followed.last, followed.floor) = (None, None);
             }
         }

@@ -298,7 +298,7 @@ fn a_count_of_attempts_that_begins_anew_without_reason_is_found() {
 fn a_list_that_is_not_true_and_a_member_gone_too_early_are_found() {
     let mut checker = observer();
     checker.roster(0, 0, Some(&["a".into(), "b".into()]));
-    checker.roster_is(0, 0, &["a".into()].into());
+    checker.roster_is(0, 0, &["a".into()].into(), 0);
     assert!(first(&checker).starts_with("15:"), "{}", first(&checker));
     let mut checker = observer();
     checker.member_lost(0, &"a".into());

@@ -107,7 +107,16 @@ impl World {
                     }
                     self.checker.frame_written(index, frame);
                     self.conns[index].unflushed = Some(frame);
-                    self.write(index, Way::Up, Packet::Text(encode_client(&message).into()));
+                    let text = encode_client(&message);
+                    if self.trace.is_readable() {
+                        let text = super::to_server::shortened(&text);
+                        self.trace.note(
+                            self.now,
+                            "client",
+                            format_args!("{client} writes to {index}: {text}"),
+                        );
+                    }
+                    self.write(index, Way::Up, Packet::Text(text.into()));
                 }
             }
             Output::Ping { conn } => {

@@ -97,7 +97,7 @@ impl World {
         let at_once = if one { 1 } else { self.plan.server.in_flight };
         let by_latency = most * self.plan.latency.1 * 6 / at_once;
         // A fate may show only in a replay that is paged in small parts.
-        let pages = self.checker.appended_count() as Micros / self.plan.server.replay;
+        let pages = (self.checker.appended_count() as Micros + most) / self.plan.server.replay;
         let by_pages = pages * self.plan.latency.1 * 3;
         let by_lines = if self.plan.server.lines < 100 { 4 * self.plan.server.dedupe_window } else { 0 };
         (10 * SECOND + by_lines + by_rate + by_latency + by_pages).min(LONGEST_DRAIN)
@@ -166,7 +166,7 @@ impl World {
             let newest = self.clients[*client].newest();
             let untouched = newest.is_some_and(|index| !self.conns[index].tampered);
             if counts && untouched && self.speaks(*client) {
-                self.checker.roster_is(*client, place(&name, 0), &members);
+                self.checker.roster_is(*client, place(&name, 0), &members, self.on_the_way());
             }
             let key = self.send(*client, room, 0, false, None);
             let of_user = said.get(&self.clients[*client].name).copied().unwrap_or(0);

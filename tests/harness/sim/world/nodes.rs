@@ -20,6 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a node's side compares the heads of its rooms with the store's.
 const COMPARES: Micros = 10 * SECOND;
+/// More reads of one room by one node between two such looks are no answer to anything, when nothing is wrong any more.
+const MOST_READS: u32 = 24;
 /// Everything that asks for an answer gets one within this time, whatever the store does.
 const ANSWERED: Micros = 60 * SECOND;
 /// So long after a fault a node may be wrong about who is on another.
@@ -62,6 +64,8 @@ pub(super) struct Shared {
     unsure_until: Micros,
     /// Who was on a node that died.
     orphans: BTreeSet<(Name, Name)>,
+    /// How often each node has asked for each room since it last compared heads.
+    reads: BTreeMap<(usize, Name), u32>,
 }
 
 impl Shared {
@@ -102,6 +106,7 @@ pub(super) fn begin(setup: &Setup, first: Server) -> (Vec<Server>, Option<Box<Sh
         missed: Vec::new(),
         unsure_until: 0,
         orphans: BTreeSet::new(),
+        reads: BTreeMap::new(),
     };
     (nodes, Some(Box::new(shared)))
 }
@@ -226,6 +231,11 @@ impl World {
         self.nodes.iter().flat_map(|node| node.hub.members(room)).map(|(_, user)| user.clone()).collect()
     }
 
+    /// Whether a join may wait for a store: a plain connection is no member yet then, and nothing says when it is.
+    pub(super) fn join_may_wait(&self) -> bool {
+        self.shared.is_some()
+    }
+
     /// Whether something of a connection waits for the store.
     pub(super) fn join_waits(&self, index: usize) -> bool {
         self.shared.as_ref().is_some_and(|shared| shared.waiting.keys().any(|(of, _)| *of == index))
@@ -279,6 +289,19 @@ impl World {
         let Some(shared) = &mut self.shared else {
             return self.checker.violated(format!("a server that is alone asks a store: {request:?}"));
         };
+        if let StoreRequest::Open { room, .. } = &request
+            && self.calm
+        {
+            let count = shared.reads.entry((node, room.clone())).or_default();
+            *count += 1;
+            if *count == MOST_READS {
+                let text = format!(
+                    "pace: node {node} reads {room} {MOST_READS} times between two looks at its heads"
+                );
+                self.checker.violated(text);
+                return;
+            }
+        }
         if shared.wires[node].is_cut(now) {
             return self.store_fails(node, request_id(&request));
         }
@@ -450,6 +473,7 @@ impl World {
         self.answers_are_there();
         let up = self.nodes[node].process == Process::Up;
         let Some(shared) = &mut self.shared else { return };
+        shared.reads.retain(|(of, _), _| *of != node);
         if !up || shared.wires[node].is_cut(self.now) || shared.stall_ends() > self.now {
             return;
         }
@@ -525,6 +549,7 @@ impl World {
     fn store_begins_empty(&mut self) {
         let Some(shared) = &mut self.shared else { return };
         shared.store.is_emptied();
+        shared.unsure_until = self.now + UNSURE;
         self.checker.store_lost();
         self.checker.cover.reach_amid(Amid::Emptied);
         for node in 0..self.nodes.len() {
@@ -535,6 +560,7 @@ impl World {
     fn store_fails_over(&mut self, count: usize) {
         let Some(shared) = &mut self.shared else { return };
         shared.store.fails_over(count);
+        shared.unsure_until = self.now + UNSURE;
         self.observe();
         self.checker.cover.reach_amid(Amid::FailedOver);
         for node in 0..self.nodes.len() {

@@ -81,7 +81,7 @@ impl World {
     /// What a client writes.
     pub(super) fn observe_own(&mut self, client: usize, index: usize, content: &str, is_own: bool) {
         let plain = !self.conns[index].extended;
-        if let Err(what) = self.own.written(client, index, content, is_own, plain) {
+        if let Err(what) = self.own.written(client, self.now, index, content, is_own, plain) {
             self.checker.violated(format!("own: {what}"));
         }
     }

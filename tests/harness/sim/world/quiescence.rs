@@ -1,6 +1,7 @@
 //! Checks after the faults have stopped, before the world stimulates anything, that each client has recovered by itself.
 
 use super::World;
+use crate::sim::Micros;
 use crate::sim::checker::place;
 use rejoin::Name;
 use std::collections::BTreeSet;
@@ -27,7 +28,7 @@ impl World {
             self.checker.caught_up_by_itself(client, index, at, hidden);
             if untouched {
                 let members = self.members_of(&name);
-                self.checker.roster_is(client, at, &members);
+                self.checker.roster_is(client, at, &members, self.on_the_way());
             }
         }
         if self.clients[client].plan.personal {
@@ -35,6 +36,11 @@ impl World {
             let hidden = self.conns[index].hides.contains(&at);
             self.checker.caught_up_by_itself(client, index, at, hidden);
         }
+    }
+
+    /// How long a word may be on its way where nothing goes wrong.
+    pub(super) fn on_the_way(&self) -> Micros {
+        4 * self.plan.latency.1
     }
 
     /// Whoever is to be in a room is in it, and nobody else.
@@ -52,7 +58,7 @@ impl World {
             .filter(|c| self.is_living(*c) && self.clients[*c].wanted.contains(&room))
             .collect();
         let at = place(&name, 0);
-        let on_the_way = 4 * self.plan.latency.1;
+        let on_the_way = self.on_the_way();
         let leaving = (0..self.clients.len())
             .filter(|c| self.is_living(*c) && self.checker.is_leaving(*c, at, on_the_way));
         let leaving: BTreeSet<Name> = leaving.map(|c| self.clients[c].name.clone()).collect();

@@ -170,6 +170,8 @@ impl World {
         match kind {
             "ack" | "nack" | "user_left" | "joined" | "history" => self.observe_answer(index, kind, &text),
             "message" => self.conns[index].last_message = Some(text.clone()),
+            // A join that waited for the store is answered after its connection has asked to leave.
+            "left" => self.leaves(index, &text),
             _ => {}
         }
         let moment = match kind {

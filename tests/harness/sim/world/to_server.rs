@@ -114,7 +114,8 @@ impl World {
         }
     }
 
-    fn leaves(&mut self, index: usize, text: &str) {
+    /// A connection is out of a room, or asks to be.
+    pub(super) fn leaves(&mut self, index: usize, text: &str) {
         for room in 0..self.plan.rooms {
             let name = Self::room(room);
             if text.contains(name.as_str()) && self.conns[index].rooms.remove(&room) {
@@ -144,7 +145,13 @@ impl World {
     /// A connection is about to be forgotten by the hub.
     pub(super) fn members_change(&mut self, index: usize, clean: bool) {
         let user = self.conns[index].name.clone();
-        for room in std::mem::take(&mut self.conns[index].rooms) {
+        let hub = &self.nodes[self.conns[index].node].hub;
+        let of_node = self.join_may_wait();
+        let is_in =
+            |room: usize| !of_node || hub.members(&Self::room(room)).any(|(conn, _)| conn.0 == index as u64);
+        let rooms: Vec<usize> = self.conns[index].rooms.iter().copied().filter(|room| is_in(*room)).collect();
+        self.conns[index].rooms.clear();
+        for room in rooms {
             // Who goes in peace has no grace.
             if !clean {
                 self.checker.member_lost(place(&Self::room(room), 0), &user);

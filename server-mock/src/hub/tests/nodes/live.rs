@@ -31,7 +31,7 @@ fn what_comes_too_early_waits_for_what_lies_before_it() {
     let request_id = read(&outputs);
     // While it is read, more comes.
     assert_eq!(world.logged_there(entry(7, "eve")), []);
-    let outputs = world.answer(request_id, StoreResponse::Opened(behind(3, entries(4..=5))));
+    let outputs = world.answer(request_id, StoreResponse::Opened(behind(3, entries(4..=6))));
     assert_eq!(contents(&outputs, BOB), ["c4", "c5", "c6", "c7"]);
     assert_eq!(reads(&outputs), []);
 }
@@ -50,10 +50,42 @@ fn what_is_noticed_while_a_room_is_read_for_the_first_time_is_not_lost() {
 fn a_hole_that_one_read_does_not_fill_is_read_once_more() {
     let mut world = World::shared_lobby(3);
     let request_id = read(&world.logged_there(entry(8, "eve")));
-    let outputs = world.answer(request_id, StoreResponse::Opened(behind(3, entries(4..=5))));
+    let state = RoomState { head: 8, ..behind(3, entries(4..=5)) };
+    let outputs = world.answer(request_id, StoreResponse::Opened(state));
     assert_eq!(contents(&outputs, BOB), ["c4", "c5"]);
     let outputs = world.answer(read(&outputs), StoreResponse::Opened(behind(5, entries(6..=8))));
     assert_eq!(contents(&outputs, BOB), ["c6", "c7", "c8"]);
+}
+
+#[test]
+fn what_the_store_has_lost_since_it_was_noticed_is_not_waited_for() {
+    let mut world = World::shared_lobby(3);
+    let request_id = read(&world.logged_there(entry(6, "eve")));
+    // Another copy of the store has taken over, and lacks it.
+    let outputs = world.answer(request_id, StoreResponse::Opened(behind(3, entries(4..=4))));
+    assert_eq!(contents(&outputs, BOB), ["c4"]);
+    assert_eq!(reads(&outputs), []);
+    assert_eq!(reads(&world.after(60_000)), []);
+    // What is said in its place is delivered, and nothing else.
+    assert_eq!(contents(&world.logged_there(entry(5, "eve")), BOB), ["c5"]);
+    let mut other = entry(6, "eve");
+    other.content = "another".to_owned();
+    assert_eq!(contents(&world.logged_there(other), BOB), ["another"]);
+}
+
+#[test]
+fn after_an_interruption_nothing_is_taken_before_the_room_was_read_again() {
+    let mut world = World::shared_lobby(3);
+    let request_id = read(&world.notice(StoreNotice::Interrupted));
+    world.answer(request_id, StoreResponse::Failed);
+    // It has the next number, and may be of a log that has lost what this copy ends with.
+    assert_eq!(heard(&world.logged_there(entry(4, "eve"))), []);
+    let outputs = world.after(3_000);
+    assert_eq!(reads(&outputs)[0].2, held(3));
+    let state = RoomState { epoch: id("e2"), ..room(entries(1..=2)) };
+    let outputs = world.answer(read(&outputs), StoreResponse::Opened(state));
+    assert_eq!(contents(&outputs, BOB), ["c1", "c2"]);
+    assert_eq!(contents(&logged(&mut world, "e2", entry(3, "eve")), BOB), ["c3"]);
 }
 
 #[test]
@@ -156,7 +188,7 @@ fn a_feed_begins_when_the_room_was_read_and_goes_on_with_what_is_noticed() {
 fn many_missed_entries_come_to_extended_members_as_they_take_them() {
     let mut world = World::shared_lobby(0);
     let request_id = read(&world.logged_there(entry(101, "eve")));
-    let outputs = world.answer(request_id, StoreResponse::Opened(behind(0, entries(1..=100))));
+    let outputs = world.answer(request_id, StoreResponse::Opened(behind(0, entries(1..=101))));
     assert_eq!(contents(&outputs, BOB).len(), 101, "a plain one has no way to say when it has room");
     let mut said = contents(&outputs, ADA);
     assert_eq!(said.len(), 32);

@@ -185,3 +185,21 @@ fn more_sends_than_may_wait_for_the_store_are_refused_before_it_is_asked() {
         assert_eq!(world.hub.store_requests(), 1);
     }
 }
+
+#[test]
+fn a_whole_pipeline_behind_a_rate_limit_is_one_refusal_and_no_flood_on_a_node_too() {
+    let mut world = World::node(|config| config.rate = Some(1.0));
+    world.extend(ADA, "ada");
+    let outputs = world.frame(ADA, &join("lobby"));
+    world.answer(read(&outputs), StoreResponse::Opened(room(Vec::new())));
+    for pseq in 1..=64 {
+        let outputs = world.frame(ADA, &number(pseq));
+        let asked = appends(&outputs);
+        assert_eq!(asked.len(), 1, "{pseq}: {outputs:?}");
+        let may_append = matches!(asked[0].1, Decision::Append(_));
+        assert_eq!(may_append, pseq <= 2, "{pseq}");
+    }
+    assert_eq!(world.hub.connections(), 1);
+    world.ms += 1_000;
+    assert!(matches!(appends(&world.frame(ADA, &number(3)))[0].1, Decision::Append(_)));
+}

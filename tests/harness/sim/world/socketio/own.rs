@@ -120,7 +120,7 @@ impl World {
         if is_own && self.own.is_made_again(who(client), content) {
             self.checker.cover.reach(Sometimes::SioMadeAgain);
         }
-        if let Err(what) = self.own.written(who(client), APART + index, content, is_own, true) {
+        if let Err(what) = self.own.written(who(client), self.now, APART + index, content, is_own, true) {
             self.checker.violated(format!("own: {what}"));
         }
     }

@@ -383,6 +383,7 @@ impl World {
             }
             ClientEvent::Leave { room } => {
                 seat.leaves(&room);
+                self.checker.sio_is_out(client, place(&room, 0));
                 encode_client(&rejoin::machine::ClientMessage::LeaveRoom { room, reference: None })
             }
             ClientEvent::Send { room, content, data } => {
