@@ -12,7 +12,8 @@ use crate::id::Id;
 use crate::link::ConnId;
 use crate::messages::Gap;
 use crate::messages::{
-    ClientMessage, Code, ErrorDetail, JoinRequest, Joined, Left, MAX_INT, Nack, Position, ServerCode,
+    ClientMessage, Code, ErrorDetail, JoinReason, JoinRequest, Joined, Left, MAX_INT, Nack, Position,
+    ServerCode,
 };
 use crate::mutation::mutation;
 use crate::outbox::SendQueue;
@@ -168,9 +169,13 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.room_changed(room.clone(), RoomState::Joined);
         self.event(Event::Joined(JoinedRoom {
             room: joined.room,
-            recovered: joined.recovered || resumed.connects || mutation!(JoinedRecoveredSaid),
+            // Whatever the server has recovered: another user may have begun meanwhile, at the end of the room.
+            recovered: resumed.connects || mutation!(JoinedRecoveredSaid),
             replayed: resumed.replayed,
-            reason: joined.reason.filter(|_| !resumed.connects),
+            reason: joined
+                .reason
+                .or(joined.recovered.then_some(JoinReason::Fresh))
+                .filter(|_| !resumed.connects),
             members: joined.members,
             member_count: joined.member_count,
         }));

@@ -10,6 +10,8 @@ use crate::link::ConnId;
 use crate::messages::Hello;
 use crate::messages::{Gap, GapReason};
 use crate::mutation::mutation;
+#[cfg(feature = "native")]
+use crate::outbox::SendQueue as _;
 use crate::payload::Payload;
 use crate::rooms::DesiredMembership;
 use crate::rooms::RoomEntry;
@@ -101,8 +103,14 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         let waits = self.outbox.change_log.is_enabled();
         #[cfg(not(feature = "journal"))]
         let waits = false;
+        // A frame that is too large ends the connection, and leaves without an outcome what was sent on it without numbers.
+        #[cfg(feature = "native")]
+        let is_risky = self.outbox.bytes() > FIRST_CONTACT_BYTES;
+        #[cfg(not(feature = "native"))]
+        let is_risky = false;
         // Where no ping shows that a refused token was refused before anything was read, it has a moment to be refused.
-        let has_moment = !self.protocol.can_ping && self.now.monotonic < first_send_at(connection);
+        let has_moment =
+            (!self.protocol.can_ping || is_risky) && self.now.monotonic < first_send_at(connection);
         !self.protocol.was_plain && (waits || has_moment)
     }
 
@@ -266,7 +274,12 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
     }
 }
 
-/// When a first send may go to a server that is not known yet and cannot be pinged.
+/// More than this is not sent to a server that may still say how much it takes: servers of this protocol take messages of
+/// 8 KiB by default.
+#[cfg(feature = "native")]
+const FIRST_CONTACT_BYTES: usize = 8 << 10;
+
+/// When a first send may go to a server that is not known yet, and that cannot be pinged or may take less.
 fn first_send_at(connection: &ActiveConnection<ServerConnection>) -> Timestamp {
     connection.protocol.opened_at + HELLO_TIMEOUT
 }

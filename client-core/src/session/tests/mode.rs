@@ -55,6 +55,8 @@ fn a_first_contact_send_that_is_larger_than_the_server_says_it_takes_has_failed_
         rig.send(2, &"x".repeat(8_193));
         rig.command(Command::Connect);
         rig.open();
+        rig.frames();
+        rig.pass(Duration::from_secs(1));
         let sends = rig.sends();
         rig.input(Input::Flushed(rig.conn, flushed));
         rig.receive(hello("me"));
@@ -66,6 +68,35 @@ fn a_first_contact_send_that_is_larger_than_the_server_says_it_takes_has_failed_
         rig.input(Input::Closed(rig.conn, closed));
         assert_eq!(rig.deliveries(), [(1, DeliveryStatus::Unknown)]);
     }
+}
+
+#[cfg(feature = "native")]
+#[test]
+fn much_waits_a_moment_for_the_server_to_say_what_it_takes_so_that_what_is_too_large_harms_no_other_send() {
+    let mut rig = first_contact();
+    assert_eq!(rig.sends().len(), 2, "little is sent at once");
+    let mut rig = Rig::new(Config::default());
+    rig.command(Command::Join(Name::from("r").into()));
+    rig.send(1, "early");
+    rig.command(Command::Connect);
+    rig.open();
+    let join = rig.join_request("r");
+    rig.send(2, &"x".repeat(70_000));
+    rig.send(3, "behind it");
+    assert_eq!(rig.sends().len(), 0);
+    rig.receive(hello("me"));
+    rig.receive(ServerMessage::Joined(Box::new(join_answer(join.reference, "e", 0))));
+    let (mut sends, mut outcomes) = (Vec::new(), Vec::new());
+    for output in rig.said() {
+        match output {
+            Output::Send { message: ClientMessage::SendMessage { tag, .. }, .. } => sends.push(tag),
+            Output::Event(Event::Delivery(delivery)) => outcomes.push((delivery.id.0, delivery.status)),
+            _ => {}
+        }
+    }
+    assert_eq!(outcomes, [(2, DeliveryStatus::Failed(SendFailure::TooLarge))]);
+    assert_eq!(sends.len(), 1);
+    assert!(sends[0].as_ref().unwrap().producer.is_some(), "it can be sent again");
 }
 
 #[test]

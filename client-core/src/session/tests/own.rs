@@ -111,6 +111,8 @@ fn the_limit_of_an_extended_server_is_for_messages_and_no_first_own_frame_fails_
     send(&mut rig, 1, &format!("[\"{}\"]", "x".repeat(8_192)));
     rig.command(Command::Connect);
     rig.open();
+    rig.frames();
+    rig.pass(core::time::Duration::from_secs(1));
     assert_eq!(written(&mut rig).len(), 1);
     rig.receive(hello("me"));
     assert_eq!(rig.deliveries(), []);

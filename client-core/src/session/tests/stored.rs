@@ -1,7 +1,7 @@
 //! A stored state that another run continues (protocol.md §2.3, §2.4).
 
 use super::rig::{Rig, acked, hello, join_answer, live, message};
-use crate::messages::{ClientMessage, Joined, ProducerSeq, ServerMessage};
+use crate::messages::{ClientMessage, JoinReason, Joined, ProducerSeq, ServerMessage};
 use crate::session::{Command, Input, Output};
 use crate::{Config, DeliveryStatus, Event, Name, SendFailure};
 use alloc::boxed::Box;
@@ -46,6 +46,32 @@ fn after_a_restart_the_same_send_goes_out_with_the_same_number_and_its_outcome_c
     let outcomes = next.deliveries();
     assert_eq!(outcomes.len(), 1);
     assert_eq!(outcomes[0].1, acked("a", 11));
+}
+
+#[test]
+fn another_user_begins_at_the_end_of_a_room_and_is_told_so_though_the_server_recovered_the_earlier_ones_place()
+ {
+    for (user, recovered, replayed, reason) in
+        [("me", true, 3, None), ("you", false, 0, Some(JoinReason::Fresh))]
+    {
+        let rig = Rig::joined();
+        let mut next = restarted(&rig);
+        let request = next.join_request("r");
+        assert!(request.since.is_some());
+        next.receive(hello(user));
+        let answer = Joined { recovered: true, replay: 3, ..join_answer(request.reference, "e", 13) };
+        next.receive(ServerMessage::Joined(Box::new(answer)));
+        let joined = next.events().into_iter().find_map(|event| match event {
+            Event::Joined(joined) => Some(joined),
+            _ => None,
+        });
+        let joined = joined.unwrap();
+        assert_eq!(
+            (joined.recovered, joined.replayed, joined.reason),
+            (recovered, replayed, reason),
+            "{user}"
+        );
+    }
 }
 
 #[test]
