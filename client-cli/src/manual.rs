@@ -21,9 +21,10 @@ const EXIT_STATUS: [(&str, &str); 5] = [
     ("130", "Interrupted with Ctrl-C, or by a second SIGTERM."),
 ];
 
-const ENVIRONMENT: [(&str, &str); 6] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
     ("REJOIN_URL", "The server, or the name of a profile, where no URL is given."),
     ("REJOIN_TOKEN", "The access token, where no option gives one."),
+    ("REJOIN_TOKEN_IN", "Where the token goes, header or query, where --token-in does not say it."),
     ("https_proxy, http_proxy, all_proxy", "An HTTP proxy to connect through."),
     ("no_proxy", "Hosts that are reached without it."),
     ("TZ", "The time zone in which chat and tail show times; the system's if it is not set."),

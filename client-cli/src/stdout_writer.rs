@@ -3,7 +3,9 @@
 use std::io::{self, ErrorKind, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
 
 /// Chunks on their way to the thread.
 const CHUNKS: usize = 2;
@@ -15,6 +17,7 @@ pub(crate) struct StdoutWriter {
     /// Chunks written and flushed; closed when nothing more will be.
     flushed: watch::Receiver<u64>,
     ended: Arc<OnceLock<WriteFailure>>,
+    is_stdout: bool,
 }
 
 /// Why nothing can be printed any more.
@@ -35,14 +38,33 @@ impl From<&io::Error> for WriteFailure {
     }
 }
 
+/// How often it is looked whether somebody still reads. No write says so where there is nothing to write.
+const READER_CHECK: Duration = Duration::from_secs(1);
+
+#[cfg(unix)]
+fn stdout_has_reader() -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let stdout = io::stdout();
+    let mut stdout = [PollFd::new(&stdout, PollFlags::empty())];
+    let polled = poll(&mut stdout, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }));
+    // What cannot be asked, a file for instance, is written to as it is.
+    polled.is_err() || !stdout.iter().any(|fd| fd.revents().contains(PollFlags::ERR))
+}
+
+#[cfg(not(unix))]
+fn stdout_has_reader() -> bool {
+    true
+}
+
 impl StdoutWriter {
     /// To stdout, flushed per chunk.
     pub(crate) fn stdout() -> Self {
-        Self::spawn(|chunk| {
+        let writer = Self::spawn(|chunk| {
             let mut stdout = io::stdout().lock();
             stdout.write_all(&chunk)?;
             stdout.flush()
-        })
+        });
+        Self { is_stdout: true, ..writer }
     }
 
     /// To `write`, which may block. The thread ends with the first error, or with [`Outlet::finish`].
@@ -61,7 +83,7 @@ impl StdoutWriter {
                 written.send_modify(|count| *count += 1);
             }
         });
-        Self { sender, last_chunk: AtomicU64::new(0), flushed, ended }
+        Self { sender, last_chunk: AtomicU64::new(0), flushed, ended, is_stdout: false }
     }
 
     fn failure(&self) -> WriteFailure {
@@ -91,8 +113,16 @@ impl StdoutWriter {
     /// Cancel safe.
     pub(crate) async fn failed(&self) -> WriteFailure {
         let mut flushed = self.flushed.clone();
-        while flushed.changed().await.is_ok() {}
-        self.failure()
+        loop {
+            tokio::select! {
+                changed = flushed.changed() => if changed.is_err() {
+                    return self.failure();
+                },
+                () = sleep(READER_CHECK), if self.is_stdout => if !stdout_has_reader() {
+                    return WriteFailure::BrokenPipe;
+                },
+            }
+        }
     }
 
     /// A way in for those who cannot wait, such as the log: what does not fit is lost. It does not keep the outlet

@@ -384,7 +384,9 @@ pub enum SendFailure {
     Cancelled,
     /// A frame whose `type` is that of a frame of the protocol.
     #[cfg(feature = "frames")]
-    #[error("its type is the name of a frame of the protocol: give it another one")]
+    #[error(
+        "its type is the name of a frame of the protocol: give it another one, or choose the plain protocol"
+    )]
     Reserved,
     /// The server uses another protocol: events are for Socket.IO servers.
     #[cfg(feature = "frames")]

@@ -78,6 +78,8 @@ fn answer(socket: &mut WebSocket<TcpStream>, frame: &Value) -> bool {
         ]
         .into_iter()
         .all(send),
+        // Not as the protocol has it.
+        "message" => send(text(json!({"type": "message", "room": frame["room"], "text": frame["text"]}))),
         "forbidden" => send(text(json!({"type": "error", "message": "no such thing"}))),
         "send_message" => send(text(json!({
             "type": "message", "roomId": frame["roomId"], "userId": "ada", "content": frame["content"],

@@ -129,13 +129,15 @@ async fn frames_and_messages_arrive_in_the_order_in_which_they_were_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_of_the_protocol_is_refused_before_anything_is_sent() {
     let server = PriceServer::start();
-    let (client, _events) = with_frames(&server).connect().unwrap();
+    let (client, _events) = with_frames(&server).extended(true).correlate("id").connect().unwrap();
     for kind in ["join_room", "send_message", "message", "ping", "hello"] {
         let frame = json!({"type": kind, "roomId": "lobby"});
         let refused = Err(SendError::Failed(SendFailure::Reserved));
         assert_eq!(within("the refusal", client.send_json(&frame)).await, refused, "{kind}");
         assert_eq!(client.frame(&frame).submit(), Err(SendFailure::Reserved));
         assert_eq!(client.keep("k", &frame), Err(SendFailure::Reserved));
+        let refused = Err(RequestError::NotSent(SendFailure::Reserved));
+        assert_eq!(within("the refusal", client.request(&frame).into_future()).await, refused);
     }
     let deep = (0..65).fold(json!(0), |inner, _| json!([inner]));
     assert_eq!(
@@ -149,6 +151,20 @@ async fn a_name_of_the_protocol_is_refused_before_anything_is_sent() {
     );
     within("the receipt", client.send_json(&json!({"type": "mine"}))).await.unwrap();
     assert_eq!(heard(&server).1, json!({"type": "mine"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_server_may_mean_something_else_by_a_name_of_the_protocol() {
+    let server = PriceServer::start();
+    let (client, mut events) = with_frames(&server).connect().unwrap();
+    let login = json!({"type": "auth", "token": "t"});
+    client.keep("login", &login).unwrap();
+    let said = json!({"type": "message", "room": "lobby", "text": "hi"});
+    within("the receipt", client.send_json(&said)).await.unwrap();
+    assert_eq!([heard(&server).1, heard(&server).1], [login, said.clone()]);
+    let frame = until(&mut events, "the frame", frame_of).await;
+    assert_eq!((frame.kind(), frame.json::<Value>().unwrap()), (Some("message"), said));
+    assert_eq!(client.diagnostics().malformed_frames, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,9 +263,6 @@ async fn a_request_without_an_answer_says_why() {
         within("the refusal", client.request(&bad).into_future()).await,
         Err(RequestError::BadCorrelation)
     );
-    let reserved = json!({"type": "join_room"});
-    let refused = Err(RequestError::NotSent(SendFailure::Reserved));
-    assert_eq!(within("the refusal", client.request(&reserved).into_future()).await, refused);
     within("the receipt", client.send_json(&json!({"type": "hang_up"}))).await.unwrap();
     assert_eq!(within("the loss", first).await.unwrap(), Err(RequestError::ConnectionLost));
     until_state(&mut events, "the next connection", |state| *state == State::Connected).await;

@@ -30,6 +30,14 @@ fn send_says_by_its_status_whether_the_message_is_written() {
 }
 
 #[test]
+fn send_reads_stdin_where_a_dash_stands_for_the_text() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let output = run(&["send", &server.url, "-r", "lobby", "--token", "ada", "--json", "-"], b"one\ntwo\n");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).lines().count(), 2);
+}
+
+#[test]
 fn send_prints_a_json_line_for_each_line_of_its_input_where_it_is_asked_to() {
     let server = ServerProcess::start("127.0.0.1:0");
     let lines = |output: &std::process::Output| -> Vec<serde_json::Value> {

@@ -71,9 +71,25 @@ fn what_is_kept_begins_each_connection_until_it_is_dropped() {
 }
 
 #[test]
-fn a_frame_that_cannot_be_sent_costs_nothing_else() {
+fn a_plain_server_may_mean_something_else_by_a_name_of_the_protocol() {
     let server = PriceServer::start();
     let mut pipe = started(&server, &[]);
+    let said = json!({"type": "message", "room": "lobby", "text": "hi"});
+    type_json(&mut pipe, &json!({"type": "frame", "data": said, "ref": "1"}));
+    let line = pipe.wait_for("\"frame\"");
+    assert_eq!(
+        serde_json::from_str::<Value>(&line).unwrap(),
+        json!({"type": "frame", "name": "message", "data": said})
+    );
+    pipe.end_input();
+    let ended = pipe.wait();
+    assert!(ended.status == Some(0) && !ended.text().contains("garbled"), "{}", ended.text());
+}
+
+#[test]
+fn a_frame_that_cannot_be_sent_costs_nothing_else() {
+    let server = PriceServer::start();
+    let mut pipe = Running::start(&["pipe", "--frames", &server.url, "--token", "ada"]);
     for line in [
         json!({"type": "frame", "data": {"type": "join_room", "roomId": "r"}, "ref": "reserved"}),
         json!({"type": "frame", "data": {"type": "send_message"}, "keep": "k"}),

@@ -4,6 +4,7 @@ use crate::run;
 use harness::command::Running;
 use harness::process::ServerProcess;
 use harness::scripted_server::ScriptedServer;
+use std::io::Read as _;
 
 #[test]
 fn tail_prints_what_is_said_and_a_signal_ends_it_as_documented() {
@@ -20,6 +21,26 @@ fn tail_prints_what_is_said_and_a_signal_ends_it_as_documented() {
         let ended = tail.wait();
         assert_eq!(ended.status, Some(status), "SIG{signal}: {}", ended.text());
         assert!(ended.stdout.iter().all(|byte| *byte == b'\n' || !byte.is_ascii_control()));
+    }
+}
+
+#[test]
+fn tail_ends_in_a_quiet_room_too_when_its_reader_has_gone() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    for more in [&[][..], &["--json"]] {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let args = [&["tail", &server.url, "-r", "lobby", "--token", "bob"][..], more].concat();
+        let tail = Running::start_into(&args, writer.into());
+        let mut read = Vec::new();
+        while !String::from_utf8_lossy(&read).contains("joined") {
+            let mut bytes = [0; 256];
+            let count = reader.read(&mut bytes).unwrap();
+            assert!(count > 0, "{more:?}: it ended");
+            read.extend_from_slice(&bytes[..count]);
+        }
+        drop(reader);
+        let ended = tail.wait();
+        assert_eq!(ended.status, Some(0), "{more:?}: {}", ended.text());
     }
 }
 

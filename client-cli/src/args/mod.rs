@@ -143,7 +143,7 @@ pub(crate) struct SendArgs {
     /// The room to send to.
     #[arg(short, long, value_name = "ROOM")]
     pub(crate) room: Option<String>,
-    /// What to say; stdin, one message a line, if not given. An empty text is refused, and an empty line is left out. Up to 1,024
+    /// What to say; stdin, one message a line, if not given or `-`. An empty text is refused, and an empty line is left out. Up to 1,024
     /// lines, or 1 MiB of them, wait at a time.
     #[arg(value_name = "TEXT")]
     pub(crate) text: Option<String>,

@@ -56,6 +56,8 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
         (Some(word), None) if !is_like_url(word) && sources.url(None)?.is_some() => (None, Some(word)),
         (url, text) => (url, text.as_deref()),
     };
+    // As other programs write stdin.
+    let text = text.filter(|text| *text != "-");
     if text.is_some_and(str::is_empty) {
         // Mostly a variable of a script that is not set.
         return Err(Failure::usage("text", "nothing to send: the text is empty")
@@ -65,8 +67,14 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
         let url = sources.require_url(url)?;
         sources.at(url)
     };
-    let Some(room) = arguments.room.clone().or_else(|| described.rooms().first().cloned()) else {
-        return Err(Failure::usage("room", "no room to send to").hint("name one with -r ROOM"));
+    let room = match (&arguments.room, described.rooms()) {
+        (Some(room), _) | (None, [room]) => room.clone(),
+        (None, []) => {
+            return Err(Failure::usage("room", "no room to send to").hint("name one with -r ROOM"));
+        }
+        (None, _) => {
+            return Err(Failure::usage("room", "the profile has several rooms").hint("name one with -r ROOM"));
+        }
     };
     check_room(&room)?;
     let mut settings = described.settings(std::slice::from_ref(&room)).await?;

@@ -471,7 +471,9 @@ fn hint(why: SendFailure) -> &'static str {
         SendFailure::NeedsAck => {
             "\"idempotent\" needs \"ack\":true, by which it is known that it has arrived"
         }
-        SendFailure::Reserved => "its type is the name of a frame of the protocol; give it another one",
+        SendFailure::Reserved => {
+            "its type is the name of a frame of the protocol; give it another one, or add --protocol plain if the server means its own by it"
+        }
         SendFailure::Unsupported => {
             "events with a name, and \"idempotent\", are for Socket.IO servers (--protocol socketio)"
         }

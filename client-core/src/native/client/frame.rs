@@ -227,7 +227,7 @@ impl Client {
     ///
     /// It is queued when this returns, before the first poll. Cancel safe: dropping the future neither cancels the send nor
     /// loses it. It fails with [`SendFailure::Reserved`] if its `type` is that of a frame of the protocol, such as
-    /// `send_message` or `message`, and with [`SendFailure::BadData`] if it cannot be written as JSON, or has more than 64
+    /// `send_message` or `message` and the client is not one for [plain servers](crate::ClientBuilder::extended) alone, and with [`SendFailure::BadData`] if it cannot be written as JSON, or has more than 64
     /// levels.
     ///
     /// On a Socket.IO server it is the event named by its `type`, whose one argument is the rest of it, if there is more; a

@@ -31,7 +31,10 @@ pub(crate) fn json(data: &(impl Serialize + ?Sized)) -> Result<String, SendFailu
 #[derive(Debug, Clone)]
 pub(crate) enum CustomMessages {
     /// Frames of JSON.
-    Frames,
+    Frames {
+        /// The application has chosen the plain protocol: the server may mean something of its own by the protocol's names.
+        is_plain: bool,
+    },
     /// Events, of which these names are the contract's.
     #[cfg(feature = "socketio")]
     Events(Arc<EventMap>),
@@ -39,7 +42,7 @@ pub(crate) enum CustomMessages {
 
 impl CustomMessages {
     pub(crate) fn are_events(&self) -> bool {
-        !matches!(self, Self::Frames)
+        !matches!(self, Self::Frames { .. })
     }
 
     /// A frame's JSON, if it may be sent.
@@ -50,11 +53,12 @@ impl CustomMessages {
             let (name, arguments) = event_json::from_frame(&frame).ok_or(SendFailure::BadData)?;
             return event_json::checked(&name, &arguments, events);
         }
-        check_own(&frame).map_err(|why| match why {
-            NotCustom::NotJson => SendFailure::BadData,
-            NotCustom::Reserved => SendFailure::Reserved,
-        })?;
-        Ok(frame)
+        match check_own(&frame) {
+            Err(NotCustom::Reserved) if matches!(self, Self::Frames { is_plain: true }) => Ok(frame),
+            Err(NotCustom::Reserved) => Err(SendFailure::Reserved),
+            Err(NotCustom::NotJson) => Err(SendFailure::BadData),
+            Ok(()) => Ok(frame),
+        }
     }
 
     /// An event's JSON, if it may be sent.

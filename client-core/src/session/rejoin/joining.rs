@@ -165,17 +165,19 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             #[cfg(feature = "journal")]
             self.record_committed(at);
         }
+        // Whatever the server has recovered, another user than the one whose place that was begins at the end of the room.
+        let begins = joined.recovered && !resumed.connects && resumed.gap.is_none();
         let room = joined.room.clone();
         self.room_changed(room.clone(), RoomState::Joined);
         self.event(Event::Joined(JoinedRoom {
             room: joined.room,
-            // Whatever the server has recovered: another user may have begun meanwhile, at the end of the room.
-            recovered: resumed.connects || mutation!(JoinedRecoveredSaid),
+            recovered: joined.recovered && !begins || resumed.connects || mutation!(JoinedRecoveredSaid),
             replayed: resumed.replayed,
-            reason: joined
-                .reason
-                .or(joined.recovered.then_some(JoinReason::Fresh))
-                .filter(|_| !resumed.connects),
+            reason: if begins {
+                Some(JoinReason::Fresh)
+            } else {
+                joined.reason.filter(|_| !resumed.connects)
+            },
             members: joined.members,
             member_count: joined.member_count,
         }));

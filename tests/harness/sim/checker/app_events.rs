@@ -199,7 +199,10 @@ impl Checker {
         // The server is not always told where the client is, and its replay goes back far enough: what is lost then shows itself
         // as a loss.
         let connects = told.recovered && told.reason.is_none() && frame.reason == Some(JoinReason::Fresh);
-        let same = (connects || told.recovered == frame.recovered && told.reason == frame.reason)
+        // Another user than the one whose place was recovered begins at the end of the room.
+        let is_fresh = !told.recovered && told.reason == Some(JoinReason::Fresh);
+        let begins = frame.recovered && is_fresh && self.told.taken_over.contains(&client);
+        let same = (connects || begins || told.recovered == frame.recovered && told.reason == frame.reason)
             && (told.replayed == replayed
                 // What another user had seen of the room is forgotten or not, by who comes in the end.
                 || [0, frame.replay].contains(&told.replayed) && self.told.taken_over.contains(&client))

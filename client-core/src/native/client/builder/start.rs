@@ -42,10 +42,11 @@ impl ClientBuilder {
     /// For bad arguments only.
     pub fn connect(self) -> Result<(Client, Events), BuildError> {
         let runtime = runtime()?;
+        let frames = CustomMessages::Frames { is_plain: !self.config.extended };
         #[cfg(feature = "socketio")]
-        let own = self.socket_io.as_ref().map_or(CustomMessages::Frames, SocketIo::custom_messages);
+        let own = self.socket_io.as_ref().map_or(frames, SocketIo::custom_messages);
         #[cfg(not(feature = "socketio"))]
-        let own = CustomMessages::Frames;
+        let own = frames;
         let is_socket_io = own.are_events();
         let (endpoints, in_urls) = parse_urls(&self.urls, is_socket_io)?;
         self.check(is_socket_io)?;

@@ -53,9 +53,12 @@ impl Codec for FrameCodec {
         // Encoders on some platforms write a byte-order mark by themselves; JSON itself has none.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let decoded = self.decoder.decode(text);
-        if matches!(decoded, Ok(ServerMessage::Unknown) | Err(DecodeError::NoType))
-            && let Some(input) = self.other(conn, text)
-        {
+        // A server that means something else by a name of the protocol is read by the application.
+        let is_other = matches!(
+            decoded,
+            Ok(ServerMessage::Unknown) | Err(DecodeError::NoType | DecodeError::Field { .. })
+        );
+        if is_other && let Some(input) = self.other(conn, text) {
             return input;
         }
         match decoded {

@@ -126,8 +126,8 @@ impl Journal {
 
     /// Whether what has changed can be written behind what is there: it must not become longer than the whole.
     fn takes_changes(&self) -> bool {
-        self.open.as_ref().is_some_and(|Open { tail, .. }| {
-            tail.length.saturating_sub(tail.snapshot) < tail.snapshot.max(LEAST_CHANGES)
+        self.open.as_ref().is_some_and(|Open { file, tail, .. }| {
+            tail.length.saturating_sub(tail.snapshot) < tail.snapshot.max(LEAST_CHANGES) && !is_removed(file)
         })
     }
 
@@ -151,6 +151,19 @@ impl Journal {
         }
         result
     }
+}
+
+/// Whether somebody has removed the file, or moved another one into its place: what is written to it is lost.
+#[cfg(unix)]
+fn is_removed(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+}
+
+/// An open file cannot be removed.
+#[cfg(not(unix))]
+fn is_removed(_: &File) -> bool {
+    false
 }
 
 impl Open {

@@ -68,6 +68,29 @@ fn load(path: &Path, url: &str) -> Result<Option<Saved>, StateError> {
     StateFile::open(path)?.load(url)
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_somebody_removes_or_replaces_is_written_anew_with_the_next_save() {
+    let folder = Folder::new();
+    stored(&folder.file()).await;
+    let mut file = StateFile::open(&folder.file()).unwrap();
+    file.load(URL).unwrap();
+    let other = folder.0.join("other");
+    fs::write(&other, "something else").unwrap();
+    for removes in [true, false] {
+        assert!(file.append(Vec::new()).is_some());
+        if removes {
+            fs::remove_file(folder.file()).unwrap();
+        } else {
+            fs::rename(&other, folder.file()).unwrap();
+        }
+        assert!(file.append(Vec::new()).is_none(), "the whole is wanted");
+        file.save(state()).await.unwrap();
+    }
+    drop(file);
+    assert_eq!(load(&folder.file(), URL).unwrap(), Some(state()));
+}
+
 #[tokio::test]
 async fn what_is_saved_is_loaded_again_and_each_save_replaces_the_one_before() {
     let folder = Folder::new();
