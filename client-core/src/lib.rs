@@ -240,7 +240,7 @@ pub use native::{
     BuildError, Client, ClientBuilder, ClosedError, ConnectOptions, ConnectionStatus, Endpoint,
     EndpointError, Events, FrameBuilder, HeaderError, Headers, JoinError, MessageBuilder, Missed, Permit,
     ReadBuffer, Receipt, Request, RequestError, RestoredOutcome, SOCKET_IO_DETECTED, SendError, SendFuture,
-    StateError, StateFile, StateStore, Subscription, TlsError, TokenLocation, Typed, TypedEvents,
+    StateError, StateFile, StateStore, Subscription, TlsError, TokenLocation, Transition, Typed, TypedEvents,
     TypedFrameError,
 };
 #[cfg(feature = "sse")]

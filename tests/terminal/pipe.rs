@@ -1,6 +1,7 @@
 //! `pipe`: JSON lines for scripts.
 
 use crate::{command, run, text};
+use harness::command::Running;
 use harness::process::ServerProcess;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -237,4 +238,26 @@ fn a_reader_that_leaves_and_a_signal_end_it_as_documented() {
     let frame = json!({"type": "send_message", "roomId": "lobby", "content": "x"}).to_string();
     let _ = writeln!(child.stdin.as_mut().unwrap(), "{frame}");
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_line_asks_what_has_been_counted_and_how_the_connection_got_where_it_is() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    let mut pipe = Running::start(&["pipe", &server.url, "-r", "lobby", "--token", "ada"]);
+    pipe.wait_for("\"joined\"");
+    drop(server);
+    pipe.wait_for("reconnecting");
+    pipe.type_line(r#"{"type":"diagnostics","ref":"d"}"#);
+    let line = pipe.wait_for("\"diagnostics\"");
+    let told: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (&told["ref"], &told["state"], &told["connections"]),
+        (&"d".into(), &"reconnecting".into(), &1.into())
+    );
+    assert!(told["dials"].as_u64() >= Some(1) && told["framesIn"].as_u64() >= Some(2), "{line}");
+    let transitions = told["transitions"].as_array().unwrap();
+    let states: Vec<_> = transitions.iter().map(|entry| entry["state"].as_str().unwrap()).collect();
+    assert_eq!(states[..3], ["connecting", "connected", "reconnecting"], "{line}");
+    let lost = &transitions[2];
+    assert!(lost["agoMs"].is_u64() && lost["retryInMs"].is_u64() && lost["reason"].is_string(), "{line}");
 }

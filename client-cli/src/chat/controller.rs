@@ -14,7 +14,7 @@ use crate::send_status::SendStatus;
 use crate::typing::{self, Typing};
 use crate::{alert, describe, sanitise};
 use jiff::Timestamp;
-use rejoin::{Client, Event, Join, RoomState, State};
+use rejoin::{Client, Event, Join, RoomState, State, Transition};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub(super) const HISTORY: u64 = 200;
 const SHOWN_HISTORY: u64 = 20;
 /// Messages that `/history` shows without a number.
 const DEFAULT_HISTORY: usize = 20;
+/// Changes of state that `/status` shows.
+const STATUS_TRANSITIONS: usize = 5;
 /// What begins the part of a command's meaning that is about keys of the line editor.
 const KEYS: &str = "; Alt-";
 /// Columns of a message that is quoted in a notice.
@@ -503,6 +505,13 @@ impl Controller {
         );
         if let Some(rtt) = diagnostics.rtt {
             let _ = write!(text, "\nround trip {} ms", rtt.as_millis().max(1));
+        }
+        let (transitions, now) = (self.client().transitions(), self.client().now());
+        for Transition { at, change, .. } in transitions.iter().rev().take(STATUS_TRANSITIONS).rev() {
+            let _ = write!(text, "\n{} s ago: {}", (now - *at).as_secs(), change.state.as_str());
+            if let Some(cause) = &change.cause {
+                let _ = write!(text, ": {}", describe::cause(cause));
+            }
         }
         for (name, client) in self.namespaces.others() {
             let status = client.status();

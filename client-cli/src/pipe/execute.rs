@@ -122,6 +122,9 @@ impl Pipe {
                     self.bad_line(number, &BadLine::not_answered(why));
                 }
             }
+            Frame::Diagnostics => {
+                output::diagnostics(&mut self.printed, &self.client, reference.as_deref());
+            }
             Frame::Close => self.closed_by = Some(number),
         }
     }

@@ -56,6 +56,8 @@ pub(super) enum Frame {
         ack: u64,
         arguments: String,
     },
+    /// What has been counted, and the last changes of state.
+    Diagnostics,
     Close,
 }
 
@@ -190,12 +192,13 @@ fn frame(fields: &mut Fields, data: Option<String>, args: String) -> Result<Fram
                 BadLine::new("bad_frame", "\"ack\" is missing: it is the number that the event came with")
             }),
         "drop_kept" => Ok(Frame::DropKept { key: key(fields)? }),
+        "diagnostics" => Ok(Frame::Diagnostics),
         "close" => Ok(Frame::Close),
         other => Err(BadLine::new(
             "unknown_type",
             format!(
                 "the type \"{}\" is not one of join_room, leave_room, send_message, signal, frame, drop_kept, answer, \
-                 close",
+                 diagnostics, close",
                 sanitise::name(other, QUOTED)
             ),
         )),

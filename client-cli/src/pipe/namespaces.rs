@@ -294,6 +294,11 @@ impl Pipe {
                     self.bad_line(number, &BadLine::not_answered(why));
                 }
             }
+            Frame::Diagnostics => {
+                let mut line = Vec::new();
+                output::diagnostics(&mut line, &client, reference.as_deref());
+                output::in_namespace(&mut self.printed, &elsewhere.name, &line);
+            }
             // The namespace is left, and the others stay. Ends by itself.
             Frame::Close => drop(tokio::spawn(client.close())),
         }

@@ -67,14 +67,8 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
         let url = sources.require_url(url)?;
         sources.at(url)
     };
-    let room = match (&arguments.room, described.rooms()) {
-        (Some(room), _) | (None, [room]) => room.clone(),
-        (None, []) => {
-            return Err(Failure::usage("room", "no room to send to").hint("name one with -r ROOM"));
-        }
-        (None, _) => {
-            return Err(Failure::usage("room", "the profile has several rooms").hint("name one with -r ROOM"));
-        }
+    let Some(room) = arguments.room.clone().or_else(|| described.rooms().first().cloned()) else {
+        return Err(Failure::usage("room", "no room to send to").hint("name one with -r ROOM"));
     };
     check_room(&room)?;
     let mut settings = described.settings(std::slice::from_ref(&room)).await?;

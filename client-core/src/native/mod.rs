@@ -33,5 +33,5 @@ pub use feed::{FeedBuilder, FeedStream, follow};
 pub use options::{BuildError, ConnectOptions};
 #[cfg(feature = "socketio")]
 pub use socket_io::{AuthError, SocketIo};
-pub use status::{ClosedError, ConnectionStatus};
+pub use status::{ClosedError, ConnectionStatus, Transition};
 pub use store::{StateError, StateFile, StateStore};

@@ -2,9 +2,12 @@
 
 use crate::cause::{Cause, CauseCode};
 use crate::event::Mode;
-use crate::link::State;
+use crate::link::{State, StateChange};
 use crate::name::Name;
+use crate::time::Timestamp;
+use std::collections::VecDeque;
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The connection as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,48 @@ pub struct ConnectionStatus {
     pub ready: Option<Mode>,
     /// The user that the server takes the token for, as an extended server says.
     pub user: Option<Name>,
+}
+
+impl ConnectionStatus {
+    pub(crate) fn connecting() -> Self {
+        Self { state: State::Connecting, cause: None, ready: None, user: None }
+    }
+}
+
+/// A change of state that has happened: see [`Client::transitions`](crate::Client::transitions).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transition {
+    /// When, on the client's clock ([`Client::now`](crate::Client::now)).
+    pub at: Timestamp,
+    /// The state since then, and what led to it. While the next attempt is waited for, the state says when it begins.
+    pub change: StateChange,
+}
+
+/// Changes of state that are kept.
+const MOST_TRANSITIONS: usize = 16;
+
+/// The last changes of state. A clone is the same list.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Transitions(Arc<Mutex<VecDeque<Transition>>>);
+
+impl Transitions {
+    pub(crate) fn push(&self, at: Timestamp, change: StateChange) {
+        let mut list = self.lock();
+        if list.len() >= MOST_TRANSITIONS {
+            list.pop_front();
+        }
+        list.push_back(Transition { at, change });
+    }
+
+    pub(crate) fn list(&self) -> Vec<Transition> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Transition>> {
+        // Nothing in here is left half-done by a panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The client has ended: closed, or failed for the reason given, which is its source too.

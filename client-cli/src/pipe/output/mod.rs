@@ -1,6 +1,9 @@
 //! Writes the JSON lines of `pipe`'s stdout, one for each event. Decides nothing.
 
 mod app_frames;
+mod diagnostics;
+
+pub(crate) use diagnostics::diagnostics;
 
 use super::bad_line::BadLine;
 use crate::describe;

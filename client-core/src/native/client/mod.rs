@@ -29,7 +29,7 @@ use crate::native::custom::{self, CustomMessages};
 #[cfg(feature = "socketio")]
 use crate::native::driver::NamespaceRegistry;
 use crate::native::events::{EventQueue, Subscription, Subscriptions};
-use crate::native::status::{ClosedError, ConnectionStatus};
+use crate::native::status::{ClosedError, ConnectionStatus, Transition, Transitions};
 use crate::session::{Command, Diagnostics, Input, Join};
 #[cfg(feature = "socketio")]
 use crate::socketio::Namespace;
@@ -56,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) events: Arc<EventQueue>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) status: watch::Receiver<ConnectionStatus>,
+    pub(crate) transitions: Transitions,
     pub(crate) clock: Clock,
     pub(crate) restored: Mutex<Vec<RestoredOutcome>>,
     pub(crate) custom: CustomMessages,
@@ -321,6 +322,21 @@ impl Client {
     /// What has been counted so far.
     pub fn diagnostics(&self) -> Diagnostics {
         self.shared.events.diagnostics()
+    }
+
+    /// The last 16 changes of state, the oldest first, each with its cause: what to put into a report, beside
+    /// [`diagnostics`](Self::diagnostics).
+    ///
+    /// ```
+    /// # fn report(client: &rejoin::Client) {
+    /// for rejoin::Transition { at, change, .. } in client.transitions() {
+    ///     let cause = change.cause.map(|cause| cause.to_string()).unwrap_or_default();
+    ///     println!("{:?} {} {cause}", at.since_start(), change.state.as_str());
+    /// }
+    /// # }
+    /// ```
+    pub fn transitions(&self) -> Vec<Transition> {
+        self.shared.transitions.list()
     }
 
     /// Waits until the connection is up, what it can promise is known and every wanted room is joined (plain: the

@@ -1,14 +1,13 @@
 //! The handle to one more Socket.IO namespace, and its builder. Validates; the machine does the rest.
 
 use super::{Client, Shared, check_join};
-use crate::link::State;
 use crate::name::{Name, PERSONAL_ROOM};
 use crate::native::commands::CommandQueue;
 use crate::native::driver::{NamespaceBuffers, OpenNamespace, OutboxCapacity, Waiters};
 use crate::native::events::{EventQueue, Events, Subscriptions};
 use crate::native::options::{BuildError, TokenSource};
 use crate::native::socket_io::{AuthError, as_auth, auth_object};
-use crate::native::status::ConnectionStatus;
+use crate::native::status::{ConnectionStatus, Transitions};
 use crate::session::Join;
 use crate::socketio::{Namespace, NamespaceError, OpenError};
 use crate::token::{Credentials, Token, TokenError};
@@ -166,13 +165,14 @@ impl NamespaceBuilder {
         registry.add(&namespace)?;
         let (commands, queue) = (Arc::new(CommandQueue::new(false)), Arc::new(EventQueue::default()));
         let subscriptions = Arc::new(Subscriptions::default());
-        let connecting = ConnectionStatus { state: State::Connecting, cause: None, ready: None, user: None };
-        let (status, statuses) = watch::channel(connecting);
+        let (status, statuses) = watch::channel(ConnectionStatus::connecting());
+        let transitions = Transitions::default();
         let shared = Shared {
             commands: Arc::clone(&commands),
             events: Arc::clone(&queue),
             subscriptions: Arc::clone(&subscriptions),
             status: statuses,
+            transitions: transitions.clone(),
             clock: first.clock,
             restored: Mutex::default(),
             custom: first.custom.clone(),
@@ -189,7 +189,7 @@ impl NamespaceBuilder {
         let credentials = Some(credentials);
         #[rustfmt::skip]
         let space = OpenNamespace {
-            namespace, credentials, joins, source, commands, queue, subscriptions, status, waiters, registry: Arc::clone(&registry), buffers: rest,
+            namespace, credentials, joins, source, commands, queue, subscriptions, status, transitions, waiters, registry: Arc::clone(&registry), buffers: rest,
         };
         if registry.open(space) { Ok((handle, events)) } else { Err(OpenNamespaceError::Closed) }
     }

@@ -30,7 +30,7 @@ use crate::native::commands::{CommandQueue, Requests};
 use crate::native::connect::{Endpoint, FrameStream, WebSocketConnector};
 use crate::native::events::{EventQueue, Subscriptions};
 use crate::native::options::TokenSource;
-use crate::native::status::ConnectionStatus;
+use crate::native::status::{ConnectionStatus, Transitions};
 use crate::native::store::Persister;
 use crate::recording::Recorder;
 use crate::session::{Command, Input};
@@ -74,6 +74,7 @@ pub(crate) struct DriverParts {
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) capacity: OutboxCapacity,
     pub(crate) status: watch::Sender<ConnectionStatus>,
+    pub(crate) transitions: Transitions,
     pub(crate) clock: Clock,
     pub(crate) persister: Option<Box<Persister>>,
     pub(crate) requests: Option<Arc<Requests>>,
@@ -94,6 +95,7 @@ pub(crate) struct Driver<M: DrivenSession> {
     queue: Arc<EventQueue>,
     subscriptions: Arc<Subscriptions>,
     status: watch::Sender<ConnectionStatus>,
+    transitions: Transitions,
     clock: Clock,
     now: ClockReading,
     dialing: Option<(ConnId, Dialing)>,
@@ -130,7 +132,8 @@ pub(crate) struct Driver<M: DrivenSession> {
 impl<M: DrivenSession> Driver<M> {
     pub(crate) fn new(mut session: M, codec: M::Codec, surroundings: DriverParts) -> Self {
         let DriverParts { endpoints, dialer, source, commands, queue, subscriptions, .. } = surroundings;
-        let DriverParts { capacity: room, status, clock, persister, requests, .. } = surroundings;
+        let DriverParts { capacity: room, status, transitions, clock, persister, requests, .. } =
+            surroundings;
         #[cfg(feature = "sse")]
         let DriverParts { websocket_retry, .. } = surroundings;
         #[cfg(feature = "socketio")]
@@ -148,6 +151,7 @@ impl<M: DrivenSession> Driver<M> {
             queue,
             subscriptions,
             status,
+            transitions,
             clock,
             now: ClockReading::default(),
             dialing: None,

@@ -8,7 +8,7 @@ use crate::link::{State, StateChange};
 use crate::native::commands::{CommandQueue, Waiter, is_reported_by_event};
 use crate::native::events::{self, EventQueue, Subscriptions};
 use crate::native::options::TokenSource;
-use crate::native::status::ConnectionStatus;
+use crate::native::status::{ConnectionStatus, Transitions};
 use crate::native::trace;
 use crate::session::{Diagnostics, Input, Join};
 use crate::socketio::{Namespace, OpenError, Session};
@@ -79,6 +79,7 @@ pub(crate) struct OpenNamespace {
     pub(crate) queue: Arc<EventQueue>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) status: watch::Sender<ConnectionStatus>,
+    pub(crate) transitions: Transitions,
     pub(crate) waiters: Waiters,
     pub(crate) registry: Arc<NamespaceRegistry>,
     pub(crate) buffers: NamespaceBuffers,
@@ -132,6 +133,9 @@ impl OpenNamespace {
     /// Something happened. Returns the bytes that it holds, about.
     pub(crate) fn event(&mut self, event: Event, now: Timestamp) -> usize {
         trace::event(&event, now);
+        if let Event::State(change) = &event {
+            self.transitions.push(now, change.clone());
+        }
         if !self.waiters.is_empty() {
             self.waiters.observe(&event);
         }

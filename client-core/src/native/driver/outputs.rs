@@ -141,6 +141,9 @@ impl<M: DrivenSession> Driver<M> {
     fn event(&mut self, event: Event) {
         let event = self.token_mask.mask(event);
         trace::event(&event, self.now.monotonic);
+        if let Event::State(change) = &event {
+            self.transitions.push(self.now.monotonic, change.clone());
+        }
         if !self.waiters.is_empty() {
             self.waiters.observe(&event);
         }

@@ -6,7 +6,6 @@ use crate::config::Config;
 use crate::journal::JournalState;
 #[cfg(feature = "sse")]
 use crate::link::EventStreams;
-use crate::link::State;
 use crate::name::Name;
 use crate::native::client::{Client, RestoredOutcome, Shared, check_join};
 use crate::native::clock::Clock;
@@ -20,7 +19,7 @@ use crate::native::events::{EventQueue, Events, Subscriptions};
 use crate::native::options::{BuildError, Resolved, runtime};
 #[cfg(feature = "socketio")]
 use crate::native::socket_io::SocketIo;
-use crate::native::status::ConnectionStatus;
+use crate::native::status::{ConnectionStatus, Transitions};
 use crate::native::store::{Persister, StateError, StateFile, StateStore};
 use crate::native::trace;
 use crate::persisted::Saved;
@@ -74,8 +73,7 @@ impl ClientBuilder {
         let commands = Arc::new(CommandQueue::new(persister.is_some()));
         let queue = Arc::new(EventQueue::default());
         let subscriptions = Arc::new(Subscriptions::default());
-        let connecting = ConnectionStatus { state: State::Connecting, cause: None, ready: None, user: None };
-        let (status, statuses) = watch::channel(connecting);
+        let (status, statuses) = watch::channel(ConnectionStatus::connecting());
         let requests = self.correlate.map(|field| Arc::new(Requests::new(field)));
         #[cfg(feature = "socketio")]
         let (registry, to_open) = self
@@ -88,6 +86,7 @@ impl ClientBuilder {
             events: Arc::clone(&queue),
             subscriptions: Arc::clone(&subscriptions),
             status: statuses,
+            transitions: Transitions::default(),
             clock,
             restored: Mutex::new(earlier),
             custom: own,
@@ -99,6 +98,7 @@ impl ClientBuilder {
             #[cfg(feature = "socketio")]
             parent: None,
         });
+        let transitions = shared.transitions.clone();
         let client = Client::new(shared);
         let events = Events::new(Arc::clone(&queue), Arc::clone(&commands), commits);
         let span = endpoints.first().map_or_else(Span::none, trace::client_span);
@@ -114,6 +114,7 @@ impl ClientBuilder {
             #[cfg(feature = "sse")]
             websocket_retry: self.websocket_retry,
             status,
+            transitions,
             clock,
             persister,
             requests: requests.clone(),
