@@ -507,3 +507,16 @@ fn a_command_may_stand_behind_its_options_and_a_misspelt_one_is_named() {
         assert_eq!(output.status.code(), Some(0), "{words:?}: {}", text(&output.stderr));
     }
 }
+
+#[test]
+fn doctor_says_of_a_server_that_hangs_that_nothing_answers() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    server.freeze();
+    for url in [server.url.clone(), server.url.replace("ws://", "http://")] {
+        let output = run(&["doctor", &url, "--token", "ada", "--connect-timeout", "1"], b"");
+        let told = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("nothing answers: the server hangs"), "{told}");
+    }
+    server.thaw();
+}

@@ -419,6 +419,9 @@ fn may_be_another_protocol(code: CauseCode) -> bool {
     !matches!(code, CauseCode::Dial(Certificate | Proxy | Tls | Http(429 | 503)))
 }
 
+/// About a port that takes a connection and says nothing.
+const NO_ANSWER: &str = "the port takes connections and nothing answers: the server hangs or is overloaded, or speaks another protocol";
+
 /// Says at which step a dial ended, and which steps that proves to be fine. `is_known`: what answers at that port is told
 /// below it.
 fn dial_failed(settings: &Settings, cause: &Cause, is_known: bool) {
@@ -445,7 +448,10 @@ fn dial_failed(settings: &Settings, cause: &Cause, is_known: bool) {
             report::failed(Step::Tcp, what, Some("check HTTPS_PROXY, ALL_PROXY and NO_PROXY"));
         }
         _ => {
-            let hint = "the port answers, but not as a chat server does";
+            let hint = match cause.code {
+                CauseCode::Dial(DialErrorKind::Timeout) => NO_ANSWER,
+                _ => "the port answers, but not as a chat server does",
+            };
             let says_what_to_do = cause.remedy == Some(Remedy::InMessage);
             report::failed(Step::Upgrade, what, (!says_what_to_do && !is_known).then_some(hint));
         }

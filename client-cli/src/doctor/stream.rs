@@ -2,7 +2,7 @@
 
 use super::other_endpoints::{self, Found};
 use super::report::{self, Step};
-use super::{STEP, check_encryption, hold, token, token_taken};
+use super::{NO_ANSWER, STEP, check_encryption, hold, token, token_taken};
 use crate::describe;
 use crate::error::Failure;
 use crate::settings::Settings;
@@ -144,6 +144,7 @@ fn failed(settings: &Settings, cause: &Cause) {
             });
             report::failed(Step::Stream, &what, hint);
         }
+        CauseCode::Dial(DialErrorKind::Timeout) => report::failed(Step::Stream, &what, Some(NO_ANSWER)),
         _ => report::failed(Step::Stream, &what, Some("the port answers, but not as a web server does")),
     }
 }
