@@ -46,6 +46,8 @@ pub(crate) const NO_TOKEN: &str =
 /// Said where a ticket was refused.
 pub(crate) const SPENT_TICKET: &str = "the ticket was used before or has expired: it lets in once, and within 30 s; get another one for each connection \
      (POST /tickets), or give the token itself with --token-file or REJOIN_TOKEN";
+/// For what a gateway wants in place of a token.
+const OWN_HEADER: &str = "a cookie or another key is sent with --header 'NAME: VALUE'";
 /// What was refused of a login that is no token.
 const PASSWORD: &str = "the user name and password";
 const AUTHORIZATION: &str = "the Authorization header";
@@ -168,11 +170,13 @@ impl Hints {
                 format!("the server refused the connection: {words}")
             }
             (Login::Nothing, false) if refused.code == CauseCode::Unauthorized(401) => {
-                format!("{NO_TOKEN} ({words})")
+                format!("{NO_TOKEN} ({words}); {OWN_HEADER}")
             }
             // It may refuse for reasons of its own.
             (Login::Nothing, false) => {
-                format!("the server refused the connection: {words}; if it wants a token: {TOKEN_OPTIONS}")
+                format!(
+                    "the server refused the connection: {words}; if it wants a token: {TOKEN_OPTIONS}; {OWN_HEADER}"
+                )
             }
             (Login::Password, true) => format!("the server refused {PASSWORD}"),
             (Login::Password, false) => format!("the server refused {PASSWORD}: {words}"),
