@@ -136,8 +136,8 @@ impl NamespaceBuilder {
     /// Opens the namespace, now and on each connection: this succeeds without a network too. The handle is a [`Client`] of
     /// its own, and what happens there is in its own [`Events`]:
     ///
-    /// - Its [status](Client::status) is that of the namespace: [`Connected`](State::Connected) when the namespace has let it
-    ///   in, [`Failed`](State::Failed) with the server's message and data when it is refused, or when the server disconnects it.
+    /// - Its [status](Client::status) is that of the namespace: [`Connected`](crate::State::Connected) when the namespace has let it
+    ///   in, [`Failed`](crate::State::Failed) with the server's message and data when it is refused, or when the server disconnects it.
     ///   The other namespaces stay as they are, and [`Client::connect`] requests it again.
     /// - Rooms, sends, kept events and their bounds are those of the namespace, and so is the recovery after a loss. What
     ///   waits is not part of a [stored state](crate::ClientBuilder::state_file).

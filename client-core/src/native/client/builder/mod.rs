@@ -133,7 +133,7 @@ impl ClientBuilder {
     /// arguments. Off by default: then it is skipped and counted.
     /// Frames are sent with [`Client::send_json`], and events with [`Client::emit`], whether they are handed out or not.
     ///
-    /// What waits for the application is bounded as messages of plain rooms are: see [`Events`].
+    /// What waits for the application is bounded as messages of plain rooms are: see [`Events`](crate::Events).
     pub fn frames(mut self, hand_out: bool) -> Self {
         self.frames = hand_out;
         self
@@ -280,7 +280,7 @@ impl ClientBuilder {
     /// A recording that cannot be written ends with a warning in the log, and the client continues. Written in the
     /// client's own task: give it a file or memory, and nothing that blocks.
     ///
-    /// Delays of [`Policy::Custom`](crate::Policy::Custom) and Socket.IO servers cannot be recorded.
+    /// Delays of [`Policy::Custom`](crate::backoff::Policy::Custom) and Socket.IO servers cannot be recorded.
     pub fn record(
         mut self,
         writer: impl std::io::Write + Send + Sync + 'static,
