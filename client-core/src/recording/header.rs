@@ -9,7 +9,6 @@ use crate::link::EventStreams;
 use crate::name::Name;
 use crate::session::Session;
 use crate::token::{Credentials, Token};
-use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +87,7 @@ impl Header {
         };
         Self {
             rejoin_recording: FORMAT,
-            version: VERSION.to_owned(),
+            version: VERSION.into(),
             content: redactor.keeps_content(),
             seed: setup.seed,
             config: setup.config.clone(),

@@ -55,7 +55,7 @@ pub fn decode_client(text: &str) -> Result<Option<ClientMessage>, DecodeError> {
     repairing(text, read)
 }
 
-#[cfg(feature = "frames")]
+#[cfg(feature = "native")]
 pub(super) fn is_client_kind(kind: &str) -> bool {
     ClientFrame::known(kind).is_some()
 }

@@ -1,7 +1,7 @@
 //! Frames as JSON text, for drivers and servers that have `serde_json`.
 
 mod client;
-#[cfg(feature = "frames")]
+#[cfg(feature = "native")]
 mod custom;
 mod data;
 mod fast_path;

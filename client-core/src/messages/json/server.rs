@@ -112,7 +112,7 @@ pub(super) fn read_by_library(text: &str, names: &mut Interner) -> Result<Server
     decode(text).map(|frame| typed(frame, names))
 }
 
-#[cfg(feature = "frames")]
+#[cfg(feature = "native")]
 pub(super) fn is_server_kind(kind: &str) -> bool {
     ServerFrame::known(kind).is_some()
 }
