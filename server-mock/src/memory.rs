@@ -14,6 +14,13 @@ pub(crate) fn least_budget() -> u64 {
     twice.max(LEAST_BUDGET).div_ceil(1 << 20) << 20
 }
 
+/// The most that the logs of rooms may have, so that newcomers are let in however much is said: half of what is left below four
+/// fifths of the budget before anybody has come. The rest is for connections, and for what the bytes of logs do not count.
+pub(crate) fn log_bytes(budget: u64) -> usize {
+    let free = share(budget, 8).saturating_sub(process::resident_bytes().unwrap_or(0)) / 2;
+    usize::try_from(free.max(budget / 16)).unwrap_or(usize::MAX)
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     budget: Option<u64>,
@@ -61,6 +68,14 @@ fn share(budget: u64, tenths: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logs_leave_room_for_newcomers_however_small_the_budget_is() {
+        for budget in [least_budget(), 1 << 30, 64 << 30] {
+            let most = log_bytes(budget) as u64;
+            assert!(most >= budget / 16 && most <= share(budget, 8) / 2, "{budget}: {most}");
+        }
+    }
 
     #[test]
     fn newcomers_are_refused_above_eighty_per_cent_and_queues_dropped_above_ninety() {

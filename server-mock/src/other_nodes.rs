@@ -26,6 +26,13 @@ pub(crate) enum Question {
         after: Option<String>,
         limit: usize,
     },
+    /// The users in a room in alphabetical order.
+    Members {
+        room: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        limit: usize,
+    },
 }
 
 /// The answers of the others.
@@ -37,10 +44,17 @@ pub(crate) struct Answers {
     pub(crate) missing: Option<usize>,
 }
 
+/// The store does not answer: nothing is known of what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoreAway;
+
 /// The other servers.
 pub(crate) trait OtherNodes: Send + Sync {
     /// What they answer, soon: whoever does not is not waited for.
     fn ask(&self, question: Question) -> BoxFuture<'static, Answers>;
+
+    /// Forgets what was said in a room, and tells every server; `false` if there is no such room.
+    fn empty_room(&self, room: Name) -> BoxFuture<'static, Result<bool, StoreAway>>;
 
     /// The name of this server among them.
     fn own(&self) -> &str;
@@ -53,6 +67,11 @@ pub(crate) fn users((users, more): (Vec<(Name, usize)>, bool)) -> Value {
         .map(|(user, connections)| json!({ "id": &**user, "connections": connections }))
         .collect();
     json!({ "users": users, "more": more })
+}
+
+/// What a server answers of a room's members: as of its users; `null` if it does not keep the room. Connections are its own.
+pub(crate) fn members(found: Option<(Vec<(Name, usize)>, bool)>) -> Value {
+    found.map_or(Value::Null, users)
 }
 
 /// What a server answers of its rooms: `{"rooms": [{"id", "members", …}], "more": bool}`.
@@ -206,6 +225,7 @@ mod tests {
             Question::Users { after: None, limit: 1 },
             Question::User { id: String::from("ada") },
             Question::Rooms { after: Some(String::from("a")), limit: 7 },
+            Question::Members { room: String::from("lobby"), after: None, limit: 7 },
         ] {
             let text = serde_json::to_string(&question).unwrap();
             assert_eq!(serde_json::from_str::<Question>(&text).unwrap(), question);

@@ -10,7 +10,7 @@ use crate::host::Hosts;
 use crate::http_connection::HttpConnection;
 use crate::hub::DrainReason;
 use crate::hub::shared::StoreRequest;
-use crate::memory::Memory;
+use crate::memory::{self, Memory};
 use crate::metrics::Metrics;
 use crate::origin;
 use crate::other_nodes::OtherNodes;
@@ -135,6 +135,9 @@ impl AppState {
         // A part of a replay leaves most of a queue to what is said meanwhile: it never makes a slow consumer.
         hub.replay_chunk = hub.replay_chunk.min(limits.queue_frames / 4);
         hub.replay_chunk_bytes = hub.replay_chunk_bytes.min(limits.queue_bytes / 4);
+        if let Some(budget) = limits.memory_budget {
+            hub.store_bytes = hub.store_bytes.min(memory::log_bytes(budget));
+        }
         let metrics = Arc::new(Metrics::default());
         let longest = hub
             .content_bytes

@@ -87,6 +87,31 @@ describe("recovery by another server, judged by socket.io-client", { concurrency
     });
   }
 
+  it("waits for a Redis that does not answer, and has lost nothing when it does", async (t) => {
+    const { redis, servers, way } = await start(t);
+    const ada = await SocketIoClient.inRoom(t, way, "ada", "lobby", WEBSOCKET);
+    const bob = await plainInLobby(t, servers[1], "bob");
+    await bob.send("lobby", "n0");
+    await ada.said("n0");
+    for (const said of [1, 2]) {
+      way.moveTo(servers[said % 2]);
+      await ada.disconnected();
+      await bob.send("lobby", `n${said}`);
+      redis.kill("SIGSTOP");
+      way.open();
+      const sentAway = async () => {
+        const metrics = await (await servers[said % 2].request("GET", "/metrics")).text();
+        return !/cause="recovery"} 0/.test(metrics);
+      };
+      while (!(await sentAway()));
+      redis.kill("SIGCONT");
+      assert.equal(await again(ada), true);
+      await ada.said(`n${said}`);
+    }
+    assert.deepEqual(heard(ada).filter((content) => content.startsWith("n")), numbered(0, 3));
+    await bob.finish();
+  });
+
   it("goes to and fro between servers that live, and repeats nothing", async (t) => {
     const { servers, way } = await start(t);
     const ada = await SocketIoClient.inRoom(t, way, "ada", "lobby", WEBSOCKET);
@@ -139,7 +164,7 @@ describe("recovery by another server, judged by socket.io-client", { concurrency
     way.moveTo(servers[1]);
     servers[0].kill("SIGKILL");
     await ada.disconnected();
-    assert.equal((await servers[1].request("DELETE", "/rooms/removed/members/ada")).status, 204);
+    assert.equal((await servers[1].request("DELETE", "/rooms/removed/members/ada")).status, 200);
     way.open();
     assert.equal(await again(ada), true);
     const rooms = (await (await servers[1].request("GET", "/users/ada")).json()).rooms.filter((room) => !room.startsWith("@"));

@@ -3,6 +3,7 @@
 use crate::http::http;
 use harness::process::ServerProcess;
 use harness::redis_process::RedisProcess;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 fn server(redis: &RedisProcess) -> ServerProcess {
@@ -37,6 +38,32 @@ fn a_server_whose_redis_is_frozen_or_killed_takes_nobody_new_within_three_second
     redis.restart();
     becomes(&server, 200);
     assert!(frozen.max(killed) < Duration::from_secs(3), "frozen: {frozen:?}, killed: {killed:?}");
+}
+
+#[test]
+fn a_server_that_starts_while_redis_does_not_answer_waits_for_it() {
+    let redis = RedisProcess::start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let behind = redis.port;
+    // Whoever comes first gets no answer until it gives up; the others get to Redis.
+    std::thread::spawn(move || {
+        let (mut first, _) = listener.accept().unwrap();
+        std::io::copy(&mut first, &mut std::io::sink()).unwrap();
+        for tcp in listener.incoming() {
+            let (from, to) = (tcp.unwrap(), TcpStream::connect(("127.0.0.1", behind)).unwrap());
+            for (from, to) in [(from.try_clone(), to.try_clone()), (Ok(to), Ok(from))] {
+                let (mut from, mut to) = (from.unwrap(), to.unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    let url = format!("redis://127.0.0.1:{port}");
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--redis", &url, "--admin", "127.0.0.1:0"]);
+    assert_eq!(ready(&server), 200);
 }
 
 #[test]

@@ -259,12 +259,73 @@ async fn signals_and_controls_reach_the_other_nodes_and_bans_those_that_start_la
     assert!(left.is_some_and(|left| left > Duration::from_secs(300) && left <= Duration::from_secs(600)));
     a.ask(StoreRequest::Control(Control::Kick { user: user.clone(), ban: Some(Duration::ZERO) })).await;
     assert_eq!(late.notice_of(control).await, (user.clone(), Some(Duration::ZERO)));
-    assert_eq!(redis.cli(&["hlen", "rejoin:bans"]), "0");
+    assert!(redis.cli(&["hvals", "rejoin:bans"]).starts_with('-'), "that it was lifted is known");
     // What a node itself has done, nobody tells it.
     a.ask(signal()).await;
     a.say("lobby", "last").await;
     let own = a.notice().await;
     assert!(matches!(own, StoreNotice::Appended { .. }), "{own:?}");
+}
+
+/// Waits until the user is banned, for how long; or until a ban is lifted.
+async fn banned(node: &mut Node, whom: &Name, is_lifted: bool) -> Duration {
+    node.notice_of(|notice| match notice {
+        StoreNotice::Control(Control::Kick { user, ban: Some(ban) }) => {
+            (user == *whom && ban.is_zero() == is_lifted).then_some(ban)
+        }
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn bans_that_redis_has_lost_are_written_back_by_whoever_knows_them() {
+    let mut redis = RedisProcess::start();
+    let (a, mut b) = (Node::start(&redis, "a").await, Node::start(&redis, "b").await);
+    let (ada, eve) = (Name::from("ada"), Name::from("eve"));
+    for user in [&ada, &eve] {
+        let ban = Some(Duration::from_secs(600));
+        a.ask(StoreRequest::Control(Control::Kick { user: user.clone(), ban })).await;
+        banned(&mut b, user, false).await;
+    }
+    a.ask(StoreRequest::Control(Control::Kick { user: ada.clone(), ban: Some(Duration::ZERO) })).await;
+    banned(&mut b, &ada, true).await;
+    let emptied = |redis: &RedisProcess| {
+        let end = std::time::Instant::now() + Duration::from_secs(40);
+        while redis.cli(&["hlen", "rejoin:bans"]) != "1" {
+            assert!(std::time::Instant::now() < end, "the ban is not written back");
+        }
+    };
+    redis.restart_empty();
+    emptied(&redis);
+    let mut late = Node::start(&redis, "c").await;
+    let left = banned(&mut late, &eve, false).await;
+    assert!(left > Duration::from_secs(300) && left <= Duration::from_secs(600), "{left:?}");
+    // The same where no connection is lost with it.
+    redis.cli(&["flushall"]);
+    emptied(&redis);
+}
+
+#[tokio::test]
+async fn a_node_that_was_away_carries_out_the_removals_that_it_has_missed() {
+    let redis = RedisProcess::start();
+    let (a, mut b) = (Node::start(&redis, "a").await, Node::start(&redis, "b").await);
+    let remove = |user: &str| Control::Remove { room: "lobby".into(), user: user.into() };
+    let controls = ["u0", "u1", "u2", "u3"].map(remove).into_iter();
+    let kick = Control::Kick { user: "eve".into(), ban: None };
+    for control in controls.chain([kick]) {
+        redis.cli(&["client", "kill", "type", "pubsub"]);
+        a.ask(StoreRequest::Control(control.clone())).await;
+        let heard = b.notice_of(|notice| match notice {
+            StoreNotice::Control(heard) if heard == control => Some(()),
+            _ => None,
+        });
+        heard.await;
+    }
+    // Who begins later has nobody to remove.
+    let mut late = Node::start(&redis, "c").await;
+    redis.cli(&["client", "kill", "type", "pubsub"]);
+    late.is_interrupted().await;
 }
 
 #[tokio::test]

@@ -74,6 +74,17 @@ async fn a_user_that_may_not_do_what_is_needed_is_told_what() {
 }
 
 #[tokio::test]
+async fn a_command_that_only_a_message_needs_is_missed_at_the_start() {
+    let redis = RedisProcess::start();
+    for command in ["xadd", "hsetnx", "publish", "zadd"] {
+        redis.cli(&["acl", "setuser", command, "on", ">pw", "~*", "&*", "+@all", &format!("-{command}")]);
+        let error = refusal(&format!("redis://{command}:pw@127.0.0.1:{}", redis.port)).await;
+        assert!(error.to_string().to_lowercase().contains(command), "{error}");
+    }
+    assert_eq!(redis.cli(&["--scan"]), "", "nothing is left of the question");
+}
+
+#[tokio::test]
 async fn a_user_with_the_rights_that_the_manual_names_can_do_everything() {
     let redis = RedisProcess::start();
     redis.cli(&[

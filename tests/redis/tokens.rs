@@ -88,7 +88,7 @@ async fn a_revocation_ends_connections_on_every_server_within_a_second_and_count
     let begun = Instant::now();
     assert_eq!(
         revoke(&a, r#"{"user":"ada","for":3600}"#),
-        (200, String::from(r#"{"closed":0,"counted":"this server"}"#))
+        (200, String::from(r#"{"closed":0,"counted":"this server","unanswered":0}"#))
     );
     within("the end of the connection", ada.terminated()).await;
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
@@ -150,6 +150,31 @@ fn without_redis_a_revocation_holds_on_its_server_which_is_told() {
         assert!(Instant::now() < end, "Redis is back, and nothing is revoked there");
     }
     assert_eq!(shows(&server.url, "t1"), 401);
+}
+
+#[test]
+fn revocations_that_redis_has_lost_are_written_back_by_whoever_knows_them() {
+    let (mut redis, file) = (RedisProcess::start(), tokens("t1 ada\nt2 bob\nt3 cyd\n"));
+    let a = server(&redis, &file);
+    assert_eq!(revoke(&a, r#"{"user":"ada","for":3600}"#).0, 200);
+    assert_eq!(revoke(&a, r#"{"user":"bob","for":3600}"#).0, 200);
+    assert_eq!(revoke(&a, r#"{"user":"bob","for":0}"#).0, 200);
+    redis.kill();
+    assert_eq!(revoke(&a, r#"{"user":"cyd","for":3600}"#).0, 503);
+    redis.restart_empty();
+    let end = Instant::now() + Duration::from_secs(30);
+    while redis.cli(&["hlen", "rejoin:revocations"]) != "2" {
+        assert!(Instant::now() < end, "they are not written back");
+    }
+    let late = server(&redis, &file);
+    for server in [&a, &late] {
+        assert_eq!(["t1", "t2", "t3"].map(|token| shows(&server.url, token)), [401, 200, 401]);
+        let (status, list) = http(server.admin(), "GET", "/revocations", &[], "");
+        let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+        let ids: Vec<_> =
+            list["revocations"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+        assert_eq!((status, ids), (200, vec!["user:ada", "user:cyd"]), "{list}");
+    }
 }
 
 #[test]

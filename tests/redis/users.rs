@@ -3,6 +3,7 @@
 use crate::http::http;
 use crate::servers::{Talker, server_with};
 use crate::within;
+use harness::delivery_oracle::Account;
 use harness::process::ServerProcess;
 use harness::redis_process::RedisProcess;
 use rejoin::Client;
@@ -104,6 +105,47 @@ async fn without_redis_a_server_tells_of_its_own_users_and_says_so() {
     assert_eq!((status, &list["unanswered"]), (200, &Value::Null), "{list}");
     assert_eq!(list["users"], json!([{ "id": "ada", "connections": 1 }]));
     assert_eq!(get(&servers[0], "/users/cyd").0, 503);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_of_a_room_are_those_of_all_servers_on_each_of_them() {
+    let (_redis, servers, talkers) = world().await;
+    within("the room", talkers[3].client.join_and_wait("attic")).await.unwrap();
+    let user = |id: &str, connections: u64| json!({ "id": id, "connections": connections });
+    for server in &servers {
+        let attic = json!({ "members": [user("cyd", 1)], "next": null, "unanswered": 0 });
+        assert_eq!(get(server, "/rooms/attic/members"), (200, attic));
+        let lobby = json!({ "members": [user("ada", 2), user("bob", 1)], "next": "bob", "unanswered": 0 });
+        assert_eq!(get(server, "/rooms/lobby/members?limit=2"), (200, lobby));
+        assert_eq!(get(server, "/rooms/nowhere/members").0, 404);
+    }
+    servers[2].freeze();
+    let (status, answer) = http(servers[0].admin(), "DELETE", "/rooms/lobby/members/ada", &[], "");
+    assert_eq!((status, serde_json::from_str::<Value>(&answer).unwrap()), (200, json!({ "unanswered": 1 })));
+    servers[2].thaw();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_is_emptied_on_one_server_is_empty_on_all_and_members_are_told_the_gap() {
+    let (_redis, servers, mut talkers) = world().await;
+    let seq = |server: &ServerProcess| get(server, "/rooms").1["rooms"][0]["seq"].clone();
+    assert_eq!(seq(&servers[0]), 4);
+    assert_eq!(http(servers[2].admin(), "DELETE", "/rooms/lobby", &[], "").0, 204);
+    for server in &servers {
+        let end = Instant::now() + Duration::from_secs(30);
+        while seq(server) != 0 {
+            assert!(Instant::now() < end, "{server:?} still has it");
+        }
+        assert_eq!(http(server.admin(), "DELETE", "/rooms/nowhere", &[], "").0, 404);
+    }
+    talkers[0].say("afterwards".into());
+    for talker in &mut talkers {
+        let told = |account: &Account| {
+            !account.gaps.is_empty()
+                && account.heard.last().is_some_and(|heard| heard.content == "afterwards")
+        };
+        talker.listen("the gap and what comes after it", told).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

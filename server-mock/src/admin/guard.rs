@@ -95,16 +95,17 @@ fn cause_of(status: StatusCode) -> Option<Cause> {
 /// The answer to a request whose token is not good, or from where too many wrong ones have come.
 fn refuse_token(guard: &Guard, token: &AdminToken, address: IpAddr, headers: &HeaderMap) -> Option<Response> {
     let (gate, now) = (&guard.app.gate, Instant::now());
+    let given = bearer(headers);
+    // First, so that nobody who shows wrong ones from the same address keeps the operator out.
+    if given.is_some_and(|given| token.accepts(given)) {
+        return None;
+    }
     if let Err(wait) = gate.admin_tokens.may_show_token(address.into(), now) {
         gate.refusals.note(Cause::AdminTokens, address);
         let what = "too many wrong admin tokens came from this address: wait as Retry-After says";
         let mut refusal = problem(StatusCode::TOO_MANY_REQUESTS, what);
         refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.seconds()));
         return Some(refusal);
-    }
-    let given = bearer(headers);
-    if given.is_some_and(|given| token.accepts(given)) {
-        return None;
     }
     if given.is_some() {
         gate.admin_tokens.failed_token(address.into(), now);

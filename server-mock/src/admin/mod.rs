@@ -42,7 +42,7 @@ const PAGE: usize = 1_000;
 const LONGEST_PAGE: usize = 10_000;
 
 /// What `GET /` tells.
-const ROUTES: [(&str, &str); 20] = [
+const ROUTES: [(&str, &str); 22] = [
     ("GET /healthz", "200 while the process lives"),
     ("GET /readyz", "200 while new connections are taken, 503 in a drain"),
     ("GET /metrics", "OpenMetrics text for Prometheus"),
@@ -58,8 +58,10 @@ const ROUTES: [(&str, &str); 20] = [
         "POST /revocations",
         "{user, for} or {jti, for}: for so many seconds (0-31622400) the tokens of before are nobody's, and their connections are closed; 0 gives them back",
     ),
+    ("GET /revocations", "what is revoked, and for how long still: ?limit=N (1-10000), ?after=ID"),
     ("POST /users/{id}/notifications", "{kind, data?} to the user's personal stream"),
     ("GET /rooms", "the rooms of all servers: ?limit=N (1-10000), ?after=ID"),
+    ("DELETE /rooms/{id}", "forgets what was said in a room; members and readers are told of the gap"),
     ("GET /rooms/{id}/members", "who is in a room: ?limit=N (1-10000), ?after=ID"),
     ("DELETE /rooms/{id}/members/{user}", "takes a user out of a room"),
     ("POST /rooms/{id}/messages", "{userId, content, data?}, with Idempotency-Key at most once"),

@@ -1,16 +1,17 @@
-//! The route that revokes tokens before they expire.
+//! The routes that revoke tokens before they expire, and list what is revoked.
 
 use super::guard::Asker;
-use super::{AdminState, problem, without_query};
+use super::{AdminState, Page, asked, problem, without_query};
 use crate::admission::{About, Cause};
-use crate::auth::{Jti, NotShared, Revoked, is_user_name};
+use crate::auth::{Jti, NotShared, Revoked, hex, is_user_name, unhex};
 use crate::json_body::JsonBody;
+use crate::other_nodes::{Question, say_who_is_missing};
 use crate::state::AppState;
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use rejoin::Name;
 use serde::Deserialize;
@@ -26,7 +27,49 @@ const JTI_BYTES: usize = 1_024;
 
 pub(super) fn router() -> Router<AdminState> {
     let revoke = post(revoke).layer(middleware::from_fn(without_query));
-    Router::new().route("/revocations", revoke)
+    Router::new().route("/revocations", revoke.merge(get(list)))
+}
+
+/// How a revocation is named in a list: by its user, or by the digest of its `jti`, which is all that the server has of it.
+fn name(what: &Revoked) -> String {
+    match what {
+        Revoked::User(user) => format!("user:{user}"),
+        Revoked::Token(Jti(digest)) => format!("jti:{}", hex(digest)),
+    }
+}
+
+fn read_name(text: &str) -> Option<Revoked> {
+    match text.split_once(':')? {
+        ("user", user) => Some(Revoked::User(Name::from(user))),
+        ("jti", digest) => Some(Revoked::Token(Jti(unhex(digest)?))),
+        _ => None,
+    }
+}
+
+async fn list(State(app): State<Arc<AppState>>, page: Result<Query<Page>, QueryRejection>) -> Response {
+    let page = match Page::read(page) {
+        Ok(page) => page,
+        Err((status, what)) => return problem(status, &what),
+    };
+    let after = page.after.as_deref().map(read_name);
+    if after == Some(None) {
+        return problem(StatusCode::BAD_REQUEST, "after is the id of an entry of this list");
+    }
+    let (revocations, more) = app.authority.revocations(after.flatten().as_ref(), page.limit());
+    let next = revocations.last().filter(|_| more).map(|last| name(&last.what));
+    let revocations: Vec<_> = revocations
+        .iter()
+        .map(|revocation| {
+            let seconds = revocation.lasts.as_secs().max(1);
+            match &revocation.what {
+                Revoked::User(user) => {
+                    json!({ "id": name(&revocation.what), "user": &**user, "forSecs": seconds })
+                }
+                Revoked::Token(_) => json!({ "id": name(&revocation.what), "forSecs": seconds }),
+            }
+        })
+        .collect();
+    Json(json!({ "revocations": revocations, "next": next })).into_response()
 }
 
 #[derive(Deserialize)]
@@ -68,6 +111,8 @@ async fn revoke(
         return problem(StatusCode::SERVICE_UNAVAILABLE, what);
     };
     let closed = app.hub.close_revoked();
+    // Asked afterwards: whoever answers has heard of it before.
+    let others = asked(&app, Question::Users { after: None, limit: 1 }).await;
     let user = user.as_deref();
     let everywhere = elsewhere.is_ok();
     tracing::info!(target: "rejoin_server::audit", user, seconds, closed, everywhere, "tokens revoked");
@@ -91,5 +136,6 @@ async fn revoke(
         // The others close theirs when they hear of it, and nobody counts them.
         fields.insert(String::from("counted"), json!("this server"));
     }
+    say_who_is_missing(&mut answer, others.as_ref());
     Json(answer).into_response()
 }

@@ -50,6 +50,8 @@ kinds! {
         Token = "token",
         /// It cannot be found out now whose the token is.
         Unidentified = "unidentified",
+        /// The store does not say now where a Socket.IO client was that wants its session back.
+        Recovery = "recovery",
         /// An operator keeps the user out.
         Banned = "banned",
         /// The admin token is missing or wrong.

@@ -114,31 +114,36 @@ impl Authority {
     /// the others: an error of the inner one is about these.
     pub(crate) async fn revoke(&self, what: Revoked, lasts: Duration) -> Result<Result<(), NotShared>, Full> {
         let own = Revocation { what: what.clone(), at: SystemTime::now(), lasts };
-        self.revocations.add(own, true, Instant::now())?;
+        self.revocations.add(own, Instant::now())?;
         let Some(shared) = &self.shared else { return Ok(Ok(())) };
         match shared.revoke(&what, lasts).await {
             Ok(at) => {
-                self.revocations.add(Revocation { what, at, lasts }, false, Instant::now())?;
+                self.revocations.add(Revocation { what, at, lasts }, Instant::now())?;
                 Ok(Ok(()))
             }
             Err(why) => Ok(Err(why)),
         }
     }
 
-    /// Another server has taken tokens back, or this is the list of all of them. Gives how many of those that are known here
-    /// that list has lost.
+    /// What is taken back, in order behind one of them: at most `limit`, and whether there are more.
+    pub(crate) fn revocations(&self, after: Option<&Revoked>, limit: usize) -> (Vec<Revocation>, bool) {
+        self.revocations.list(after, limit, Instant::now())
+    }
+
+    /// Another server has taken tokens back, or this is the list of all of them. Gives those that are known here and not on that
+    /// list.
     #[cfg(feature = "redis")]
     pub(crate) fn apply_revocations(
         &self,
         revocations: Vec<Revocation>,
         is_whole: bool,
-    ) -> Result<usize, Full> {
+    ) -> Result<Vec<Revocation>, Full> {
         let now = Instant::now();
         if is_whole {
-            return self.revocations.replace(revocations, now);
+            return self.revocations.merge(revocations, now);
         }
-        revocations.into_iter().try_for_each(|revocation| self.revocations.add(revocation, false, now))?;
-        Ok(0)
+        revocations.into_iter().try_for_each(|revocation| self.revocations.add(revocation, now))?;
+        Ok(Vec::new())
     }
 }
 

@@ -34,6 +34,11 @@ impl WatchedFile {
             .map_err(|source| AuthError::File { path: self.path.clone(), source })
     }
 
+    /// Whether there is no such file any more.
+    pub(super) fn is_gone(&self) -> bool {
+        stamp(&self.path).is_none()
+    }
+
     /// What the file is now, if it is not what was last read.
     pub(super) fn changed(&self) -> Option<Stamp> {
         let now = stamp(&self.path);

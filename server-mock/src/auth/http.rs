@@ -3,6 +3,7 @@
 
 use super::authenticator::DEADLINE;
 use super::digest::sha256;
+use super::places::Places;
 use super::{AuthError, AuthRequest, Identity, Unavailable, User, cache, rooms};
 use crate::http_client::{Connector, system_tls};
 use crate::log_throttle::LogThrottleByCause;
@@ -17,14 +18,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 
 /// Requests at a time; others wait for their turn, within the same deadline.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 512;
+
+/// Those among them that are about clients of one address: no one's slow ones keep all others waiting.
+const OF_ADDRESS: usize = 256;
 
 /// Tokens that are asked about or wait for that, at a time.
 const MOST: usize = 4_096;
@@ -55,7 +59,7 @@ pub struct HttpAuth(Arc<Endpoint>);
 struct Endpoint {
     uri: Uri,
     client: Client<Connector, Body>,
-    places: Semaphore,
+    places: Places,
     answers: Mutex<cache::Answers<Key, Known>>,
     /// Nobody asks for whom nobody waits any more.
     asking: Mutex<BTreeMap<Key, WeakShared<Asking>>>,
@@ -124,7 +128,7 @@ impl HttpAuth {
         Ok(Self(Arc::new(Endpoint {
             uri,
             client,
-            places: Semaphore::new(AT_ONCE),
+            places: Places::new(AT_ONCE, OF_ADDRESS),
             answers: Mutex::default(),
             asking: Mutex::default(),
             failures: Mutex::default(),
@@ -171,12 +175,12 @@ impl HttpAuth {
             return Err(Unavailable);
         }
         let body = json!({ "token": token, "client": request.client, "origin": request.origin }).to_string();
-        let endpoint = Arc::clone(&self.0);
+        let (endpoint, client) = (Arc::clone(&self.0), request.client);
         let guard = Asked { endpoint: Arc::clone(&endpoint), key };
         let asked = async move {
             // Dropped with the answer, or with the last who waits for it.
             let guard = guard;
-            let answer = timeout(DEADLINE, endpoint.answer(body)).await;
+            let answer = timeout(DEADLINE, endpoint.answer(client, body)).await;
             let answer = answer.unwrap_or_else(|_| Err(String::from("no answer within 5 s")));
             answer
                 .map(|(known, lasts)| {
@@ -199,8 +203,8 @@ impl HttpAuth {
 
 impl Endpoint {
     /// What the endpoint says, and for how long that counts; or why it says nothing that can be used.
-    async fn answer(&self, body: String) -> Result<(Known, Duration), String> {
-        let _place = self.places.acquire().await.map_err(|_| String::from("the server ends"))?;
+    async fn answer(&self, client: IpAddr, body: String) -> Result<(Known, Duration), String> {
+        let _place = self.places.take(client).await.ok_or("the server ends")?;
         let request = Request::builder()
             .method(Method::POST)
             .uri(self.uri.clone())

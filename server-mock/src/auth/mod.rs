@@ -7,6 +7,7 @@ mod digest;
 mod file;
 mod http;
 mod jwt;
+mod places;
 mod rejection;
 mod reload;
 mod revocations;
@@ -25,7 +26,6 @@ pub use tokens::Tokens;
 pub use user::User;
 
 pub(crate) use authority::{Authority, NoTicket};
-#[cfg(feature = "redis")]
 pub(crate) use digest::{hex, unhex};
 pub(crate) use rejection::TokenRejection;
 #[cfg(feature = "redis")]

@@ -60,9 +60,16 @@ impl Reloader {
         if !matches!(self.authority.auth, Auth::Tokens(_) | Auth::Jwt(_)) {
             return pending().await;
         }
-        let mut seen = None;
+        let (mut seen, mut was_gone) = (None, false);
         loop {
             sleep(LOOK).await;
+            let is_gone = self.is_gone();
+            if is_gone && !std::mem::replace(&mut was_gone, is_gone) {
+                tracing::error!(
+                    "the file of --auth is gone, or cannot be read: what it said before still counts"
+                );
+            }
+            was_gone = is_gone;
             let changed = self.changed();
             // Who writes may not be done yet: what is half written would cost people their connections.
             let rests = changed == std::mem::replace(&mut seen, changed);
@@ -72,6 +79,14 @@ impl Reloader {
             {
                 tracing::error!(%error, "the file of --auth has changed, and what it said before still counts");
             }
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        match &self.authority.auth {
+            Auth::Tokens(tokens) => tokens.is_gone(),
+            Auth::Jwt(jwt) => jwt.is_gone(),
+            Auth::Open | Auth::Http(_) | Auth::Custom(_) => false,
         }
     }
 

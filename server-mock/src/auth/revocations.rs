@@ -4,7 +4,10 @@ use super::Credential;
 use super::digest::short;
 use rejoin::Name;
 use std::collections::BTreeMap;
+#[cfg(feature = "redis")]
+use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -52,13 +55,17 @@ struct Entry {
     /// Tokens that were issued later are good.
     at: SystemTime,
     until: Instant,
-    /// The list of all servers does not have it.
-    is_own: bool,
+}
+
+impl Entry {
+    fn revocation(&self, what: &Revoked, now: Instant) -> Revocation {
+        Revocation { what: what.clone(), at: self.at, lasts: self.until.saturating_duration_since(now) }
+    }
 }
 
 impl Revocations {
-    /// Takes something back for so long; for no time, gives it back. `is_own`: on this server only.
-    pub(crate) fn add(&self, revocation: Revocation, is_own: bool, now: Instant) -> Result<(), Full> {
+    /// Takes something back for so long; for no time, gives it back.
+    pub(crate) fn add(&self, revocation: Revocation, now: Instant) -> Result<(), Full> {
         let Revocation { what, at, lasts } = revocation;
         let mut table = self.lock();
         if lasts.is_zero() {
@@ -71,23 +78,36 @@ impl Revocations {
                 return Err(Full);
             }
         }
-        table.insert(what, Entry { at, until: now + lasts, is_own });
+        table.insert(what, Entry { at, until: now + lasts });
         Ok(())
     }
 
-    /// Takes the list of all servers; what only this one knows stays. A list that has become empty was lost with its store:
-    /// what was on it counts on here. Gives how many these are.
-    pub(crate) fn replace(&self, list: Vec<Revocation>, now: Instant) -> Result<usize, Full> {
+    /// Takes the list of all servers, which says too what was given back. Gives what is known here and not there: that was lost with
+    /// the store, or could not be said to it, and counts on.
+    #[cfg(feature = "redis")]
+    pub(crate) fn merge(&self, list: Vec<Revocation>, now: Instant) -> Result<Vec<Revocation>, Full> {
+        let listed: BTreeSet<Revoked> = list.iter().map(|revocation| revocation.what.clone()).collect();
         let mut table = self.lock();
         table.retain(|_, entry| now < entry.until);
-        if list.is_empty() {
-            let missing = table.values_mut().filter(|entry| !entry.is_own);
-            return Ok(missing.map(|entry| entry.is_own = true).count());
-        }
-        table.retain(|_, entry| entry.is_own);
+        let missing = table.iter().filter(|(what, _)| !listed.contains(what));
+        let missing = missing.map(|(what, entry)| entry.revocation(what, now)).collect();
         drop(table);
-        list.into_iter().try_for_each(|revocation| self.add(revocation, false, now))?;
-        Ok(0)
+        list.into_iter().try_for_each(|revocation| self.add(revocation, now))?;
+        Ok(missing)
+    }
+
+    /// What is taken back, in order behind one of them: at most `limit`, and whether there are more.
+    pub(crate) fn list(
+        &self,
+        after: Option<&Revoked>,
+        limit: usize,
+        now: Instant,
+    ) -> (Vec<Revocation>, bool) {
+        let table = self.lock();
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut held = table.range((start, Bound::Unbounded)).filter(|(_, entry)| now < entry.until);
+        let first = held.by_ref().take(limit).map(|(what, entry)| entry.revocation(what, now)).collect();
+        (first, held.next().is_some())
     }
 
     /// Whether a user's token has been taken back.
@@ -134,48 +154,55 @@ mod tests {
     fn a_user_s_tokens_of_before_are_taken_back_and_later_ones_are_good() {
         let (list, now, user) = (Revocations::default(), Instant::now(), Name::from("ada"));
         let (before, after) = (SystemTime::now() - HOUR, SystemTime::now() + HOUR);
-        list.add(taken(Revoked::User(user.clone()), HOUR), true, now).unwrap();
+        list.add(taken(Revoked::User(user.clone()), HOUR), now).unwrap();
         assert!(list.has(&shown(Some(before), None), &user, now));
         assert!(list.has(&shown(None, None), &user, now));
         assert!(!list.has(&shown(Some(after), None), &user, now));
         assert!(!list.has(&shown(Some(before), None), &Name::from("bob"), now));
         assert!(!list.has(&shown(None, None), &user, now + HOUR));
-        list.add(taken(Revoked::User(user.clone()), Duration::ZERO), true, now).unwrap();
+        list.add(taken(Revoked::User(user.clone()), Duration::ZERO), now).unwrap();
         assert!(!list.has(&shown(None, None), &user, now));
     }
 
     #[test]
     fn a_token_is_taken_back_by_its_name_whenever_it_was_issued() {
         let (list, now, user) = (Revocations::default(), Instant::now(), Name::from("ada"));
-        list.add(taken(Revoked::Token(Jti::from("t1")), HOUR), true, now).unwrap();
+        list.add(taken(Revoked::Token(Jti::from("t1")), HOUR), now).unwrap();
         assert!(list.has(&shown(Some(SystemTime::now() + HOUR), Some("t1")), &user, now));
         assert!(!list.has(&shown(None, Some("t2")), &user, now));
     }
 
     #[test]
-    fn the_list_of_all_servers_takes_the_place_of_what_came_from_it_before() {
+    #[cfg(feature = "redis")]
+    fn what_the_store_does_not_know_counts_on_here_and_is_to_be_written_back() {
         let (list, now) = (Revocations::default(), Instant::now());
         let has = |user: &str| list.has(&shown(None, None), &Name::from(user), now);
         let of = |user: &str| taken(Revoked::User(Name::from(user)), HOUR);
-        list.add(of("own"), true, now).unwrap();
-        list.add(of("given back meanwhile"), false, now).unwrap();
-        list.replace(vec![of("new")], now).unwrap();
+        let names = |revocations: Vec<Revocation>| {
+            revocations.into_iter().map(|revocation| revocation.what).collect::<Vec<_>>()
+        };
+        list.add(of("own"), now).unwrap();
+        list.add(of("given back meanwhile"), now).unwrap();
+        let back = taken(Revoked::User(Name::from("given back meanwhile")), Duration::ZERO);
+        let missing = list.merge(vec![of("new"), back], now).unwrap();
+        assert_eq!(names(missing), [Revoked::User(Name::from("own"))]);
         assert!(has("own") && has("new") && !has("given back meanwhile"));
+        assert_eq!(list.merge(Vec::new(), now).unwrap().len(), 2);
+        assert!(has("own") && has("new"));
+        assert_eq!(list.merge(Vec::new(), now + HOUR), Ok(Vec::new()), "what is over is not missed");
     }
 
     #[test]
-    fn what_the_store_has_lost_counts_on_here() {
+    fn what_is_taken_back_is_listed_in_parts() {
         let (list, now) = (Revocations::default(), Instant::now());
-        let has = |user: &str| list.has(&shown(None, None), &Name::from(user), now);
-        let of = |user: &str| taken(Revoked::User(Name::from(user)), HOUR);
-        assert_eq!(list.replace(vec![of("ada"), of("bob")], now), Ok(0));
-        assert_eq!(list.replace(Vec::new(), now), Ok(2));
-        assert!(has("ada") && has("bob"));
-        // Told once.
-        assert_eq!(list.replace(Vec::new(), now), Ok(0));
-        assert_eq!(list.replace(vec![of("new")], now), Ok(0));
-        assert!(has("ada") && has("new"));
-        assert_eq!(list.replace(Vec::new(), now + HOUR), Ok(0), "what is over is not missed");
+        for user in ["bob", "ada"] {
+            list.add(taken(Revoked::User(Name::from(user)), HOUR), now).unwrap();
+        }
+        let (first, more) = list.list(None, 1, now);
+        assert_eq!((&first[0].what, first[0].lasts, more), (&Revoked::User(Name::from("ada")), HOUR, true));
+        let (rest, more) = list.list(Some(&first[0].what), 9, now);
+        assert_eq!((rest.len(), more), (1, false));
+        assert!(list.list(None, 9, now + HOUR).0.is_empty());
     }
 
     #[test]
@@ -183,11 +210,11 @@ mod tests {
         let (list, now) = (Revocations::default(), Instant::now());
         for number in 0..MOST {
             let jti = Jti((number as u128).to_be_bytes());
-            list.add(taken(Revoked::Token(jti), HOUR), true, now).unwrap();
+            list.add(taken(Revoked::Token(jti), HOUR), now).unwrap();
         }
         let more = || Revoked::User(Name::from("ada"));
-        assert_eq!(list.add(taken(more(), HOUR), true, now), Err(Full));
-        assert_eq!(list.add(taken(more(), HOUR), true, now + HOUR), Ok(()));
+        assert_eq!(list.add(taken(more(), HOUR), now), Err(Full));
+        assert_eq!(list.add(taken(more(), HOUR), now + HOUR), Ok(()));
         assert_eq!(list.lock().len(), 1);
     }
 }

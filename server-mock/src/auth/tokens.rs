@@ -69,6 +69,10 @@ impl Tokens {
         self.0.file.as_ref()?.changed()
     }
 
+    pub(super) fn is_gone(&self) -> bool {
+        self.0.file.as_ref().is_some_and(WatchedFile::is_gone)
+    }
+
     /// Reads the file again. A file that cannot be used changes nothing.
     pub(super) fn read_again(&self) -> Result<TokenChanges, AuthError> {
         let file = self.0.file.as_ref().ok_or(AuthError::NoFile)?;
@@ -146,6 +150,9 @@ fn parse(text: &str, keys: &(RandomState, RandomState)) -> Result<Table, AuthErr
             continue;
         }
         let problem = |problem| AuthError::Line { line, problem };
+        if text.contains(|letter: char| letter.is_control() && letter != '\t') {
+            return Err(problem("it has control characters: is this the file of tokens?"));
+        }
         let Some((token, user)) = text.split_once(char::is_whitespace) else {
             return Err(problem("it has a token but no user; write 'TOKEN USER'"));
         };
@@ -192,6 +199,14 @@ mod tests {
 
     fn user(tokens: &Tokens, token: &str) -> Option<Name> {
         tokens.identify(token, Instant::now()).ok().map(|identity| identity.user)
+    }
+
+    #[test]
+    fn a_file_with_control_characters_is_refused_as_a_whole() {
+        for bad in ["s3cret ada\nother bo\u{7}b\n", "s3cret ada\n\0\0\0 x\n", "a\u{1b}b ada"] {
+            assert!(Tokens::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(Tokens::parse("s3cret\tada\r\n").is_ok());
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! the server takes.
 
 use super::values::{
-    AddressLimit, Rate, parse_address, parse_bytes, parse_count, parse_duration, parse_host, parse_leeway,
-    parse_network, parse_origin, parse_positive_duration, parse_rate, parse_share,
+    AddressLimit, Rate, parse_address, parse_bytes, parse_count, parse_duration, parse_host, parse_kept,
+    parse_leeway, parse_network, parse_origin, parse_positive_duration, parse_rate, parse_share,
 };
 #[cfg(feature = "redis")]
 use crate::redis::Durability;
@@ -40,7 +40,7 @@ pub struct ServeArgs {
     /// Who may connect; [`Auth`](crate::Auth) has the forms.
     #[arg(
         long,
-        value_name = "open|tokens=FILE|jwt=FILE|jwks=FILE",
+        value_name = "open|tokens=FILE|jwt=FILE|jwks=FILE|http=URL",
         help = "Who may connect: 'open' (the token is the user's name; the default on loopback, and only for \
                 development), 'tokens=FILE' (a line 'TOKEN USER [SECONDS]' each, good for so many seconds from its \
                 first use), 'jwt=FILE' (JSON Web Tokens by RS256, ES256, EdDSA or HS256: public keys in PEM, or a line with \
@@ -96,7 +96,7 @@ pub struct ServeArgs {
 
     /// Socket.IO: how long a session that was lost can be recovered, with its rooms and what it missed; each 'message' and
     /// 'notification' has its place as a last argument for that; 0 turns it off
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = parse_kept)]
     pub recovery: Duration,
 
     /// Messages kept per room, for those who were away
@@ -105,7 +105,7 @@ pub struct ServeArgs {
 
     /// How long a room that nobody is in keeps them, and a personal stream; at least the 10 minutes in which repeated sends are
     /// told apart
-    #[arg(long, value_name = "TIME", default_value = "1440m", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_kept)]
     pub retention: Duration,
 
     /// Sends per second and user, with a burst of twice as many; whatever else a client sends is limited in proportion;

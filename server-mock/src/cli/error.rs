@@ -23,6 +23,9 @@ pub enum ServeError {
     /// The threads cannot be started. Exit status 1.
     #[error("cannot start the runtime: {0}")]
     Runtime(io::Error),
+    /// A second signal has ended it. Exit status 1.
+    #[error("stopped by a second signal, before the drain was over")]
+    CutShort,
     /// Nobody can be told that the server listens. Exit status 1.
     #[error("stdout cannot be written: {0}")]
     Stdout(io::Error),
@@ -36,7 +39,9 @@ impl ServeError {
             #[cfg(feature = "redis")]
             Self::Bind(BindError::Store(_)) => false,
             Self::Bind(error) => !matches!(error, BindError::Listen { .. } | BindError::Admin { .. }),
-            Self::Inherited(_) | Self::Signals(_) | Self::Runtime(_) | Self::Stdout(_) => false,
+            Self::Inherited(_) | Self::Signals(_) | Self::Runtime(_) | Self::CutShort | Self::Stdout(_) => {
+                false
+            }
         }
     }
 

@@ -33,7 +33,7 @@ pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().event_interval(TURNS).enable_all().build()
 }
 
-/// Runs a server until SIGTERM or SIGINT, then drains. A second signal stops at once.
+/// Runs a server until SIGTERM or SIGINT, then drains. A second signal stops at once, which is an error.
 ///
 /// Prints `listening on ws://HOST:PORT/ws` as the first line of standard output once connections are taken, and
 /// `admin on http://HOST:PORT` as the second if there is an admin listener.
@@ -69,7 +69,7 @@ pub async fn serve(mut args: ServeArgs) -> Result<(), ServeError> {
     tokio::select! {
         () = server.run(async { drained.await.unwrap_or_default() }) => {}
         () = reload.run(reloader) => {}
-        () = second_signal => tracing::warn!("stopped before the drain was over"),
+        () = second_signal => return Err(ServeError::CutShort),
     }
     Ok(())
 }

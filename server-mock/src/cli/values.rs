@@ -39,23 +39,35 @@ impl AddressLimit {
     }
 }
 
-/// `30s`, `500ms`, `2m`, or a number of seconds.
+/// Longest time for which something is kept.
+const LONGEST_KEPT: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// `30s`, `500ms`, `2m`, `12h`, or a number of seconds.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    parse_time(text).filter(|duration| *duration <= LONGEST).ok_or_else(|| {
+        String::from("a time is written like 30s, 500ms, 2m or 12h, as a whole number, and is at most a day")
+    })
+}
+
+/// The same up to a year, `7d` for instance.
+pub(super) fn parse_kept(text: &str) -> Result<Duration, String> {
+    parse_time(text).filter(|duration| *duration <= LONGEST_KEPT).ok_or_else(|| {
+        String::from("a time is written like 30s, 2m, 12h or 7d, as a whole number, and is at most 366d")
+    })
+}
+
+fn parse_time(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
     let millis: u64 = match unit {
         "ms" => 1,
         "" | "s" => 1_000,
         "m" => 60_000,
-        _ => return Err(String::from("a time is written like 30s, 500ms or 2m")),
+        "h" => 3_600_000,
+        "d" => 24 * 3_600_000,
+        _ => return None,
     };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(millis))
-        .map(Duration::from_millis)
-        .filter(|duration| *duration <= LONGEST)
-        .ok_or_else(|| String::from("a time is a whole number with ms, s or m, and at most a day"))
+    number.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
 }
 
 /// Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, a host's name with a port, or `:8080` and `8080`,
@@ -179,7 +191,11 @@ mod tests {
         assert_eq!(parse_duration("30"), Ok(Duration::from_secs(30)));
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
-        for bad in ["", "s", "-1s", "1.5s", "1h", "25000m", "99999999999999999999s", "1é"] {
+        assert_eq!(parse_duration("12h"), Ok(Duration::from_secs(12 * 3600)));
+        assert_eq!(parse_duration("1d"), parse_duration("24h"));
+        assert_eq!(parse_kept("7d"), Ok(Duration::from_secs(7 * 24 * 3600)));
+        assert!(parse_kept("367d").is_err());
+        for bad in ["", "s", "-1s", "1.5s", "25h", "25000m", "99999999999999999999s", "1é"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
         assert!(parse_positive_duration("0s").is_err());

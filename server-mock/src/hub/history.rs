@@ -1,4 +1,4 @@
-//! Answers `history` requests from the log.
+//! Answers `history` requests from the log, and empties it for an operator.
 
 use super::mutation::mutation;
 use super::names::{describe_room_name_error, is_stream, resolve_room};
@@ -7,9 +7,20 @@ use super::user::RateDecision;
 use super::{ConnId, Hub, Limit};
 use rejoin::machine::ServerMessage;
 use rejoin::messages::{Code, History, HistoryRequest};
-use rejoin::{RoomNameError, Timestamp};
+use rejoin::{Name, RoomNameError, Timestamp};
 
 impl Hub {
+    /// Begins a room anew, empty. With several nodes the store does, and tells all of them.
+    pub(super) fn empty_room(&mut self, room: &Name) {
+        if self.nodes.is_some() || self.store.room(room).is_none() {
+            return;
+        }
+        let epoch = self.new_epoch();
+        self.store.begin_epoch(room, epoch);
+        self.restart(room);
+        self.feed_readers(room);
+    }
+
     pub(super) fn history(&mut self, now: Timestamp, conn: ConnId, request: HistoryRequest) {
         let Some(state) = self.conns.get(&conn) else { return };
         let HistoryRequest { reference, room, epoch, after, limit } = request;
@@ -58,7 +69,7 @@ impl Hub {
         } else {
             0
         };
-        let messages = log
+        let messages: Vec<_> = log
             .from(after.saturating_add(1))
             .take(usize::try_from(most).unwrap_or(usize::MAX))
             .take_while(|entry| {

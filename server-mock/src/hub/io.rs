@@ -210,6 +210,12 @@ pub enum Input<'a> {
         /// Whom.
         user: Name,
     },
+    /// Forgets everything that was said in a room, under a new epoch: extended members learn it with the next message, readers
+    /// now. One node of several does nothing: the store is emptied, and tells all of them.
+    EmptyRoom {
+        /// Which room.
+        room: Name,
+    },
     /// Closes every connection of a user with 4003. Answered by [`Output::Kicked`].
     Kick {
         /// Whose.
@@ -227,7 +233,8 @@ pub enum Input<'a> {
         reason: DrainReason,
     },
     /// A connection that was just let in takes the place of one that was lost. Answered by [`Output::Restored`]: it is in
-    /// all of these rooms, which are replayed to their newest messages, or in none.
+    /// all of these rooms, which are replayed to their newest messages, or in none. Where the store does not say which, the connection is
+    /// closed (1013).
     Restore {
         /// Which connection. It speaks the extended protocol, and is in no room yet.
         conn: ConnId,

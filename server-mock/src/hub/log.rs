@@ -193,10 +193,24 @@ impl Log {
         while self.entries.len() > keep + usize::from(mutation!(KeepsOneMore))
             || (self.bytes > bytes && self.entries.len() > 1 && !mutation!(BytesUntrimmed))
         {
-            let Some(entry) = self.entries.pop_front() else { break };
-            self.bytes -= entry.bytes();
-            self.gone = (entry.seq, if mutation!(GoneIdForgotten) { None } else { Some(entry.id) });
+            if !self.drop_oldest() {
+                break;
+            }
         }
+    }
+
+    /// Forgets the oldest entries beyond `bytes`, but for the last `least`.
+    pub(super) fn shrink(&mut self, bytes: usize, least: usize) {
+        while self.bytes > bytes && self.entries.len() > least && self.drop_oldest() {}
+        // The places of what is gone would be kept for as long as the log.
+        self.entries.shrink_to(self.entries.len() * 2);
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let Some(entry) = self.entries.pop_front() else { return false };
+        self.bytes -= entry.bytes();
+        self.gone = (entry.seq, if mutation!(GoneIdForgotten) { None } else { Some(entry.id) });
+        true
     }
 
     /// Loses the newest entries, as if they had never been.

@@ -46,6 +46,7 @@ mod connection;
 mod dispatch;
 mod drain;
 mod eviction;
+mod fair_share;
 mod feed_request;
 mod handshake;
 mod history;
@@ -251,6 +252,7 @@ impl Hub {
                 self.post(now, call, room, NewMessage { user, content, data }, key);
             }
             Input::Remove { room, user } => self.remove(now.monotonic, &room, &user),
+            Input::EmptyRoom { room } => self.empty_room(&room),
             Input::Kick { user, ban } => self.kick(now.monotonic, &user, ban),
             Input::Drain { window, reason } => self.drain(now, window, reason),
             Input::StoreResponse { request_id, response: answer } => {

@@ -1,6 +1,7 @@
 //! The memory store: everything the hub must not lose, which is logs and producers.
 
 use super::eviction::{Creator, EvictionQueue};
+use super::fair_share;
 use super::log::{Log, LogEntry};
 use super::mutation::mutation;
 use super::names::beyond;
@@ -245,11 +246,20 @@ impl Store {
         if self.bytes > config.store_bytes {
             // It was touched just now, so that it is not among those that may be forgotten.
             while self.bytes > config.store_bytes && self.evict(now, config.dedupe_window, None) {}
-            let over = self.bytes.saturating_sub(config.store_bytes);
-            self.change(room, |kept, _| {
-                let most = kept.log.bytes().saturating_sub(over);
-                kept.log.trim(config.history.max(1), most);
-            });
+            self.shrink(room, config);
+        }
+    }
+
+    /// Has the logs give way when they are too large together: by a part at once, so that it is seldom. The newest entry of `room`
+    /// stays.
+    fn shrink(&mut self, room: &str, config: &HubConfig) {
+        if self.bytes <= config.store_bytes {
+            return;
+        }
+        let rooms = self.rooms.iter().map(|(name, kept)| (name, &kept.creator, kept.log.bytes()));
+        for (name, most) in fair_share::shares(rooms, config.store_bytes / 8 * 7) {
+            let least = usize::from(*name == *room);
+            self.change(&name, |kept, _| kept.log.shrink(most, least));
         }
     }
 

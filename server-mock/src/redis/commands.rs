@@ -6,14 +6,21 @@ use super::keys::{Keys, RoomKeys, room_field};
 use super::scripts::{self, Script};
 use super::session_fields;
 use super::shards::Command;
-use crate::auth::{MOST_REVOCATIONS, Revoked, TicketKey, hex};
+use crate::auth::{MOST_REVOCATIONS, Revocation, Revoked, TicketKey, hex};
 use crate::hub::HubConfig;
 use crate::hub::shared::{Control, Decision, KnownHead, StoreRequest, UsageReport};
 use crate::shared_sessions::{SessionKey, SessionRecord};
 use redis::Cmd;
 use rejoin::messages::{Epoch, Signal};
 use rejoin::{Id, Name};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// A node that was away for longer does not learn of kicks and removals.
+const REMOVALS_KEPT: Duration = Duration::from_secs(24 * 3600);
+const MOST_REMOVALS: usize = 10_000;
+
+/// Bans or revocations in one command.
+const RESTORED_AT_ONCE: usize = 500;
 
 /// What all nodes have to agree on, and who this one is.
 #[derive(Debug, Clone)]
@@ -128,13 +135,17 @@ impl Commands {
                 (cmd, key)
             }
             StoreRequest::Control(control) => {
-                let mut cmd = call(&scripts::CONTROL, whole, &[self.keys.bans()]);
-                cmd.arg(self.keys.control()).arg(encode::control(&self.node, control));
-                match control {
-                    Control::Kick { user, ban: Some(ban) } => cmd.arg(user.as_str()).arg(millis(*ban)),
-                    _ => cmd.arg("").arg(""),
-                };
-                (cmd, self.keys.bans())
+                let text = encode::control(&self.node, control);
+                if let Control::Kick { user, ban: Some(ban) } = control {
+                    let mut cmd = call(&scripts::CONTROL, whole, &[self.keys.bans()]);
+                    cmd.arg(self.keys.control()).arg(text).arg(user.as_str());
+                    cmd.arg(if ban.is_zero() { 0 } else { millis(*ban).max(1) });
+                    (cmd, self.keys.bans())
+                } else {
+                    let mut cmd = call(&scripts::REMOVAL, whole, &[self.keys.removals()]);
+                    cmd.arg(self.keys.control()).arg(text).arg(millis(REMOVALS_KEPT)).arg(MOST_REMOVALS);
+                    (cmd, self.keys.removals())
+                }
             }
             StoreRequest::Close { .. } => return None,
         };
@@ -158,6 +169,23 @@ impl Commands {
         Command { cmd, key: keys.room() }
     }
 
+    /// Whether all commands are there that the scripts need, and allowed.
+    pub(super) fn probe(&self) -> Command {
+        // No room has such a name.
+        let keys = self.keys.room(&Name::from(format!("@@{}", self.node.as_str())));
+        let mut cmd = call(&scripts::PROBE, true, &[keys.room(), keys.log()]);
+        cmd.arg(keys.channel()).arg(self.sharded());
+        Command { cmd, key: keys.room() }
+    }
+
+    /// Begins a room anew, empty.
+    pub(super) fn empty_room(&self, room: &Name) -> Command {
+        let keys = self.keys.room(room);
+        let mut cmd = call(&scripts::EMPTY, true, &[keys.room(), keys.log()]);
+        cmd.arg(room.as_str()).arg(millis(self.retention)).arg(keys.channel()).arg(self.sharded());
+        Command { cmd, key: keys.room() }
+    }
+
     /// The epoch and the head of a room, and up to where it is shown.
     pub(super) fn head(&self, room: &Name) -> Command {
         let key = self.keys.room(room).room();
@@ -173,6 +201,68 @@ impl Commands {
         let mut cmd = call(&scripts::BANS, true, std::slice::from_ref(&key));
         cmd.arg(most);
         Command { cmd, key }
+    }
+
+    /// The newest removal there is.
+    pub(super) fn last_removal(&self) -> Command {
+        let key = self.keys.removals();
+        let mut cmd = redis::cmd("XREVRANGE");
+        cmd.arg(&key).arg("+").arg("-").arg("COUNT").arg(1);
+        Command { cmd, key }
+    }
+
+    /// The removals behind one.
+    pub(super) fn removals_after(&self, last: &str) -> Command {
+        let key = self.keys.removals();
+        let mut cmd = redis::cmd("XRANGE");
+        cmd.arg(&key).arg(format!("({last}")).arg("+").arg("COUNT").arg(2 * MOST_REMOVALS);
+        Command { cmd, key }
+    }
+
+    /// Writes bans back that Redis has lost, some at a time.
+    pub(super) fn restore_bans(&self, bans: &[(Name, Duration)]) -> Vec<Command> {
+        let lines = bans.iter().map(|(user, left)| {
+            let control = Control::Kick { user: user.clone(), ban: Some(*left) };
+            let text = encode::control(&self.node, &control);
+            (user.to_string(), String::new(), *left, text)
+        });
+        self.restore(&self.keys.bans(), lines)
+    }
+
+    /// The same of revocations.
+    pub(super) fn restore_revocations(&self, revocations: &[Revocation]) -> Vec<Command> {
+        let lines = revocations.iter().map(|revocation| {
+            let at = millis(revocation.at.duration_since(UNIX_EPOCH).unwrap_or_default());
+            let text = encode::revocation(&self.node, revocation);
+            (encode::revoked(&revocation.what), format!("{at}:"), revocation.lasts, text)
+        });
+        self.restore(&self.keys.revocations(), lines)
+    }
+
+    fn restore(
+        &self,
+        key: &str,
+        lines: impl Iterator<Item = (String, String, Duration, String)>,
+    ) -> Vec<Command> {
+        let lines: Vec<_> = lines.collect();
+        let commands = lines.chunks(RESTORED_AT_ONCE).map(|lines| {
+            let mut cmd = call(&scripts::RESTORE, true, &[key.to_owned()]);
+            cmd.arg(self.keys.control());
+            for (field, value, left, text) in lines {
+                cmd.arg(field).arg(value).arg(millis(*left)).arg(text);
+            }
+            Command { cmd, key: key.to_owned() }
+        });
+        commands.collect()
+    }
+
+    /// How many bans, and how many revocations, Redis knows.
+    pub(super) fn counts(&self) -> [Command; 2] {
+        [self.keys.bans(), self.keys.revocations()].map(|key| {
+            let mut cmd = redis::cmd("HLEN");
+            cmd.arg(&key);
+            Command { cmd, key }
+        })
     }
 
     pub(super) fn keep_ticket(&self, key: &TicketKey, sealed: &[u8], lasts: Duration) -> Command {

@@ -165,6 +165,8 @@ struct ControlText {
     /// Which node says so; none for other programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     node: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
     #[serde(flatten)]
     what: ControlKind,
 }
@@ -190,20 +192,28 @@ pub(super) fn control(node: &Id, control: &Control) -> String {
             ControlKind::Remove { room: room.to_string(), user: user.to_string() }
         }
     };
-    let text = ControlText { node: Some(node.as_str().to_owned()), what };
+    let text = ControlText { node: Some(node.as_str().to_owned()), at: None, what };
     serde_json::to_string(&text).unwrap_or_default()
 }
 
-/// What the channel of controls brought, unless it is this node's own.
-pub(super) fn read_control(node: &Id, bytes: &[u8]) -> Option<Control> {
+/// What every node has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ReadControl {
+    pub(super) control: Control,
+    /// This node itself has said so.
+    pub(super) is_own: bool,
+    /// Its place among the removals that are remembered, if it is one.
+    pub(super) at: Option<String>,
+}
+
+/// What the channel of controls brought, or what was remembered of it.
+pub(super) fn read_control(node: &Id, bytes: &[u8]) -> Option<ReadControl> {
     if bytes.len() > LONGEST {
         return None;
     }
     let text: ControlText = serde_json::from_slice(bytes).ok()?;
-    if text.node.as_deref() == Some(node.as_str()) {
-        return None;
-    }
-    Some(match text.what {
+    let is_own = text.node.as_deref() == Some(node.as_str());
+    let control = match text.what {
         ControlKind::Kick { user, ban_ms } => Control::Kick {
             user: read_name(&user)?,
             ban: ban_ms.map(|ban| Duration::from_millis(ban.min(LONGEST_BAN))),
@@ -211,7 +221,14 @@ pub(super) fn read_control(node: &Id, bytes: &[u8]) -> Option<Control> {
         ControlKind::Remove { room, user } => {
             Control::Remove { room: read_name(&room)?, user: read_name(&user)? }
         }
-    })
+    };
+    Some(ReadControl { control, is_own, at: text.at.filter(|at| is_place(at)) })
+}
+
+/// Whether a text is the id of an entry in a stream.
+pub(super) fn is_place(text: &str) -> bool {
+    let is_number = |part: &str| part.parse::<u64>().is_ok();
+    text.split_once('-').is_some_and(|(millis, number)| is_number(millis) && is_number(number))
 }
 
 /// What is taken back, as it is kept.
@@ -233,7 +250,19 @@ pub(super) fn read_revocation(what: &str, at: u64, lasts: u64) -> Option<Revocat
     Some(Revocation { what, at: UNIX_EPOCH + time(at), lasts: time(lasts) })
 }
 
-#[derive(Deserialize)]
+/// What is published of a revocation; `revoke.lua` writes the same.
+pub(super) fn revocation(node: &Id, revocation: &Revocation) -> String {
+    let text = RevokeText {
+        node: node.as_str().to_owned(),
+        r#do: String::from("revoke"),
+        what: revoked(&revocation.what),
+        at_ms: millis(revocation.at.duration_since(UNIX_EPOCH).unwrap_or_default()),
+        lasts_ms: millis(revocation.lasts),
+    };
+    serde_json::to_string(&text).unwrap_or_default()
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RevokeText {
     node: String,
@@ -303,7 +332,7 @@ mod tests {
             let text = serde_json::json!({"node": "n1", "do": "revoke", "what": revoked(&what), "atMs": 5, "lastsMs": 7});
             let read = read_revoke(&other, text.to_string().as_bytes()).unwrap();
             assert_eq!(
-                read,
+                read.clone(),
                 Revocation {
                     what,
                     at: UNIX_EPOCH + Duration::from_millis(5),
@@ -311,6 +340,8 @@ mod tests {
                 }
             );
             assert_eq!(read_revoke(&node, text.to_string().as_bytes()), None);
+            let again = revocation(&node, &read);
+            assert_eq!(read_revoke(&other, again.as_bytes()), Some(read));
         }
         for bad in ["", "u", "é", "j00", "xada"] {
             assert!(read_revocation(bad, 1, 1).is_none(), "{bad}");
@@ -379,8 +410,12 @@ mod tests {
             Control::Remove { room: Name::from("r"), user: Name::from("ada") },
         ] {
             let text = control(&node, &what);
-            assert_eq!(read_control(&other, text.as_bytes()), Some(what));
-            assert_eq!(read_control(&node, text.as_bytes()), None);
+            let read = |node| read_control(node, text.as_bytes()).unwrap();
+            assert_eq!(read(&other), ReadControl { control: what.clone(), is_own: false, at: None });
+            assert_eq!(read(&node), ReadControl { control: what, is_own: true, at: None });
+            let placed = text.replace('}', r#","at":"12-3"}"#);
+            let placed = read_control(&other, placed.as_bytes()).unwrap();
+            assert_eq!(placed.at.as_deref(), Some("12-3"));
         }
     }
 }

@@ -172,6 +172,18 @@ const WANTS_OTHER_TLS: &str =
     "look at its log; if it asks for a client certificate, give --redis-cert FILE and --redis-key FILE";
 
 impl StoreError {
+    /// Whether it may be over by itself: Redis is there, or was, and does not answer.
+    pub(crate) fn is_passing(&self) -> bool {
+        use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+        match self {
+            Self::Silent { .. } | Self::Loading { .. } => true,
+            Self::Unreachable { source, .. } => {
+                matches!(source.kind(), TimedOut | HostUnreachable | NetworkUnreachable)
+            }
+            _ => false,
+        }
+    }
+
     /// What is behind an error of the very first words on a connection.
     pub(super) fn of_first_words(at: &str, error: &RedisError, over_tls: bool) -> Self {
         if let Some(problem) = tls::late_refusal(&error.to_string()).filter(|_| over_tls) {

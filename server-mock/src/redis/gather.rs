@@ -3,9 +3,9 @@
 
 use super::keys::Keys;
 use super::token_store::RedisTokenStore;
-use crate::other_nodes::{Answers, OtherNodes, Question};
+use crate::other_nodes::{Answers, OtherNodes, Question, StoreAway};
 use futures_util::future::BoxFuture;
-use rejoin::Id;
+use rejoin::{Id, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -154,6 +154,10 @@ impl Gather {
 impl OtherNodes for Gather {
     fn ask(&self, question: Question) -> BoxFuture<'static, Answers> {
         Box::pin(self.clone().gather(question))
+    }
+
+    fn empty_room(&self, room: Name) -> BoxFuture<'static, Result<bool, StoreAway>> {
+        self.commands.empty_room(&room)
     }
 
     fn own(&self) -> &str {

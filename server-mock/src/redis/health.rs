@@ -75,6 +75,7 @@ struct State {
     begun: u64,
     refusals: LogThrottleByCause,
     foreign: LogThrottle,
+    stray: LogThrottle,
 }
 
 impl State {
@@ -154,6 +155,18 @@ impl Health {
                 count,
                 key,
                 "another application's key lies where a room belongs, and is not touched: use another --redis-prefix, or remove it"
+            );
+        });
+    }
+
+    /// Something that no node has written lies in a room's log.
+    pub(super) fn stray(&self, room: &str, key: &str) {
+        self.lock().stray.record(|count| {
+            tracing::error!(
+                count,
+                room,
+                key,
+                "an entry in a room's log is of no server of this version: it and what lies before it is not shown; look with XRANGE who has written it"
             );
         });
     }

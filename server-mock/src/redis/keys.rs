@@ -71,6 +71,11 @@ impl Keys {
         format!("{}:bans", self.prefix)
     }
 
+    /// Kicks and removals of the last day.
+    pub(super) fn removals(&self) -> String {
+        format!("{}:removals", self.prefix)
+    }
+
     pub(super) fn revocations(&self) -> String {
         format!("{}:revocations", self.prefix)
     }

@@ -86,9 +86,11 @@ pub trait StoreListener: Send + Sync + 'static {
         drop(question);
         None
     }
-    /// Tokens were taken back on another node, or given back. By default nobody has any.
-    fn on_revocations(&self, revoked: Revocations) {
+    /// Tokens were taken back on another node, or given back. By default nobody has any. Gives those that a whole list does not
+    /// have: they are written back.
+    fn on_revocations(&self, revoked: Revocations) -> Revocations {
         drop(revoked);
+        Revocations { list: Vec::new(), is_whole: false }
     }
 }
 
@@ -117,6 +119,7 @@ pub struct Redis {
     session_store: RedisSessionStore,
     asides: mpsc::Receiver<AsideCommand>,
     revoked: Vec<Revocation>,
+    last_removal: String,
 }
 
 impl Redis {
@@ -139,12 +142,19 @@ impl Redis {
         let session_store = RedisSessionStore::new(Arc::clone(&commands), aside);
         let gather = Gather::new(node, keys, token_store.clone());
         let notices = subscriber::connect(&dialer, &commands, &gather).await?;
+        let probed = commands.probe().ask(&requests.shards).await;
+        probed.map_err(|error| StoreError::of(&requests.at, &error))?;
+        // What is removed from now on is carried out here, however soon a connection is lost.
+        let last_removal = commands.last_removal().ask(&requests.shards).await;
+        let last_removal = last_removal.map_err(|error| StoreError::of(&requests.at, &error))?;
+        let last_removal = replies::last_place(&last_removal).unwrap_or_else(|| String::from("0-0"));
         let revoked = commands.revocations().ask(&requests.shards).await;
         let revoked = revoked.map_err(|error| StoreError::of(&requests.at, &error))?;
         let revoked = replies::revocations(&revoked);
         Ok(Self {
             dialer,
             revoked,
+            last_removal,
             token_store,
             gather,
             session_store,
@@ -197,6 +207,8 @@ impl Redis {
             rooms: BTreeMap::new(),
             waiting: Vec::new(),
             bans: BTreeMap::new(),
+            revocations: 0,
+            last_removal: self.last_removal,
             leaving: BTreeMap::new(),
         };
         let worker = Requests::new(

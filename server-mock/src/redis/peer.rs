@@ -26,11 +26,14 @@ impl StoreListener for SharedHub {
             Question::Rooms { after, limit } => other_nodes::stored_rooms(
                 self.inspect(|hub, _| hub.stored_rooms(after.as_deref(), limit.min(LONGEST_PAGE))),
             ),
+            Question::Members { room, after, limit } => other_nodes::members(
+                self.inspect(|hub, _| hub.members_of(&room, after.as_deref(), limit.min(LONGEST_PAGE))),
+            ),
             Question::User { id } => other_nodes::connections(&self.user(&id).unwrap_or_default()),
         })
     }
 
-    fn on_revocations(&self, Revocations { list, is_whole }: Revocations) {
-        self.apply_revocations(list, is_whole);
+    fn on_revocations(&self, Revocations { list, is_whole }: Revocations) -> Revocations {
+        Revocations { list: self.apply_revocations(list, is_whole), is_whole: false }
     }
 }

@@ -1,6 +1,6 @@
 //! Decodes the replies of the scripts. A reply of another shape is a failure.
 
-use super::encode::{read_entry, read_revocation};
+use super::encode::{is_place, read_entry, read_revocation};
 use crate::auth::Revocation;
 use crate::hub::LogEntry;
 use crate::hub::shared::{RemoteMember, RoomState, StoreNotice, StoreResponse};
@@ -45,6 +45,13 @@ pub(super) fn revocations(value: &Value) -> Vec<Revocation> {
     parts.chunks_exact(3).filter_map(read).collect()
 }
 
+/// The id of the last entry in a part of a stream.
+pub(super) fn last_place(value: &Value) -> Option<String> {
+    let Value::Array(entries) = value else { return None };
+    let Value::Array(parts) = entries.last()? else { return None };
+    text(parts.first()?).filter(|place| is_place(place)).map(str::to_owned)
+}
+
 /// What `append.lua` answers.
 pub(super) fn appended(value: &Value, sent: Option<&LogEntry>) -> Option<StoreResponse> {
     let Value::Array(parts) = value else { return None };
@@ -87,8 +94,8 @@ pub(super) fn usage(user: &Name, value: &Value) -> Option<StoreNotice> {
     })
 }
 
-/// What `open.lua` answers.
-pub(super) fn opened(value: &Value) -> Option<RoomState> {
+/// What `open.lua` answers, and whether all entries are such as a node writes.
+pub(super) fn opened(value: &Value) -> Option<(RoomState, bool)> {
     let Value::Array(parts) = value else { return None };
     let [epoch, head, gone_seq, gone_id, Value::Array(entries), Value::Array(here)] = parts.as_slice() else {
         return None;
@@ -101,6 +108,7 @@ pub(super) fn opened(value: &Value) -> Option<RoomState> {
         preceding: (number(gone_seq)?, id(gone_id)),
         remote_members: Vec::new(),
     };
+    let mut is_whole = true;
     for entry in entries {
         let Value::Array(parts) = entry else { return None };
         let [seq, entry_id, millis, text] = parts.as_slice() else { return None };
@@ -115,6 +123,7 @@ pub(super) fn opened(value: &Value) -> Option<RoomState> {
                 state.entries.push(logged);
             }
             None => {
+                is_whole = false;
                 state.entries.clear();
                 state.preceding = (seq, id(entry_id));
             }
@@ -133,7 +142,7 @@ pub(super) fn opened(value: &Value) -> Option<RoomState> {
             state.remote_members.push(RemoteMember { node, user: Name::from(user), expires_in });
         }
     }
-    Some(state)
+    Some((state, is_whole))
 }
 
 #[cfg(test)]
@@ -152,7 +161,7 @@ mod tests {
         let here = Value::Array(vec![text("n|a|b"), Value::Int(5), text("x"), Value::Int(1)]);
         let parts =
             vec![text("e"), Value::Int(head), Value::Int(gone), text(""), Value::Array(entries), here];
-        opened(&Value::Array(parts))
+        opened(&Value::Array(parts)).map(|(state, _)| state)
     }
 
     #[test]

@@ -32,9 +32,16 @@ pub(super) static CONFIRM: LazyLock<Script> =
     LazyLock::new(|| script(&[ROOM, include_str!("scripts/confirm.lua")]));
 pub(super) static TAIL: LazyLock<Script> =
     LazyLock::new(|| script(&[ROOM, include_str!("scripts/tail.lua")]));
+pub(super) static PROBE: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/probe.lua")]));
+pub(super) static EMPTY: LazyLock<Script> =
+    LazyLock::new(|| script(&[ROOM, include_str!("scripts/empty.lua")]));
 pub(super) static ATTEND: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/attend.lua")]));
 pub(super) static CONTROL: LazyLock<Script> =
     LazyLock::new(|| script(&[include_str!("scripts/control.lua")]));
+pub(super) static REMOVAL: LazyLock<Script> =
+    LazyLock::new(|| script(&[include_str!("scripts/removal.lua")]));
+pub(super) static RESTORE: LazyLock<Script> =
+    LazyLock::new(|| script(&[include_str!("scripts/restore.lua")]));
 pub(super) static BANS: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/bans.lua")]));
 
 pub(super) static USAGE: LazyLock<Script> = LazyLock::new(|| script(&[include_str!("scripts/usage.lua")]));
@@ -51,8 +58,8 @@ pub(super) static SESSION_FORGET: LazyLock<Script> =
     LazyLock::new(|| script(&[SESSION, include_str!("scripts/session_forget.lua")]));
 
 /// Those that are called by their digest, for loading.
-pub(super) fn all() -> [&'static Script; 7] {
-    [&OPEN, &APPEND, &CONFIRM, &ATTEND, &CONTROL, &BANS, &USAGE]
+pub(super) fn all() -> [&'static Script; 8] {
+    [&OPEN, &APPEND, &CONFIRM, &ATTEND, &CONTROL, &REMOVAL, &BANS, &USAGE]
 }
 
 /// The script by which any language pushes a notification to a user; its first lines say how. `redis-cli --eval` runs it.

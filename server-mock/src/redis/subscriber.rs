@@ -4,15 +4,16 @@
 use super::backoff::Backoff;
 use super::commands::Commands;
 use super::connection::{Connection, DEADLINE, Dialer, begun};
-use super::encode::{Published, read_control, read_published, read_revoke};
+use super::encode::{Published, ReadControl, read_control, read_published, read_revoke};
 use super::error::StoreError;
 use super::gather::Gather;
 use super::health::{ConnectionKind, Health};
 use super::positions::Positions;
 use super::push_queue::{Notice, PushQueue};
 use super::replies;
-use super::shards::Shards;
+use super::shards::{Command, Shards};
 use super::{NodeQuestion, Revocations, StoreListener};
+use crate::auth::Revocation;
 use crate::hub::shared::{Control, StoreNotice};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -30,6 +31,9 @@ const BATCH: usize = 256;
 
 /// How often a connection on which nothing happens is asked whether it is there.
 const PINGS: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether Redis still knows as many bans and revocations as this node.
+const COUNTS: Duration = Duration::from_secs(5);
 
 /// Notices that the hub is told at a time, beside the first.
 const MOST_AT_ONCE: usize = 63;
@@ -60,6 +64,10 @@ pub(super) struct Subscriber {
     pub(super) waiting: Vec<oneshot::Sender<()>>,
     /// The bans that the hub was told of, with their ends.
     pub(super) bans: BTreeMap<Name, Instant>,
+    /// So many revocations Redis has said to know.
+    pub(super) revocations: usize,
+    /// The place of the last removal that this node knows of, among those that Redis remembers.
+    pub(super) last_removal: String,
     /// Channels that are left, and how often Redis has still to confirm it.
     pub(super) leaving: BTreeMap<String, usize>,
 }
@@ -71,6 +79,10 @@ enum Done {
     Some(RedisResult<()>, Vec<oneshot::Sender<()>>),
     Bans(RedisResult<Value>),
     Revocations(RedisResult<Value>),
+    Removals(RedisResult<Value>),
+    /// What Redis had lost is written back; how much of it nobody had before.
+    Restored(RedisResult<Vec<Value>>),
+    Counts(RedisResult<Vec<Value>>),
     Ping(bool),
 }
 
@@ -85,6 +97,14 @@ impl Running {
     async fn start(&mut self, command: BoxFuture<'static, Done>) {
         let command = begun(command).await;
         self.doing.push(command);
+    }
+
+    async fn restore(&mut self, commands: Vec<Command>) {
+        if commands.is_empty() {
+            return;
+        }
+        let shards = self.shards.clone();
+        self.start(Box::pin(async move { Done::Restored(shards.pipelined(&commands).await) })).await;
     }
 
     async fn subscribe(
@@ -192,6 +212,7 @@ impl Subscriber {
         let mut pings = interval(PINGS);
         let mut orders = Vec::new();
         let mut pinging = false;
+        let (mut has_begun, mut counted) = (false, Instant::now());
         let essential_lost = push_queue.essential_lost();
         loop {
             tokio::select! {
@@ -205,13 +226,23 @@ impl Subscriber {
                         }
                     }
                     Done::Bans(Ok(bans)) => {
-                        self.take_bans(&bans);
+                        let lost = self.take_bans(&bans);
+                        running.restore(self.commands.restore_bans(&lost)).await;
                         let revocations = self.commands.revocations().ask(&running.shards);
                         running.start(Box::pin(async move { Done::Revocations(revocations.await) })).await;
                     }
                     Done::Revocations(Ok(list)) => {
-                        let list = replies::revocations(&list);
-                        self.peer.on_revocations(Revocations { list, is_whole: true });
+                        let lost = self.take_revocations(&list);
+                        running.restore(self.commands.restore_revocations(&lost)).await;
+                        if has_begun {
+                            continue;
+                        }
+                        let removals = self.commands.removals_after(&self.last_removal).ask(&running.shards);
+                        running.start(Box::pin(async move { Done::Removals(removals.await) })).await;
+                    }
+                    Done::Removals(Ok(list)) => {
+                        self.take_removals(&list);
+                        has_begun = true;
                         confirm(waiting.drain(..));
                         if !is_first {
                             self.peer.on_notices(vec![StoreNotice::Interrupted]);
@@ -219,12 +250,31 @@ impl Subscriber {
                         self.health.back(ConnectionKind::Notices);
                     }
                     Done::Some(Ok(()), dones) => confirm(dones),
+                    Done::Restored(Ok(restored)) => {
+                        let count: u64 = restored.iter().filter_map(replies::number).sum();
+                        if count > 0 {
+                            tracing::warn!(count, "Redis had lost bans or revocations: they are written back");
+                        }
+                    }
+                    Done::Counts(Ok(counts)) => {
+                        let [bans, revocations] = counts.as_slice() else { continue };
+                        let knows = |count: &Value, most: usize| {
+                            replies::number(count).is_none_or(|count| count >= most as u64)
+                        };
+                        let now = Instant::now();
+                        self.bans.retain(|_, end| *end > now);
+                        if !knows(bans, self.bans.len()) || !knows(revocations, self.revocations) {
+                            let bans = self.commands.bans(MOST_BANS).ask(&running.shards);
+                            running.start(Box::pin(async move { Done::Bans(bans.await) })).await;
+                        }
+                    }
                     Done::Ping(true) => {
                         pinging = false;
                         self.health.heard(ConnectionKind::Notices);
                     }
                     Done::All(Err(error)) | Done::Some(Err(error), _) | Done::Bans(Err(error))
-                    | Done::Revocations(Err(error)) => {
+                    | Done::Revocations(Err(error)) | Done::Removals(Err(error)) | Done::Restored(Err(error))
+                    | Done::Counts(Err(error)) => {
                         let error = StoreError::of(&connection.at, &error);
                         self.health.refused(&error.to_string());
                         return Some("Redis refuses a subscription, or does not answer in time");
@@ -256,6 +306,12 @@ impl Subscriber {
                     self.health.asked(ConnectionKind::Notices);
                     let shards = running.shards.clone();
                     running.start(Box::pin(async move { Done::Ping(shards.ping().await.is_ok()) })).await;
+                    if has_begun && counted.elapsed() >= COUNTS {
+                        counted = Instant::now();
+                        let (counts, shards) = (self.commands.counts(), running.shards.clone());
+                        let counts = async move { Done::Counts(shards.pipelined(&counts).await) };
+                        running.start(Box::pin(counts)).await;
+                    }
                 }
             }
         }
@@ -321,8 +377,7 @@ impl Subscriber {
                 }
                 return None;
             };
-            self.remember(&control);
-            return Some(StoreNotice::Control(control));
+            return self.control(control);
         };
         let room = room.clone();
         match read_published(payload) {
@@ -344,6 +399,15 @@ impl Subscriber {
         }
     }
 
+    /// Every node has to do this. What it has said itself it has done.
+    fn control(&mut self, ReadControl { control, is_own, at }: ReadControl) -> Option<StoreNotice> {
+        self.remember(&control);
+        if let Some(at) = at {
+            self.last_removal = at;
+        }
+        (!is_own).then_some(StoreNotice::Control(control))
+    }
+
     fn remember(&mut self, control: &Control) {
         if let Control::Kick { user, ban: Some(ban) } = control {
             if ban.is_zero() {
@@ -354,9 +418,10 @@ impl Subscriber {
         }
     }
 
-    /// The bans as they are: those that ended while nothing was heard have ended here too.
-    fn take_bans(&mut self, bans: &Value) {
-        let Value::Array(parts) = bans else { return };
+    /// The bans as Redis has them: those that were lifted while nothing was heard are lifted here too. Gives those that it has lost,
+    /// which count on.
+    fn take_bans(&mut self, bans: &Value) -> Vec<(Name, Duration)> {
+        let Value::Array(parts) = bans else { return Vec::new() };
         let now = Instant::now();
         let mut before = std::mem::take(&mut self.bans);
         let mut notices = Vec::new();
@@ -365,12 +430,45 @@ impl Subscriber {
             let (Some(user), Some(left)) = (replies::text(user), replies::number(left)) else { continue };
             let (user, ban) = (Name::from(user), Duration::from_millis(left));
             let Some(end) = now.checked_add(ban) else { continue };
-            before.remove(&user);
+            let known = before.remove(&user);
+            if ban.is_zero() {
+                if known.is_some() {
+                    notices.push(StoreNotice::Control(Control::Kick { user, ban: Some(Duration::ZERO) }));
+                }
+                continue;
+            }
             self.bans.insert(user.clone(), end);
             notices.push(StoreNotice::Control(Control::Kick { user, ban: Some(ban) }));
         }
-        for (user, _) in before.into_iter().filter(|(_, end)| *end > now) {
-            notices.push(StoreNotice::Control(Control::Kick { user, ban: Some(Duration::ZERO) }));
+        self.peer.on_notices(notices);
+        before.retain(|_, end| *end > now);
+        let lost = before.iter().map(|(user, end)| (user.clone(), *end - now)).collect();
+        self.bans.extend(before);
+        lost
+    }
+
+    /// The revocations as Redis has them. Gives those that it has lost, or was not told.
+    fn take_revocations(&mut self, list: &Value) -> Vec<Revocation> {
+        let list = replies::revocations(list);
+        self.revocations = list.len();
+        let lost = self.peer.on_revocations(Revocations { list, is_whole: true }).list;
+        self.revocations += lost.len();
+        lost
+    }
+
+    /// The removals that this node has missed.
+    fn take_removals(&mut self, list: &Value) {
+        let Value::Array(entries) = list else { return };
+        if let Some(last) = replies::last_place(list) {
+            self.last_removal = last;
+        }
+        let mut notices = Vec::new();
+        for entry in entries {
+            let Value::Array(parts) = entry else { continue };
+            let [_, Value::Array(fields)] = parts.as_slice() else { continue };
+            let text = fields.get(1).and_then(replies::bytes).unwrap_or_default();
+            let read = read_control(&self.commands.node, text);
+            notices.extend(read.filter(|read| !read.is_own).map(|read| StoreNotice::Control(read.control)));
         }
         self.peer.on_notices(notices);
     }

@@ -1,12 +1,14 @@
-//! Tickets and revocations in Redis. Owns what an answer means.
+//! Tickets, revocations, and whatever else is asked beside the hub. Owns what an answer means.
 
 use super::aside::Aside;
 use super::commands::Commands;
 use super::replies;
 use super::shards::Command;
 use crate::auth::{NotShared, Revoked, Shared, TicketKey, Unavailable};
+use crate::other_nodes::StoreAway;
 use futures_util::future::BoxFuture;
 use redis::Value;
+use rejoin::Name;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,6 +28,15 @@ impl RedisTokenStore {
     /// Publishes something. Nobody waits for it.
     pub(super) fn publish(&self, channel: &str, text: &str) {
         drop(self.aside.ask(publish(channel, text)));
+    }
+
+    /// Begins a room anew, empty; `false` if there is none.
+    pub(super) fn empty_room(&self, room: &Name) -> BoxFuture<'static, Result<bool, StoreAway>> {
+        let emptied = self.aside.ask(self.commands.empty_room(room));
+        Box::pin(async move {
+            let answer = emptied.await.map_err(|Unavailable| StoreAway)?;
+            replies::number(&answer).map(|count| count > 0).ok_or(StoreAway)
+        })
     }
 
     /// Publishes something; gives how many subscribers have got it, if that is known.

@@ -99,6 +99,11 @@ impl Server {
         for network in &config.trusted_proxy {
             check_network(network).map_err(|why| BindError::Entry { entry: network.to_string(), why })?;
         }
+        // Before anybody can connect: who does not answer yet is not to be waited for by clients.
+        #[cfg(feature = "redis")]
+        let (requests, mut store) = connect(config.redis.as_ref(), &mut hub).await?;
+        #[cfg(not(feature = "redis"))]
+        let requests = None;
         let gate = AdmissionControl::new(&limits, config.trusted_proxy, config.proxy_protocol);
         let bound = match inherited {
             Some(listener) => adopt(listener),
@@ -111,10 +116,6 @@ impl Server {
                 Some(bind(address).await.map_err(|source| BindError::Admin { address, source })?)
             }
         };
-        #[cfg(feature = "redis")]
-        let (requests, mut store) = connect(config.redis.as_ref(), &mut hub).await?;
-        #[cfg(not(feature = "redis"))]
-        let requests = None;
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         let addresses = Addresses {
             url: format!("{scheme}://{address}{path}"),

@@ -115,6 +115,7 @@ impl Core {
                 }
                 Output::Close { conn, code, reason } => {
                     metrics.closed_by_rule.one_more();
+                    self.restoring.remove(&conn);
                     if let Some(send_queue) = self.slots.free(conn) {
                         send_queue.close(code, reason);
                     }

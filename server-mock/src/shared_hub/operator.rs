@@ -56,6 +56,16 @@ impl SharedHub {
         is_banned
     }
 
+    /// Forgets what was said in a room; `false` if there is none.
+    pub(crate) fn empty_room(&self, room: Name) -> bool {
+        let mut core = self.lock();
+        let there = !room.starts_with('@') && core.hub.store().room(&room).is_some();
+        if there {
+            self.run(&mut core, Input::EmptyRoom { room });
+        }
+        there
+    }
+
     /// Takes a user out of a room; `false` if the user is not there, which one node of several cannot know.
     pub(crate) fn remove(&self, room: Name, user: Name) -> bool {
         let mut core = self.lock();

@@ -24,21 +24,19 @@ impl SharedHub {
         revoked.len()
     }
 
-    /// Tokens were taken back, or given back, on another server: their connections are closed here too.
+    /// Tokens were taken back, or given back, on another server: their connections are closed here too. Gives those that a whole
+    /// list does not have.
     #[cfg(feature = "redis")]
-    pub(crate) fn apply_revocations(&self, list: Vec<Revocation>, is_whole: bool) {
-        match self.authority.apply_revocations(list, is_whole) {
-            Ok(0) => {}
-            Ok(missing) => tracing::warn!(
-                missing,
-                "Redis has lost the list of revocations: they count on here, and servers that start later do not know them"
-            ),
-            Err(_) => tracing::error!("too many tokens are revoked: this server does not know all of them"),
-        }
+    pub(crate) fn apply_revocations(&self, list: Vec<Revocation>, is_whole: bool) -> Vec<Revocation> {
+        let missing = self.authority.apply_revocations(list, is_whole).unwrap_or_else(|_| {
+            tracing::error!("too many tokens are revoked: this server does not know all of them");
+            Vec::new()
+        });
         let closed = self.close_revoked();
         if closed > 0 {
             tracing::info!(target: "rejoin_server::audit", closed, "tokens revoked on another server");
         }
+        missing
     }
 
     /// A token may have been taken away between the look at it and now.

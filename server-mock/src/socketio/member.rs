@@ -142,15 +142,25 @@ impl PendingMember {
         })
     }
 
-    /// Whether it is known if the hub has put it back.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((_, restored)) = &mut self.claimed else { return Poll::Ready(()) };
+    /// Whose it is.
+    pub(super) fn user(&self) -> &Name {
+        &self.user
+    }
+
+    /// Whether it is known if the hub has put it back, or with what it ends because nobody knows.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Shutdown>> {
+        let Some((_, restored)) = &mut self.claimed else { return Poll::Ready(Ok(())) };
         match restored.as_mut().poll(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(true) => {}
-            Poll::Ready(false) => self.claimed = None,
+            Poll::Ready(false) => {
+                if let Some(end) = self.send_queue.end() {
+                    return Poll::Ready(Err(end));
+                }
+                self.claimed = None;
+            }
         }
-        Poll::Ready(())
+        Poll::Ready(Ok(()))
     }
 
     /// Goes on, with the session that it claimed if it is back in its rooms.

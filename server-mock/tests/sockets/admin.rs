@@ -238,7 +238,9 @@ async fn the_first_page_lists_every_route() {
     for route in [
         "GET /metrics",
         "DELETE /users/{id}",
+        "DELETE /rooms/{id}",
         "DELETE /rooms/{id}/members/{user}",
+        "GET /revocations",
         "POST /faults",
         "GET /bans",
         "DELETE /bans/{user}",
@@ -449,15 +451,12 @@ async fn who_guesses_admin_tokens_waits_for_longer_each_time_and_fills_no_log() 
     for _ in 0..20 {
         assert_eq!(call_with(&admin, "GET", "/users", &with("canary-wrong"), "").await.0, 401);
     }
-    // The right one is not looked at either: it would tell the guesser.
-    for token in ["canary-wrong", TOKEN] {
-        let request = format!("GET /users HTTP/1.1\n{}\nConnection: close\n\n", with(token));
-        let answer = http(&admin, &request).await;
-        assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("retry-after: 1\r\n"), "{answer}");
-    }
+    let request = format!("GET /users HTTP/1.1\n{}\nConnection: close\n\n", with("canary-wrong"));
+    let answer = http(&admin, &request).await;
+    assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("retry-after: 1\r\n"), "{answer}");
+    // Whoever has the right one is not kept out by those who guess from the same address.
+    assert_eq!(call_with(&admin, "GET", "/users", &with(TOKEN), "").await.0, 200);
     assert_eq!(call(&admin, "GET", "/healthz", "").await.0, 200);
-    let again = async { while call_with(&admin, "GET", "/users", &with(TOKEN), "").await.0 != 200 {} };
-    soon(again).await;
     let told = log.lines("127.0.0.1");
     let of = |part: &str| told.iter().filter(|line| line.contains(part)).count();
     assert_eq!((of("cause=\"admin_token\""), of("cause=\"admin_tokens\"")), (1, 1), "{told:?}");

@@ -118,6 +118,10 @@ impl Jwt {
         self.keys.file.changed()
     }
 
+    pub(super) fn is_gone(&self) -> bool {
+        self.keys.file.is_gone()
+    }
+
     /// Reads the file again. One that cannot be used changes nothing.
     pub(super) fn read_again(&self) -> Result<TokenChanges, AuthError> {
         let Keys { table, file, parse } = &*self.keys;

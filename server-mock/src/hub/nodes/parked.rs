@@ -230,14 +230,21 @@ impl Hub {
             }
         }
         if !fits {
-            let rooms = self.end_restore(conn).unwrap_or_default();
-            self.drop_unused_rooms(&rooms);
-            return self.outputs.push_back(Output::Restored { conn, restored: false });
+            return self.fail_restore(now.monotonic, conn);
         }
         if unread.is_empty() {
             self.end_restore(conn);
             self.restore(now.monotonic, conn, rooms);
         }
+    }
+
+    /// It cannot be found out now whether the connection can be put back. It ends, so that its client asks again: to begin anew
+    /// would lose what it has missed.
+    fn fail_restore(&mut self, now: Timestamp, conn: ConnId) {
+        let rooms = self.end_restore(conn).unwrap_or_default();
+        let (code, reason) = TRY_AGAIN_LATER;
+        self.close(now, conn, code, reason);
+        self.drop_unused_rooms(&rooms);
     }
 
     /// A restore does not wait any more: gives it and lets go of its rooms.
@@ -359,11 +366,8 @@ impl Hub {
             self.close(at, conn, code, reason);
             return false;
         }
-        if parked.restore.as_ref().is_some_and(|restore| restore.serial == serial)
-            && let Some(rooms) = self.end_restore(conn)
-        {
-            self.outputs.push_back(Output::Restored { conn, restored: false });
-            self.drop_unused_rooms(&rooms);
+        if parked.restore.as_ref().is_some_and(|restore| restore.serial == serial) {
+            self.fail_restore(at, conn);
         }
         false
     }

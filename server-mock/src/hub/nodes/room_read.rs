@@ -323,7 +323,7 @@ impl Hub {
     }
 
     /// The log has another life: replays under way go on at its beginning.
-    fn restart(&mut self, room: &Name) {
+    pub(in super::super) fn restart(&mut self, room: &Name) {
         let Some(first) = self.store.room(room).map(Log::first) else { return };
         let members = self.rooms.get(room).into_iter().flat_map(super::super::Room::members);
         for member in members.filter(|member| member.replaying) {

@@ -187,6 +187,50 @@ fn bytes_are_bounded_over_all_rooms() {
 }
 
 #[test]
+fn who_fills_the_store_loses_it_to_nobody_else() {
+    let mut world = World::new(|config| config.store_bytes = 100_000);
+    world.extend(BOB, "bob");
+    world.enter(BOB, "quiet");
+    for number in 0..5 {
+        world.send(BOB, "quiet", &number.to_string());
+    }
+    world.extend(ADA, "ada");
+    for room in 0..20 {
+        world.enter(ADA, &format!("flood{room}"));
+    }
+    for number in 0..400 {
+        world.send(ADA, &format!("flood{}", number % 20), &"x".repeat(1_000));
+        assert!(world.hub.store().byte_len() <= 100_000);
+    }
+    assert_eq!(world.logged("quiet"), ["0", "1", "2", "3", "4"]);
+    // What has given way is announced as what a room does not keep.
+    let log = world.hub.store().room("flood1").unwrap();
+    let (epoch, first) = (log.epoch().clone(), log.first());
+    assert!(first > 1);
+    let asked =
+        json!({"type": "history", "roomId": "flood1", "ref": "h", "epoch": epoch, "after": 0, "limit": 1});
+    assert_eq!(world.ask(ADA, &asked)[0].1["complete"], false);
+    assert!(!world.logged("flood19").is_empty(), "the newest one is there");
+}
+
+#[test]
+fn a_room_that_an_operator_empties_has_another_life_and_numbers_its_messages_anew() {
+    let mut world = World::new(|_| {});
+    world.extend(ADA, "ada");
+    world.enter(ADA, "lobby");
+    world.number(ADA, "p", 1, "a secret");
+    let (before, since) = (world.epoch("lobby"), world.position("lobby"));
+    world.handle(Input::EmptyRoom { room: "lobby".into() });
+    assert_ne!(world.epoch("lobby"), before);
+    assert_eq!((world.logged("lobby").len(), world.hub.store().byte_len()), (0, 0));
+    let joined = world.rejoin(ADA, "lobby", &since).remove(0);
+    assert_eq!((&joined["recovered"], &joined["reason"]), (&json!(false), &json!("epoch_changed")));
+    assert_eq!(world.number(ADA, "q", 1, "new")["seq"], 1);
+    world.handle(Input::EmptyRoom { room: "nowhere".into() });
+    assert!(world.hub.store().room("nowhere").is_none(), "no room is made");
+}
+
+#[test]
 fn a_sweep_of_many_rooms_and_lines_is_taken_in_steps() {
     let mut world = World::new(|config| {
         config.retention = Duration::ZERO;

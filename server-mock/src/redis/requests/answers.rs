@@ -22,7 +22,10 @@ impl Requests {
     pub(super) async fn replied(&mut self, connection: u64, request: &StoreRequest, value: &Value) {
         match request {
             StoreRequest::Open { request_id, room, .. } => {
-                let answer = replies::opened(value).map_or(StoreResponse::Failed, |state| {
+                let answer = replies::opened(value).map_or(StoreResponse::Failed, |(state, is_whole)| {
+                    if !is_whole {
+                        self.health.stray(room, &self.commands.room_keys(room).log());
+                    }
                     self.positions.opened(room, state.epoch.clone(), state.head);
                     StoreResponse::Opened(state)
                 });

@@ -9,6 +9,7 @@ use super::deliveries::{self, SharedDeliveries, lock};
 use super::keeper::SharedPlace;
 use super::offset;
 use crate::admission::Network;
+use crate::auth::Unavailable;
 use crate::hub::{ConnId, RoomPosition};
 use crate::shared_sessions::{SessionKey, SessionRecord, SharedSessions};
 use crate::state::ConnectionPermit;
@@ -120,11 +121,13 @@ impl Recovery {
 
     /// What the servers together know of a session; `None` where there is only this one, or where this is no secret of
     /// any session, which costs nothing.
-    pub(super) fn ask(&self, pid: &str, owner: &Owner) -> Option<BoxFuture<'static, Option<SessionRecord>>> {
+    pub(super) fn ask(
+        &self,
+        pid: &str,
+        owner: &Owner,
+    ) -> Option<BoxFuture<'static, Result<Option<SessionRecord>, Unavailable>>> {
         let sessions = self.0.sessions.as_ref().filter(|_| self.is_on() && is_pid(pid))?;
-        let found = sessions.find(&SessionKey::new(&owner.user, &owner.namespace, pid));
-        // Where the store does not answer, no room could be read either.
-        Some(Box::pin(async move { found.await.ok().flatten() }))
+        Some(sessions.find(&SessionKey::new(&owner.user, &owner.namespace, pid)))
     }
 
     /// Whether sessions can be recovered at all.

@@ -1,8 +1,8 @@
 //! Authenticates a Socket.IO CONNECT and registers the client.
 
 use super::Session;
-use crate::admission::About;
-use crate::auth::Identity;
+use crate::admission::{About, Cause};
+use crate::auth::{Identity, Unavailable};
 use crate::close_reason::CloseReason;
 use crate::limits::Limit;
 use crate::send_queue::Shutdown;
@@ -32,6 +32,9 @@ const REFUSALS: usize = 3;
 /// and two lines of the log each time.
 const CONNECTS: usize = 16;
 
+/// Why a client that wants its session back is sent away.
+const NO_ANSWER: &str = "Redis does not say now where it was";
+
 /// What a CONNECT says of itself.
 #[derive(Deserialize, Default)]
 pub(super) struct Auth {
@@ -50,7 +53,7 @@ pub(super) enum Entering {
     /// It is being found out who it is.
     Asking(BoxFuture<'static, Result<Option<Identity>, AuthUnavailable>>, Namespace, Auth),
     /// It is being found out where it was, on whichever server.
-    Finding(BoxFuture<'static, Option<SessionRecord>>, Box<(Namespace, Auth, Identity)>),
+    Finding(BoxFuture<'static, Result<Option<SessionRecord>, Unavailable>>, Box<(Namespace, Auth, Identity)>),
     /// The client is let in, and waits for its rooms.
     PendingMember(Box<PendingMember>),
 }
@@ -204,15 +207,26 @@ impl Session {
                         self.entering = Some(Entering::Finding(asked, newcomer));
                         return Ok(false);
                     }
-                    Poll::Ready(record) => {
+                    Poll::Ready(Err(Unavailable)) => {
+                        let (_, _, Identity { user, .. }) = *newcomer;
+                        return Err(self.unrecovered(&user, Shutdown::Abort(NO_ANSWER)));
+                    }
+                    Poll::Ready(Ok(record)) => {
                         let (namespace, auth, identity) = *newcomer;
                         self.admit(&namespace, auth, identity, record.as_ref())?;
                     }
                 },
                 Some(Entering::PendingMember(mut pending)) => {
-                    if pending.poll(cx).is_pending() {
-                        self.entering = Some(Entering::PendingMember(pending));
-                        return Ok(false);
+                    match pending.poll(cx) {
+                        Poll::Pending => {
+                            self.entering = Some(Entering::PendingMember(pending));
+                            return Ok(false);
+                        }
+                        Poll::Ready(Err(end @ Shutdown::Close { code: 1013, .. })) => {
+                            return Err(self.unrecovered(pending.user(), end));
+                        }
+                        Poll::Ready(Err(end)) => return Err(CloseReason::Requested(end)),
+                        Poll::Ready(Ok(())) => {}
                     }
                     let member = pending.finish(&self.app, &self.socket_io);
                     self.write_queue.push(member.consent());
@@ -220,6 +234,14 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Redis does not say where a client was that wants to go on. A session that begins anew would lose what it has missed: its
+    /// connection ends, so that it comes back with the same `pid`.
+    fn unrecovered(&self, user: &Name, end: Shutdown) -> CloseReason {
+        let about = About::user(user, NO_ANSWER);
+        self.app.gate.refusals.note_about(Cause::Recovery, self.client.address, &about);
+        CloseReason::Requested(end)
     }
 
     /// Refuses a CONNECT. The client may try again, with another token for instance, but not for ever.
