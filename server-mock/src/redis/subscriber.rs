@@ -221,8 +221,7 @@ impl Subscriber {
                     Done::All(Ok(())) => {
                         missing -= 1;
                         if missing == 0 {
-                            let bans = self.commands.bans(MOST_BANS).ask(&running.shards);
-                            running.start(Box::pin(async move { Done::Bans(bans.await) })).await;
+                            self.ask_bans(&mut running).await;
                         }
                     }
                     Done::Bans(Ok(bans)) => {
@@ -232,8 +231,8 @@ impl Subscriber {
                         running.start(Box::pin(async move { Done::Revocations(revocations.await) })).await;
                     }
                     Done::Revocations(Ok(list)) => {
-                        let lost = self.take_revocations(&list);
-                        running.restore(self.commands.restore_revocations(&lost)).await;
+                        let unknown = self.take_revocations(&list);
+                        running.restore(self.commands.restore_revocations(&unknown)).await;
                         if has_begun {
                             continue;
                         }
@@ -250,22 +249,10 @@ impl Subscriber {
                         self.health.back(ConnectionKind::Notices);
                     }
                     Done::Some(Ok(()), dones) => confirm(dones),
-                    Done::Restored(Ok(restored)) => {
-                        let count: u64 = restored.iter().filter_map(replies::number).sum();
-                        if count > 0 {
-                            tracing::warn!(count, "Redis had lost bans or revocations: they are written back");
-                        }
-                    }
+                    Done::Restored(Ok(restored)) => tell_restored(&restored),
                     Done::Counts(Ok(counts)) => {
-                        let [bans, revocations] = counts.as_slice() else { continue };
-                        let knows = |count: &Value, most: usize| {
-                            replies::number(count).is_none_or(|count| count >= most as u64)
-                        };
-                        let now = Instant::now();
-                        self.bans.retain(|_, end| *end > now);
-                        if !knows(bans, self.bans.len()) || !knows(revocations, self.revocations) {
-                            let bans = self.commands.bans(MOST_BANS).ask(&running.shards);
-                            running.start(Box::pin(async move { Done::Bans(bans.await) })).await;
+                        if self.knows_more(&counts) {
+                            self.ask_bans(&mut running).await;
                         }
                     }
                     Done::Ping(true) => {
@@ -288,19 +275,10 @@ impl Subscriber {
                     self.carry_out(&mut orders, &mut running).await;
                 }
                 () = essential_lost.notified() => return Some("too much was to be done at once: what it was is read again"),
-                notice = push_queue.next() => {
-                    let more = std::iter::from_fn(|| push_queue.next_now()).take(MOST_AT_ONCE);
-                    let mut notices = Vec::new();
-                    for notice in std::iter::once(notice).chain(more) {
-                        match notice {
-                            Notice::Message { channel, payload } => notices.extend(self.message(&channel, &payload)),
-                            Notice::Overflow => notices.push(StoreNotice::Interrupted),
-                            Notice::Unsubscribed { channel } if self.has_left(&channel) => {}
-                            Notice::Unsubscribed { .. } => return Some("a slot of the cluster is moved to another node"),
-                        }
-                    }
-                    self.peer.on_notices(notices);
-                }
+                notice = push_queue.next() => match self.translate(notice, &mut push_queue) {
+                    Ok(notices) => self.peer.on_notices(notices),
+                    Err(why) => return Some(why),
+                },
                 _ = pings.tick(), if !pinging => {
                     pinging = true;
                     self.health.asked(ConnectionKind::Notices);
@@ -308,13 +286,51 @@ impl Subscriber {
                     running.start(Box::pin(async move { Done::Ping(shards.ping().await.is_ok()) })).await;
                     if has_begun && counted.elapsed() >= COUNTS {
                         counted = Instant::now();
-                        let (counts, shards) = (self.commands.counts(), running.shards.clone());
-                        let counts = async move { Done::Counts(shards.pipelined(&counts).await) };
-                        running.start(Box::pin(counts)).await;
+                        self.ask_counts(&mut running).await;
                     }
                 }
             }
         }
+    }
+
+    /// What the hub is told of this notice and those behind it, or why the connection is of no use any more.
+    fn translate(
+        &mut self,
+        first: Notice,
+        push_queue: &mut PushQueue,
+    ) -> Result<Vec<StoreNotice>, &'static str> {
+        let more = std::iter::from_fn(|| push_queue.next_now()).take(MOST_AT_ONCE);
+        let mut notices = Vec::new();
+        for notice in std::iter::once(first).chain(more) {
+            match notice {
+                Notice::Message { channel, payload } => notices.extend(self.message(&channel, &payload)),
+                Notice::Overflow => notices.push(StoreNotice::Interrupted),
+                Notice::Unsubscribed { channel } if self.has_left(&channel) => {}
+                Notice::Unsubscribed { .. } => return Err("a slot of the cluster is moved to another node"),
+            }
+        }
+        Ok(notices)
+    }
+
+    async fn ask_bans(&mut self, running: &mut Running) {
+        let bans = self.commands.bans(MOST_BANS).ask(&running.shards);
+        running.start(Box::pin(async move { Done::Bans(bans.await) })).await;
+    }
+
+    async fn ask_counts(&mut self, running: &mut Running) {
+        let (counts, shards) = (self.commands.counts(), running.shards.clone());
+        running.start(Box::pin(async move { Done::Counts(shards.pipelined(&counts).await) })).await;
+    }
+
+    /// Whether this node knows of more bans or revocations than Redis: they were lost there.
+    fn knows_more(&mut self, counts: &[Value]) -> bool {
+        let now = Instant::now();
+        self.bans.retain(|_, end| *end > now);
+        let own = [self.bans.len(), self.revocations];
+        counts
+            .iter()
+            .zip(own)
+            .any(|(count, own)| replies::number(count).is_some_and(|count| count < own as u64))
     }
 
     async fn carry_out(&mut self, orders: &mut Vec<Order>, running: &mut Running) {
@@ -451,9 +467,9 @@ impl Subscriber {
     fn take_revocations(&mut self, list: &Value) -> Vec<Revocation> {
         let list = replies::revocations(list);
         self.revocations = list.len();
-        let lost = self.peer.on_revocations(Revocations { list, is_whole: true }).list;
-        self.revocations += lost.len();
-        lost
+        let missing = self.peer.on_revocations(Revocations { list, is_whole: true }).list;
+        self.revocations += missing.len();
+        missing
     }
 
     /// The removals that this node has missed.
@@ -471,6 +487,13 @@ impl Subscriber {
             notices.extend(read.filter(|read| !read.is_own).map(|read| StoreNotice::Control(read.control)));
         }
         self.peer.on_notices(notices);
+    }
+}
+
+fn tell_restored(restored: &[Value]) {
+    let count: u64 = restored.iter().filter_map(replies::number).sum();
+    if count > 0 {
+        tracing::warn!(count, "Redis had lost bans or revocations: they are written back");
     }
 }
 
