@@ -457,6 +457,7 @@ mutations! {
     }
     "socketio/manager/mod.rs" {
         NamespacesStayOpen = "The end of the connection is not asked for in the namespaces beside the first.",
+        NamespacesOversleep = "Only one namespace is told that the machine has slept.",
         NamespaceTimersForgotten = "No timer fires in a namespace beside the first.",
         NamespaceLossUntold = "A namespace beside the first is not told that the connection is lost.",
         NamespaceFlushForgotten = "A namespace beside the first is not told what has been written.",

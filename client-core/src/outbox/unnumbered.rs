@@ -153,7 +153,9 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
         let code = nack.code;
         let unjoined = code == Code::NotJoined;
         let later = self.has_later(&sent.room, send_no) && !mutation!(FirstContactOvertaken);
-        let may_wait = if unjoined { wanted(&sent.room) } else { nack.retry && !later };
+        // Of those without a number the later ones are not taken either then; those with one are.
+        let overtaken = if unjoined { self.has_numbered(&sent.room) } else { later };
+        let may_wait = !overtaken && if unjoined { wanted(&sent.room) } else { nack.retry };
         match if may_wait && !mutation!(FirstRefusalFinal) { self.requeue(sent) } else { Err(sent) } {
             Ok(room) if unjoined => Some(Rejoin(room)),
             Ok(room) => {
@@ -173,7 +175,12 @@ impl<P: Payload, N: Clone + Ord> Outbox<P, N> {
     pub(super) fn has_later(&self, room: &N, send_no: u64) -> bool {
         let unflushed = self.unflushed_frames.iter().filter_map(|frame| frame.unnumbered.as_ref());
         self.unconfirmed.iter().chain(unflushed).any(|sent| sent.send_no > send_no && sent.room == *room)
-            || self.queues.iter().any(|queue| queue.room == *room && !queue.unanswered.is_empty())
+            || self.has_numbered(room)
+    }
+
+    /// Whether sends to the room have numbers, and no answers.
+    fn has_numbered(&self, room: &N) -> bool {
+        self.queues.iter().any(|queue| queue.room == *room && !queue.unanswered.is_empty())
     }
 
     /// A send that was made before the mode was known has certainly not been taken: it waits again, if it has been kept for

@@ -29,6 +29,8 @@ pub(crate) struct ServerConnection {
     pub(super) untracked_requests: Vec<u64>,
     /// The frame of the last ping.
     pub(super) last_ping_frame: u64,
+    /// Pings that the server has not answered: it answers them in their order.
+    pub(super) unanswered_pings: usize,
     /// Rooms joined again on this connection.
     pub(super) rejoins: u32,
 }
@@ -61,6 +63,7 @@ impl ServerConnection {
             resent: false,
             untracked_requests: Vec::new(),
             last_ping_frame: 0,
+            unanswered_pings: 0,
             rejoins: 0,
         }
     }

@@ -274,6 +274,7 @@ impl<P: Payload, N: Clone + Ord> Protocol for RejoinProtocol<P, N> {
             session.write(ClientMessage::Ping { t: 0 });
             if let Some(connection) = &mut session.connection {
                 connection.protocol.last_ping_frame = connection.last_frame;
+                connection.protocol.unanswered_pings += 1;
             }
         }
         is_frame

@@ -182,7 +182,11 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     pub(super) fn stall_pong(&mut self, now: Timestamp) {
         let Some(connection) = &mut self.connection else { return };
-        connection.protocol.processed_through(connection.protocol.last_ping_frame);
+        let pings = &mut connection.protocol.unanswered_pings;
+        *pings = pings.saturating_sub(1);
+        if *pings == 0 {
+            connection.protocol.processed_through(connection.protocol.last_ping_frame);
+        }
         if let Some(stall) = &mut connection.protocol.stall {
             stall.pong_at.get_or_insert(now);
         }

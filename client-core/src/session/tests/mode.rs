@@ -175,6 +175,28 @@ fn a_first_contact_send_that_is_refused_for_now_goes_again_unless_a_later_one_of
 }
 
 #[test]
+fn a_first_contact_send_that_a_numbered_one_has_overtaken_does_not_wait_for_the_room_behind_it() {
+    let mut rig = first_contact();
+    let (mut joins, mut sends) = (Vec::new(), Vec::new());
+    for output in rig.said() {
+        match output {
+            Output::Send { message: ClientMessage::JoinRoom { request, .. }, .. } => joins.extend(request),
+            Output::Send { message: ClientMessage::SendMessage { tag, .. }, .. } => sends.extend(tag),
+            _ => {}
+        }
+    }
+    rig.receive(hello("me"));
+    let joined = join_answer(joins.remove(0).reference, "e", 10);
+    rig.receive(ServerMessage::Joined(Box::new(joined)));
+    rig.send(3, "third");
+    assert_eq!(rig.sends().len(), 1, "it has a number");
+    rig.nack(&sends[0].reference, Code::NotJoined, true);
+    rig.nack(&sends[1].reference, Code::NotJoined, true);
+    let refused = DeliveryStatus::Failed(SendFailure::Refused(Code::NotJoined));
+    assert_eq!(rig.deliveries(), [(1, refused.clone()), (2, refused)]);
+}
+
+#[test]
 fn a_pong_and_a_second_without_a_frame_show_a_plain_server_and_written_is_all_there_is() {
     let mut rig = Rig::new(Config::default());
     rig.command(Command::Join(Name::from("r").into()));

@@ -257,6 +257,30 @@ fn a_refused_question_about_members_does_not_fail_a_message_that_the_servers_sto
 }
 
 #[test]
+fn the_answer_to_an_earlier_ping_does_not_show_that_a_question_after_it_was_processed() {
+    let mut rig = Rig::joined();
+    rig.send(1, "x");
+    let first = rig.sends().remove(0).1;
+    // Five seconds without an answer are asked about, and then those of the second send.
+    rig.pass(Duration::from_secs(5));
+    rig.command(Command::Presence(Name::from("r")));
+    rig.ack(&first.reference, "a", 11);
+    rig.send(2, "x");
+    let frames = rig.frames();
+    assert!(frames.iter().any(|frame| matches!(frame, ClientMessage::Ping { .. })), "{frames:?}");
+    rig.pass(Duration::from_secs(5));
+    let frames = rig.frames();
+    assert!(frames.iter().any(|frame| matches!(frame, ClientMessage::Ping { .. })), "{frames:?}");
+    rig.deliveries();
+    rig.receive(ServerMessage::Pong { t: 0 });
+    rig.receive(unnamed(Code::NotJoined, true).error(None, Some(&Name::from("r"))));
+    assert_eq!(rig.deliveries(), []);
+    rig.receive(ServerMessage::Pong { t: 0 });
+    rig.receive(unnamed(Code::Forbidden, false).error(None, Some(&Name::from("r"))));
+    assert_eq!(rig.deliveries(), [(2, refused(Code::Forbidden))]);
+}
+
+#[test]
 fn a_join_refused_for_now_is_told_once_with_its_reason_until_another_reason_or_success() {
     let told = |rig: &mut Rig| -> Vec<_> {
         let told = rig.events().into_iter().filter_map(|event| match event {

@@ -60,6 +60,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
         self.gather();
         if let (Ok(at), Input::Command(_) | Input::Token(_)) = (self.position(namespace.as_str()), &input) {
             self.member_takes(now, at, input);
+            self.tell_of_sleep(now);
         }
         self.forget_closed();
     }

@@ -61,6 +61,8 @@ pub struct Manager<P: Payload = String, N: Clone + Ord = Name> {
     outputs_in: VecDeque<(Namespace, NamespaceOutput<P, N>)>,
     /// Why the session that makes the connection has failed.
     failed: Option<Cause>,
+    /// The clocks at the last input of any namespace.
+    last_seen: ClockReading,
 }
 
 #[derive(Debug)]
@@ -97,6 +99,7 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
             outputs: VecDeque::new(),
             outputs_in: VecDeque::new(),
             failed: None,
+            last_seen: ClockReading::default(),
         }
     }
 
@@ -134,7 +137,18 @@ impl<P: Payload, N: Clone + Ord> Manager<P, N> {
             return self.main.handle(now, input);
         }
         self.route(now, input);
+        self.tell_of_sleep(now);
         self.forget_closed();
+    }
+
+    /// An input of one namespace may be the first since the machine woke up: the others have aged as well, and none of their
+    /// deadlines says so.
+    pub(super) fn tell_of_sleep(&mut self, now: ClockReading) {
+        let last = core::mem::replace(&mut self.last_seen, now);
+        let slept = now.wall.after(last.wall) > now.monotonic.after(last.monotonic);
+        if slept && last != ClockReading::default() && !mutation!(NamespacesOversleep) {
+            self.route(now, Input::Tick);
+        }
     }
 
     /// The next thing to do on the connection or to tell of the first namespace, in order.

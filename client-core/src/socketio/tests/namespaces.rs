@@ -4,7 +4,7 @@ use super::rig::{DONE, HANDSHAKE, connected, event, placed, said};
 use crate::cause::{CauseCode, Disconnect};
 use crate::config::Config;
 use crate::event::{Delivery, DeliveryStatus, Event, SendFailure, SendId};
-use crate::link::{ConnId, State};
+use crate::link::{ConnId, Hint, State};
 use crate::machine::ClockReading;
 use crate::name::{Name, PERSONAL_ROOM};
 use crate::outbound::OutboundMessage;
@@ -517,6 +517,23 @@ fn a_kept_event_that_the_server_ends_the_connection_for_is_kept_no_longer_and_ot
     assert_eq!(not_kept, [&format!("/n large is not kept: {}", SendFailure::TooLarge.as_str())]);
     rig.come_back();
     assert!(rig.story().contains(&"> / kept of 100".to_owned()));
+}
+
+#[test]
+fn every_namespace_ages_while_the_machine_sleeps_whichever_hears_of_it_first() {
+    let mut rig = Rig::in_both(None);
+    rig.lose();
+    assert!(matches!(rig.state_in("/n"), Some(State::Reconnecting { .. })));
+    rig.now.wall += Duration::from_secs(200);
+    rig.now.monotonic += Duration::from_millis(1);
+    rig.input(Input::Hint(Hint::Woke));
+    assert!(matches!(rig.state_in("/n"), Some(State::Suspended { .. })), "{:?}", rig.state_in("/n"));
+    let mut rig = Rig::in_both(None);
+    rig.lose();
+    rig.now.wall += Duration::from_secs(200);
+    rig.now.monotonic += Duration::from_millis(1);
+    rig.send_in("/n", 1);
+    assert!(matches!(rig.manager.session().state(), State::Suspended { .. }));
 }
 
 #[test]
