@@ -205,6 +205,16 @@ test("a page whose module is cut off, and its copy too, starts and goes on when 
   assert.equal((await tab.ask("a", "send", "lobby", "here")).status, "acked");
 });
 
+test("in a page a text that is no URL is no address of the module, and the option is named", async (t) => {
+  const tab = await Tab.open(t, await browser(t), await pages(t));
+  for (const wasm of ["https://", "http://a b/rejoin.wasm"]) {
+    const error = await tab.page.evaluate((wasm) => window.connect("ws://127.0.0.1:9/ws", { wasm }).catch(({ code, message, hint }) => ({ code, message, hint })), wasm);
+    assert.equal(error.code, "wasm_failed", wasm);
+    assert.match(error.message, /URL/);
+    assert.match(error.hint, /option wasm/);
+  }
+});
+
 test("a page whose script for an option does not come starts, tells it, and goes on when it comes", async (t) => {
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0", "--allow-origin", "*");
   const chromium = await browser(t);

@@ -36,9 +36,11 @@ export function withTimeout<T>(promise: Promise<T>, timeout = LOAD_TIMEOUT, onTi
 export async function fetchModule(from: string | UrlLike): Promise<WebAssembly.Module> {
   const abort = new AbortController();
   const bytes = async () => {
+    // Throws where it is no URL: that is no matter of time.
+    const request = new Request(typeof from == "string" ? from : from.href, { signal: abort.signal });
     let response: Response;
     try {
-      response = await fetch(typeof from == "string" ? from : from.href, { signal: abort.signal });
+      response = await fetch(request);
     } catch (error) {
       throw new Unreachable(String(error));
     }
