@@ -201,11 +201,11 @@ const withoutStoring = {
     })),
 };
 // What a page loads. Each of the parts that are loaded when they are needed is a file of its own.
-const page = { ...common, minify: true, external: ["./inline.js", "./store.js", "./tabs.js", "./own.js", "./debug.js", "./polling.js", "./own-socketio.js", "./socketio-inline.js", "./feed-inline.js"] };
+const page = { ...common, minify: true, external: ["./inline.js", "./store.js", "./tabs.js", "./own.js", "./debug.js", "./polling.js", "./streams.js", "./own-socketio.js", "./socketio-inline.js", "./feed-inline.js"] };
 for (const [source, file] of [
   ["index", "index"], ["store", "store"], ["tabs", "tabs"], ["own", "own"], ["debug", "debug"], ["inline", "inline"],
   ["socketio/index", "socketio"], ["socketio/own-socketio", "own-socketio"], ["socketio/polling", "polling"], ["socketio/socketio-inline", "socketio-inline"],
-  ["sse/index", "sse"], ["sse/feed-inline", "feed-inline"],
+  ["sse/index", "sse"], ["sse/feed-inline", "feed-inline"], ["fallback/index", "fallback"], ["fallback/streams", "streams"],
 ]) {
   const plugins = /index$/.test(source) ? [withoutStoring] : [];
   await build({ ...page, plugins, entryPoints: [`js/${source}.ts`], outfile: `dist/${file}.js`, ...(/inline/.test(file) && { sourcemap: false }) });
@@ -217,7 +217,7 @@ for (const [source, file] of [["workerd", "workerd"], ["socketio/workerd", "sock
 }
 // For Node it is to be read: an error that nobody catches shows its line. The bytes of the machines stay in their own files.
 const node = { ...common, platform: "node", external: ["./inline.js", "./socketio-inline.js", "./feed-inline.js"] };
-for (const [source, file] of [["node", "node"], ["socketio/node", "socketio-node"], ["sse/node", "sse-node"], ["testing/index", "testing"]]) {
+for (const [source, file] of [["node", "node"], ["socketio/node", "socketio-node"], ["sse/node", "sse-node"], ["fallback/node", "fallback-node"], ["testing/index", "testing"]]) {
   await build({ ...node, entryPoints: [`js/${source}.ts`], outfile: `dist/${file}.js` });
   await build({ ...node, entryPoints: [`js/${source}.ts`], outfile: `dist/cjs/${file}.js`, format: "cjs", logLevel: "error" });
 }
@@ -253,6 +253,8 @@ const apart = measured([
   ["with frames, apart", "dist/own-socketio.js"],
   ["its machine", "dist/rejoin-socketio-frames.wasm"],
   ["polling, apart", "dist/polling.js"],
+  ["fallback, apart", "dist/fallback.js"],
+  ["its streams", "dist/streams.js"],
   ["sse, apart", "dist/sse.js"],
   ["its machine", "dist/rejoin-feed.wasm"],
   ["debug, apart", "dist/debug.js"],

@@ -11,7 +11,7 @@ const types = join(root, "node_modules/rejoin/dist/types");
 /** The files with what the entries export. */
 const PUBLIC = [
   "types.d.ts", "client/client.d.ts", "errors.d.ts", "app_frames/types.d.ts", "react/hooks.d.ts", "react/types.d.ts", "socketio/client.d.ts", "socketio/types.d.ts",
-  "socketio/app_events/types.d.ts", "sse/feed.d.ts", "sse/types.d.ts", "testing/clock.d.ts", "testing/limits.d.ts", "testing/log.d.ts", "testing/plan.d.ts",
+  "socketio/app_events/types.d.ts", "sse/feed.d.ts", "sse/types.d.ts", "fallback/types.d.ts", "testing/clock.d.ts", "testing/limits.d.ts", "testing/log.d.ts", "testing/plan.d.ts",
   "testing/server.d.ts", "testing/validate.d.ts", "code_types.d.ts",
 ];
 
@@ -47,7 +47,7 @@ test("times and sizes say their units", () => {
   for (const [file, field] of [
     ["types.d.ts", "sendTtl"], ["types.d.ts", "timeout"], ["types.d.ts", "rtt"], ["types.d.ts", "retryAt"], ["types.d.ts", "outboxBytes"],
     ["react/hooks.d.ts", "leaveAfter"], ["react/types.d.ts", "retryIn"], ["react/types.d.ts", "retryAt"], ["socketio/types.d.ts", "ackTimeout"],
-    ["sse/types.d.ts", "maxEvent"], ["sse/types.d.ts", "retryAt"], ["testing/limits.d.ts", "contentBytes"],
+    ["sse/types.d.ts", "maxEvent"], ["sse/types.d.ts", "retryAt"], ["fallback/types.d.ts", "websocketRetry"], ["testing/limits.d.ts", "contentBytes"],
   ]) {
     const text = readFileSync(join(types, file), "utf8");
     const [, said] = new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\\s*(?:readonly )?${field}\\??:`).exec(text) ?? [];

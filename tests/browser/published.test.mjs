@@ -27,7 +27,7 @@ test("each entry of the package has its types for every way of resolving it, old
     { encoding: "utf8" },
   );
   assert.equal(status, 0, stdout);
-  for (const entry of ["rejoin", "rejoin/sse", "rejoin/socketio", "rejoin/react", "rejoin/testing"]) assert.match(stdout, new RegExp(`"${entry}"`));
+  for (const entry of ["rejoin", "rejoin/sse", "rejoin/fallback", "rejoin/socketio", "rejoin/react", "rejoin/testing"]) assert.match(stdout, new RegExp(`"${entry}"`));
 });
 
 test("the package has its licence, its manual and a map for each script", (t) => {

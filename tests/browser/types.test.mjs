@@ -31,6 +31,7 @@ const use = `
   import { connect, type AbortSignalLike, type JoinOutcome, type Message } from "rejoin";
   import { connect as connectSocketIo } from "rejoin/socketio";
   import { follow } from "rejoin/sse";
+  import { webSocketOrEvents } from "rejoin/fallback";
   import { FakeServer } from "rejoin/testing";
   declare const signal: AbortSignalLike;
   declare const bytes: Uint8Array;
@@ -49,6 +50,9 @@ const use = `
     await client.send("r", "x", { signal, data: { a: 1 } });
     await client.ready({ signal });
     await client.close({ timeout: 5, signal });
+    await connect("wss://h/ws", { webSocket: webSocketOrEvents({ token: async () => "t", onReadOnly: (isReadOnly: boolean) => void isReadOnly }) });
+    // @ts-expect-error there is no such transport here
+    webSocketOrEvents({ transports: "polling" });
     // @ts-expect-error it names the user
     await connect("wss://h/ws", { shareTabs: true });
     // @ts-expect-error there is no such option
@@ -106,12 +110,14 @@ test("with the DOM's types: its own classes fit", (t) =>
       "page.ts": `
         import { connect, type Clock } from "rejoin";
         import { follow } from "rejoin/sse";
+        import { webSocketOrEvents } from "rejoin/fallback";
         const clock: Clock = globalThis;
         const { signal } = new AbortController();
         const client = await connect([new URL("wss://h/ws"), "/ws"], { webSocket: WebSocket, clock, signal, wasm: new URL("https://h/rejoin.wasm") });
         await client.send("r", "x", { signal: AbortSignal.timeout(5) });
         await connect("wss://h/ws", { wasm: await WebAssembly.compile(new ArrayBuffer(8)) });
         await follow(new URL("https://h"), { room: "r", fetch, signal });
+        await connect("/ws", { webSocket: webSocketOrEvents({ webSocket: WebSocket, fetch, clock }) });
         await follow("https://h", { room: "r", fetch: (url, init) => fetch(url, { ...init, credentials: "include" }) });
       `,
     },
@@ -130,7 +136,9 @@ for (const lib of ["es2022", "es2022,dom"]) {
           import { connect } from "rejoin";
           import { connect as connectSocketIo } from "rejoin/socketio";
           import { follow } from "rejoin/sse";
+          import { webSocketOrEvents } from "rejoin/fallback";
           const client = await connect("wss://h/ws", { webSocket: WebSocket });
+          await connect("wss://h/ws", { webSocket: webSocketOrEvents({ webSocket: WebSocket }) });
           await connectSocketIo("https://h", { webSocket: WebSocket });
           await follow("https://h", { room: "r", fetch });
           await client.send("r", "x", { signal: AbortSignal.timeout(5) });

@@ -1,32 +1,38 @@
-// A web server for a page and, below /socket.io/, a proxy that lets no WebSocket through until it is told to, as some do.
+// A web server for a page and, below /socket.io/ and /rooms/, a proxy that lets no WebSocket through until it is told to, as some do.
 
 import { createServer, request } from "node:http";
 import { connect } from "node:net";
 import { listening, serveFile } from "./site.mjs";
 
 export class UpgradeProxy {
-  /** What came for the engine, in order: `upgrade`, or a request's method. */
+  /** What came for the server, in order: `upgrade`, or a request's method. */
   engine = [];
+  /** The target of each of them. */
+  targets = [];
   /** Header fields of each of them. */
   headers = [];
   /** WebSockets that are open. */
   open = 0;
   /** Upgrades that are refused before others are let through. */
   refused = Infinity;
+  /** How. */
+  refusal = "400 Bad Request";
   /** Header fields of each answer. */
   answers = {};
   #frozen = false;
+  #connections = new Set();
+  #wake = [];
 
   static async start(t, port, root, headers = {}) {
     const proxy = new UpgradeProxy();
     const server = createServer((incoming, answer) => {
-      if (incoming.url.startsWith("/socket.io/")) return proxy.#pass(incoming, answer, port);
+      if (/^\/(socket\.io|rooms)\//.test(incoming.url)) return proxy.#pass(incoming, answer, port);
       return serveFile(root ?? "/nowhere", incoming, answer, headers);
     });
     server.on("upgrade", (incoming, client, head) => {
       proxy.#note("upgrade", incoming);
       client.on("error", () => {});
-      if (proxy.refused-- > 0) return client.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+      if (proxy.refused-- > 0) return client.end(`HTTP/1.1 ${proxy.refusal}\r\nConnection: close\r\n\r\n`);
       const upstream = connect(port, "127.0.0.1");
       upstream.on("error", () => client.destroy());
       const fields = Object.entries(incoming.headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -39,12 +45,18 @@ export class UpgradeProxy {
         upstream.destroy();
       });
     });
+    server.on("connection", (client) => {
+      proxy.#connections.add(client);
+      client.on("close", () => proxy.#connections.delete(client));
+    });
     proxy.url = `http://127.0.0.1:${await listening(t, server)}`;
     return proxy;
   }
 
-  #note(what, { headers }) {
+  #note(what, { headers, url }) {
     this.engine.push(what);
+    this.targets.push(url);
+    this.#wake.splice(0).forEach((wake) => wake());
     this.headers.push(headers);
   }
 
@@ -60,6 +72,16 @@ export class UpgradeProxy {
     upstream.on("error", () => answer.destroy());
     answer.on("close", () => upstream.destroy());
     incoming.pipe(upstream);
+  }
+
+  /** Waits until this is so of what has come. */
+  async until(isSo) {
+    while (!isSo()) await new Promise((resolve) => this.#wake.push(resolve));
+  }
+
+  /** Ends every connection. */
+  cut() {
+    for (const client of this.#connections) client.destroy();
   }
 
   /** Answers nothing from now on. */

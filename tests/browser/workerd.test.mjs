@@ -19,6 +19,7 @@ const WORKER = `
 import { connect } from "rejoin";
 import { connect as socketio } from "rejoin/socketio";
 import { follow } from "rejoin/sse";
+import { webSocketOrEvents } from "rejoin/fallback";
 
 async function talks(client) {
   const heard = new Promise((resolve) => client.on("message", ({ user, content }) => content === "hi" && resolve(user)));
@@ -28,8 +29,8 @@ async function talks(client) {
   return said;
 }
 
-async function reads(feed) {
-  for await (const event of feed.messages()) {
+async function reads(feed, ...room) {
+  for await (const event of feed.messages(...room)) {
     if (event.content !== "hi") continue;
     await feed.close();
     return { heard: event.user };
@@ -46,6 +47,7 @@ export default {
       case "/websocket": return answered(connect(\`ws://\${server}/ws\`, options).then(talks));
       case "/polling": return answered(socketio(\`http://\${server}\`, { ...options, transports: "polling" }).then(talks));
       case "/socketio": return answered(socketio(\`http://\${server}\`, options).then(talks));
+      case "/streams": return answered(connect(\`ws://\${server}/ws\`, { token: "streams", webSocket: webSocketOrEvents({ transports: "sse" }), rooms: [{ room: "lobby", history: 1 }] }).then((client) => reads(client, "lobby")));
       case "/sse": return answered(follow(\`http://\${server}\`, { token: "sse", room: "lobby", history: 1 }).then(reads));
     }
   },
@@ -86,7 +88,7 @@ const worker :Workerd.Worker = (
   return `http://127.0.0.1:${await inTime(listens, "the Worker")}`;
 }
 
-test("a Worker sends and receives by WebSocket, by Socket.IO on each of its transports and by server-sent events", async (t) => {
+test("a Worker sends and receives by WebSocket, by Socket.IO on each of its transports and by server-sent events, also as a fallback", async (t) => {
   const server = await RejoinServer.start(t, "--listen", "127.0.0.1:0");
   const worker = await serving(t);
   const ask = async (way) => {
@@ -98,4 +100,5 @@ test("a Worker sends and receives by WebSocket, by Socket.IO on each of its tran
   assert.deepEqual(await ask("socketio"), { status: "answered", heard: "socketio" });
   assert.deepEqual(await ask("polling"), { status: "answered", heard: "polling" });
   assert.deepEqual(await ask("sse"), { heard: "polling" });
+  assert.deepEqual(await ask("streams"), { heard: "polling" });
 });

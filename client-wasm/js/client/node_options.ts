@@ -16,8 +16,8 @@ interface Response {
   readonly headers: { readonly [name: string]: string | undefined };
 }
 
-/** A constructor of sockets that end with the HTTP status as their close code where the server refuses the upgrade. */
-function withStatus(given: WebSocketConstructor): WebSocketConstructor {
+/** A constructor of sockets that end with the HTTP status, or what `codeOf` makes of it, as their close code where the server refuses the upgrade. */
+export function withStatus(given: WebSocketConstructor, codeOf = (status: number) => status): WebSocketConstructor {
   // Others, Node's own too, tell nothing.
   if (typeof given?.prototype?.on != "function") return given;
   const Socket = given as unknown as new (...given: unknown[]) => EmittingSocket;
@@ -25,7 +25,7 @@ function withStatus(given: WebSocketConstructor): WebSocketConstructor {
     const socket = new Socket(...dial);
     socket.on("unexpected-response", (_, { statusCode, headers }) => {
       Object.assign(socket, { retryAfter: retryAfterOf((name) => headers[name]) });
-      socket.emit("close", statusCode, `the server answered HTTP ${statusCode}`);
+      socket.emit("close", codeOf(statusCode), `the server answered HTTP ${statusCode}`);
       // With a listener the request is the listener's to end.
       if (socket.terminate) socket.terminate();
       else socket.close();

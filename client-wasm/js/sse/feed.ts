@@ -15,6 +15,7 @@ import { parseBaseUrl, streamUrl } from "./url.js";
 import { feedCauseCodes, feedGapReasons, FeedInput, FeedOutput, feedStates, type FeedState } from "./codes.js";
 import { parseEvent, type ParsedEvent } from "./parse.js";
 import { Stream } from "./stream.js";
+import { utf8 } from "./utf8.js";
 import type { Clock, FeedEvents, FollowOptions, ListenOptions, Message, UrlLike, WaitOptions } from "./types.js";
 
 const rules: Rules = { ...clientRules, room: [() => true, ""], token, ticketUrl: ticketUrlRule, since: text, history: count, maxEvent: count, fetch: func };
@@ -316,6 +317,3 @@ export class Feed {
     this.#machine = undefined;
   }
 }
-
-/** The UTF-8 bytes of a text, one character each: header values take nothing else. */
-const utf8 = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));

@@ -9,13 +9,16 @@ export interface Refusal {
   /** `Retry-After` in seconds; −1 for none. */
   retryAfter: number;
   text: string;
+  /** It is JSON, as a room server's is, and no page of something on the way. */
+  isJson?: boolean;
 }
 
 /** Notifications of one request; none after {@link Stream.drop}. */
 export interface StreamHandlers {
   opened(): void;
   refused(refusal: Refusal): void;
-  bytes(piece: Uint8Array): void;
+  /** More is read when it has resolved. */
+  bytes(piece: Uint8Array): void | Promise<void>;
   /** `isClean`: the body ended as HTTP prescribes. */
   ended(isClean: boolean): void;
 }
@@ -67,14 +70,16 @@ export class Stream {
       const read = await (async () => reader.read())().catch(() => undefined);
       if (signal.aborted) return;
       if (!read?.value) return handlers.ended(!!read);
-      handlers.bytes(read.value);
+      await handlers.bytes(read.value);
+      if (signal.aborted) return;
     }
   }
 }
 
 const notAStream = (words: string): Refusal => ({ status: 1, retryAfter: -1, text: words });
 
-function refusalOf(response: FetchResponse): Refusal | undefined {
+/** Why the answer is no stream; undefined where it is one. */
+export function refusalOf(response: FetchResponse): Refusal | undefined {
   // The browser hides the status of a redirect.
   if (response.type == "opaqueredirect") return { status: 302, retryAfter: -1, text: "redirects are not followed" };
   const { status } = response;
@@ -82,5 +87,6 @@ function refusalOf(response: FetchResponse): Refusal | undefined {
   const words = `the server answered HTTP ${status}`;
   if (status == 200) return /^\s*text\/event-stream\s*(;|$)/i.test(kind) ? undefined : notAStream(`${words}: this is not a stream of events`);
   if (status > 200 && status < 300 && status != 204) return notAStream(words);
-  return { status, retryAfter: secondsUntil(response.headers.get("retry-after"), response.headers.get("date")), text: words };
+  const retryAfter = secondsUntil(response.headers.get("retry-after"), response.headers.get("date"));
+  return { status, retryAfter, text: words, isJson: /json/i.test(kind) };
 }

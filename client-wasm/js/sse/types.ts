@@ -103,6 +103,10 @@ export type Fetch = (url: string, init: FetchInit) => PromiseLike<FetchResponse>
 export interface FetchInit {
   /** `Authorization` and `Last-Event-ID`. */
   headers: Record<string, string>;
+  /** `HEAD` asks whose the token is (`rejoin/fallback`); a stream without it. */
+  method?: "HEAD";
+  /** Of a client whose option `withCredentials` says so. */
+  credentials?: "include";
   /** An `AbortSignal`. */
   signal: any;
   /** Nothing of it is kept. */

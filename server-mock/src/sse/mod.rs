@@ -36,6 +36,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Proxies that gather an answer before they pass it on would hold a feed back for ever.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+/// The user's own stream, which is read by no feed.
+const PERSONAL_STREAM: &str = "@me";
+
 /// Whose feed it is, in percent-encoding.
 const USER: HeaderName = HeaderName::from_static("rejoin-user");
 
@@ -75,7 +78,11 @@ async fn open(
     let (headers, query) = (&request.headers, request.uri.query());
     // What does not decode to UTF-8 is no room's name either.
     let Path(room) = room.map_err(|_| Refusal::Room("it is not UTF-8 in percent-encoding"))?;
-    check_room_name(&room).map_err(Refusal::bad_room)?;
+    // A client that has no room yet asks so whose its token is.
+    let asks_user = request.method == Method::HEAD && room == PERSONAL_STREAM;
+    if !asks_user {
+        check_room_name(&room).map_err(Refusal::bad_room)?;
+    }
     if !accepts(headers) {
         return Err(Refusal::Accept);
     }
@@ -101,13 +108,17 @@ async fn open(
         app.metrics.unauthorized.one_more();
         Refusal::Token
     })?;
+    // Of unknown length, as the feed itself would be.
+    let head = |user| stream(Body::from_stream(pending::<Result<Bytes, Infallible>>()), user);
+    if asks_user {
+        return Ok(head(&identity.user));
+    }
     if !identity.rights.allows(Right::Join, &room) {
         return Err(Refusal::Forbidden);
     }
     let reads_history = may_read(app, &identity.user, &room).await?;
     if request.method == Method::HEAD {
-        // Of unknown length, as the feed itself would be.
-        return Ok(stream(Body::from_stream(pending::<Result<Bytes, Infallible>>()), &identity.user));
+        return Ok(head(&identity.user));
     }
     // Only now: while it is asked who it is, and what it may do, it takes no place from those who are known.
     let permit = app.admit(&client).map_err(full)?;

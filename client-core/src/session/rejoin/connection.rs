@@ -124,7 +124,7 @@ impl ServerLimits {
         // surely too large for it is not sent.
         let frame = size(limits.frame_bytes.clamp(1 << 10, 16 << 20));
         Self {
-            in_flight: size(limits.in_flight.clamp(1, 64)),
+            in_flight: size(limits.in_flight.min(64)),
             content: size(limits.content_bytes.max(1)).min(frame),
             replay: limits.replay.clamp(1, 10_000),
         }

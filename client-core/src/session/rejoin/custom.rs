@@ -20,8 +20,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Whether a send would go at once.
     pub(super) fn takes_now(&self, send: &OutboundMessage<P, N>) -> bool {
-        #[cfg(feature = "sse")]
-        if self.link.is_read_only() {
+        if self.is_read_only() {
             return false;
         }
         let is_decided = |connection: &ActiveConnection<ServerConnection>| {

@@ -228,10 +228,18 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
         self.check_ready(now);
     }
 
+    /// Whether the connection takes no sends: it is by streams of events, or its server says so.
+    pub(super) fn is_read_only(&self) -> bool {
+        #[cfg(feature = "sse")]
+        if self.link.is_read_only() {
+            return true;
+        }
+        self.connection.as_ref().is_some_and(|connection| connection.protocol.limits.in_flight == 0)
+    }
+
     fn apply_timings(&mut self, times: ServerTimings) {
         // Streams do not tell how long the server remembers a send, nor when to come back: what is known of it stays.
-        #[cfg(feature = "sse")]
-        let times = if self.link.is_read_only() {
+        let times = if self.is_read_only() {
             ServerTimings {
                 window: self.protocol.server.window,
                 dedupe: self.protocol.server.dedupe,

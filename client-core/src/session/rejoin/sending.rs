@@ -37,8 +37,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
 
     /// Gives sends to the connection while it takes them.
     pub(super) fn transmit(&mut self, now: Timestamp) {
-        #[cfg(feature = "sse")]
-        if self.link.is_read_only() {
+        if self.is_read_only() {
             return;
         }
         if !self.link.awaits_answers() && self.outbox.is_awaiting_old_connection() {

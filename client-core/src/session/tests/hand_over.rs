@@ -218,3 +218,47 @@ fn an_answer_of_the_new_connection_that_names_nothing_is_not_about_what_was_sent
     rig.ack(&id("s1-0"), "a", 11);
     assert_eq!(rig.deliveries(), [(1, acked("a", 11))]);
 }
+
+#[test]
+fn what_is_sent_on_a_connection_that_takes_nothing_waits_and_what_is_known_of_the_server_stays_known() {
+    let mut rig = Rig::joined();
+    rig.send(1, "on its way");
+    let (_, tag) = rig.sends().remove(0);
+    rig.reconnect();
+    let ServerMessage::Hello(mut read_only) = hello("me") else { panic!("a hello") };
+    read_only.limits.in_flight = 0;
+    // Half of what is known is more than this.
+    read_only.dedupe_window_ms = 10_000;
+    rig.receive(ServerMessage::Hello(read_only));
+    let request = rig.join_request("r");
+    rig.receive(ServerMessage::Joined(Box::new(Joined {
+        recovered: true,
+        reason: None,
+        ..join_answer(request.reference, "e", 10)
+    })));
+    rig.send(2, "later");
+    for _ in 0..6 {
+        rig.pass(Duration::from_secs(10));
+        for frame in rig.frames() {
+            match frame {
+                ClientMessage::Ping { t } => rig.receive(ServerMessage::Pong { t }),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(rig.session.state(), State::Connected);
+    going_away(&mut rig);
+    rig.open();
+    rig.receive(hello("me"));
+    let request = rig.join_request("r");
+    rig.receive(ServerMessage::Joined(Box::new(Joined {
+        recovered: true,
+        reason: None,
+        ..join_answer(request.reference, "e", 10)
+    })));
+    // Answers to what had been sent may come on the old connection, as after any move.
+    rig.pass(Duration::from_secs(5));
+    let sends = rig.sends();
+    assert_eq!(sends.iter().map(|(content, _)| &**content).collect::<Vec<_>>(), ["on its way", "later"]);
+    assert_eq!(sends[0].1.producer, tag.producer);
+}

@@ -28,7 +28,7 @@ pub(super) fn hello(user: Name) -> ServerMessage {
             frame_bytes: NO_LIMIT,
             content_bytes: NO_LIMIT,
             rooms: 256,
-            in_flight: 1,
+            in_flight: 0,
             replay: 200,
             send_per_sec: 0,
         },
