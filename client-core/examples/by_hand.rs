@@ -7,7 +7,7 @@
 
 use rejoin::machine::{ClockReading, Command, ConnId, Disconnect, Input, OutboundMessage, Output, Session};
 use rejoin::messages::json::{ServerDecoder, encode_client};
-use rejoin::{Config, DeliveryStatus, DialError, DialErrorKind, Event, Name, SendId, State, Timestamp};
+use rejoin::{Config, DialError, DialErrorKind, Event, Name, SendId, State, Timestamp};
 use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -111,9 +111,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Output::Event(Event::Message(message)) => println!("{}: {}", message.user, message.content),
                 Output::Event(Event::Delivery(delivery)) => {
                     println!("outcome: {:?}", delivery.status);
-                    if delivery.status == DeliveryStatus::Written {
-                        inputs.push(Input::Command(Command::Close));
-                    }
+                    inputs.push(Input::Command(Command::Close));
                 }
                 Output::Event(Event::State(change)) => {
                     println!("state: {}", change.state.as_str());

@@ -42,9 +42,15 @@ pub(crate) async fn watch(
         let goes_on = match item {
             Ok(Typed::Frame(Down::Price { symbol, value })) => {
                 let request = client.request(&Up::Quote { symbol: &symbol }).timeout(Duration::from_secs(5));
-                match request.await?.json()? {
-                    Down::Quoted { value: quoted } => show(format!("{symbol}: {value}, for you {quoted}")),
-                    Down::Price { .. } => true,
+                match request.await {
+                    Ok(answer) => match answer.json()? {
+                        Down::Quoted { value: quoted } => {
+                            show(format!("{symbol}: {value}, for you {quoted}"))
+                        }
+                        Down::Price { .. } => true,
+                    },
+                    // The connection was lost, say: the next one begins with the prices again.
+                    Err(error) => show(format!("{symbol}: {value}, and no quote: {error}")),
                 }
             }
             Ok(Typed::Event(Event::State(change))) => show(change.state.as_str().to_owned()),

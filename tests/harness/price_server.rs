@@ -1,4 +1,4 @@
-//! A plain server with application frames: price subscriptions and quote requests. Of the room protocol it handles only messages,
+//! A plain server with application frames: price subscriptions and quote requests, of which the first for `cut` cuts its connection. Of the room protocol it handles only messages,
 //! which it echoes.
 
 use serde_json::{Value, json};
@@ -51,6 +51,9 @@ fn serve(conn: usize, stream: TcpStream, teller: &Sender<(usize, String)>) {
         let Ok(frame) = serde_json::from_str::<Value>(&text) else { continue };
         // The test may have heard enough.
         let _ = teller.send((conn, text.to_string()));
+        if conn == 0 && frame["type"] == "quote" && frame["symbol"] == "cut" {
+            return;
+        }
         if !answer(&mut socket, &frame) {
             return;
         }

@@ -54,6 +54,46 @@ async fn the_bridge_relays_both_ways_and_nothing_twice() {
     running.abort();
 }
 
+#[tokio::test]
+async fn the_echo_bot_repeats_what_others_say_and_a_token_that_is_refused_ends_it_in_words() {
+    let server = server().await;
+    let (ada, mut events) = in_lobby(&server.url(), "ada").await;
+    let mut bot = Command::new(example("echo_bot"))
+        .args([&server.url(), "echo", "lobby"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    until_user(&mut events, "echo").await;
+    for n in 0..3 {
+        within("the send", ada.send("lobby", format!("{n}"))).await.unwrap();
+        assert_eq!(next_of(&mut events, "echo").await, format!("ada said: {n}"));
+    }
+    bot.kill().unwrap();
+    bot.wait().unwrap();
+    let refused = Command::new(example("echo_bot")).args([&server.url(), "", "lobby"]).output().unwrap();
+    assert!(!refused.status.success());
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(words.contains("token"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_machine_driven_by_hand_says_one_thing_and_ends() {
+    let server = server().await;
+    let (_ada, mut events) = in_lobby(&server.url(), "ada").await;
+    let address = server.url().trim_start_matches("ws://").trim_end_matches("/ws").to_owned();
+    let ended = tokio::task::spawn_blocking(move || {
+        Command::new(example("by_hand")).args([&address, "bob", "lobby", "hello there"]).output().unwrap()
+    });
+    assert_eq!(next_of(&mut events, "bob").await, "hello there");
+    let ended = within("the end", ended).await.unwrap();
+    let told = String::from_utf8(ended.stdout).unwrap();
+    assert!(
+        ended.status.success() && told.contains("outcome: Written") && told.ends_with("state: closed\n"),
+        "{told}"
+    );
+}
+
 fn start_bot(url: &str, files: &str) -> Child {
     Command::new(example("thanks_bot"))
         .args([url, "thanks", "lobby", files])

@@ -43,14 +43,16 @@ fn heard(server: &PriceServer) -> (usize, Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_dashboard_of_the_readme_shows_prices_and_quotes_over_a_lost_connection() {
     let server = PriceServer::start();
-    let symbols = ["X".to_owned(), "Y".to_owned()];
+    let symbols = ["X".to_owned(), "cut".to_owned()];
     let mut shown = Vec::new();
     let watched = dashboard::watch(&server.url, "ada", &symbols, |line| {
         shown.push(line);
-        shown.len() < 4
+        shown.len() < 8
     });
     within("the dashboard", watched).await.unwrap();
-    assert_eq!(shown, ["connecting", "connected", "X: 1.5, for you 2.5", "Y: 1.5, for you 2.5"]);
+    assert_eq!(shown[..3], ["connecting", "connected", "X: 1.5, for you 2.5"]);
+    assert!(shown[3].starts_with("cut: 1.5, and no quote: "), "{shown:?}");
+    assert_eq!(shown[4..], ["reconnecting", "connected", "X: 1.5, for you 2.5", "cut: 1.5, for you 2.5"]);
     let source = include_str!("../../client-core/examples/dashboard.rs");
     let snippet =
         source.split("// The manual begins.\n").nth(1).unwrap().split("// The manual ends.").next().unwrap();
