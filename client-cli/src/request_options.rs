@@ -15,6 +15,7 @@ impl From<TokenIn> for TokenLocation {
         match place {
             TokenIn::Header => Self::Header,
             TokenIn::Query => Self::Query,
+            TokenIn::Message => Self::Message,
         }
     }
 }
@@ -30,7 +31,10 @@ pub(crate) fn token_location(
     let variable = variable.map(|text| {
         TokenIn::from_str(text, true).map_err(|_| {
             let shown = sanitise::name(text, 40);
-            Failure::usage("token_in", format!("REJOIN_TOKEN_IN is \"{shown}\": it must be header or query"))
+            Failure::usage(
+                "token_in",
+                format!("REJOIN_TOKEN_IN is \"{shown}\": it must be header, query or message"),
+            )
         })
     });
     let variable = variable.transpose()?;

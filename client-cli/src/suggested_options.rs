@@ -23,6 +23,7 @@ pub(crate) fn options(arguments: &ConnectionArgs, token_in_url: bool) -> String 
     match arguments.token_in {
         Some(TokenIn::Header) => options.value("--token-in", Some("header")),
         Some(TokenIn::Query) => options.value("--token-in", Some("query")),
+        Some(TokenIn::Message) => options.value("--token-in", Some("message")),
         None if token_in_url => options.value("--token-in", Some("query")),
         None => {}
     }

@@ -70,15 +70,15 @@ impl CloseCodePolicy {
         }
         match code {
             4003 if mutation!(RemovedComesBack) => CloseAction::Retry,
-            1000 | 4003 | 4004 | 4009 | 4014 | 4500..=4899 => CloseAction::Terminal,
+            1000 | 4003 | 4004 | 4009 | 4014 | 4403 | 4500..=4899 => CloseAction::Terminal,
             1012 if mutation!(RestartIsSuspect) => CloseAction::RetryLimited,
             1001 | 1012 | 4010 => CloseAction::Drain,
-            1013 | 4008 | 4011 => CloseAction::RetryAfter,
+            1013 | 4008 | 4011 | 4429 => CloseAction::RetryAfter,
             1002 | 1003 | 1007 | 1010 => CloseAction::RetryLimited,
             1009 if mutation!(TooLargeIsSuspect) => CloseAction::RetryLimited,
             1009 => CloseAction::TooLarge,
             1008 if mutation!(PolicyIsLoss) => CloseAction::Retry,
-            1008 | 4001 => CloseAction::Rejected,
+            1008 | 4001 | 4401 => CloseAction::Rejected,
             4002 => CloseAction::Expired,
             _ => CloseAction::Retry,
         }
@@ -130,12 +130,12 @@ mod tests {
     fn the_default_table_is_the_one_of_the_protocol_page() {
         let table = CloseCodePolicy::default();
         for (codes, verdict) in [
-            (&[1000, 4003, 4004, 4009, 4014, 4500, 4899][..], CloseAction::Terminal),
+            (&[1000, 4003, 4004, 4009, 4014, 4403, 4500, 4899][..], CloseAction::Terminal),
             (&[1001, 1012, 4010], CloseAction::Drain),
-            (&[1013, 4008, 4011], CloseAction::RetryAfter),
+            (&[1013, 4008, 4011, 4429], CloseAction::RetryAfter),
             (&[1005, 1006, 1011, 1014, 4012, 4013, 4000, 4499, 3000], CloseAction::Retry),
             (&[1002, 1003, 1007, 1010], CloseAction::RetryLimited),
-            (&[1008, 4001], CloseAction::Rejected),
+            (&[1008, 4001, 4401], CloseAction::Rejected),
             (&[4002], CloseAction::Expired),
             (&[1009], CloseAction::TooLarge),
         ] {

@@ -106,6 +106,9 @@ pub enum Event<P = String, N = Name> {
         error: Box<str>,
         /// So many of the type have come on this connection, this one included.
         count: u64,
+        /// Its first 200 characters, without a token of this client in them. Hostile text.
+        #[cfg(feature = "native")]
+        raw: Box<str>,
     },
     /// The state could not be stored. Reported once; it is tried again, and until it works nothing is sent for the first
     /// time, while messages still come in.

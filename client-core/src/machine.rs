@@ -12,6 +12,7 @@ pub use crate::feed::{Feed, FeedInput, FeedOutput};
 #[cfg(feature = "journal")]
 pub use crate::journal::JournalState;
 pub use crate::link::ConnId;
+pub use crate::malformed_frames::MalformedFrame;
 pub use crate::messages::{ClientMessage, ServerMessage};
 #[cfg(feature = "bugs")]
 pub use crate::mutation::Mutation;

@@ -1,10 +1,61 @@
 //! Counts what a connection brings that cannot be read, by its kind, and decides which of it is reported.
 
+#[cfg(feature = "native")]
+use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Kinds that are told apart; all others count as one.
 const MAX_KINDS: usize = 16;
+
+/// Something that came and is no frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MalformedFrame {
+    /// What is wrong with it.
+    pub error: Box<str>,
+    /// As it came, or the first [`MAX_KEPT_BYTES`] of it.
+    #[cfg(feature = "native")]
+    pub(crate) raw: Box<str>,
+}
+
+/// Bytes that are kept of a frame until the tokens in it are masked.
+#[cfg(feature = "native")]
+const MAX_KEPT_BYTES: usize = 16 << 10;
+/// Characters of a frame that an application is given.
+#[cfg(feature = "native")]
+const MAX_SHOWN_CHARS: usize = 200;
+
+impl<T: Into<Box<str>>> From<T> for MalformedFrame {
+    fn from(error: T) -> Self {
+        Self {
+            error: error.into(),
+            #[cfg(feature = "native")]
+            raw: Box::default(),
+        }
+    }
+}
+
+#[cfg(feature = "native")]
+impl MalformedFrame {
+    /// The same, with the text that came.
+    pub(crate) fn with_raw(self, raw: &str) -> Self {
+        let kept = raw.get(..raw.floor_char_boundary(MAX_KEPT_BYTES)).unwrap_or_default();
+        Self { raw: kept.to_owned().into(), ..self }
+    }
+
+    /// The same, with the bytes that came.
+    pub(crate) fn with_raw_bytes(self, raw: &[u8]) -> Self {
+        let kept = raw.get(..MAX_KEPT_BYTES).unwrap_or(raw);
+        self.with_raw(&String::from_utf8_lossy(kept))
+    }
+}
+
+/// The beginning of a frame, as an application is given it.
+#[cfg(feature = "native")]
+pub(crate) fn beginning(raw: &str) -> Box<str> {
+    raw.char_indices().nth(MAX_SHOWN_CHARS).and_then(|(end, _)| raw.get(..end)).unwrap_or(raw).into()
+}
 
 /// What could not be read on one connection.
 #[derive(Debug, Clone, Default)]

@@ -12,6 +12,8 @@ pub enum Place {
     Header,
     /// `?token=`.
     Query,
+    /// `{"type":"auth","token":…}` as the first frame.
+    Message,
 }
 
 /// How another token is refused.
@@ -19,6 +21,8 @@ pub enum Place {
 pub enum Refusal {
     /// After the upgrade, with 4001.
     Close,
+    /// After the upgrade, with this code.
+    CloseWith(u16),
     /// By HTTP 401, with a page that repeats the request's address.
     Http,
 }
@@ -53,6 +57,7 @@ fn token_of(request: &Request, place: Place) -> Option<String> {
             let value = request.headers().get("authorization")?.to_str().ok()?;
             value.strip_prefix("Bearer ").map(str::to_owned)
         }
+        Place::Message => None,
         Place::Query => {
             let mut pairs = request.uri().query()?.split('&');
             pairs.find_map(|pair| pair.strip_prefix("token=")).map(str::to_owned)
@@ -65,7 +70,7 @@ fn serve(stream: TcpStream, place: Place, refusal: Refusal, token: &str) {
     let mut is_known = false;
     let accepted = accept_hdr(stream, |request: &Request, response: Response| {
         is_known = token_of(request, place).is_some_and(|given| given == token);
-        if is_known || refusal == Refusal::Close {
+        if is_known || place == Place::Message || refusal != Refusal::Http {
             return Ok(response);
         }
         let mut refused = ErrorResponse::new(Some(format!("not allowed: {}", request.uri())));
@@ -73,9 +78,20 @@ fn serve(stream: TcpStream, place: Place, refusal: Refusal, token: &str) {
         Err(refused)
     });
     let Ok(mut socket) = accepted else { return };
+    if place == Place::Message
+        && let Ok(Message::Text(first)) = socket.read()
+    {
+        let first: serde_json::Value = serde_json::from_str(&first).unwrap_or_default();
+        is_known = first == serde_json::json!({ "type": "auth", "token": token });
+        if is_known {
+            // It has nothing that it would be the answer to.
+            let _ = socket.send(r#"{"type":"auth_ok"}"#.into());
+        }
+    }
     if !is_known {
+        let code = if let Refusal::CloseWith(code) = refusal { code } else { 4001 };
         // The client may have gone.
-        let _ = socket.close(Some(CloseFrame { code: 4001.into(), reason: "Unauthorized".into() }));
+        let _ = socket.close(Some(CloseFrame { code: code.into(), reason: "Unauthorized".into() }));
     }
     while let Ok(message) = socket.read() {
         let Message::Text(text) = message else { continue };

@@ -36,7 +36,7 @@ async fn close_codes_mean_what_the_table_says() {
         assert_eq!(change.cause.unwrap().code, CauseCode::Closed(code));
         within("ready", client.ready()).await.unwrap();
     }
-    for code in [1000, 4003, 4004, 4009, 4014, 4500] {
+    for code in [1000, 4003, 4004, 4009, 4014, 4403, 4500] {
         let server = server().await;
         let (client, mut events) = in_lobby(&server.url(), "ada").await;
         server.faults().add(Fault::new(FaultKind::Close).code(code).count(1));

@@ -1,6 +1,7 @@
 //! Tokens: where they go, what a rejection does, and where they never appear.
 
 use crate::{Client, failed, lost, quick, until_state, within};
+use harness::token_reader::{Place, Refusal, TokenReader};
 use rejoin::{CauseCode, State, Token, TokenError, TokenLocation};
 use rejoin_server::Auth;
 use rejoin_server::auth::Tokens;
@@ -47,6 +48,43 @@ async fn a_source_is_asked_once_for_each_rejection_and_the_second_in_a_row_is_fi
             assert_eq!(change.cause.unwrap().code, CauseCode::Unauthorized(4001));
         }
         assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+}
+
+#[tokio::test]
+async fn the_close_code_that_others_have_for_a_refused_token_means_that_too() {
+    let server = TokenReader::start(Place::Header, Refusal::CloseWith(4401), SECRET);
+    for (second, good) in [(SECRET, true), ("older", false)] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let source = move || {
+            let token = if count.fetch_add(1, Ordering::SeqCst) == 0 { "old" } else { second };
+            async move { Ok::<_, TokenError>(Token::new(token)) }
+        };
+        let (client, mut events) =
+            Client::builder(&server.url).token_source(source).room("lobby").connect().unwrap();
+        until_state(&mut events, "the first rejection", lost).await;
+        if good {
+            within("ready", client.ready()).await.unwrap();
+        } else {
+            let change = until_state(&mut events, "the second rejection", failed).await;
+            assert_eq!(change.cause.unwrap().code, CauseCode::Unauthorized(4401));
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_the_first_message_is_written_first_on_each_connection() {
+    let server = TokenReader::start(Place::Message, Refusal::Close, SECRET);
+    let builder = quick(&server.url, SECRET).token_location(TokenLocation::Message).room("lobby");
+    let (client, mut events) = builder.connect().unwrap();
+    for text in ["before", "after"] {
+        within("ready", client.ready()).await.unwrap();
+        within("the outcome", client.send("lobby", text)).await.unwrap();
+        crate::until_message(&mut events, text).await;
+        client.reconnect();
+        until_state(&mut events, "the end of the connection", lost).await;
     }
 }
 

@@ -8,7 +8,7 @@ use harness::process::ServerProcess;
 use std::time::Duration;
 
 /// The shortest silence that is taken for a timeout, and a little.
-const TIMEOUT: Duration = Duration::from_millis(5_700);
+const TIMEOUT: Duration = Duration::from_millis(2_700);
 
 #[test]
 fn a_proxy_that_cuts_quiet_connections_is_told_of_once_it_has_done_so_twice() {
@@ -22,8 +22,8 @@ fn a_proxy_that_cuts_quiet_connections_is_told_of_once_it_has_done_so_twice() {
     let mut pipe = Running::start(&["pipe", &url, "-r", "kitchen", "--token", "eve"]);
     for reader in [&mut tail, &mut feed] {
         let line = reader.wait_for("cut twice");
-        let advice = "set the proxy's timeout above 6 s (nginx: proxy_read_timeout";
-        assert!(line.contains("after 6 s without traffic") && line.contains(advice), "{line}");
+        let advice = "set the proxy's timeout above 3 s (nginx: proxy_read_timeout";
+        assert!(line.contains("after 3 s without traffic") && line.contains(advice), "{line}");
     }
     // The line is as wide as the terminal.
     chat.wait_for("cut twice");
@@ -34,7 +34,7 @@ fn a_proxy_that_cuts_quiet_connections_is_told_of_once_it_has_done_so_twice() {
     pipe.wait_for("\"connected\"");
     let ended = pipe.finish();
     let stderr = text(&ended.stderr);
-    assert_eq!(stderr.matches("rejoin: the connection was cut twice after 6 s").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("rejoin: the connection was cut twice after 3 s").count(), 1, "{stderr}");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn doctor_holds_a_quiet_connection_and_names_the_timeout_that_cuts_it() {
         let said = text(&examined.stdout);
         // It works, for those who say something now and then.
         assert_eq!(examined.status.code(), Some(0), "{said}");
-        let finding = "warning idle     cut twice after 6 s without traffic: an idle timeout on the way";
+        let finding = "warning idle     cut twice after 3 s without traffic: an idle timeout on the way";
         assert!(said.contains(finding), "{said}");
         assert!(said.contains("nginx: proxy_read_timeout; haproxy: timeout tunnel"), "{said}");
     }

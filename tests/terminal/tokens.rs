@@ -86,7 +86,9 @@ fn doctor_tries_the_other_place_and_says_which_one_works() {
         assert_eq!(ended(&["doctor", &in_url, "--token-in", "header"], &[], &[]).status, Some(0));
         let found = ended(&["doctor", &query.url, "--token", "another"], &[], &[]);
         assert!(
-            found.text().contains("in the Authorization header and in the URL (?token=)"),
+            found
+                .text()
+                .contains("in the Authorization header and in the URL (?token=) and in the first message"),
             "{}",
             found.text()
         );
@@ -94,6 +96,35 @@ fn doctor_tries_the_other_place_and_says_which_one_works() {
         let found = ended(&["doctor", &query.url], &[], &[]);
         assert!(found.text().contains("none was given"), "{}", found.text());
     }
+}
+
+#[test]
+fn a_server_that_looks_at_the_token_in_the_first_message_gets_it_there() {
+    let server = TokenReader::start(Place::Message, Refusal::Close, CANARY);
+    let message = r#"{"type":"send_message","roomId":"lobby","content":"hi"}"#;
+    let in_message = ["--token", CANARY, "--token-in", "message"];
+    for (args, line) in [
+        (&["send", &server.url, "-r", "lobby", "hi"][..], None),
+        (&["pipe", &server.url, "-r", "lobby"], Some(message)),
+        (&["chat", &server.url], Some("hi")),
+        (&["doctor", &server.url], None),
+    ] {
+        let ended = ended(&[args, &in_message].concat(), &[], line.as_slice());
+        assert_eq!(ended.status, Some(0), "{args:?}: {}", ended.text());
+        assert!(!ended.text().contains("garbled"), "{}", ended.text());
+    }
+    let found = ended(&["doctor", &server.url, "--token", CANARY], &[], &[]);
+    assert!(
+        found.text().contains("it is accepted in the first message: add --token-in message"),
+        "{}",
+        found.text()
+    );
+    let refused = ended(
+        &["send", &server.url, "-r", "lobby", "hi", "--token", "another", "--token-in", "message"],
+        &[],
+        &[],
+    );
+    assert_eq!(refused.status, Some(3), "{}", refused.text());
 }
 
 #[test]

@@ -47,7 +47,8 @@ fn what_is_unreadable_is_told_once_and_counted_at_the_end() {
     let scripted =
         ScriptedServer::start(vec!["ping".to_owned(), "pong".to_owned(), "{".to_owned(), last.to_string()]);
     let mut pipe = Running::start(&["pipe", &scripted.url, "-r", "lobby", "--token", "ada"]);
-    pipe.wait_for("\"garbled\"");
+    let line: serde_json::Value = serde_json::from_str(&pipe.wait_for("\"garbled\"")).unwrap();
+    assert_eq!((&line["count"], &line["raw"]), (&json!(1), &json!("ping")));
     pipe.wait_for("the last word");
     let ended = pipe.finish();
     assert_eq!(ended.text().matches("\"garbled\"").count(), 1, "{}", ended.text());

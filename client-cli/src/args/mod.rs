@@ -434,6 +434,8 @@ pub(crate) enum TokenIn {
     Header,
     /// As `?token=` in the URL.
     Query,
+    /// In the first message on each connection: {"type":"auth","token":"…"}.
+    Message,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]

@@ -334,7 +334,7 @@ async fn check_session(
                 other_endpoints::socket_io_here(settings).tell();
                 return Ok(false);
             }
-            Ok(Some(Event::Malformed { error, count: 1 })) if error.contains(BARE_TEXT) => {
+            Ok(Some(Event::Malformed { error, count: 1, .. })) if error.contains(BARE_TEXT) => {
                 report::warned(
                     Step::Hello,
                     "messages come as texts alone, without room and author",
@@ -396,7 +396,9 @@ fn token_taken(settings: &Settings) {
 fn is_refusal(cause: &Cause) -> bool {
     matches!(
         cause.code,
-        CauseCode::Unauthorized(_) | CauseCode::TokenUnavailable | CauseCode::Closed(1008 | 4001 | 4002)
+        CauseCode::Unauthorized(_)
+            | CauseCode::TokenUnavailable
+            | CauseCode::Closed(1008 | 4001 | 4002 | 4401)
     )
 }
 

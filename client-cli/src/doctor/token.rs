@@ -1,4 +1,4 @@
-//! Retries a refused token in the other place: in the URL instead of the header, or the reverse.
+//! Retries a refused token in the other places: in the URL instead of the header, or the reverse, and in the first message.
 
 use super::is_refusal;
 use crate::hints;
@@ -27,7 +27,7 @@ pub(super) fn is_about_token(cause: &Cause) -> bool {
     is_refusal(cause) || matches!(cause.code, CauseCode::Dial(DialErrorKind::Http(401 | 403)))
 }
 
-/// What to do about a refused token. Tries the place where it was not; `room` is that of a stream of events.
+/// What to do about a refused token. Tries the places where it was not; `room` is that of a stream of events.
 pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &Cause) -> String {
     let general = hints::general(CauseCode::Unauthorized(4001)).unwrap_or_default();
     if settings.login() == Login::Ticket {
@@ -49,38 +49,58 @@ pub(super) async fn advice(settings: &mut Settings, room: Option<&str>, cause: &
     if cause.code == CauseCode::TokenUnavailable {
         return hints::general(cause.code).unwrap_or(general).to_owned();
     }
-    let (here, other) = settings.token_places();
+    let here = settings.token_place();
     // Toward Socket.IO that is the place of a token of which nothing else was said.
     let is_in_auth =
         settings.socket_io.is_some() && here == TokenLocation::Header && settings.token_location.is_none();
-    let here = if is_in_auth { "in the auth object" } else { describe_location(here) };
-    let before = settings.token_location.replace(other);
+    // A stream of events has no first message, and toward Socket.IO the `auth` object is in it.
+    let has_messages = room.is_none() && settings.socket_io.is_none();
+    let before = settings.token_location;
     let until = Instant::now() + TRY;
-    let found = match room {
-        Some(room) => read(settings, room, until).await,
-        None => chat(settings, until).await,
-    };
-    settings.token_location = before;
-    let option = match other {
-        TokenLocation::Query => "query",
-        TokenLocation::Header => "header",
-    };
-    let place = describe_location(other);
-    match found {
-        Found::Accepted => format!(
-            "it is accepted {place}: add --token-in {option}, or set REJOIN_TOKEN_IN or token_in in the profile"
-        ),
-        Found::Refused => format!(
-            "it is refused {here} and {place}: give a valid token with --token-file, --token-command or REJOIN_TOKEN"
-        ),
-        Found::Nothing => general.to_owned(),
+    let mut tried = vec![if is_in_auth { "in the auth object" } else { describe_location(here) }];
+    let mut answer = None;
+    for (place, option) in PLACES {
+        if place == here || place == TokenLocation::Message && !has_messages {
+            continue;
+        }
+        settings.token_location = Some(place);
+        let found = match room {
+            Some(room) => read(settings, room, until).await,
+            None => chat(settings, until).await,
+        };
+        let shown = describe_location(place);
+        match found {
+            Found::Accepted => {
+                answer = Some(format!(
+                    "it is accepted {shown}: add --token-in {option}, or set REJOIN_TOKEN_IN or token_in in the profile"
+                ));
+                break;
+            }
+            Found::Refused => tried.push(shown),
+            Found::Nothing => {
+                answer = Some(general.to_owned());
+                break;
+            }
+        }
     }
+    settings.token_location = before;
+    answer.unwrap_or_else(|| {
+        let tried = tried.join(" and ");
+        format!(
+            "it is refused {tried}: give a valid token with --token-file, --token-command or REJOIN_TOKEN"
+        )
+    })
 }
+
+/// Where a token may be, and the value of `--token-in` for it, in the order in which they are tried.
+const PLACES: [(TokenLocation, &str); 3] =
+    [(TokenLocation::Header, "header"), (TokenLocation::Query, "query"), (TokenLocation::Message, "message")];
 
 fn describe_location(location: TokenLocation) -> &'static str {
     match location {
         TokenLocation::Header => "in the Authorization header",
         TokenLocation::Query => "in the URL (?token=)",
+        TokenLocation::Message => "in the first message",
     }
 }
 

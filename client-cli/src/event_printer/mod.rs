@@ -332,7 +332,7 @@ impl EventPrinter {
             Event::ServerError { message, .. } => {
                 self.notice(&format!("the server says: {}", sanitise::line(message)));
             }
-            Event::Malformed { error, count } => {
+            Event::Malformed { error, count, .. } => {
                 self.notice(&self.advice.malformed(error, *count));
             }
             Event::Lagged { skipped } => {
@@ -494,7 +494,7 @@ mod tests {
 
     #[test]
     fn the_same_notice_again_is_counted_until_something_else_is_said() {
-        let garbled = || Event::Malformed { error: "no JSON".into(), count: 1 };
+        let garbled = || Event::Malformed { error: "no JSON".into(), count: 1, raw: "".into() };
         let said = told(&[garbled(), garbled(), garbled(), joined(), garbled()]);
         let skipped = "* skipped something unreadable from the server: no JSON";
         assert_eq!(said, format!("{skipped}\n{skipped} (3 times)\n* joined lobby\n{skipped}\n"));
@@ -515,7 +515,7 @@ mod tests {
     fn what_a_server_says_cannot_act_on_the_terminal() {
         let events = [
             Event::ServerError { message: "\u{1b}[2Jno\nbob: hi".to_owned(), code: None, server_code: None },
-            Event::Malformed { error: "\u{9b}x".into(), count: 1 },
+            Event::Malformed { error: "\u{9b}x".into(), count: 1, raw: "\u{9b}x".into() },
             Event::UserJoined { room: "lo\u{202e}".into(), user: "a\nb".into() },
         ];
         assert_eq!(

@@ -14,7 +14,7 @@ impl EventPrinter {
         let event = match event {
             FeedEvent::Message(message) => Event::Message(message),
             FeedEvent::Gap(gap) => Event::Gap(gap),
-            FeedEvent::Malformed { error } => Event::Malformed { error, count: 1 },
+            FeedEvent::Malformed { error } => Event::Malformed { error, count: 1, raw: Box::default() },
             // Some servers keep a stream open with it.
             FeedEvent::Event { name, data, .. } if data.is_empty() && *name == *UNNAMED => return,
             FeedEvent::Event { name, data, .. } => {

@@ -73,7 +73,7 @@ impl Pipe {
             }
             Event::Message(_) | Event::UserJoined { .. } | Event::Frame(_) => self.unproven_since = None,
             // The line says what it is, and a person wants to know what to type.
-            Event::Malformed { error, count } if &**error == SOCKET_IO_DETECTED => {
+            Event::Malformed { error, count, .. } if &**error == SOCKET_IO_DETECTED => {
                 if let Some(advice) = self.advice.take() {
                     eprint_line(&format!("rejoin: {}", advice.malformed(error, *count)));
                 }

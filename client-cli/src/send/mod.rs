@@ -537,7 +537,7 @@ impl Sender {
                 }
             }
             // Nobody hears there what is written, however often it is sent.
-            Event::Malformed { error, count } if &**error == SOCKET_IO_DETECTED => {
+            Event::Malformed { error, count, .. } if &**error == SOCKET_IO_DETECTED => {
                 return Err(Failure::terminal("incompatible", self.advice.malformed(error, *count)));
             }
             Event::Mode(mode) => {

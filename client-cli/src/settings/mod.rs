@@ -211,13 +211,10 @@ impl Settings {
         }
     }
 
-    /// The place where the token goes, and the other one.
-    pub(crate) fn token_places(&self) -> (TokenLocation, TokenLocation) {
+    /// The place where the token goes.
+    pub(crate) fn token_place(&self) -> TokenLocation {
         let default = if self.token_in_url { TokenLocation::Query } else { TokenLocation::Header };
-        match self.token_location.unwrap_or(default) {
-            TokenLocation::Header => (TokenLocation::Header, TokenLocation::Query),
-            TokenLocation::Query => (TokenLocation::Query, TokenLocation::Header),
-        }
+        self.token_location.unwrap_or(default)
     }
 
     /// Whether there is something to read beside rooms: an event of the server's that is a notification.

@@ -200,7 +200,9 @@ fn print_event(printer: &mut EventPrinter, as_json: bool, reading: &RoomFeed, ev
         }
         FeedEvent::Gap(gap) => pipe::output::event(out, &Event::Gap(gap), now),
         FeedEvent::Malformed { error } => {
-            pipe::output::event(out, &Event::Malformed { error, count: 1 }, now);
+            // Of streams they are not counted.
+            let event = Event::Malformed { error, count: 0, raw: Box::default() };
+            pipe::output::event(out, &event, now);
         }
         _ => {}
     }

@@ -5,8 +5,9 @@ use super::ConnId;
 use crate::time::{Nanos, Timestamp};
 
 /// After a shorter silence nobody cuts a connection for it.
-const MIN_IDLE: Nanos = Nanos::from_secs(5);
-/// Two silences are the same when they differ by no more than this or a tenth of the longer one.
+const MIN_IDLE: Nanos = Nanos::from_secs(2);
+/// Two silences are the same when they differ by no more than a tenth of the longer one, or this, or less where the shorter one
+/// is not long.
 const TOLERANCE: Nanos = Nanos::from_secs(2);
 
 /// The silences before the last losses.
@@ -38,7 +39,8 @@ impl IdleTimeoutDetector {
             return None;
         }
         let (short, long) = (silence.min(idle), silence.max(idle));
-        let tolerance = Nanos::from_millis(long.millis() / 10).max(TOLERANCE);
+        let short_tolerance = Nanos::from_millis(short.millis() * 2 / 5).min(TOLERANCE);
+        let tolerance = Nanos::from_millis(long.millis() / 10).max(short_tolerance);
         (long.minus(short) <= tolerance).then_some(short)
     }
 }
@@ -72,12 +74,14 @@ mod tests {
         assert_eq!(said(&[60, 60]), Some(Nanos::from_secs(60)));
         assert_eq!(said(&[300, 330]), Some(Nanos::from_secs(300)));
         assert_eq!(said(&[7, 5]), Some(Nanos::from_secs(5)));
+        assert_eq!(said(&[4, 3]), Some(Nanos::from_secs(3)));
+        assert_eq!(said(&[2, 2]), Some(Nanos::from_secs(2)));
         assert_eq!(said(&[20, 60, 61, 60]), Some(Nanos::from_secs(60)));
     }
 
     #[test]
     fn other_silences_are_none() {
-        for silences in [&[60, 30][..], &[60, 53], &[8, 5], &[4, 4], &[60, 1, 60]] {
+        for silences in [&[60, 30][..], &[60, 53], &[8, 5], &[3, 2], &[1, 1], &[60, 1, 60]] {
             assert_eq!(said(silences), None, "{silences:?}");
         }
     }

@@ -368,7 +368,7 @@ fn a_normal_close_by_the_server_is_terminal_unless_configured() {
 
 #[test]
 fn an_overloaded_server_is_given_five_seconds_or_what_it_asks_for() {
-    for code in [1013, 4008, 4011] {
+    for code in [1013, 4008, 4011, 4429] {
         let mut rig = Rig::connected();
         rig.closed(code);
         assert!(rig.wait() >= 5 * SECOND, "{code}");

@@ -3,6 +3,7 @@
 use crate::cause::{DialError, Disconnect};
 use crate::event::{Event, SendId};
 use crate::link::{ConnId, Hint};
+use crate::malformed_frames::MalformedFrame;
 use crate::messages::{ClientMessage, Position, ServerMessage};
 use crate::name::Name;
 use crate::outbound::OutboundMessage;
@@ -141,7 +142,7 @@ pub enum Input<P = String, N = Name, F = ServerMessage<P, N>> {
     /// A frame came in.
     Received(ConnId, F),
     /// A text came in that is no frame, for the reason given.
-    Malformed(ConnId, Box<str>),
+    Malformed(ConnId, MalformedFrame),
     /// A pong came in.
     Pong(ConnId),
     /// Another activity: a ping, part of a frame.

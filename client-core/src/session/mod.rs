@@ -30,11 +30,11 @@ use crate::event::{Delivery, Event, RoomChange, RoomState};
 #[cfg(feature = "frames")]
 use crate::kept_frames::KeptFrames;
 use crate::link::{ConnId, Link, State};
+use crate::malformed_frames::MalformedFrame;
 use crate::mutation::mutation;
 use crate::outbox::SendQueue;
 use crate::rooms::{RoomEntry, RoomList};
 use crate::time::{ClockReading, Nanos, Timestamp};
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use protocol::{EventOf, InputOf, OutputOf};
@@ -298,15 +298,21 @@ impl<R: Protocol> ProtocolSession<R> {
         true
     }
 
-    fn malformed(&mut self, now: Timestamp, conn: ConnId, error: Box<str>) {
+    fn malformed(&mut self, now: Timestamp, conn: ConnId, frame: MalformedFrame) {
         if !self.activity(now, conn) {
             return;
         }
+        let error = frame.error;
         self.diagnostics.malformed_frames += 1;
         R::received_malformed(self, now);
         let count = self.connection.as_mut().and_then(|connection| connection.malformed.add(&error));
         if let Some(count) = count.or(mutation!(DamageToldEachTime).then_some(1)) {
-            self.event(Event::Malformed { error, count });
+            self.event(Event::Malformed {
+                error,
+                count,
+                #[cfg(feature = "native")]
+                raw: frame.raw,
+            });
         }
     }
 

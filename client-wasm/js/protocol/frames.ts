@@ -103,6 +103,8 @@ export function read(conn: number, text: unknown, reader: ReadContext): void {
 export function inputFrame(conn: number, frame: Frame, { machine, handles, redirect }: ReadContext): void {
   // The JSON may be anything, also null.
   const type = frame?.["type"];
+  // Servers of others have the message of an error there.
+  if (type == "error") frame = { ...frame, message: frame["message"] ?? [frame["error"], frame["reason"]].find(isText) };
   const [kind, list] = frames.get(type) ?? [Input.UnknownFrame, []];
   const path = isText(type) ? misfit(frame, list)?.[0] : [];
   if (path) {

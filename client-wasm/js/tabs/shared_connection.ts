@@ -18,7 +18,7 @@ const MAX_PINGS = 64;
 /** Most unread bytes in the channel before a tab loses its connection. */
 const MAX_QUEUED_BYTES = 16 << 20;
 /** Codes about the token of the tab that dialled: the other tabs retry with their own. */
-const TOKEN_CODES = new Set([1008, 4001, 4002]);
+const TOKEN_CODES = new Set([1008, 4001, 4002, 4401]);
 /** A frame was too large. */
 const TOO_LARGE = 1009;
 /** Prefix of the refs of this object's own requests. */

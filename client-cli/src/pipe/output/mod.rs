@@ -93,6 +93,12 @@ struct OutputLine<'a> {
     answer: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     again: Option<bool>,
+    /// Of what cannot be read: so many of its kind have come on this connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    /// The beginning of what cannot be read, as it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<&'a str>,
 }
 
 /// Prints lines with the namespace of a Socket.IO server that they are of.
@@ -172,8 +178,14 @@ pub(crate) fn event(out: &mut Vec<u8>, event: &Event, now: Timestamp) {
             server_code: server_code.as_deref(),
             ..error(code.map_or("server", |code| code.as_str()), message)
         },
-        Event::Malformed { error: text, count } => {
-            return write_line(out, &error("garbled", &describe::malformed(text, *count)));
+        Event::Malformed { error: text, count, raw } => {
+            let message = describe::malformed(text, *count);
+            let line = OutputLine {
+                count: Some(*count).filter(|count| *count > 0),
+                raw: Some(&**raw).filter(|raw| !raw.is_empty()),
+                ..error("garbled", &message)
+            };
+            return write_line(out, &line);
         }
         Event::StorageFailed { error: text } => error("not_stored", text),
         Event::Lagged { skipped } => {

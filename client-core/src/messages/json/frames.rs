@@ -177,7 +177,13 @@ impl NackFields {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ErrorFields {
-    pub(super) message: String,
+    #[serde(default)]
+    message: Option<String>,
+    /// Where servers of other makes have the message.
+    #[serde(default, deserialize_with = "lenient")]
+    error: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    reason: Option<String>,
     #[serde(rename = "ref", default, deserialize_with = "lenient")]
     reference: Option<Id>,
     #[serde(default, deserialize_with = "lenient")]
@@ -191,10 +197,16 @@ pub(super) struct ErrorFields {
 }
 
 impl ErrorFields {
-    pub(super) fn refusal(&mut self) -> Option<Box<ErrorDetail>> {
+    /// The message; `None` where there is none in any place.
+    pub(super) fn take_message(&mut self) -> Option<String> {
+        self.message.take().or_else(|| self.error.take()).or_else(|| self.reason.take())
+    }
+
+    /// The code and what belongs to it; a code of the server's own is put before the message.
+    pub(super) fn refusal(&mut self, message: &mut String) -> Option<Box<ErrorDetail>> {
         let WrittenCode { code, own } = self.code.take()?;
         if let Some(own) = &own {
-            self.message = with_own(own, &self.message);
+            *message = with_own(own, message);
         }
         Some(Box::new(ErrorDetail {
             reference: self.reference.take(),

@@ -5,6 +5,7 @@ use crate::id::Id;
 use crate::messages::GapReason;
 use crate::messages::MAX_INT;
 use crate::name::Name;
+use alloc::string::String;
 use core::fmt;
 use core::marker::PhantomData;
 use serde::Deserializer;
@@ -32,6 +33,12 @@ impl OptionalField for Id {
 impl OptionalField for Name {
     fn text(text: &str) -> Option<Self> {
         Some(Self::from(text))
+    }
+}
+
+impl OptionalField for String {
+    fn text(text: &str) -> Option<Self> {
+        Some(text.into())
     }
 }
 

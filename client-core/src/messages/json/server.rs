@@ -10,13 +10,14 @@ use super::{DecodeError, Tagged, fast_path, write};
 use crate::messages::{AuthOk, GoingAway, Hello, Joined, Presence, ServerMessage};
 use alloc::boxed::Box;
 use alloc::string::String;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 enum ServerFrame<'a> {
     Message(MessageFields<'a>),
     UserJoined(RoomUserFields<'a>),
     UserLeft(RoomUserFields<'a>),
-    Error(ErrorFields),
+    Error(ErrorFields, String),
     Ack(AckFields<'a>),
     History(HistoryFields<'a>),
     Signal(SignalFields<'a>),
@@ -67,7 +68,11 @@ impl<'de> TaggedEnum<'de> for ServerFrame<'de> {
             "left" => LeftFields::deserialize(rest).map(|it| Self::Complete(M::Left(it.left()))),
             "auth_ok" => AuthOk::deserialize(rest).map(M::AuthOk).map(Self::Complete),
             "going_away" => GoingAway::deserialize(rest).map(|it| Self::Complete(M::GoingAway(Box::new(it)))),
-            _ => ErrorFields::deserialize(rest).map(Self::Error),
+            _ => {
+                let mut fields = ErrorFields::deserialize(rest)?;
+                let message = fields.take_message().ok_or_else(|| D::Error::missing_field("message"))?;
+                Ok(Self::Error(fields, message))
+            }
         }
     }
 
@@ -126,9 +131,9 @@ fn typed(frame: ServerFrame<'_>, names: &mut Interner) -> ServerMessage {
         ServerFrame::UserLeft(fields) => {
             ServerMessage::UserLeft { room: names.get(&fields.room_id), user: names.get(&fields.user_id) }
         }
-        ServerFrame::Error(mut fields) => {
-            let refusal = fields.refusal();
-            ServerMessage::Error { message: fields.message, detail: refusal }
+        ServerFrame::Error(mut fields, mut message) => {
+            let detail = fields.refusal(&mut message);
+            ServerMessage::Error { message, detail }
         }
         ServerFrame::Ack(fields) => ServerMessage::Ack(fields.ack(names)),
         ServerFrame::History(fields) => ServerMessage::History(Box::new(fields.history(names))),
@@ -238,6 +243,28 @@ mod tests {
         {
             let error = timestamp(fields);
             assert!(matches!(error, Err(DecodeError::Field { frame: "message", .. })), "{fields}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn the_message_of_an_error_may_be_in_error_or_reason() {
+        let mut decoder = ServerDecoder::default();
+        let mut told = |fields: &str| match decoder.decode(&format!(r#"{{"type":"error",{fields}}}"#))? {
+            ServerMessage::Error { message, .. } => Ok(message),
+            other => panic!("{other:?}"),
+        };
+        for (fields, expected) in [
+            (r#""message":"no""#, "no"),
+            (r#""error":"no""#, "no"),
+            (r#""reason":"no""#, "no"),
+            (r#""message":"no","error":"Forbidden","reason":"x""#, "no"),
+            (r#""error":{"a":1},"reason":"no""#, "no"),
+            (r#""error":"no","code":"E42""#, "E42: no"),
+        ] {
+            assert_eq!(told(fields).as_deref(), Ok(expected), "{fields}");
+        }
+        for fields in [r#""text":"no""#, r#""message":7"#, r#""error":7"#] {
+            assert!(matches!(told(fields), Err(DecodeError::Field { frame: "error", .. })), "{fields}");
         }
     }
 

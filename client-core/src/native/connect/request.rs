@@ -21,6 +21,9 @@ pub enum TokenLocation {
     Header,
     /// `?token=` in the URL. The default where the URL given has a `token` in its query.
     Query,
+    /// In the first message: `{"type":"auth","token":"…"}` is written on each WebSocket before anything else, for plain servers
+    /// that look at the token there. A stream of events has it in the header; toward Socket.IO it is in the `auth` object alone.
+    Message,
 }
 
 /// What every request of a client carries.
@@ -36,6 +39,12 @@ pub(crate) struct RequestOptions {
 const AGENT: &str = concat!("rejoin/", env!("CARGO_PKG_VERSION"));
 
 impl RequestOptions {
+    /// The same for requests that no message follows.
+    pub(crate) fn without_messages(self) -> Self {
+        let in_header = |place| if place == TokenLocation::Message { TokenLocation::Header } else { place };
+        Self { token_location: self.token_location.map(in_header), ..self }
+    }
+
     /// A `GET` request; `target` makes its path and query, with the token in it if it goes there. Also what of the
     /// request an error must not show.
     ///

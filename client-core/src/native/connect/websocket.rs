@@ -6,7 +6,7 @@ use super::engine_hint::explain;
 use super::http::{ExpectedServer, HttpResponse, exchange};
 use super::http_error::{http_error, is_too_old, media_type};
 use super::redact::Secrets;
-use super::request::RequestOptions;
+use super::request::{RequestOptions, TokenLocation};
 use super::transport::Connector;
 use super::transport::Transport;
 use super::upgrade::Offer;
@@ -14,9 +14,11 @@ use crate::cause::{DialError, DialErrorKind};
 #[cfg(feature = "socketio")]
 use crate::socketio::EngineTransport;
 use crate::token::Token;
+use futures_util::SinkExt as _;
 use hyper::{Request, StatusCode};
 use std::sync::Arc;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 /// Everything a dial needs besides the address and the token.
@@ -52,7 +54,17 @@ impl WebSocketConnector {
     ) -> Result<WebSocketStream<Transport>, DialError> {
         let target = |token: Option<&Token>| endpoint.upgrade_target(token, extended);
         let (request, secrets) = self.options.get(endpoint, token, target).await?;
-        self.upgrade(endpoint, request, &secrets).await
+        let mut socket = self.upgrade(endpoint, request, &secrets).await?;
+        if self.options.token_location == Some(TokenLocation::Message)
+            && endpoint.engine_path().is_none()
+            && let Some(token) = token
+        {
+            socket.send(Message::text(auth_frame(token))).await.map_err(|_| {
+                let text = "the connection was lost before the first message was written";
+                DialError::new(DialErrorKind::Unreachable, text)
+            })?;
+        }
+        Ok(socket)
     }
 
     /// Sends a request that has all but the fields of the upgrade. `secrets` are what an error must not show.
@@ -80,6 +92,11 @@ impl WebSocketConnector {
     pub(crate) fn has_tls(&self) -> bool {
         self.connector.tls.is_some()
     }
+}
+
+/// The first frame, for servers that look at the token there (protocol.md §1).
+fn auth_frame(token: &Token) -> String {
+    serde_json::json!({ "type": "auth", "token": token.expose() }).to_string()
 }
 
 /// The error that an answer without an upgrade means.

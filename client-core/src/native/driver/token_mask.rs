@@ -2,6 +2,7 @@
 //! refusal. Messages of rooms are left as they are.
 
 use crate::event::{Event, RoomChange};
+use crate::malformed_frames::beginning;
 use crate::native::connect::Secrets;
 use crate::token::Token;
 
@@ -33,6 +34,14 @@ impl TokenMask {
 
     /// The event with `…` in the place of each token in the server's own words.
     pub(super) fn mask(&self, event: Event) -> Event {
+        match self.without_tokens(event) {
+            // Cut last, so that no part of a token stays.
+            Event::Malformed { error, count, raw } => Event::Malformed { error, count, raw: beginning(&raw) },
+            event => event,
+        }
+    }
+
+    fn without_tokens(&self, event: Event) -> Event {
         let [Some(_), _] = &self.tokens else { return event };
         match event {
             Event::State(mut change) => {
@@ -49,9 +58,11 @@ impl TokenMask {
                 let message = change.message.as_deref().map(|message| self.secrets.redact(message));
                 Event::Room(RoomChange { message, ..change })
             }
-            Event::Malformed { error, count } => {
-                Event::Malformed { error: self.secrets.redact(&error).into(), count }
-            }
+            Event::Malformed { error, count, raw } => Event::Malformed {
+                error: self.secrets.redact(&error).into(),
+                count,
+                raw: self.secrets.redact(&raw).into(),
+            },
             event => event,
         }
     }
@@ -80,5 +91,15 @@ mod tests {
         }
         let told = masked(&mask, "s3cret-one s3cret-two s3cret-three ada");
         assert_eq!(told, "s3cret-one … … ada");
+    }
+
+    #[test]
+    fn no_part_of_a_token_is_in_the_beginning_of_what_cannot_be_read() {
+        let mut mask = TokenMask::default();
+        mask.note(&Token::new("a-long-secret"));
+        let raw = format!("{}a-long-secret and more", "ü".repeat(195));
+        let event = Event::Malformed { error: "x".into(), count: 1, raw: raw.into() };
+        let Event::Malformed { raw, .. } = mask.mask(event) else { panic!() };
+        assert_eq!(*raw, format!("{}… and", "ü".repeat(195)));
     }
 }

@@ -71,7 +71,7 @@ pub(crate) fn byte_len(event: &Event) -> usize {
         Event::Notification(notification) => length(notification.data.as_ref()),
         Event::Frame(frame) => frame.byte_len(),
         Event::ServerError { message, .. } => message.len(),
-        Event::Malformed { error, .. } => error.len(),
+        Event::Malformed { error, raw, .. } => error.len() + raw.len(),
         Event::Delivery(Delivery { reply: Some(reply), .. }) => {
             length(reply.answer.as_ref()) + length(reply.message.as_ref())
         }

@@ -116,7 +116,7 @@ impl FeedBuilder {
         let span = trace::stream_span(&endpoint, &room);
         let request = StreamRequest {
             connector,
-            options,
+            options: options.without_messages(),
             endpoint,
             room,
             is_at_url: self.is_at_url,

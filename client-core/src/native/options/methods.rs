@@ -21,7 +21,8 @@ macro_rules! option_methods {
 
         /// Where the token goes in a request. By default where it was given: in the URL's query if the URL has a
         /// `token` there, else in the `Authorization` header. Toward Socket.IO it is in the `auth` object in any case,
-        /// and by default nowhere else unless it was in the URL.
+        /// and by default nowhere else unless it was in the URL. Servers that look at it in the first message have it there:
+        /// [`TokenLocation::Message`]($crate::TokenLocation::Message).
         pub fn token_location(mut self, location: $crate::native::TokenLocation) -> Self {
             self.connect_options().token_location = Some(location);
             self

@@ -365,7 +365,7 @@ fn of_each_type_of_unreadable_frame_the_first_and_the_tenth_are_told_on_each_con
             .events()
             .into_iter()
             .filter_map(|event| match event {
-                Event::Malformed { error, count } => Some((error.rsplit(' ').next()?.to_owned(), count)),
+                Event::Malformed { error, count, .. } => Some((error.rsplit(' ').next()?.to_owned(), count)),
                 _ => None,
             })
             .collect();

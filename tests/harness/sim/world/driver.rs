@@ -281,7 +281,7 @@ impl World {
                 }
                 self.clients[client].mode = Some((conn, *mode));
             }
-            Event::Malformed { error, count } => {
+            Event::Malformed { error, count, .. } => {
                 let conn = self.clients[client].newest();
                 let (of, told) = &mut self.clients[client].damage_told;
                 if std::mem::replace(of, conn) != conn {

@@ -84,7 +84,7 @@ impl World {
 
     fn closed_by_server(&mut self, client: usize, index: usize, code: u16) {
         let newest = self.clients[client].newest() == Some(index);
-        if newest && matches!(code, 1000 | 4003 | 4004 | 4009 | 4014 | 4500..=4899) {
+        if newest && matches!(code, 1000 | 4003 | 4004 | 4009 | 4014 | 4403 | 4500..=4899) {
             self.checker.terminal_code(client);
         }
         let outbox =

@@ -27,6 +27,7 @@ impl EventStreams {
     ) -> Result<Self, DialError> {
         let WebSocketConnector { connector, options, websocket, .. } = dialer;
         let (endpoint, room) = (endpoint.streams(), Name::from(""));
+        let options = options.without_messages();
         let request =
             StreamRequest { connector, options, endpoint, room, is_at_url: false, announces_join: true };
         let user = user(&request, token.as_ref(), rooms).await?;

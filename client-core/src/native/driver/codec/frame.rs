@@ -2,7 +2,8 @@
 
 use super::Codec;
 use crate::link::ConnId;
-use crate::messages::json::{DecodeError, ServerDecoder, encode_client_into, own_frame};
+use crate::malformed_frames::MalformedFrame;
+use crate::messages::json::{DecodeError, ServerDecoder, encode_client_into, envelope, own_frame};
 use crate::messages::{ClientMessage, Frame, ServerMessage};
 use crate::native::commands::Requests;
 use crate::session::Input;
@@ -63,8 +64,12 @@ impl Codec for FrameCodec {
         }
         match decoded {
             Ok(message) => Input::Received(conn, message),
+            // The answer of a plain server to a token in the first message: that frame had no `ref`.
+            Err(DecodeError::Field { frame: "auth_ok", .. }) if envelope(text).0.is_none() => {
+                Input::Received(conn, ServerMessage::Unknown)
+            }
             Err(_) if text.starts_with(ENGINE_OPENING) => Input::Malformed(conn, SOCKET_IO_DETECTED.into()),
-            Err(error) => Input::Malformed(conn, error.to_string().into()),
+            Err(error) => Input::Malformed(conn, MalformedFrame::from(error.to_string()).with_raw(text)),
         }
     }
 
@@ -73,7 +78,10 @@ impl Codec for FrameCodec {
         let input = match std::str::from_utf8(bytes) {
             Ok(text) => self.text(conn, text),
             Err(_) if self.own => return own_bytes(conn, bytes),
-            Err(_) => Input::Malformed(conn, "a binary frame that is no text".into()),
+            Err(_) => {
+                let frame = MalformedFrame::from("a binary frame that is no text");
+                Input::Malformed(conn, frame.with_raw_bytes(bytes))
+            }
         };
         match input {
             // Text that is no frame of any kind, or JSON without a type, which a number in bytes may look like.

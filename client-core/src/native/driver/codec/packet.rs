@@ -3,6 +3,7 @@
 use super::{Codec, InputOf};
 use crate::cause::Disconnect;
 use crate::link::ConnId;
+use crate::malformed_frames::MalformedFrame;
 use crate::native::socket_io::SocketIo;
 use crate::session::Input;
 use crate::socketio::json::{self, DecodeError};
@@ -51,11 +52,11 @@ impl Codec for PacketCodec {
     }
 
     fn text(&mut self, conn: ConnId, text: &str) -> InputOf<Self> {
-        input(conn, self.codec.decode(text))
+        input(conn, self.codec.decode(text), |frame| frame.with_raw(text))
     }
 
     fn binary(&mut self, conn: ConnId, bytes: &[u8]) -> InputOf<Self> {
-        input(conn, self.codec.decode_binary(bytes))
+        input(conn, self.codec.decode_binary(bytes), |frame| frame.with_raw_bytes(bytes))
     }
 
     fn encode(&mut self, frame: &ClientPacket, text: &mut Vec<u8>) -> Vec<Vec<u8>> {
@@ -79,11 +80,16 @@ impl Codec for PacketCodec {
     }
 }
 
-fn input(conn: ConnId, decoded: Result<Option<ServerPacket>, DecodeError>) -> InputOf<PacketCodec> {
+/// `with_raw` adds what came to what is wrong with it.
+fn input(
+    conn: ConnId,
+    decoded: Result<Option<ServerPacket>, DecodeError>,
+    with_raw: impl FnOnce(MalformedFrame) -> MalformedFrame,
+) -> InputOf<PacketCodec> {
     match decoded {
         Ok(Some(packet)) => Input::Received(conn, packet),
         Ok(None) => Input::Activity(conn),
         Err(error) if error.is_fatal() => Input::Closed(conn, Disconnect::Protocol),
-        Err(error) => Input::Malformed(conn, error.to_string().into()),
+        Err(error) => Input::Malformed(conn, with_raw(error.to_string().into())),
     }
 }

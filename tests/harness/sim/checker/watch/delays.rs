@@ -23,11 +23,11 @@ enum Meaning {
 fn meaning(code: CauseCode) -> Meaning {
     match code {
         CauseCode::Closed(code) => match code {
-            1000 | 4003 | 4004 | 4009 | 4014 | 4500..=4899 => Meaning::End,
+            1000 | 4003 | 4004 | 4009 | 4014 | 4403 | 4500..=4899 => Meaning::End,
             1001 | 1012 | 4010 => Meaning::Window,
-            1013 | 4008 | 4011 => Meaning::Hinted,
+            1013 | 4008 | 4011 | 4429 => Meaning::Hinted,
             1002 | 1003 | 1007 | 1010 => Meaning::Suspect,
-            1008 | 4001 => Meaning::Rejected,
+            1008 | 4001 | 4401 => Meaning::Rejected,
             4002 => Meaning::Expired,
             _ => Meaning::Retry,
         },
