@@ -206,10 +206,35 @@ pub(crate) fn is_success(status: &DeliveryStatus) -> bool {
     matches!(status, DeliveryStatus::Written | DeliveryStatus::Acked { .. } | DeliveryStatus::Answered { .. })
 }
 
-/// How large a message may be.
-pub(crate) fn content_limit(client: &Client) -> String {
-    format!("at most {} bytes are taken at once: split it", client.diagnostics().content_limit)
+/// How large a message may be, and how large this one is, where that is known.
+pub(crate) fn content_limit(client: &Client, size: Option<usize>) -> String {
+    let limit = client.diagnostics().content_limit;
+    match size {
+        Some(size) if size > limit => {
+            format!("it has {size} bytes, and at most {limit} bytes are taken at once: split it")
+        }
+        Some(size) => format!("it has {size} bytes, and the server takes fewer at once: split it"),
+        None => format!("at most {limit} bytes are taken at once: split it"),
+    }
 }
+
+/// Why nobody can say whether a message has arrived, for programs and for people. `lost`: why the connection was lost, where it
+/// was.
+pub(crate) fn unknown(state: State, lost: Option<&Cause>) -> (&'static str, String) {
+    match lost {
+        _ if matches!(state, State::Closing | State::Closed) => {
+            ("closed", "it was on its way when rejoin ended, and no answer had come".to_owned())
+        }
+        Some(lost) => {
+            let text = format!("it was on its way when the connection was lost ({})", cause(lost));
+            (lost.code.as_str(), text)
+        }
+        None => (UNANSWERED, "it was sent, and no answer came in time".to_owned()),
+    }
+}
+
+/// The code of a message to which no answer came, where nothing else is known.
+pub(crate) const UNANSWERED: &str = "unanswered";
 
 /// At the end, how much that the server sent was unreadable, where there was more than what has been told.
 pub(crate) fn unreadable(client: &Client) -> Option<String> {

@@ -1,13 +1,13 @@
 //! Resolves the options of requests to a server from command line, environment and profile: token location, header fields, client
 //! certificate. Values never appear in an error.
 
-use crate::args::{ConnectionArgs, Protocol, TokenIn, TransportsName};
+use crate::args::{Protocol, RequestArgs, TokenIn, TransportsName};
 use crate::error::Failure;
 use crate::files;
 use crate::profile::Profile;
 use crate::sanitise;
 use clap::ValueEnum as _;
-use rejoin::{EventStreams, HeaderError, Headers, TokenLocation};
+use rejoin::{BuildError, EventStreams, HeaderError, Headers, TlsError, TokenLocation};
 use std::path::Path;
 
 impl From<TokenIn> for TokenLocation {
@@ -61,7 +61,7 @@ pub(crate) fn event_streams(
 }
 
 /// The header fields: those of the command line, and of the profile those that the command line does not name.
-pub(crate) fn headers(arguments: &ConnectionArgs, profile: &Profile) -> Result<Headers, Failure> {
+pub(crate) fn headers(arguments: &RequestArgs, profile: &Profile) -> Result<Headers, Failure> {
     let mut headers = Headers::new();
     let mut given = Vec::new();
     for text in &arguments.headers {
@@ -95,6 +95,11 @@ pub(crate) fn bad_header(error: &HeaderError) -> Failure {
     }
 }
 
+/// The certificate authority to trust too, PEM.
+pub(crate) fn ca(path: &Path) -> Result<Vec<u8>, Failure> {
+    read("ca", "the CA file", path)
+}
+
 /// A client certificate with its chain, and its key; both PEM.
 #[derive(Clone)]
 pub(crate) struct ClientCertificate {
@@ -104,7 +109,7 @@ pub(crate) struct ClientCertificate {
 
 /// The client certificate and its key, which may be in one file.
 pub(crate) fn client_certificate(
-    arguments: &ConnectionArgs,
+    arguments: &RequestArgs,
     profile: &Profile,
 ) -> Result<Option<ClientCertificate>, Failure> {
     let (cert, key) = match &arguments.cert {
@@ -132,6 +137,28 @@ fn read(code: &'static str, what: &str, path: &Path) -> Result<Vec<u8>, Failure>
         .map_err(|error| Failure::usage(code, format!("cannot read {what} {}: {error}", path.display())))
 }
 
+/// What is wrong with the options of a connection.
+pub(crate) fn build_failure(error: &BuildError) -> Failure {
+    let code = match error {
+        BuildError::Url(_) => "url",
+        BuildError::Room { .. } => "room",
+        BuildError::Tls(TlsError::ClientCertificate(_)) => "cert",
+        BuildError::Tls(_) => "ca",
+        BuildError::State(_) => "state",
+        BuildError::Header(_) => "header",
+        BuildError::Authorization => "token_in",
+        BuildError::Subprotocol => "subprotocol",
+        BuildError::Recording(_) => "record",
+        BuildError::ConnectTimeout(_) => "connect_timeout",
+        _ => "internal",
+    };
+    let failure = Failure::usage(code, error.to_string());
+    match error {
+        BuildError::Authorization => failure.hint("add --token-in query"),
+        _ => failure,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +183,7 @@ mod tests {
         let Some(Command::Pipe(arguments)) = Arguments::try_parse_from(all).unwrap().command else {
             panic!()
         };
-        headers(&arguments.connection, profile).map(|headers| format!("{headers:?}"))
+        headers(&arguments.connection.request, profile).map(|headers| format!("{headers:?}"))
     }
 
     #[test]

@@ -20,26 +20,30 @@ pub(crate) fn options(arguments: &ConnectionArgs, token_in_url: bool) -> String 
     if arguments.auth.is_some() {
         options.value("--auth", Some("AUTH"));
     }
-    match arguments.token_in {
+    match arguments.request.token_in {
         Some(TokenIn::Header) => options.value("--token-in", Some("header")),
         Some(TokenIn::Query) => options.value("--token-in", Some("query")),
         Some(TokenIn::Message) => options.value("--token-in", Some("message")),
         None if token_in_url => options.value("--token-in", Some("query")),
         None => {}
     }
-    for header in &arguments.headers {
+    for header in &arguments.request.headers {
         let name = header.split(':').next().unwrap_or_default().trim();
         options.value("--header", Some(&format!("{name}: …")));
     }
-    for name in &arguments.subprotocols {
+    for name in &arguments.request.subprotocols {
         options.value("--subprotocol", Some(name));
     }
-    let seconds = arguments.connect_timeout.map(|seconds| seconds.to_string());
+    let seconds = arguments.request.connect_timeout.map(|seconds| seconds.to_string());
     options.value("--connect-timeout", seconds.as_deref());
     if arguments.policy == Some(PolicyName::Legacy) {
         options.value("--policy", Some("legacy"));
     }
-    for (option, path) in [("--ca", &arguments.ca), ("--cert", &arguments.cert), ("--key", &arguments.key)] {
+    for (option, path) in [
+        ("--ca", &arguments.request.ca),
+        ("--cert", &arguments.request.cert),
+        ("--key", &arguments.request.key),
+    ] {
         options.value(option, path.as_ref().map(|path| path.to_string_lossy()).as_deref());
     }
     options.0

@@ -23,8 +23,8 @@ pub enum Disconnect {
     Lost,
     /// The server broke the WebSocket protocol (1002).
     Protocol,
-    /// A frame was larger than this client accepts (1009, found on our side).
-    TooLarge,
+    /// A frame was larger than this client accepts (1009, found on our side): its size and the limit, where they are known.
+    TooLarge(Box<str>),
     /// The server ended a stream of events as HTTP ends an answer.
     Ended,
 }

@@ -91,7 +91,7 @@ impl CloseCodePolicy {
             Disconnect::Lost => self.close_code(1006),
             Disconnect::Protocol => self.close_code(1002),
             // Ours is the limit, so no send of ours is to blame; the next connection may do better.
-            Disconnect::TooLarge => CloseAction::RetryLimited,
+            Disconnect::TooLarge(_) => CloseAction::RetryLimited,
             // A restart, or the end of a connection's lifetime.
             Disconnect::Ended => CloseAction::Drain,
         }

@@ -164,12 +164,24 @@ pub struct JoinedRoom<N = Name> {
     pub members: Option<Vec<N>>,
     /// How many are, when they are too many to name.
     pub member_count: Option<u64>,
+    /// The number of the last message in its log when it was joined, 0 for an empty one; on an extended server.
+    #[cfg(feature = "native")]
+    pub head: Option<u64>,
 }
 
 impl<N> JoinedRoom<N> {
     /// A membership of which the server has announced no more than that, and whether everything since the last position follows.
     pub fn new(room: N, recovered: bool) -> Self {
-        Self { room, recovered, replayed: 0, reason: None, members: None, member_count: None }
+        Self {
+            room,
+            recovered,
+            replayed: 0,
+            reason: None,
+            members: None,
+            member_count: None,
+            #[cfg(feature = "native")]
+            head: None,
+        }
     }
 }
 

@@ -243,6 +243,9 @@ pub use native::{
     StateError, StateFile, StateStore, Subscription, TlsError, TokenLocation, Transition, Typed, TypedEvents,
     TypedFrameError,
 };
+#[cfg(feature = "native")]
+#[doc(hidden)]
+pub use native::{Dialer, RawWebSocket};
 #[cfg(feature = "sse")]
 pub use native::{FeedBuilder, FeedStream, follow};
 #[cfg(feature = "proxy")]

@@ -40,7 +40,9 @@ impl<T: Into<Box<str>>> From<T> for MalformedFrame {
 impl MalformedFrame {
     /// The same, with the text that came.
     pub(crate) fn with_raw(self, raw: &str) -> Self {
-        let kept = raw.get(..raw.floor_char_boundary(MAX_KEPT_BYTES)).unwrap_or_default();
+        let most = MAX_KEPT_BYTES.min(raw.len());
+        let end = (0..=most).rev().find(|at| raw.is_char_boundary(*at)).unwrap_or_default();
+        let kept = raw.get(..end).unwrap_or_default();
         Self { raw: kept.to_owned().into(), ..self }
     }
 

@@ -88,6 +88,18 @@ fn an_incoming_line_leaves_the_line_being_typed_alone() {
 }
 
 #[test]
+fn what_the_user_said_before_is_shown_as_the_users_own() {
+    let server = ServerProcess::start("127.0.0.1:0");
+    for (name, text) in [("ada", "mine"), ("bob", "not mine")] {
+        let sent = Running::start(&["send", &server.url, "-r", "lobby", "--token", name, text]).finish();
+        assert_eq!(sent.status, Some(0), "{}", sent.text());
+    }
+    let mut chat = Running::start(&["chat", &server.url, "-r", "lobby", "--token", "ada"]);
+    chat.wait_for("[lobby] you: mine");
+    chat.wait_for("[lobby] bob: not mine");
+}
+
+#[test]
 fn commands_and_rooms_are_completed_and_do_what_help_says() {
     let server = ServerProcess::start("127.0.0.1:0");
     let mut ada = chat(&server.url, "ada");

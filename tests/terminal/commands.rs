@@ -133,6 +133,17 @@ fn doctor_says_which_step_fails() {
 }
 
 #[test]
+fn doctor_tells_the_round_trip_of_a_server_that_answers_slowly() {
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--fault", "delay:ms=3000"]);
+    for protocol in ["auto", "plain"] {
+        let output = run(&["doctor", &server.url, "--token", "ada", "--protocol", protocol], b"");
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.contains("ok      ping     answered in "), "{said}");
+    }
+}
+
+#[test]
 fn doctor_prints_a_json_line_for_each_finding_where_it_is_asked_to() {
     let nobody = ClosedPort::hold();
     let output = run(&["doctor", &nobody.url(), "--token", "ada", "--json"], b"");
@@ -259,8 +270,14 @@ fn an_empty_text_is_not_sent_and_an_empty_line_is_left_out() {
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     assert!(said.contains("nothing to send: the text is empty") && said.contains("stdin"), "{said}");
-    let output = run(&["send", &server.url, "-r", "lobby", "--token", "ada"], b"\n \n\n");
-    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    let output = run(&["send", &server.url, "-r", "lobby", "--token", "ada", "  \t"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("the text has nothing but spaces"), "{}", text(&output.stderr));
+    let blank = "rejoin: nothing was sent: all 3 lines were blank\n";
+    for (lines, said) in [("\n \n\n", blank), ("\nhi\n\n", ""), ("", "")] {
+        let output = run(&["send", &server.url, "-r", "lobby", "--token", "ada"], lines.as_bytes());
+        assert_eq!((output.status.code(), &*text(&output.stderr)), (Some(0), said), "{lines:?}");
+    }
 }
 
 #[test]

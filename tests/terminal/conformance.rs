@@ -3,7 +3,10 @@
 
 use crate::{run, text};
 use harness::closed_port::ClosedPort;
+use harness::command::Running;
 use harness::process::ServerProcess;
+use harness::token_reader::{Place, Refusal, TokenReader};
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 
 #[test]
@@ -26,6 +29,38 @@ fn each_check_is_a_json_line_and_one_user_leaves_out_what_takes_two() {
     let count = |result: &str| lines.iter().filter(|line| line["result"] == result).count();
     assert!(count("ok") > 25 && count("not_tried") > 5 && count("failed") == 0, "{table}");
     assert!(lines.iter().all(|line| line["section"].is_string() && line["check"].is_string()), "{table}");
+}
+
+#[test]
+fn the_options_of_requests_are_those_of_the_other_commands() {
+    // Lets in who shows the token in the header alone.
+    let guarded = TokenReader::start(Place::Header, Refusal::Http, "ada-the-first");
+    let args = ["conformance", &guarded.url, "--token", "ada-the-first", "--timeout", "1"];
+    let output = run(&args, b"");
+    assert!(text(&output.stderr).contains("[unreachable]"), "{}", text(&output.stderr));
+    let folder = tempfile::tempdir().unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec![String::from("127.0.0.1")]).unwrap();
+    let (chain, key_file) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    std::fs::write(&chain, params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    let (chain, key_file) = (chain.to_str().unwrap(), key_file.to_str().unwrap());
+    let args = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", chain, "--tls-key", key_file];
+    let mut server = Running::start(&args);
+    let line = server.wait_for("listening on wss://127.0.0.1:");
+    let url = line.trim().strip_prefix("listening on ").unwrap();
+    for place in ["header", "query"] {
+        let options =
+            ["--ca", chain, "--token-in", place, "--header", "X-Key: s3cret", "--connect-timeout", "9"];
+        let output = run(&[&["conformance", url][..], &options].concat(), b"");
+        let table = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{place}: {table}{}", text(&output.stderr));
+        assert!(table.trim_end().ends_with(" ok, 0 failed, 0 warned, 0 not tried"), "{table}");
+        assert!(!table.contains("s3cret"), "{table}");
+    }
+    let stranger = run(&["conformance", url, "--timeout", "1"], b"");
+    assert!(text(&stranger.stderr).contains("[unreachable]"), "{}", text(&stranger.stderr));
+    assert!(text(&stranger.stderr).contains("certificate"), "{}", text(&stranger.stderr));
 }
 
 #[test]

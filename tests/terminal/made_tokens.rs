@@ -58,6 +58,32 @@ fn a_token_of_each_kind_of_key_lets_its_user_in_where_it_says() {
 }
 
 #[test]
+fn a_history_that_the_token_has_no_right_to_is_said_to_be_missing() {
+    let home = tempfile::tempdir().unwrap();
+    let key = home.path().join("secret");
+    fs::write(&key, SECRET).unwrap();
+    let auth = format!("jwt={}", key.display());
+    let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
+    let (all, some) = (token(&key, &[]), token(&key, &["--room", "*=join,send"]));
+    let said = |token: &str, json: &[&str]| {
+        let args = ["tail", &server.url, "-r", "lobby", "-n", "5", "--token", token];
+        let mut tail = Running::start(&[&args[..], json].concat());
+        tail.wait_for(if json.is_empty() { "joined lobby" } else { "\"joined\"" });
+        tail.signal("TERM");
+        String::from_utf8(tail.wait().stderr).unwrap()
+    };
+    let missing = "rejoin: no earlier messages of lobby: the server keeps none, or this token has no right to its history\n";
+    // There is nothing to miss yet.
+    assert_eq!(said(&some, &[]), "");
+    let sent = Running::start(&["send", &server.url, "-r", "lobby", "--token", &all, "hi"]).finish();
+    assert_eq!(sent.status, Some(0), "{}", sent.text());
+    for json in [&[][..], &["--json"]] {
+        assert_eq!(said(&some, json), missing);
+        assert_eq!(said(&all, json), "");
+    }
+}
+
+#[test]
 fn what_cannot_sign_is_named_with_what_to_do_and_never_quoted() {
     let home = tempfile::tempdir().unwrap();
     let key = home.path().join("key");

@@ -165,6 +165,17 @@ fn an_authorization_header_that_is_refused_is_called_by_its_name() {
 }
 
 #[test]
+fn a_redirect_is_told_with_the_url_to_give_instead() {
+    let server = refusing_as("301 Moved Permanently\r\nLocation: https://chat.example/ws");
+    for command in [&["send", &server, "-r", "lobby", "hi"][..], &["doctor", &server]] {
+        let said = Running::start(command).finish().text();
+        let what = "it redirects to https://chat.example/ws, and redirects are not followed; if that is the server, give \
+                    wss://chat.example/ws";
+        assert!(said.contains(what), "{said}");
+    }
+}
+
+#[test]
 fn a_redirect_to_what_is_no_address_is_told_as_that() {
     let server = refusing_as("307 Temporary Redirect\r\nLocation: http://[");
     let ended = Running::start(&["send", &server, "-r", "lobby", "--timeout", "9", "hi"]).finish();

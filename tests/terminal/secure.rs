@@ -50,6 +50,8 @@ fn a_port_in_use_has_one_exit_status_in_serve_and_in_chat() {
     for command in ["serve", "chat"] {
         let ended = Running::start(&[command, "--listen", &address]).finish();
         assert_eq!(ended.status, Some(1), "{command}: {}", ended.text());
-        assert!(ended.text().contains("cannot listen on"), "{command}: {}", ended.text());
+        let said = ended.text();
+        let hint = "another program listens there: stop it, or choose another port";
+        assert!(said.contains("cannot listen on") && said.contains(hint), "{command}: {said}");
     }
 }

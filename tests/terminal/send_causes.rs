@@ -32,7 +32,7 @@ fn ending(close: Option<(u16, &'static str)>) -> String {
 #[test]
 fn send_does_not_say_that_it_tries_again_where_it_ends() {
     for (close, why) in [
-        (Some((4403, "you are banned")), "(4403): you are banned"),
+        (Some((4402, "you are banned")), "(4402): you are banned"),
         (Some((1011, "broken")), "(1011): broken"),
         (None, "the server closed the connection without a reason"),
     ] {
@@ -42,8 +42,45 @@ fn send_does_not_say_that_it_tries_again_where_it_ends() {
         let said = ended.text();
         assert_eq!(ended.status, Some(1), "{said}");
         assert!(said.contains(why) && said.contains("[unknown]"), "{said}");
+        // What was to be done about it.
+        assert!(said.contains("with --state FILE"), "{said}");
         assert!(!said.contains("trying again") && !said.contains("1005"), "{said}");
     }
+}
+
+#[test]
+fn a_line_of_a_message_that_may_have_arrived_says_why_nobody_knows() {
+    let url = ending(Some((1011, "broken")));
+    let why =
+        "it was on its way when the connection was lost (the server closed the connection (1011): broken)";
+    let sent = Running::start(&["send", &url, "-r", "lobby", "--token", "ada", "--json", "hi"]).wait();
+    let mut pipe = Running::start(&["pipe", &url, "-r", "lobby", "--token", "ada"]);
+    pipe.type_line(r#"{"type":"send_message","roomId":"lobby","content":"hi"}"#);
+    let in_pipe = pipe.wait_for("\"delivery\"");
+    let lines = String::from_utf8(sent.stdout).unwrap();
+    for line in [lines.trim_end(), &in_pipe] {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["status"], &line["code"]), (&"unknown".into(), &"closed".into()), "{line}");
+        assert_eq!(line["message"], why, "{line}");
+    }
+}
+
+#[test]
+fn a_server_that_forbids_the_connection_ends_it_and_nothing_is_said_to_be_under_way() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut socket = tungstenite::accept(stream.unwrap()).unwrap();
+            let _ = socket.close(Some(CloseFrame { code: 4403.into(), reason: "you are banned".into() }));
+            while socket.read().is_ok() {}
+        }
+    });
+    let ended = Running::start(&["send", &url, "-r", "lobby", "--token", "ada", "hi"]).wait();
+    assert_eq!(ended.status, Some(3), "{}", ended.text());
+    let said = ended.text();
+    assert!(said.contains("does not allow this connection (4403): you are banned"), "{said}");
+    assert!(!said.contains("[unknown]") && !said.contains("trying again"), "{said}");
 }
 
 #[test]

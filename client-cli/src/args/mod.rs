@@ -218,6 +218,8 @@ pub(crate) struct ConformanceArgs {
     /// user. Other users of this machine can see it here.
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Vec<String>,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
     /// How long an answer may take, in seconds.
     #[arg(long, value_name = "SECS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) timeout: u32,
@@ -286,18 +288,8 @@ pub(crate) struct ConnectionArgs {
     /// A command whose first line of output is the token; run again for every refresh.
     #[arg(long, value_name = "CMD", group = "token_from")]
     pub(crate) token_command: Option<String>,
-    /// Where the token goes. A token in the URL stays there, any other goes into the Authorization header.
-    #[arg(long, value_enum, value_name = "PLACE")]
-    pub(crate) token_in: Option<TokenIn>,
-    /// A header for every request to the server, such as 'Cookie: session=1'; may be repeated.
-    #[arg(long = "header", value_name = "NAME: VALUE")]
-    pub(crate) headers: Vec<String>,
-    /// A WebSocket subprotocol to offer; may be repeated, the most wanted first.
-    #[arg(long = "subprotocol", value_name = "NAME")]
-    pub(crate) subprotocols: Vec<String>,
-    /// Give up an attempt to connect after this many seconds; 10 if not given.
-    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..=3600))]
-    pub(crate) connect_timeout: Option<u32>,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
     /// The rule for reconnecting.
     #[arg(long, value_enum, value_name = "POLICY")]
     pub(crate) policy: Option<PolicyName>,
@@ -328,6 +320,25 @@ pub(crate) struct ConnectionArgs {
     /// The transports to use; `auto` if not given.
     #[arg(long, value_enum, value_name = "TRANSPORTS")]
     pub(crate) transports: Option<TransportsName>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// What each request to a server carries, and what is trusted.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RequestArgs {
+    /// Where the token goes. A token in the URL stays there, any other goes into the Authorization header.
+    #[arg(long, value_enum, value_name = "PLACE")]
+    pub(crate) token_in: Option<TokenIn>,
+    /// A header for every request to the server, such as 'Cookie: session=1'; may be repeated.
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// A WebSocket subprotocol to offer; may be repeated, the most wanted first.
+    #[arg(long = "subprotocol", value_name = "NAME")]
+    pub(crate) subprotocols: Vec<String>,
+    /// Give up an attempt to connect after this many seconds; 10 if not given.
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) connect_timeout: Option<u32>,
     /// A certificate authority (PEM) to trust beside the system's, or the server's own certificate.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -337,8 +348,6 @@ pub(crate) struct ConnectionArgs {
     /// The key of --cert (PEM, without a passphrase), if it is not in the same file.
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) log: LogArgs,
 }
 
 #[derive(Debug, Args)]

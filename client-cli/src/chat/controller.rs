@@ -223,21 +223,21 @@ impl Controller {
             Display::Message { id, at, room, content, fate } => {
                 let is_too_large = is_too_large(&fate);
                 self.printer.own_message(&room, at, id, fate, &content);
-                self.show_size_limit(is_too_large);
+                self.show_size_limit(is_too_large, content.len());
             }
             Display::Update { id, room, content, fate } => {
                 let first = sanitise::content(&content).into_iter().next().unwrap_or_default();
                 self.notice(&fate.update_line(&sanitise::truncate(&first, QUOTED)));
-                self.show_size_limit(is_too_large(&fate));
+                self.show_size_limit(is_too_large(&fate), content.len());
                 self.printer.rooms.settled(&room, id, fate);
             }
         }
     }
 
     /// How long a message may be, to whom one was too long.
-    fn show_size_limit(&mut self, is_too_large: bool) {
+    fn show_size_limit(&mut self, is_too_large: bool, size: usize) {
         if is_too_large {
-            self.notice(&describe::content_limit(self.client()));
+            self.notice(&describe::content_limit(self.client(), Some(size)));
         }
     }
 

@@ -174,8 +174,9 @@ impl PendingMessages {
     pub(super) fn echo(&mut self, message: &Message) -> MessageSource {
         if let Some(stamp) = &message.entry {
             let acknowledged = self.acknowledged.iter().position(|id| *id == stamp.id);
-            // Only the sender's own user is told which send a message was.
-            if acknowledged.is_some() || stamp.producer.is_some() {
+            // Only the sender's own user is told which send a message was; and `hello` names the user.
+            let is_named = stamp.producer.is_some() || message.is_own() == Some(true);
+            if acknowledged.is_some() || is_named {
                 self.name = Some(message.user.to_string());
             }
             if let Some(at) = acknowledged {

@@ -1,10 +1,13 @@
 //! The type of a check, and what checks share: users, rooms and joined connections. Contains no check.
 
 use super::deviation::{Deviation, quoted};
-use super::peer::Peer;
+use super::peer::{MOST_BYTES, Peer};
 use crate::args::ConformanceArgs;
 use crate::error::Failure;
-use rejoin::Endpoint;
+use crate::profile::Profile;
+use crate::proxy_env::proxy_for;
+use crate::request_options::{self, ClientCertificate, build_failure};
+use rejoin::{ConnectOptions, Dialer, Endpoint, Token};
 use serde_json::{Value, json};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,8 +52,9 @@ pub(super) use check;
 
 /// The server under test, and who tests it.
 pub(super) struct Kit {
-    url: String,
-    users: Vec<String>,
+    endpoint: Endpoint,
+    dialer: Dialer,
+    users: Vec<Token>,
     deadline: Duration,
     /// What no earlier run has used.
     run: String,
@@ -79,11 +83,12 @@ impl Kit {
             return Err(Failure::usage("url", "the URL has a token in it").hint("give the tokens by --token"));
         }
         let users = match &arguments.token[..] {
-            [] => vec!["alice".to_owned(), "bob".to_owned()],
-            given => given.to_vec(),
+            [] => vec!["alice".into(), "bob".into()],
+            given => given.iter().map(|token| Token::new(token.as_str())).collect(),
         };
         Ok(Self {
-            url: endpoint.to_string(),
+            dialer: dialer(&endpoint, arguments)?,
+            endpoint,
             users,
             deadline: Duration::from_secs(arguments.timeout.into()),
             run: format!("conformance-{:08x}", fastrand::u32(..)),
@@ -96,11 +101,11 @@ impl Kit {
     pub(super) async fn reach(&self) -> Result<(), Failure> {
         let deadline = Instant::now() + self.deadline;
         loop {
-            match Peer::open(&self.address(None, false), self.deadline).await {
+            match Peer::open(&self.dialer, None, false, self.deadline).await {
                 Ok(_) => return Ok(()),
                 Err(_) if Instant::now() + AGAIN < deadline => sleep(AGAIN).await,
                 Err(why) => {
-                    return Err(Failure::incomplete("unreachable", format!("{}: {why}", self.url))
+                    return Err(Failure::incomplete("unreachable", format!("{}: {why}", self.endpoint))
                         .hint("`rejoin doctor` tries each step of connecting"));
                 }
             }
@@ -113,21 +118,9 @@ impl Kit {
         peer.until("hello", |_| true).await.is_ok_and(|(frame, _)| kind(&frame) == "hello")
     }
 
-    fn address(&self, token: Option<&str>, extended: bool) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        if let Some(token) = token {
-            query.append_pair("token", token);
-        }
-        if extended {
-            query.append_pair("ext", "1");
-        }
-        let joint = if self.url.contains('?') { '&' } else { '?' };
-        format!("{}{joint}{}", self.url, query.finish())
-    }
-
     /// A connection without a token.
     pub(super) async fn connect_anonymously(&self) -> Result<Peer, Deviation> {
-        Peer::open(&self.address(None, false), self.deadline).await.map_err(Deviation::Failed)
+        Peer::open(&self.dialer, None, false, self.deadline).await.map_err(Deviation::Failed)
     }
 
     /// A connection of the user with this number.
@@ -135,8 +128,7 @@ impl Kit {
         let Some(token) = self.users.get(user) else {
             return Err(Deviation::NotTried("it takes a second user: give --token twice"));
         };
-        let address = self.address(Some(token), extended);
-        Peer::open(&address, self.deadline).await.map_err(Deviation::Failed)
+        Peer::open(&self.dialer, Some(token), extended, self.deadline).await.map_err(Deviation::Failed)
     }
 
     /// A room that nobody has used.
@@ -168,6 +160,28 @@ impl Kit {
         let (peer, _) = self.extended(user).await?;
         join(peer, room, more).await
     }
+}
+
+/// Opens connections with the options that every command has for requests.
+fn dialer(endpoint: &Endpoint, arguments: &ConformanceArgs) -> Result<Dialer, Failure> {
+    let (given, profile) = (&arguments.request, Profile::default());
+    let mut options = ConnectOptions::default().headers(&request_options::headers(given, &profile)?);
+    if let Some(location) = given.token_in {
+        options = options.token_location(location.into());
+    }
+    if let Some(path) = &given.ca {
+        options = options.ca_pem(request_options::ca(path)?);
+    }
+    if let Some(ClientCertificate { chain, key }) = request_options::client_certificate(given, &profile)? {
+        options = options.client_certificate(chain, key);
+    }
+    if let Some(seconds) = given.connect_timeout {
+        options = options.connect_timeout(Duration::from_secs(seconds.into()));
+    }
+    if let Some(proxy) = proxy_for(endpoint, |name| std::env::var(name).ok())? {
+        options = options.proxy(proxy);
+    }
+    options.dialer(endpoint.clone(), &given.subprotocols, MOST_BYTES).map_err(|error| build_failure(&error))
 }
 
 /// Joins `room`, with what `more` adds to the request.

@@ -1,18 +1,17 @@
 //! A raw connection of the conformance kit: sends frames verbatim and returns what arrives. Decides nothing.
 
 use super::deviation::{Deviation, quoted};
+use crate::sanitise;
 use futures_util::{SinkExt as _, StreamExt as _};
+use rejoin::{DialErrorKind, Dialer, RawWebSocket, Token};
 use serde_json::Value;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 /// The largest frame that is read, in bytes: a server under test is not trusted.
-const MOST_BYTES: usize = 1 << 20;
+pub(super) const MOST_BYTES: usize = 1 << 20;
 /// Frames that may pass by while one is waited for.
 const MOST_FRAMES: usize = 1000;
 /// Tries at a server that has no time for one more connection now.
@@ -20,7 +19,7 @@ const TRIES: u64 = 5;
 
 /// One connection to the server under test.
 pub(super) struct Peer {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: RawWebSocket,
     deadline: Duration,
 }
 
@@ -32,27 +31,24 @@ pub(super) enum Ending {
 }
 
 impl Peer {
-    /// Connects to `url`. `Err` has the sentence that tells what happened.
-    pub(super) async fn open(url: &str, deadline: Duration) -> Result<Self, String> {
-        let config =
-            WebSocketConfig::default().max_message_size(Some(MOST_BYTES)).max_frame_size(Some(MOST_BYTES));
+    /// Connects. `Err` has the sentence that tells what happened.
+    pub(super) async fn open(
+        dialer: &Dialer,
+        token: Option<&Token>,
+        extended: bool,
+        deadline: Duration,
+    ) -> Result<Self, String> {
         for turn in 1.. {
-            let opened = connect_async_with_config(url, Some(config), false);
-            match timeout_at(Instant::now() + deadline, opened).await {
-                Ok(Ok((socket, _))) => return Ok(Self { socket, deadline }),
+            match timeout_at(Instant::now() + deadline, dialer.dial(token, extended)).await {
+                Ok(Ok(socket)) => return Ok(Self { socket, deadline }),
                 // Many connections in a short time are the kit's doing.
-                Ok(Err(Error::Http(answer)))
-                    if turn < TRIES && [429, 503].contains(&answer.status().as_u16()) =>
-                {
+                Ok(Err(error)) if turn < TRIES && matches!(error.kind, DialErrorKind::Http(429 | 503)) => {
                     tokio::time::sleep(Duration::from_secs(turn)).await;
                 }
-                Ok(Err(Error::Http(answer))) => {
-                    return Err(format!(
-                        "the server answered HTTP {} to the upgrade",
-                        answer.status().as_u16()
-                    ));
+                Ok(Err(error)) if error.text.is_empty() => {
+                    return Err(format!("the connection failed: {}", error.kind));
                 }
-                Ok(Err(error)) => return Err(format!("the connection failed: {error}")),
+                Ok(Err(error)) => return Err(sanitise::line(&error.text)),
                 Err(_) => return Err(format!("no connection within {} s", deadline.as_secs())),
             }
         }

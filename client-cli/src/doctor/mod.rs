@@ -81,6 +81,8 @@ pub(crate) async fn run(arguments: &DoctorArgs, mut signals: Signals) -> Result<
         settings.rooms.clear();
         settings.state = None;
         settings.config.link.liveness.heartbeat = SILENCE;
+        // A slow answer is one, and its time is told.
+        settings.config.link.liveness.probe_timeout = STEP;
         report::ok(Step::Url, &settings.shown_url());
         settings
     };
@@ -309,11 +311,12 @@ async fn check_session(
     let polls = settings.socket_io.as_ref().is_some_and(|it| it.options.transports == Transports::Polling);
     let transport = if polls { "long polling" } else { "a WebSocket" };
     report::ok(Step::Upgrade, &format!("{transport} in {} ms", started.elapsed().as_millis().max(1)));
-    let until = Instant::now() + REFUSAL;
+    let (until, latest) = (Instant::now() + REFUSAL, Instant::now() + STEP);
     let mut mode = None;
-    // A pong is no event: the round trip it gives is looked at when the time is up.
-    while Instant::now() < until {
-        let next_question = until.min(Instant::now() + SILENCE);
+    // A pong is no event: the round trip it gives is looked at when the time is up. A slow server has longer for it, and what
+    // it says before that has come by then too.
+    while Instant::now() < until || client.rtt().is_none() && Instant::now() < latest {
+        let next_question = Instant::now() + SILENCE;
         match timeout_at(next_question, events.next()).await {
             Ok(Some(Event::State(change))) => match (change.state, &change.cause) {
                 (State::Connected, _) => {}

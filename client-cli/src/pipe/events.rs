@@ -8,7 +8,7 @@ use super::refs::{ContentHash, Refs, Resolved, User};
 use super::restored_outcomes::RestoredOutcomes;
 use super::{LAST_LINES, Pipe};
 use crate::commits;
-use crate::describe::{content_limit, is_success};
+use crate::describe::{content_limit, is_success, unknown};
 use crate::error::{Exit, eprint_line};
 use rejoin::{
     Delivery, DeliveryStatus, Event, Mode, RestoredOutcome, RoomChange, RoomState, SOCKET_IO_DETECTED,
@@ -113,6 +113,9 @@ impl Pipe {
             _ => {}
         }
         self.state = state;
+        if !self.has_ended && change.cause.is_some() {
+            self.lost.clone_from(&change.cause);
+        }
         if self.has_ended {
             for (room, join) in std::mem::take(&mut self.joins) {
                 if !join.is_member {
@@ -211,6 +214,7 @@ impl Pipe {
         // Left by another user, whose `ref` means nothing to whoever reads this, and who is told when that one is back.
         let is_foreign =
             send.as_ref().is_some_and(|send| send.origin == Origin::EarlierRun) && user != self.present();
+        let size = send.as_ref().map(|send| send.weight);
         let reference = send.and_then(|send| send.reference);
         let is_kept = self.has_ended && self.refs.is_some();
         let sends_again = self.mode.is_none_or(|mode| mode == Mode::Extended);
@@ -224,11 +228,12 @@ impl Pipe {
             }
             status => Outcome::Final(status.clone()),
         };
+        let limit = self.too_large(&outcome, size);
         self.outcome(
             reference.as_deref().filter(|_| !is_foreign),
             &delivery.room,
             &outcome,
-            delivery.reply.as_deref(),
+            delivery.reply.as_deref().or(limit.as_ref()),
             Repetition::First,
         );
         if let Outcome::Final(status) = &outcome {
@@ -266,12 +271,27 @@ impl Pipe {
             Outcome::Final(status) if is_success(status) => {}
             _ => self.exit = self.exit.max(Exit::Incomplete),
         }
-        let limit = matches!(outcome, Outcome::Final(DeliveryStatus::Failed(why)) if why.is_too_large())
-            .then(|| {
-                let message = format!("the message is too large: {}", content_limit(&self.client));
-                SendReply::new(None, Some(message))
-            });
+        let limit = self.too_large(outcome, None);
         let reply = reply.or(limit.as_ref());
-        output::delivery(&mut self.printed, reference, room, outcome, reply, told);
+        let is_unknown = matches!(outcome, Outcome::Final(DeliveryStatus::Unknown));
+        let unknown = (is_unknown && told == Repetition::First).then(|| self.unknown_reason());
+        output::delivery(&mut self.printed, reference, room, outcome, reply, told, unknown.as_ref());
+    }
+
+    /// How large a message may be, in the place of a server's words, where it was too large; `size` is its own.
+    pub(super) fn too_large(&self, outcome: &Outcome, size: Option<usize>) -> Option<SendReply> {
+        let is_too_large =
+            matches!(outcome, Outcome::Final(DeliveryStatus::Failed(why)) if why.is_too_large());
+        is_too_large.then(|| {
+            let message = format!("the message is too large: {}", content_limit(&self.client, size));
+            SendReply::new(None, Some(message))
+        })
+    }
+
+    /// Why nobody can say what became of a message whose outcome has just come.
+    pub(super) fn unknown_reason(&self) -> (&'static str, String) {
+        // Where messages are repeated the outcome comes after the next connection has shown nothing.
+        let is_of_loss = self.state != State::Connected || self.mode != Some(Mode::SocketIo);
+        unknown(self.state, self.lost.as_ref().filter(|_| is_of_loss))
     }
 }

@@ -212,7 +212,8 @@ impl Pipe {
             }
             Err(why) => {
                 let outcome = Outcome::Final(DeliveryStatus::Failed(why));
-                self.outcome(reference.as_deref(), room, &outcome, None, Repetition::First);
+                let limit = self.too_large(&outcome, Some(weight));
+                self.outcome(reference.as_deref(), room, &outcome, limit.as_ref(), Repetition::First);
             }
         }
     }

@@ -36,7 +36,7 @@ use namespaces::Namespaces;
 use output::JoinAnswers;
 use phase::Phase;
 use refs::Refs;
-use rejoin::{Client, Events, Mode, State};
+use rejoin::{Cause, Client, Events, Mode, State};
 use restored_outcomes::RestoredOutcomes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -95,6 +95,7 @@ pub(crate) async fn run(arguments: &PipeArgs, mut signals: Signals) -> Result<Ex
         has_begun: false,
         has_ended: false,
         state: State::Connecting,
+        lost: None,
         connected_at: None,
         unproven_since: None,
         has_sent: false,
@@ -177,6 +178,8 @@ struct Pipe {
     /// The connection is closing or has failed: what resolves from here on resolves because of that.
     has_ended: bool,
     state: State,
+    /// Why the connection was lost last.
+    lost: Option<Cause>,
     /// When the connection was opened.
     connected_at: Option<Instant>,
     /// When a connection that has been sent something and has not answered yet was opened.

@@ -201,8 +201,18 @@ impl Pipe {
         }
         let Some(elsewhere) = self.namespaces.list.get(at) else { return };
         let (outcome, reply) = (Outcome::Final(delivery.status.clone()), delivery.reply.as_deref());
+        let is_unknown = delivery.status == DeliveryStatus::Unknown;
+        let unknown = is_unknown.then(|| self.unknown_reason());
         let mut line = Vec::new();
-        output::delivery(&mut line, reference, &delivery.room, &outcome, reply, Repetition::First);
+        output::delivery(
+            &mut line,
+            reference,
+            &delivery.room,
+            &outcome,
+            reply,
+            Repetition::First,
+            unknown.as_ref(),
+        );
         output::in_namespace(&mut self.printed, &elsewhere.name, &line);
     }
 

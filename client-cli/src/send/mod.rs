@@ -21,8 +21,8 @@ use crate::{describe, sanitise};
 use attempts::FailedAttempts;
 use rejoin::messages::Code;
 use rejoin::{
-    Client, DeliveryStatus, Event, EventStreams, Events, Mode, Name, Receipt, RestoredOutcome, RoomState,
-    SOCKET_IO_DETECTED, SendError, SendFailure, SendId, SendReply, State,
+    Cause, Client, DeliveryStatus, Event, EventStreams, Events, Mode, Name, Receipt, RestoredOutcome,
+    RoomState, SOCKET_IO_DETECTED, SendError, SendFailure, SendId, SendReply, State,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -58,9 +58,10 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
     };
     // As other programs write stdin.
     let text = text.filter(|text| *text != "-");
-    if text.is_some_and(str::is_empty) {
+    if let Some(text) = text.filter(|text| text.trim().is_empty()) {
         // Mostly a variable of a script that is not set.
-        return Err(Failure::usage("text", "nothing to send: the text is empty")
+        let what = if text.is_empty() { "is empty" } else { "has nothing but spaces" };
+        return Err(Failure::usage("text", format!("nothing to send: the text {what}"))
             .hint("leave it out to send the lines of stdin"));
     }
     let described = {
@@ -110,6 +111,7 @@ pub(crate) async fn run(arguments: &SendArgs, mut signals: Signals) -> Result<Ex
         if let Some(count) = describe::unreadable(&sender.client) {
             eprint_line(&count);
         }
+        sender.tell_blank();
         settled.map(|()| sender.exit)
     };
     tokio::pin!(sending);
@@ -203,6 +205,11 @@ struct Sender {
     /// What the server has said last while nothing was known to be written.
     said: Option<String>,
     attempts: FailedAttempts,
+    /// Why the connection was lost last.
+    lost: Option<Cause>,
+    /// Lines of input with nothing on them, while nothing else has come.
+    blank: usize,
+    has_lines: bool,
     format: Format,
     exit: Exit,
 }
@@ -236,6 +243,9 @@ impl Sender {
             shut_out: None,
             said: None,
             attempts: FailedAttempts::default(),
+            lost: None,
+            blank: 0,
+            has_lines: false,
             format: if arguments.json { Format::Json } else { Format::Text },
             exit: Exit::Success,
         })
@@ -281,6 +291,7 @@ impl Sender {
     /// Queues one message; `number` is its line. Its time begins now, or has begun with the command where it waited for the
     /// mode.
     fn hand_over(&mut self, text: String, number: Option<u64>) {
+        self.has_lines = true;
         let draft = self.client.message(&self.room, &*text);
         let left = self.held_until.saturating_duration_since(Instant::now());
         let timeout = if self.mode.is_none() { left } else { self.timeout };
@@ -303,7 +314,7 @@ impl Sender {
         {
             match text {
                 // A line of input with nothing on it is no message, as in a chat.
-                Ok(text) if text.trim().is_empty() => {}
+                Ok(text) if text.trim().is_empty() => self.blank += 1,
                 Ok(_) if self.storing == Storing::GivenUp => self.unstored(Some(number)),
                 Ok(text) => self.hand_over(text, Some(number)),
                 Err(bad) => self.under_way.add(Entry::Bad(number, bad)),
@@ -490,7 +501,7 @@ impl Sender {
     ) {
         let is_read = self.print(|out, own| {
             let room = if room.is_empty() { own } else { room };
-            output::delivery(out, None, room, &Outcome::Final(status.clone()), reply, told);
+            output::delivery(out, None, room, &Outcome::Final(status.clone()), reply, told, None);
         });
         // What another user left is told again when that one is back.
         let users = self.client.stored_user().zip(self.client.user());
@@ -566,15 +577,18 @@ impl Sender {
             }
             Event::State(change) => match change.state {
                 State::Failed => {
+                    self.lost.clone_from(&change.cause);
                     self.unechoed_lost("the connection has ended");
                     return Err(self.advice.failure(change.cause.as_ref()));
                 }
                 State::Reconnecting { .. } if !self.unechoed.is_empty() && change.cause.is_some() => {
+                    self.lost.clone_from(&change.cause);
                     let why = change.cause.as_ref().map(describe::cause).unwrap_or_default();
                     self.unechoed_lost(&why);
                     self.attempts.was_told(why);
                 }
                 State::Reconnecting { .. } | State::Suspended { .. } => {
+                    self.lost.clone_from(&change.cause);
                     if let Some(trouble) = &self.token_notices {
                         trouble.look(change);
                     }

@@ -11,12 +11,39 @@ use rejoin::messages::Code;
 use rejoin::{Mode, Receipt, SendError, SendFailure, State};
 use std::io::Write as _;
 
+/// Said of a message behind the reason for which no more is known of it.
+const WHO_KNOWS: &str = "nobody can say whether it arrived";
+/// What to do about it the next time, where the server may be one that recognises repetitions.
+const WITH_STATE: &str = "with --state FILE it is sent so that it can be repeated after a loss and still be there once, where the server can \
+                          tell repetitions (`rejoin doctor`: extended protocol)";
+
 impl Sender {
+    /// Why nobody can say what became of a message whose outcome has just come.
+    fn unknown_reason(&self) -> (&'static str, String) {
+        let state = self.client.status().state;
+        let is_of_loss = state != State::Connected || self.mode != Some(Mode::SocketIo);
+        describe::unknown(state, self.lost.as_ref().filter(|_| is_of_loss))
+    }
+
+    /// Says of an input that held nothing to send that it did.
+    pub(super) fn tell_blank(&self) {
+        if self.blank > 0 && !self.has_lines {
+            let lines = if self.blank == 1 {
+                "the line was".to_owned()
+            } else {
+                format!("all {} lines were", self.blank)
+            };
+            eprint_line(&format!("rejoin: nothing was sent: {lines} blank"));
+        }
+    }
+
     pub(super) fn tell(&mut self, message: &Message, outcome: Known) {
         let Message { number, id, .. } = *message;
+        let unknown = matches!(outcome, Some(Err(SendError::Unknown))).then(|| self.unknown_reason());
         if let Some(outcome) = &outcome
             && !self.is_kept(outcome)
-            && self.print(|out, room| output::sent(out, number, room, Some(outcome.as_ref())))
+            && self
+                .print(|out, room| output::sent(out, number, room, Some(outcome.as_ref()), unknown.as_ref()))
             && let Some(id) = id
         {
             // Whoever reads has it: the next run need not tell it.
@@ -32,6 +59,9 @@ impl Sender {
             Some(outcome) if self.is_kept(&outcome) => self.kept(number),
             Some(Err(error)) => {
                 let what = match &error {
+                    SendError::Unknown => {
+                        unknown.map(|(_, why)| format!("{why}; {WHO_KNOWS}")).unwrap_or_default()
+                    }
                     SendError::Failed(why @ SendFailure::Closed) => {
                         format!("not sent: {}", describe::send_failure(*why))
                     }
@@ -46,7 +76,10 @@ impl Sender {
                 }
                 // What a Socket.IO server's handlers take is theirs to say.
                 if error.is_too_large() && !self.asks && self.terminal().is_none() {
-                    eprint_line(&format!("  {}", describe::content_limit(&self.client)));
+                    eprint_line(&format!(
+                        "  {}",
+                        describe::content_limit(&self.client, Some(message.text.len()))
+                    ));
                 }
                 if let (SendError::Refused { message: None, .. }, Some(answer)) = (&error, error.answer()) {
                     eprint_line(&format!("  {}", describe::answer(answer)));
@@ -58,7 +91,10 @@ impl Sender {
                 self.unstored(number);
             }
             None if self.keeps => self.kept(number),
-            None => self.ended(number, &SendError::Unknown.to_string(), &SendError::Unknown),
+            None => {
+                let what = format!("{}; {WHO_KNOWS}", self.unknown_reason().1);
+                self.ended(number, &what, &SendError::Unknown);
+            }
         }
     }
 
@@ -78,7 +114,8 @@ impl Sender {
 
     /// It has an outcome of which the client has told nothing.
     fn ended(&mut self, number: Option<u64>, what: &str, error: &SendError) {
-        self.print(|out, room| output::sent(out, number, room, Some(Err(error))));
+        let unknown = self.unknown_reason();
+        self.print(|out, room| output::sent(out, number, room, Some(Err(error)), Some(&unknown)));
         self.failed(number, what, error.code());
     }
 
@@ -88,7 +125,7 @@ impl Sender {
     }
 
     fn kept(&mut self, number: Option<u64>) {
-        self.print(|out, room| output::sent(out, number, room, None));
+        self.print(|out, room| output::sent(out, number, room, None, None));
         let what = "not delivered yet; it is kept, and the next run with this state file goes on with it";
         if self.terminal().is_some() {
             // What has failed is told at the end, and where the message is has to be known all the same.
@@ -109,6 +146,12 @@ impl Sender {
         self.print_failure(number, what, code);
         if self.asks && code == SendError::Unknown.code() {
             eprint_line("  if this server's handlers never call their acks, --no-acks is for it");
+        }
+        if code == SendError::Unknown.code()
+            && !self.keeps
+            && self.mode.is_none_or(|mode| mode == Mode::Extended)
+        {
+            eprint_line(&format!("  {WITH_STATE}"));
         }
         if let Some(why) = &self.refused {
             let room = crate::render::plain_name(&self.room);
@@ -171,7 +214,7 @@ impl Sender {
             count += 1;
             let outcome = closed();
             self.print(|out, room| {
-                output::sent(out, Some(line.number), room, Some(outcome.as_ref()));
+                output::sent(out, Some(line.number), room, Some(outcome.as_ref()), None);
             });
         }
         if count > 0 {

@@ -3,11 +3,9 @@
 use super::Settings;
 use crate::error::Failure;
 use crate::files;
-use crate::request_options::ClientCertificate;
+use crate::request_options::{ClientCertificate, build_failure};
 use crate::token::TokenFrom;
-use rejoin::{
-    BuildError, Client, ClientBuilder, Events, FeedConfig, FeedStream, Join, Name, SocketIo, TlsError, Token,
-};
+use rejoin::{Client, ClientBuilder, Events, FeedConfig, FeedStream, Join, Name, SocketIo, Token};
 use serde_json::{Map, Value};
 use std::io::ErrorKind;
 
@@ -178,25 +176,4 @@ impl Settings {
 fn with_token(mut fields: Map<String, Value>, token: &Token) -> Map<String, Value> {
     fields.insert("token".to_owned(), token.expose().into());
     fields
-}
-
-fn build_failure(error: &BuildError) -> Failure {
-    let code = match error {
-        BuildError::Url(_) => "url",
-        BuildError::Room { .. } => "room",
-        BuildError::Tls(TlsError::ClientCertificate(_)) => "cert",
-        BuildError::Tls(_) => "ca",
-        BuildError::State(_) => "state",
-        BuildError::Header(_) => "header",
-        BuildError::Authorization => "token_in",
-        BuildError::Subprotocol => "subprotocol",
-        BuildError::Recording(_) => "record",
-        BuildError::ConnectTimeout(_) => "connect_timeout",
-        _ => "internal",
-    };
-    let failure = Failure::usage(code, error.to_string());
-    match error {
-        BuildError::Authorization => failure.hint("add --token-in query"),
-        _ => failure,
-    }
 }

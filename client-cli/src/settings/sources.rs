@@ -8,7 +8,7 @@ use crate::error::{Failure, eprint_line};
 use crate::profile::{self, Profile};
 use crate::proxy_env::proxy_for;
 use crate::token::{self, TokenFrom};
-use crate::{files, request_options, sanitise, socket_io, suggested_options};
+use crate::{request_options, sanitise, socket_io, suggested_options};
 use rejoin::backoff::Policy;
 use rejoin::{Config, Endpoint, Token};
 use std::time::Duration;
@@ -184,19 +184,19 @@ impl ServerOptions {
         let token_in_url = in_url.is_some();
         let variable_in = variable("REJOIN_TOKEN_IN");
         let token_location = request_options::token_location(
-            arguments.token_in,
+            arguments.request.token_in,
             variable_in.as_deref(),
             profile.token_in,
             token_in_url,
         )?;
-        let headers = request_options::headers(&arguments, &profile)?;
-        let client_certificate = request_options::client_certificate(&arguments, &profile)?;
-        let subprotocols = if arguments.subprotocols.is_empty() {
+        let headers = request_options::headers(&arguments.request, &profile)?;
+        let client_certificate = request_options::client_certificate(&arguments.request, &profile)?;
+        let subprotocols = if arguments.request.subprotocols.is_empty() {
             profile.subprotocols
         } else {
-            arguments.subprotocols.clone()
+            arguments.request.subprotocols.clone()
         };
-        let connect_timeout = arguments.connect_timeout.or(profile.connect_timeout);
+        let connect_timeout = arguments.request.connect_timeout.or(profile.connect_timeout);
         let token = if let Some(token) = &arguments.token {
             if token.is_empty() {
                 let failure = Failure::usage("token", "the token is empty: nothing was sent");
@@ -237,7 +237,8 @@ impl ServerOptions {
             check_room(room)?;
         }
         let config = config(arguments.policy.or(profile.policy), protocol);
-        let ca = arguments.ca.clone().or(profile.ca).map(|path| read_ca(&path)).transpose()?;
+        let ca = arguments.request.ca.clone().or(profile.ca);
+        let ca = ca.map(|path| request_options::ca(&path)).transpose()?;
         let repeated = suggested_options::options(&arguments, token_in_url);
         let proxy = proxy_for(&endpoint, |name| std::env::var(name).ok())?;
         Ok(Settings {

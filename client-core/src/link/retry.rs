@@ -177,7 +177,7 @@ pub(super) fn cause(how: Disconnect) -> Cause {
         Disconnect::Closed { code, reason } => Cause::new(CauseCode::Closed(code), reason),
         Disconnect::Lost => Cause::bare(CauseCode::ConnectionLost),
         Disconnect::Protocol => Cause::bare(CauseCode::ProtocolError),
-        Disconnect::TooLarge => Cause::bare(CauseCode::FrameTooLarge),
+        Disconnect::TooLarge(sizes) => Cause::new(CauseCode::FrameTooLarge, sizes),
         Disconnect::Ended => Cause::bare(CauseCode::StreamEnded),
     }
 }

@@ -30,7 +30,7 @@ pub use driver::SOCKET_IO_DETECTED;
 pub use events::{Events, Missed, Subscription, Typed, TypedEvents, TypedFrameError};
 #[cfg(feature = "sse")]
 pub use feed::{FeedBuilder, FeedStream, follow};
-pub use options::{BuildError, ConnectOptions};
+pub use options::{BuildError, ConnectOptions, Dialer, RawWebSocket};
 #[cfg(feature = "socketio")]
 pub use socket_io::{AuthError, SocketIo};
 pub use status::{ClosedError, ConnectionStatus, Transition};

@@ -88,7 +88,7 @@ fn describe_event(event: &Event) -> String {
                 state.as_str()
             )
         }
-        Event::Joined(JoinedRoom { room, recovered, replayed, reason, members, member_count }) => {
+        Event::Joined(JoinedRoom { room, recovered, replayed, reason, members, member_count, .. }) => {
             let members = members.as_ref().map(Vec::len);
             format!(
                 "joined {room:?} recovered={recovered} replayed={replayed} reason={reason:?} members={members:?} count={member_count:?}"
@@ -147,7 +147,7 @@ fn describe_event(event: &Event) -> String {
         Event::ServerError { message, code, server_code } => {
             format!("server error code={code:?} server_code={server_code:?} words={}", message.len())
         }
-        Event::Malformed { error, count } => format!("malformed frame, {count} so far: {error:?}"),
+        Event::Malformed { error, count, .. } => format!("malformed frame, {count} so far: {error:?}"),
         Event::StorageFailed { .. } => "storage failed".into(),
         Event::Lagged { skipped } => format!("lagged, skipped={skipped}"),
     }

@@ -44,7 +44,7 @@ pub enum BindError {
         why: &'static str,
     },
     /// The listener.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}{}", in_use(source))]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -62,13 +62,23 @@ pub enum BindError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The admin listener.
-    #[error("cannot listen on {address} for admin: {source}")]
+    #[error("cannot listen on {address} for admin: {source}{}", in_use(source))]
     Admin {
         /// Where.
         address: SocketAddr,
         /// Why.
         source: io::Error,
     },
+}
+
+/// What to do about a port that is taken.
+fn in_use(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there: stop it, or choose another port (0 for any that is free)"
+        }
+        _ => "",
+    }
 }
 
 impl Server {

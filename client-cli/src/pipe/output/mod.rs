@@ -6,7 +6,7 @@ mod diagnostics;
 pub(crate) use diagnostics::diagnostics;
 
 use super::bad_line::BadLine;
-use crate::describe;
+use crate::describe::{self, UNANSWERED};
 use crate::json_safe::write_line;
 use crate::socket_io;
 use rejoin::messages::{Code, EntryMeta, JoinReason};
@@ -385,7 +385,7 @@ pub(crate) enum Outcome {
     Kept,
 }
 
-/// Prints the outcome of a send, with what a Socket.IO server answered.
+/// Prints the outcome of a send, with what a Socket.IO server answered; `unknown` is why nobody can say whether it arrived.
 pub(crate) fn delivery(
     out: &mut Vec<u8>,
     reference: Option<&str>,
@@ -393,6 +393,7 @@ pub(crate) fn delivery(
     outcome: &Outcome,
     reply: Option<&SendReply>,
     told: Repetition,
+    unknown: Option<&(&'static str, String)>,
 ) {
     let answer = raw(reply.and_then(|reply| reply.answer.as_ref()));
     let again = (told == Repetition::Again).then_some(true);
@@ -420,9 +421,20 @@ pub(crate) fn delivery(
             }),
             ..line
         },
-        Outcome::Final(_) => OutputLine { status: Some("unknown"), ..line },
+        Outcome::Final(_) => {
+            let (code, why) = unknown.map_or((UNANSWERED, NO_ANSWER), |(code, why)| (*code, why));
+            unknown_line(code, why, line)
+        }
     };
     write_line(out, &line);
+}
+
+/// Said of a message of an earlier run, of which no more is known.
+const NO_ANSWER: &str = "no answer to it has come: nobody can say whether it arrived";
+
+fn unknown_line<'a>(code: &'static str, message: &'a str, line: OutputLine<'a>) -> OutputLine<'a> {
+    let (status, code) = (Some("unknown"), Some(CodeField::Word(code)));
+    OutputLine { status, code, message: Some(message), ..line }
 }
 
 /// Prints what became of a message of `send`, which has the number of its line instead of a `ref`. `None`: it is kept for
@@ -432,6 +444,7 @@ pub(crate) fn sent(
     line: Option<u64>,
     room: &str,
     outcome: Option<Result<&Receipt, &SendError>>,
+    unknown: Option<&(&'static str, String)>,
 ) {
     let line = OutputLine { line, ..room_line("delivery", room) };
     let words;
@@ -442,7 +455,10 @@ pub(crate) fn sent(
             let (status, id, seq) = (Some("acked"), receipt.id(), receipt.seq());
             OutputLine { status, id, seq, answer: raw(receipt.answer()), ..line }
         }
-        Some(Err(SendError::Unknown)) => OutputLine { status: Some("unknown"), ..line },
+        Some(Err(SendError::Unknown)) => {
+            let (code, why) = unknown.map_or((UNANSWERED, NO_ANSWER), |(code, why)| (*code, why));
+            unknown_line(code, why, line)
+        }
         Some(Err(error)) => {
             words = error.to_string();
             let (status, code, message) =

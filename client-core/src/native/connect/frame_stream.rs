@@ -88,13 +88,16 @@ impl FrameStream {
 }
 
 fn disconnect(error: &Error) -> Disconnect {
-    use tokio_tungstenite::tungstenite::error::ProtocolError;
+    use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
     match error {
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::SendAfterClosing) => {
             Disconnect::Lost
         }
         Error::Protocol(_) | Error::Utf8(_) => Disconnect::Protocol,
-        Error::Capacity(_) => Disconnect::TooLarge,
+        Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => Disconnect::TooLarge(
+            format!("it has {size} bytes, and this client takes at most {max_size}").into(),
+        ),
+        Error::Capacity(_) => Disconnect::TooLarge(Box::default()),
         _ => Disconnect::Lost,
     }
 }

@@ -50,7 +50,8 @@ pub(crate) async fn http_error(
         let target = field(headers, header::LOCATION).and_then(|to| endpoint.redirect_target(to));
         if let Some(target) = target.map(|target| shown(&target, secrets)) {
             text = format!(
-                "the server answered HTTP {shown_status}: it redirects to {target}, and redirects are not followed"
+                "the server answered HTTP {shown_status}: it redirects to {target}, and redirects are not followed{}",
+                given_instead(endpoint, &target)
             );
             remedy = Some(Remedy::InMessage);
         } else if headers.contains_key(header::LOCATION) {
@@ -89,6 +90,23 @@ pub(crate) async fn http_error(
         }
     }
     DialError { retry_after, remedy, ..DialError::new(kind, text) }
+}
+
+/// What to do about a redirect: the target as a URL of the kind that was given, if it is known as a whole.
+fn given_instead(endpoint: &Endpoint, target: &str) -> String {
+    let is_websocket = endpoint.to_string().starts_with("ws");
+    match target.split_once("://") {
+        // That of a Socket.IO server is the engine's.
+        Some((scheme, address)) if !address.ends_with('…') && endpoint.engine_path().is_none() => {
+            let scheme = match scheme {
+                "http" if is_websocket => "ws",
+                "https" if is_websocket => "wss",
+                scheme => scheme,
+            };
+            format!("; if that is the server, give {scheme}://{address}")
+        }
+        _ => String::new(),
+    }
 }
 
 /// Whether a server's message for HTTP 400 are those for a request without TLS, as nginx, Apache and Go have them.

@@ -36,7 +36,7 @@ pub(crate) use request::{HeadersSource, RequestOptions};
 #[cfg(feature = "sse")]
 pub(crate) use stream_request::{StreamBody, StreamRequest};
 pub use transport::TlsError;
-pub(crate) use transport::{ByteStream, Connector, CustomConnector, TlsOptions};
+pub(crate) use transport::{ByteStream, Connector, CustomConnector, TlsOptions, Transport};
 #[cfg(feature = "proxy")]
 pub use transport::{Proxy, ProxyError};
 pub(crate) use websocket::WebSocketConnector;

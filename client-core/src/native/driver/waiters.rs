@@ -197,5 +197,6 @@ fn membership<M: ObservedSession>(session: &M, room: &Name) -> JoinedRoom {
         reason: None,
         members: session.members(room),
         member_count: None,
+        head: None,
     }
 }

@@ -1,10 +1,12 @@
 //! The connection options that every builder has: credentials, header fields, trust, proxy, dial deadline and seed.
 //! Validates them before the first dial.
 
+mod dialer;
 mod error;
 mod methods;
 mod runtime;
 
+pub use dialer::{Dialer, RawWebSocket};
 pub use error::BuildError;
 pub(crate) use methods::{link_methods, option_methods, options_of_builder};
 pub(crate) use runtime::runtime;

@@ -180,6 +180,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             },
             members: joined.members,
             member_count: joined.member_count,
+            #[cfg(feature = "native")]
+            head: Some(joined.seq),
         }));
         if let Some(gap) = resumed.gap {
             self.gap(room.clone(), gap);

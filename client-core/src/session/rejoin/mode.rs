@@ -52,7 +52,7 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 let is_silent = connection.protocol.mode.is_none() && !connection.protocol.ponged;
                 connection.conn == conn && is_silent
             });
-        unread && matches!(how, Disconnect::Closed { code: 4001 | 4401, .. })
+        unread && matches!(how, Disconnect::Closed { code: 4001 | 4401 | 4403, .. })
     }
 
     pub(super) fn closed(&mut self, now: Timestamp, conn: ConnId, how: Disconnect) {

@@ -135,6 +135,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
                 reason: None,
                 members: None,
                 member_count: None,
+                #[cfg(feature = "native")]
+                head: None,
             }));
         }
         if missed && !mutation!(SioGapUntold) {
@@ -161,6 +163,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             reason: None,
             members: None,
             member_count: None,
+            #[cfg(feature = "native")]
+            head: None,
         }));
     }
 

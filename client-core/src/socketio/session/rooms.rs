@@ -126,6 +126,8 @@ impl<P: Payload, N: Clone + Ord> Session<P, N> {
             reason,
             members: members.filter(|_| !mutation!(SioMembersLost)),
             member_count: None,
+            #[cfg(feature = "native")]
+            head: None,
         }));
     }
 

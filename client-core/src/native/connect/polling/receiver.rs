@@ -154,7 +154,7 @@ pub(super) fn is_packets(answer: &HttpResponse) -> bool {
 pub(super) fn disconnect(error: PayloadError) -> Disconnect {
     tracing::debug!(%error, "an answer to long polling cannot be read");
     match error {
-        PayloadError::TooLarge => Disconnect::TooLarge,
+        PayloadError::TooLarge => Disconnect::TooLarge(Box::default()),
         _ => Disconnect::Protocol,
     }
 }
