@@ -41,7 +41,7 @@ fn pipe_tells_the_outcome_of_every_send_before_an_interrupt_ends_it() {
     pipe.signal("INT");
     let ended = pipe.wait();
     assert_eq!(ended.status, Some(130));
-    assert_eq!(outcomes(&ended), [outcome("sent", "unknown", "")], "{}", ended.text());
+    assert_eq!(outcomes(&ended), [outcome("sent", "unknown", "closed")], "{}", ended.text());
 
     let nobody = ClosedPort::hold();
     let folder = tempfile::tempdir().unwrap();

@@ -1,9 +1,9 @@
 //! A raw connection of the conformance kit: sends frames verbatim and returns what arrives. Decides nothing.
 
 use super::deviation::{Deviation, quoted};
-use crate::sanitise;
+use crate::describe;
 use futures_util::{SinkExt as _, StreamExt as _};
-use rejoin::{DialErrorKind, Dialer, RawWebSocket, Token};
+use rejoin::{Cause, CauseCode, DialError, DialErrorKind, Dialer, RawWebSocket, Token};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -45,10 +45,9 @@ impl Peer {
                 Ok(Err(error)) if turn < TRIES && matches!(error.kind, DialErrorKind::Http(429 | 503)) => {
                     tokio::time::sleep(Duration::from_secs(turn)).await;
                 }
-                Ok(Err(error)) if error.text.is_empty() => {
-                    return Err(format!("the connection failed: {}", error.kind));
+                Ok(Err(DialError { kind, text, .. })) => {
+                    return Err(describe::cause(&Cause::new(CauseCode::Dial(kind), text)));
                 }
-                Ok(Err(error)) => return Err(sanitise::line(&error.text)),
                 Err(_) => return Err(format!("no connection within {} s", deadline.as_secs())),
             }
         }
