@@ -273,11 +273,6 @@ impl ServerOptions {
     }
 }
 
-fn read_ca(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
-    files::read(path, files::MOST)
-        .map_err(|error| Failure::usage("ca", format!("cannot read the CA file {}: {error}", path.display())))
-}
-
 fn config(policy: Option<PolicyName>, protocol: Protocol) -> Config {
     let mut config = Config::default();
     if policy == Some(PolicyName::Legacy) {
