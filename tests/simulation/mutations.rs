@@ -31,6 +31,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("PutBackLast", "needs a first contact that is refused while others wait behind it"),
     ("HistoryOfOtherLife", "needs an epoch to end while a page of it is on its way"),
     ("AnswersShift", "needs a final refusal whose answer is lost, with the line going on"),
+    ("NamespacesStayOpen", "seen in one seed of many thousands: a test of the manager holds it"),
     ("MomentUnnoticed", "every client of the world can ping: a test of the session holds it"),
     ("RoomUnnoticed", "costs ten seconds: then the place that stands still is noticed by itself"),
     ("OwnWaitsForMessages", "costs time only: when an own frame goes is not judged"),

@@ -320,7 +320,7 @@ async fn every_cause_for_which_strangers_are_refused_is_counted_and_told_once() 
     ];
     // A server that drains, and one without files, have tests of their own.
     // What a shared store refuses is held with a Redis, in tests/redis.
-    hold("refused", "cause", &rows, &["draining", "files", "admin_store"]).await;
+    hold("refused", "cause", &rows, &["draining", "files", "admin_store", "recovery"]).await;
 }
 
 /// A node whose store does not answer.

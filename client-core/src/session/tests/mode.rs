@@ -308,7 +308,8 @@ fn what_a_hello_claims_is_clamped() {
     let ServerMessage::Hello(honest) = hello("me") else { panic!() };
     let mut hostile = Hello { heartbeat_ms: 0, dedupe_window_ms: u64::MAX, ..*honest };
     hostile.reconnect.window_ms = u64::MAX;
-    hostile.limits.in_flight = 0;
+    // 0 is what a server says that takes no sends.
+    hostile.limits.in_flight = 1;
     hostile.limits.content_bytes = u64::MAX;
     hostile.limits.replay = 0;
     rig.receive(ServerMessage::Hello(Box::new(hostile)));
@@ -317,7 +318,7 @@ fn what_a_hello_claims_is_clamped() {
     for number in 1..=3 {
         rig.send(number, "x");
     }
-    assert_eq!(rig.sends().len(), 1, "at least one send is in flight, and no more than the server takes");
+    assert_eq!(rig.sends().len(), 1, "no more sends are in flight than the server takes");
     rig.input(Input::Closed(rig.conn, crate::machine::Disconnect::Lost));
     let State::Reconnecting { retry_at: Some(at), .. } = rig.session.state() else { panic!() };
     assert!(at - rig.now.monotonic <= Duration::from_secs(600));

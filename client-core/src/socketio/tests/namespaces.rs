@@ -334,6 +334,17 @@ fn a_namespace_that_is_left_is_left_alone_and_can_be_opened_again() {
 }
 
 #[test]
+fn the_end_of_the_client_is_that_of_all_its_namespaces() {
+    let mut rig = Rig::in_both(None);
+    rig.command(Command::Close);
+    let story = rig.story();
+    for line in ["> /n disconnect", "/n closed requested"] {
+        assert!(story.iter().any(|told| told == line), "{line}: {story:?}");
+    }
+    assert_eq!(rig.state_in("/n"), None);
+}
+
+#[test]
 fn a_namespace_is_not_asked_for_in_the_same_breath_as_it_is_left() {
     let mut rig = Rig::in_both(None);
     rig.command_in("/n", Command::Close);
