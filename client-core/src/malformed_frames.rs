@@ -3,6 +3,7 @@
 #[cfg(feature = "native")]
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
+#[cfg(feature = "native")]
 use alloc::string::String;
 use alloc::vec::Vec;
 

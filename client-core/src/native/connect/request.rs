@@ -40,6 +40,7 @@ const AGENT: &str = concat!("rejoin/", env!("CARGO_PKG_VERSION"));
 
 impl RequestOptions {
     /// The same for requests that no message follows.
+    #[cfg(feature = "sse")]
     pub(crate) fn without_messages(self) -> Self {
         let in_header = |place| if place == TokenLocation::Message { TokenLocation::Header } else { place };
         Self { token_location: self.token_location.map(in_header), ..self }
