@@ -54,7 +54,7 @@ async fn the_bridge_relays_both_ways_and_nothing_twice() {
     running.abort();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_echo_bot_repeats_what_others_say_and_a_token_that_is_refused_ends_it_in_words() {
     let server = server().await;
     let (ada, mut events) = in_lobby(&server.url(), "ada").await;
@@ -71,7 +71,11 @@ async fn the_echo_bot_repeats_what_others_say_and_a_token_that_is_refused_ends_i
     }
     bot.kill().unwrap();
     bot.wait().unwrap();
-    let refused = Command::new(example("echo_bot")).args([&server.url(), "", "lobby"]).output().unwrap();
+    let url = server.url();
+    let refused = tokio::task::spawn_blocking(move || {
+        Command::new(example("echo_bot")).args([&url, "", "lobby"]).output().unwrap()
+    });
+    let refused = within("the refusal", refused).await.unwrap();
     assert!(!refused.status.success());
     let words = String::from_utf8(refused.stderr).unwrap();
     assert!(words.contains("token"), "{words}");
