@@ -207,7 +207,7 @@ test("a page whose module is cut off, and its copy too, starts and goes on when 
 
 test("in a page a text that is no URL is no address of the module, and the option is named", async (t) => {
   const tab = await Tab.open(t, await browser(t), await pages(t));
-  for (const wasm of ["https://", "http://a b/rejoin.wasm"]) {
+  for (const wasm of ["https://", "http://[/rejoin.wasm"]) {
     const error = await tab.page.evaluate((wasm) => window.connect("ws://127.0.0.1:9/ws", { wasm }).catch(({ code, message, hint }) => ({ code, message, hint })), wasm);
     assert.equal(error.code, "wasm_failed", wasm);
     assert.match(error.message, /URL/);
