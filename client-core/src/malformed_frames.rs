@@ -87,7 +87,7 @@ impl MalformedFrames {
 }
 
 /// An error names what it is about, such as the type of the frame, before its first colon; where in it and what is wrong follows.
-fn kind(error: &str) -> &str {
+pub(crate) fn kind(error: &str) -> &str {
     error.split_once(':').map_or(error, |(kind, _)| kind)
 }
 

@@ -144,11 +144,18 @@ pub(crate) fn connections(status: &UserStatus) -> Value {
     connections.collect()
 }
 
+/// The answer of the admin listener about users of several servers, under this name: each once, with all of their connections,
+/// and at which the next page begins.
+pub(crate) fn page_of_users(name: &str, pages: impl IntoIterator<Item = Value>, limit: usize) -> Value {
+    let (users, more) = merge_users(pages, limit);
+    let next = users.last().filter(|_| more).map(|(user, _)| user);
+    let listed: Vec<_> =
+        users.iter().map(|(user, connections)| json!({ "id": user, "connections": connections })).collect();
+    json!({ name: listed, "next": next })
+}
+
 /// Users of several servers, each once, with all of their connections; and whether there are more than `limit`.
-pub(crate) fn merge_users(
-    pages: impl IntoIterator<Item = Value>,
-    limit: usize,
-) -> (Vec<(String, u64)>, bool) {
+fn merge_users(pages: impl IntoIterator<Item = Value>, limit: usize) -> (Vec<(String, u64)>, bool) {
     let mut all = BTreeMap::<String, u64>::new();
     let mut more = false;
     for page in pages {

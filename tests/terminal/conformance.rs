@@ -1,12 +1,10 @@
 //! The conformance kit: `rejoin conformance` against our server, and what it cannot be used on. Servers of another make, and
 //! wrong ones, are in the interop suite.
 
-use crate::{run, text};
+use crate::{TlsServer, run, text};
 use harness::closed_port::ClosedPort;
-use harness::command::Running;
 use harness::process::ServerProcess;
 use harness::token_reader::{Place, Refusal, TokenReader};
-use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 
 #[test]
@@ -38,17 +36,8 @@ fn the_options_of_requests_are_those_of_the_other_commands() {
     let args = ["conformance", &guarded.url, "--token", "ada-the-first", "--timeout", "1"];
     let output = run(&args, b"");
     assert!(text(&output.stderr).contains("[unreachable]"), "{}", text(&output.stderr));
-    let folder = tempfile::tempdir().unwrap();
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec![String::from("127.0.0.1")]).unwrap();
-    let (chain, key_file) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
-    std::fs::write(&chain, params.self_signed(&key).unwrap().pem()).unwrap();
-    std::fs::write(&key_file, key.serialize_pem()).unwrap();
-    let (chain, key_file) = (chain.to_str().unwrap(), key_file.to_str().unwrap());
-    let args = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", chain, "--tls-key", key_file];
-    let mut server = Running::start(&args);
-    let line = server.wait_for("listening on wss://127.0.0.1:");
-    let url = line.trim().strip_prefix("listening on ").unwrap();
+    let server = TlsServer::start();
+    let (url, chain) = (&*server.url, &*server.chain);
     for place in ["header", "query"] {
         let options =
             ["--ca", chain, "--token-in", place, "--header", "X-Key: s3cret", "--connect-timeout", "9"];

@@ -51,10 +51,12 @@ mod tokens;
 mod trimmed;
 mod untrusted_server;
 
+use harness::command::Running;
 use harness::process::ServerProcess;
+use rcgen::{CertificateParams, KeyPair};
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 /// The binary under test.
 fn rejoin() -> String {
@@ -87,6 +89,32 @@ fn guarded(tokens: &str) -> (NamedTempFile, ServerProcess) {
     let auth = format!("tokens={}", file.path().display());
     let server = ServerProcess::start_with("127.0.0.1:0", &["--auth", &auth]);
     (file, server)
+}
+
+/// `rejoin serve` with a certificate of its own for 127.0.0.1.
+struct TlsServer {
+    url: String,
+    /// The certificate's file.
+    chain: String,
+    _process: Running,
+    _folder: TempDir,
+}
+
+impl TlsServer {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![String::from("127.0.0.1")]).unwrap();
+        let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (chain, key_file) = (file("chain.pem"), file("key.pem"));
+        std::fs::write(&chain, params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(&key_file, key.serialize_pem()).unwrap();
+        let args = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", &chain, "--tls-key", &key_file];
+        let mut process = Running::start(&args);
+        let line = process.wait_for("listening on wss://127.0.0.1:");
+        let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { url, chain, _process: process, _folder: folder }
+    }
 }
 
 fn text(bytes: &[u8]) -> String {

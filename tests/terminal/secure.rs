@@ -1,21 +1,13 @@
 //! `rejoin serve` over TLS, and the clients that talk to it.
 
+use crate::TlsServer;
 use harness::command::Running;
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::KeyPair;
 
 #[test]
 fn a_server_with_a_certificate_is_reached_over_wss_and_its_feed_over_https() {
-    let folder = tempfile::tempdir().unwrap();
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec![String::from("127.0.0.1")]).unwrap();
-    let (chain, key_file) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
-    std::fs::write(&chain, params.self_signed(&key).unwrap().pem()).unwrap();
-    std::fs::write(&key_file, key.serialize_pem()).unwrap();
-    let (chain, key_file) = (chain.to_str().unwrap(), key_file.to_str().unwrap());
-    let args = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", chain, "--tls-key", key_file];
-    let mut server = Running::start(&args);
-    let line = server.wait_for("listening on wss://127.0.0.1:");
-    let url = line.trim().strip_prefix("listening on ").unwrap();
+    let server = TlsServer::start();
+    let (url, chain) = (&*server.url, &*server.chain);
     let sent = Running::start(&["send", url, "-r", "lobby", "--token", "ada", "--ca", chain, "hi"]).finish();
     assert_eq!(sent.status, Some(0), "{}", sent.text());
     let feed = url.replace("wss://", "https://").replace("/ws", "/");

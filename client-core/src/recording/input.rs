@@ -1,10 +1,12 @@
 //! An input of a session in a recording.
 
 use super::command::RecordedCommand;
+use super::frame::RecordedFrame;
 #[cfg(feature = "native")]
 use super::redactor::Redactor;
 use crate::cause::{DialError, Disconnect};
 use crate::link::{ConnId, Hint};
+use crate::messages::json::{DecodeError, ServerDecoder};
 use crate::persisted::Saved;
 #[cfg(feature = "native")]
 use crate::persisted::SavedSend;
@@ -14,14 +16,13 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
-/// `F` is the frame of a server, as it is recorded.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum RecordedInput<F> {
+pub(super) enum RecordedInput {
     Command(RecordedCommand),
     Opened(u64),
     DialFailed(u64, DialError),
-    Received(u64, F),
+    Received(u64, RecordedFrame),
     Malformed(u64, Box<str>),
     Pong(u64),
     Activity(u64),
@@ -37,20 +38,15 @@ pub(super) enum RecordedInput<F> {
     Tick,
 }
 
-impl<F> RecordedInput<F> {
-    /// `record` gives what a frame is recorded as.
+impl RecordedInput {
     #[cfg(feature = "native")]
-    pub(super) fn new<G>(
-        input: &Input<String, crate::name::Name, G>,
-        redactor: &Redactor,
-        record: impl FnOnce(&G, &Redactor) -> F,
-    ) -> Self {
+    pub(super) fn new(input: &Input, redactor: &Redactor) -> Self {
         match input {
             Input::Command(command) => Self::Command(RecordedCommand::new(command, redactor)),
             Input::Opened(conn) => Self::Opened(conn.0),
             Input::DialFailed(conn, error) => Self::DialFailed(conn.0, error.clone()),
-            Input::Received(conn, frame) => Self::Received(conn.0, record(frame, redactor)),
-            Input::Malformed(conn, error) => Self::Malformed(conn.0, error.error.clone()),
+            Input::Received(conn, frame) => Self::Received(conn.0, RecordedFrame::new(frame, redactor)),
+            Input::Malformed(conn, frame) => Self::Malformed(conn.0, redactor.error(&frame.error).into()),
             Input::Pong(conn) => Self::Pong(conn.0),
             Input::Activity(conn) => Self::Activity(conn.0),
             Input::Flushed(conn, through) => Self::Flushed(conn.0, *through),
@@ -66,16 +62,16 @@ impl<F> RecordedInput<F> {
         }
     }
 
-    /// `None` where this build has no such input. `read` reads a frame.
-    pub(super) fn input<G, E>(
-        self,
-        read: impl FnOnce(F) -> Result<G, E>,
-    ) -> Result<Option<Input<String, crate::name::Name, G>>, E> {
+    /// `None` where this build has no such input.
+    ///
+    /// # Errors
+    /// When a frame cannot be read.
+    pub(super) fn input(self, decoder: &mut ServerDecoder) -> Result<Option<Input>, DecodeError> {
         Ok(Some(match self {
             Self::Command(command) => Input::Command(command.command()),
             Self::Opened(conn) => Input::Opened(ConnId(conn)),
             Self::DialFailed(conn, error) => Input::DialFailed(ConnId(conn), error),
-            Self::Received(conn, frame) => Input::Received(ConnId(conn), read(frame)?),
+            Self::Received(conn, frame) => Input::Received(ConnId(conn), frame.message(decoder)?),
             Self::Malformed(conn, error) => Input::Malformed(ConnId(conn), error.into()),
             Self::Pong(conn) => Input::Pong(ConnId(conn)),
             Self::Activity(conn) => Input::Activity(ConnId(conn)),
@@ -108,4 +104,28 @@ fn redacted(saved: &Saved, redactor: &Redactor) -> Saved {
         kept.frame = redactor.json(&kept.frame);
     }
     saved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::recording::output::describe;
+    use crate::session::Output;
+
+    #[test]
+    fn the_error_of_a_frame_that_cannot_be_read_is_recorded_without_what_it_quotes() {
+        let error =
+            r#"the message frame is malformed: invalid type: string "private words", expected a number"#;
+        let input = Input::Malformed(ConnId(1), error.into());
+        let recorded = RecordedInput::new(&input, &Redactor::new(false));
+        let told = Event::Malformed { error: error.into(), count: 1, raw: "private words".into() };
+        for text in [serde_json::to_string(&recorded).unwrap(), describe(&Output::Event(told))] {
+            assert!(text.contains("the message frame is malformed") && !text.contains("private"), "{text}");
+        }
+        let Ok(Some(Input::Malformed(_, again))) = recorded.input(&mut ServerDecoder::default()) else {
+            panic!()
+        };
+        assert_eq!(again.error.len(), error.len());
+    }
 }

@@ -1,6 +1,5 @@
 //! A line of a recording behind the first.
 
-use super::frame::RecordedFrame;
 use super::input::RecordedInput;
 use crate::time::ClockReading;
 use alloc::string::String;
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub(super) enum Line {
     /// An input, and the clock at that time.
-    Input(ClockReading, RecordedInput<RecordedFrame>),
+    Input(ClockReading, RecordedInput),
     /// An output, as [`describe`](super::output::describe) writes it.
     Output(String),
 }

@@ -4,17 +4,15 @@
 use crate::cause::Cause;
 use crate::event::{Delivery, DeliveryStatus, Event, JoinedRoom, RoomChange, RoomState};
 use crate::link::{State, StateChange};
+use crate::malformed_frames::kind;
 use crate::messages::{ClientMessage, JoinRequest, Message, SendTag};
 use crate::session::Output;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// One output. `sent` describes a frame.
-pub(super) fn describe<F>(
-    output: &Output<String, crate::name::Name, F>,
-    sent: impl FnOnce(&F) -> String,
-) -> String {
+/// One output.
+pub(super) fn describe(output: &Output) -> String {
     match output {
         Output::FetchToken { rejected } => format!("fetch token, rejected={rejected}"),
         Output::Dial { conn, endpoint, attempt, token, extended, url } => format!(
@@ -24,7 +22,7 @@ pub(super) fn describe<F>(
         ),
         Output::Save => "save".into(),
         Output::Send { conn, frame, message } => {
-            format!("send conn={} frame={frame} {}", conn.0, sent(message))
+            format!("send conn={} frame={frame} {}", conn.0, describe_frame(message))
         }
         Output::Ping { conn } => format!("ping conn={}", conn.0),
         Output::Close { conn, code } => format!("close conn={} code={code}", conn.0),
@@ -34,7 +32,7 @@ pub(super) fn describe<F>(
 }
 
 /// A frame of a client for plain and extended servers.
-pub(super) fn describe_frame(frame: &ClientMessage) -> String {
+fn describe_frame(frame: &ClientMessage) -> String {
     match frame {
         ClientMessage::JoinRoom { room, request } => {
             let Some(JoinRequest { reference, since, history }) = request else {
@@ -147,7 +145,9 @@ fn describe_event(event: &Event) -> String {
         Event::ServerError { message, code, server_code } => {
             format!("server error code={code:?} server_code={server_code:?} words={}", message.len())
         }
-        Event::Malformed { error, count, .. } => format!("malformed frame, {count} so far: {error:?}"),
+        Event::Malformed { error, count, .. } => {
+            format!("malformed frame, {count} so far: {:?} bytes={}", kind(error), error.len())
+        }
         Event::StorageFailed { .. } => "storage failed".into(),
         Event::Lagged { skipped } => format!("lagged, skipped={skipped}"),
     }

@@ -1,13 +1,11 @@
 //! Writes a recording. What cannot be written ends it, and nothing else.
 
 use super::RecordedContent;
-use super::frame::RecordedFrame;
 use super::header::{Header, RecordedSetup};
 use super::input::RecordedInput;
 use super::line::Line;
-use super::output::{describe, describe_frame};
+use super::output::describe;
 use super::redactor::Redactor;
-use crate::messages::{ClientMessage, ServerMessage};
 use crate::session::{Input, Output};
 use crate::time::ClockReading;
 use serde::Serialize;
@@ -34,14 +32,14 @@ impl Recorder {
 
     pub(crate) fn input(&mut self, now: ClockReading, input: &Input) {
         if self.writer.is_some() {
-            let recorded = RecordedInput::new(input, &self.redactor, record_frame);
+            let recorded = RecordedInput::new(input, &self.redactor);
             self.write(&Line::Input(now, recorded));
         }
     }
 
     pub(crate) fn output(&mut self, output: &Output) {
         if self.writer.is_some() {
-            self.write(&Line::Output(describe(output, |frame: &ClientMessage| describe_frame(frame))));
+            self.write(&Line::Output(describe(output)));
         }
     }
 
@@ -66,10 +64,6 @@ impl Recorder {
             self.writer = None;
         }
     }
-}
-
-fn record_frame(frame: &ServerMessage, redactor: &Redactor) -> RecordedFrame {
-    RecordedFrame::new(frame, redactor)
 }
 
 impl fmt::Debug for Recorder {

@@ -3,6 +3,7 @@
 //! Content is replaced by a text of the same size, the same one for the same content. Which one depends on a key that is
 //! thrown away with the recorder, so that a short text cannot be found by trying.
 
+use crate::malformed_frames::kind;
 use crate::token::Token;
 use fastrand::Rng;
 use std::collections::hash_map::RandomState;
@@ -36,6 +37,14 @@ impl Redactor {
             1 => String::from("0"),
             bytes => format!("\"{}\"", self.letters(json, bytes - 2)),
         }
+    }
+
+    /// An error about a frame: it may quote the frame behind its kind.
+    pub(super) fn error(&self, error: &str) -> String {
+        let kind = kind(error);
+        let quoted =
+            error.strip_prefix(kind).and_then(|rest| rest.strip_prefix(':')).map(|rest| self.text(rest));
+        quoted.map_or_else(|| error.into(), |quoted| format!("{kind}:{quoted}"))
     }
 
     /// Bytes of a binary frame.

@@ -3,7 +3,7 @@
 use super::RecordingError;
 use super::header::Header;
 use super::line::Line;
-use super::output::{describe, describe_frame};
+use super::output::describe;
 use crate::messages::json::ServerDecoder;
 use crate::session::Session;
 use crate::time::Timestamp;
@@ -87,15 +87,14 @@ impl Replay {
         match read {
             Line::Input(now, input) => {
                 let text = format!("{input:?}");
-                let decoder = &mut self.decoder;
-                let input = input.input(|frame| frame.message(decoder));
+                let input = input.input(&mut self.decoder);
                 let input = input.map_err(|error| RecordingError::line(number, &error))?;
                 let input =
                     input.ok_or_else(|| RecordingError::line(number, &"this build has no such input"))?;
                 let start = *self.start.get_or_insert(now.monotonic);
                 self.session.handle(now, input);
                 while let Some(output) = self.session.poll() {
-                    self.outputs.push_back(describe(&output, describe_frame));
+                    self.outputs.push_back(describe(&output));
                 }
                 // They are for a store, and would be kept for ever.
                 self.session.take_changes();

@@ -62,11 +62,7 @@ async fn members(
         };
         return problem(StatusCode::NOT_FOUND, what);
     }
-    let (members, more) = other_nodes::merge_users(known, limit);
-    let next = members.last().filter(|_| more).map(|(user, _)| user.clone());
-    let members: Vec<_> =
-        members.iter().map(|(user, connections)| json!({ "id": user, "connections": connections })).collect();
-    let mut answer = json!({ "members": members, "next": next });
+    let mut answer = other_nodes::page_of_users("members", known, limit);
     say_who_is_missing(&mut answer, others.as_ref());
     Json(answer).into_response()
 }

@@ -37,11 +37,7 @@ async fn list(State(app): State<Arc<AppState>>, page: Result<Query<Page>, QueryR
     let question = Question::Users { after: page.after, limit };
     let others = asked(&app, question).await;
     let answers = others.iter().flat_map(|others| others.answers.iter().map(|(_, answer)| answer.clone()));
-    let (users, more) = other_nodes::merge_users(answers.chain([own]), limit);
-    let next = users.last().filter(|_| more).map(|(user, _)| user.clone());
-    let users: Vec<_> =
-        users.iter().map(|(user, connections)| json!({ "id": user, "connections": connections })).collect();
-    let mut answer = json!({ "users": users, "next": next });
+    let mut answer = other_nodes::page_of_users("users", answers.chain([own]), limit);
     say_who_is_missing(&mut answer, others.as_ref());
     Json(answer).into_response()
 }

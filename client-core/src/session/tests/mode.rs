@@ -3,7 +3,7 @@
 use super::rig::{Rig, acked, hello, join_answer, live};
 use crate::event::{DeliveryStatus, Event, Mode, RoomState, SendFailure};
 use crate::link::State;
-use crate::messages::{ClientMessage, Code, ErrorDetail, Hello, Nack, ServerMessage};
+use crate::messages::{ClientMessage, Code, ErrorDetail, Hello, Nack, SendTag, ServerMessage};
 use crate::session::{Command, Input, Output};
 use crate::{Config, Name};
 use alloc::boxed::Box;
@@ -26,6 +26,25 @@ fn first_contact() -> Rig {
     rig.command(Command::Connect);
     rig.open();
     rig
+}
+
+/// The same, and then the room is joined on an extended server; with the tags of the two sends, which are not answered.
+fn joined_after_first_contact() -> (Rig, Vec<SendTag>) {
+    let mut rig = first_contact();
+    let (mut joins, mut sends) = (Vec::new(), Vec::new());
+    for output in rig.said() {
+        match output {
+            Output::Send { message: ClientMessage::JoinRoom { request, .. }, .. } => joins.extend(request),
+            Output::Send { message: ClientMessage::SendMessage { tag, .. }, .. } => {
+                sends.extend(tag.map(|tag| *tag));
+            }
+            _ => {}
+        }
+    }
+    rig.receive(hello("me"));
+    let joined = join_answer(joins.remove(0).reference, "e", 10);
+    rig.receive(ServerMessage::Joined(Box::new(joined)));
+    (rig, sends)
 }
 
 #[test]
@@ -151,18 +170,7 @@ fn a_first_contact_send_whose_room_lets_nobody_in_for_now_waits_and_goes_in_orde
 #[test]
 fn a_first_contact_send_that_is_refused_for_now_goes_again_unless_a_later_one_of_its_room_could_overtake_it()
 {
-    let mut rig = first_contact();
-    let (mut joins, mut sends) = (Vec::new(), Vec::new());
-    for output in rig.said() {
-        match output {
-            Output::Send { message: ClientMessage::JoinRoom { request, .. }, .. } => joins.extend(request),
-            Output::Send { message: ClientMessage::SendMessage { tag, .. }, .. } => sends.extend(tag),
-            _ => {}
-        }
-    }
-    rig.receive(hello("me"));
-    let joined = join_answer(joins.remove(0).reference, "e", 10);
-    rig.receive(ServerMessage::Joined(Box::new(joined)));
+    let (mut rig, sends) = joined_after_first_contact();
     // Answers come in order: `second` is still on its way.
     rig.nack(&sends[0].reference, Code::RateLimited, true);
     let refused = DeliveryStatus::Failed(SendFailure::Refused(Code::RateLimited));
@@ -176,18 +184,7 @@ fn a_first_contact_send_that_is_refused_for_now_goes_again_unless_a_later_one_of
 
 #[test]
 fn a_first_contact_send_that_a_numbered_one_has_overtaken_does_not_wait_for_the_room_behind_it() {
-    let mut rig = first_contact();
-    let (mut joins, mut sends) = (Vec::new(), Vec::new());
-    for output in rig.said() {
-        match output {
-            Output::Send { message: ClientMessage::JoinRoom { request, .. }, .. } => joins.extend(request),
-            Output::Send { message: ClientMessage::SendMessage { tag, .. }, .. } => sends.extend(tag),
-            _ => {}
-        }
-    }
-    rig.receive(hello("me"));
-    let joined = join_answer(joins.remove(0).reference, "e", 10);
-    rig.receive(ServerMessage::Joined(Box::new(joined)));
+    let (mut rig, sends) = joined_after_first_contact();
     rig.send(3, "third");
     assert_eq!(rig.sends().len(), 1, "it has a number");
     rig.nack(&sends[0].reference, Code::NotJoined, true);
